@@ -1,0 +1,50 @@
+"""A person re-identification toolbox on MindSpore, in fast-reid's layout.
+
+Importing the package sets environment variables that MindSpore reads when it is imported, and does
+not import MindSpore itself: data workers import this package.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]
+
+
+def _quieten_mindspore() -> None:
+    """Let only MindSpore's errors through, each once, unless the user chose a level."""
+    os.environ.setdefault("GLOG_v", "3")
+    # A failed compile is reported by the exception; its copy in the log is noise.
+    os.environ.setdefault("MS_SUBMODULE_LOG_v", "{ANALYZER:4}")
+
+
+def _limit_onednn() -> None:
+    """Keep oneDNN of MindSpore 2.9 and later off AVX-512, unless the user chose otherwise."""
+    if "ONEDNN_MAX_CPU_ISA" in os.environ or _mindspore_version() < (2, 9):
+        return
+    # There these releases fall back to a reference convolution that is about 100 times slower.
+    if _has_avx512():
+        os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+
+
+def _mindspore_version() -> tuple[int, int]:
+    try:
+        major, minor = metadata.version("mindspore").split(".")[:2]
+        return int(major), int(minor)
+    except (metadata.PackageNotFoundError, ValueError):
+        return 0, 0
+
+
+def _has_avx512(cpuinfo: str = "/proc/cpuinfo") -> bool:
+    try:
+        return "avx512f" in Path(cpuinfo).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+_quieten_mindspore()
+_limit_onednn()

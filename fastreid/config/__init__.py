@@ -1,0 +1,4 @@
+from .config import CfgNode, get_cfg
+from .configurable import configurable
+
+__all__ = ["CfgNode", "configurable", "get_cfg"]

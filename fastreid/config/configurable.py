@@ -1,0 +1,67 @@
+"""Classes and functions with plain keyword arguments that can also be built from a config."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .config import CfgNode
+
+
+def configurable(init_func: Callable | None = None, *, from_config: Callable | None = None):
+    """Let a callable take a config in place of its keyword arguments.
+
+    On an ``__init__``, ``@configurable`` uses the class's classmethod ``from_config(cfg, ...)``; on
+    a function, ``@configurable(from_config=f)`` uses ``f``. Called with a `CfgNode` first (or as
+    ``cfg=``), ``from_config`` makes the keyword arguments, and those given in the call win.
+
+    Args:
+        init_func: the ``__init__`` to decorate.
+        from_config: for functions, what turns a config into keyword arguments.
+
+    Returns:
+        The decorated callable, or the decorator.
+    """
+    if init_func is not None:
+        return _configurable_init(init_func)
+    if from_config is None:
+        raise TypeError("configurable needs from_config=... when it decorates a function.")
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not _called_with_config(args, kwargs):
+                return function(*args, **kwargs)
+            return function(**_explicit_arguments(from_config, args, kwargs))
+
+        return call
+
+    return decorate
+
+
+def _configurable_init(init_func: Callable) -> Callable:
+    @functools.wraps(init_func)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if _called_with_config(args, kwargs):
+            init_func(self, **_explicit_arguments(type(self).from_config, args, kwargs))
+        else:
+            init_func(self, *args, **kwargs)
+
+    return init
+
+
+def _called_with_config(args: tuple, kwargs: dict[str, Any]) -> bool:
+    first = args[0] if args else kwargs.get("cfg")
+    return isinstance(first, CfgNode)
+
+
+def _explicit_arguments(
+    from_config: Callable, args: tuple, kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Arguments that `from_config` knows go to it; the others override what it returns."""
+    code = from_config.__code__ if hasattr(from_config, "__code__") else from_config.__func__.__code__
+    known = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    for_config = {name: value for name, value in kwargs.items() if name in known}
+    overrides = {name: value for name, value in kwargs.items() if name not in known}
+    return {**from_config(*args, **for_config), **overrides}

@@ -1,0 +1,258 @@
+"""Every configuration key, with its default, meaning, unit and allowed values.
+
+Keys and defaults are fast-reid's and ACL-DGReID's; keys of our own are marked (new).
+"""
+
+from __future__ import annotations
+
+from .config import CfgNode as CN
+
+_IMAGENET_MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
+_IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
+
+
+def defaults() -> CN:
+    """Build the default configuration, unfrozen."""
+    cfg = CN()
+    # (new) Governs all randomness: weights, sampling, augmentation. Any whole number >= 0.
+    cfg.SEED = 0
+    # (new) "graph": each training step is compiled, the fast way. "pynative": for debugging.
+    cfg.MODE = "graph"
+    # Where logs, checkpoints, results and pictures go.
+    cfg.OUTPUT_DIR = "logs/"
+    # Accepted for compatibility; MindSpore chooses its algorithms itself.
+    cfg.CUDNN_BENCHMARK = False
+    cfg.MODEL = _model()
+    cfg.KD = _distillation()
+    cfg.INPUT = _input()
+    cfg.DATASETS = _datasets()
+    cfg.DATALOADER = _dataloader()
+    cfg.SOLVER = _solver()
+    cfg.TEST = _test()
+    return cfg
+
+
+def _model() -> CN:
+    model = CN()
+    # "auto" (the best one present), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
+    model.DEVICE = "auto"
+    # "Baseline"; with HEADS.NAME "MetaEmbeddingHead" it is ACL with the meta trainer.
+    model.META_ARCHITECTURE = "Baseline"
+    # Names of parts ("backbone") that do not learn for the first SOLVER.FREEZE_ITERS iterations.
+    model.FREEZE_LAYERS = []
+    # Length of MoCo's queue; kept so that fast-reid's files load.
+    model.QUEUE_SIZE = 8192
+    # A checkpoint (.ckpt, or .pth from fast-reid) to start from or to evaluate.
+    model.WEIGHTS = ""
+    # Mean and standard deviation of the three channels, RGB, in 0..255.
+    model.PIXEL_MEAN = list(_IMAGENET_MEAN)
+    model.PIXEL_STD = list(_IMAGENET_STD)
+
+    backbone = model.BACKBONE = CN()
+    # "build_resnet_backbone" or "build_meta_dynamic_router_resnet_backbone" (ACL).
+    backbone.NAME = "build_resnet_backbone"
+    # "18x", "34x", "50x", "101x"; (new) "tiny", a few narrow blocks for tests and demonstrations.
+    backbone.DEPTH = "50x"
+    # Stride of the last stage: 1 (re-ID) or 2 (classification).
+    backbone.LAST_STRIDE = 1
+    # Channels that the backbone returns: 2048 for 50x and 101x, 512 for 18x, 34x and tiny.
+    backbone.FEAT_DIM = 2048
+    # Norm of plain blocks: "BN".
+    backbone.NORM = "BN"
+    # Instance-batch norm (IBN-a), squeeze and excitation, non-local blocks.
+    backbone.WITH_IBN = False
+    backbone.WITH_SE = False
+    backbone.WITH_NL = False
+    # Of vision transformers; kept so that fast-reid's files load.
+    backbone.SIE_COE = 3.0
+    backbone.STRIDE_SIZE = (16, 16)
+    backbone.DROP_PATH_RATIO = 0.1
+    backbone.DROP_RATIO = 0.0
+    backbone.ATT_DROP_RATE = 0.0
+    # Start from ImageNet weights: the file PRETRAIN_PATH, or the published one in the cache folder.
+    backbone.PRETRAIN = False
+    backbone.PRETRAIN_PATH = ""
+
+    heads = model.HEADS = CN()
+    # "EmbeddingHead" or "MetaEmbeddingHead" (ACL).
+    heads.NAME = "EmbeddingHead"
+    heads.NORM = "BN"
+    # Identities to classify; 0: taken from the training set.
+    heads.NUM_CLASSES = 0
+    heads.NUM_CLASSES1 = 0
+    heads.NUM_CLASSES2 = 0
+    heads.NUM_CLASSES3 = 0
+    # (new) ACL: identities of each source domain, any number of domains; wins over NUM_CLASSES1..3.
+    heads.CLASSES_PER_DOMAIN = []
+    # Width of the embedding; 0 keeps the backbone's.
+    heads.EMBEDDING_DIM = 0
+    # A batch norm, whose shift is not trained, before the classifier.
+    heads.WITH_BNNECK = False
+    # Feature of the metric losses: "before" or "after" the neck.
+    heads.NECK_FEAT = "before"
+    # "GlobalAvgPool", "GeneralizedMeanPooling", ... (fastreid/layers/pooling.py).
+    heads.POOL_LAYER = "GlobalAvgPool"
+    # "Linear", "ArcSoftmax", "CosSoftmax" or "CircleSoftmax", with its margin and scale.
+    heads.CLS_LAYER = "Linear"
+    heads.MARGIN = 0.0
+    heads.SCALE = 1
+
+    losses = model.LOSSES = CN()
+    # Any of "CrossEntropyLoss", "TripletLoss", "CircleLoss", "Cosface".
+    losses.NAME = ("CrossEntropyLoss",)
+    # Cross entropy: label smoothing (negative: adaptive, ALPHA times the true class's probability).
+    losses.CE = CN({"EPSILON": 0.0, "ALPHA": 0.2, "SCALE": 1.0})
+    # Focal loss.
+    losses.FL = CN({"ALPHA": 0.25, "GAMMA": 2, "SCALE": 1.0})
+    # Triplet: margin (0: soft), distance 2 - 2 cos in place of euclidean, batch-hard mining.
+    losses.TRI = CN({"MARGIN": 0.3, "NORM_FEAT": False, "HARD_MINING": False, "SCALE": 1.0})
+    losses.CIRCLE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
+    losses.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
+    return model
+
+
+def _distillation() -> CN:
+    # Knowledge distillation; kept so that fast-reid's files load.
+    kd = CN()
+    kd.MODEL_CONFIG = []
+    kd.MODEL_WEIGHTS = []
+    kd.EMA = CN({"ENABLED": False, "MOMENTUM": 0.999})
+    return kd
+
+
+def _input() -> CN:
+    inputs = CN()
+    # Height and width in pixels.
+    inputs.SIZE_TRAIN = [256, 128]
+    inputs.SIZE_TEST = [256, 128]
+    # Random resized crop: size in pixels, range of the area's share and of the aspect ratio.
+    inputs.CROP = CN(
+        {"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1], "RATIO": [3.0 / 4.0, 4.0 / 3.0]}
+    )
+    # Probabilities (PROB) are in 0..1 throughout.
+    inputs.FLIP = CN({"ENABLED": False, "PROB": 0.5})
+    # Pad by SIZE pixels on each side, then crop at random.
+    inputs.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
+    # Color jitter. ACL's recipe applies it with PROB even where ENABLED is off, as upstream does.
+    inputs.CJ = CN(
+        {
+            "ENABLED": False,
+            "PROB": 0.5,
+            "BRIGHTNESS": 0.15,
+            "CONTRAST": 0.15,
+            "SATURATION": 0.1,
+            "HUE": 0.1,
+        }
+    )
+    # AFFINE, AUGMIX and RPT (random patch) apply in the plain fast-reid path only.
+    inputs.AFFINE = CN({"ENABLED": False})
+    inputs.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
+    inputs.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
+    # Random erasing; VALUE is the fill, RGB in 0..255.
+    inputs.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(_IMAGENET_MEAN)})
+    inputs.RPT = CN({"ENABLED": False, "PROB": 0.5})
+    return inputs
+
+
+def _datasets() -> CN:
+    datasets = CN()
+    # Training sets (ACL: the source domains, in this order) and test sets, by registered name:
+    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU". They lie under $FASTREID_DATASETS.
+    datasets.NAMES = ("Market1501",)
+    datasets.TESTS = ("Market1501",)
+    # Train on query and gallery too (Protocol 3).
+    datasets.COMBINEALL = False
+    # (new) CUHK03: labelled or detected boxes; classic (20 splits) or new (767/700) protocol.
+    datasets.CUHK03 = CN({"LABELED": True, "CLASSIC_SPLIT": False})
+    return datasets
+
+
+def _dataloader() -> CN:
+    loader = CN()
+    # "TrainingSampler", "NaiveIdentitySampler", "BalancedIdentitySampler", "SetReWeightSampler"
+    # or "ImbalancedDatasetSampler".
+    loader.SAMPLER_TRAIN = "TrainingSampler"
+    # Images per identity in a batch.
+    loader.NUM_INSTANCE = 4
+    # Worker processes, shared by all loaders of a process; 0: in the main process.
+    loader.NUM_WORKERS = 8
+    # Identities per camera in a batch, for SetReWeightSampler.
+    loader.SET_WEIGHT = []
+    return loader
+
+
+def _solver() -> CN:
+    solver = CN()
+    # Mixed precision, on devices that have it.
+    solver.AMP = CN({"ENABLED": False})
+    # "SGD", "Adam" or "AdamW".
+    solver.OPT = "Adam"
+    # Images per basic step over all devices; each ACL domain loader gives half as many.
+    solver.IMS_PER_BATCH = 64
+    solver.MAX_EPOCH = 120
+    # (new) Stop after so many iterations and leave the schedule alone; 0: run to MAX_EPOCH.
+    solver.STOP_ITERS = 0
+    # (new) Iterations between log lines; losses are read from the device only then.
+    solver.LOG_PERIOD = 20
+    # Epochs between checkpoints.
+    solver.CHECKPOINT_PERIOD = 20
+
+    solver.BASE_LR = 3e-4
+    # Factors on BASE_LR for the head and for biases.
+    solver.HEADS_LR_FACTOR = 1.0
+    solver.BIAS_LR_FACTOR = 1.0
+    # Of SGD.
+    solver.MOMENTUM = 0.9
+    solver.NESTEROV = False
+    # Decay of weights, of norm scales, and of biases (which does not follow WEIGHT_DECAY).
+    solver.WEIGHT_DECAY = 0.0005
+    solver.WEIGHT_DECAY_NORM = 0.0005
+    solver.WEIGHT_DECAY_BIAS = 0.0005
+
+    # "MultiStepLR" (times GAMMA at the epochs STEPS) or "CosineAnnealingLR" (down to ETA_MIN_LR).
+    solver.SCHED = "MultiStepLR"
+    solver.STEPS = [30, 55]
+    solver.GAMMA = 0.1
+    solver.ETA_MIN_LR = 1e-7
+    # Epochs before the schedule starts.
+    solver.DELAY_EPOCHS = 0
+    # Warm-up from WARMUP_FACTOR * BASE_LR: "linear", "constant" or "exp". WARMUP_ITERS counts
+    # iterations; with MetaEmbeddingHead and WARMUP_EPOCHS unset it counts epochs, as upstream does.
+    solver.WARMUP_FACTOR = 0.1
+    solver.WARMUP_ITERS = 1000
+    solver.WARMUP_METHOD = "linear"
+    # (new) Length of the warm-up in epochs; -1: unset, WARMUP_ITERS decides.
+    solver.WARMUP_EPOCHS = -1
+    # Iterations for which MODEL.FREEZE_LAYERS do not learn.
+    solver.FREEZE_ITERS = 0
+    # Gradient clipping by "norm" (of each parameter, order NORM_TYPE) or "value".
+    solver.CLIP_GRADIENTS = CN(
+        {"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0}
+    )
+    # (new) ACL: iterations from one meta step to the next (0: none), basic steps in the first
+    # iteration, and the factor on the inner rate of the adaptors' parameters.
+    solver.META = CN({"PERIOD": 3, "FIRST_BASIC_STEPS": 10, "ADAPTOR_LR_FACTOR": 0.5})
+    return solver
+
+
+def _test() -> CN:
+    test = CN()
+    # Epochs between evaluations; 0: only at the end.
+    test.EVAL_PERIOD = 20
+    # Images per batch over all devices.
+    test.IMS_PER_BATCH = 64
+    # "cosine" or "euclidean" (squared).
+    test.METRIC = "cosine"
+    # (new) Draw training curves, CMC curves and rank lists into OUTPUT_DIR at the end.
+    test.PLOTS = True
+    # True positive rates at fixed false positive rates.
+    test.ROC = CN({"ENABLED": False})
+    # Average the features of an image and its mirror image.
+    test.FLIP = CN({"ENABLED": False})
+    # Query expansion: QE_TIME rounds, mean over the QE_K nearest, weighted by similarity^ALPHA.
+    test.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
+    # k-reciprocal re-ranking (Zhong et al., CVPR 2017).
+    test.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
+    # Re-estimate batch-norm statistics before evaluation.
+    test.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
+    return test

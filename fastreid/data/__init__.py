@@ -1,0 +1,23 @@
+from .build import build_domain_train_loaders, build_reid_test_loader, build_reid_train_loader
+from .common import BATCH_COLUMNS, CommDataset
+from .data_utils import ImageError, read_image
+from .datasets import DATASET_REGISTRY, ImageDataset
+from .loader import ReidDataLoader
+from .transforms import build_transforms
+from .workers import WorkerError, WorkerPool
+
+__all__ = [
+    "BATCH_COLUMNS",
+    "DATASET_REGISTRY",
+    "CommDataset",
+    "ImageDataset",
+    "ImageError",
+    "ReidDataLoader",
+    "WorkerError",
+    "WorkerPool",
+    "build_domain_train_loaders",
+    "build_reid_test_loader",
+    "build_reid_train_loader",
+    "build_transforms",
+    "read_image",
+]

@@ -1,0 +1,232 @@
+"""Data loaders from the config; the only reader of the environment variable FASTREID_DATASETS."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from fastreid.config import CfgNode
+
+from .common import CommDataset
+from .datasets import DATASET_REGISTRY, ImageDataset
+from .loader import ReidDataLoader
+from .samplers import (
+    BalancedIdentitySampler,
+    ImbalancedDatasetSampler,
+    InferenceSampler,
+    NaiveIdentitySampler,
+    SetReWeightSampler,
+    SubsetSampler,
+    TrainingSampler,
+)
+from .transforms import build_batch_transform, build_transforms
+from .workers import WorkerPool
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_SEED = 2**32 - 1
+_IDENTITY_SAMPLERS = {
+    "NaiveIdentitySampler": NaiveIdentitySampler,
+    "BalancedIdentitySampler": BalancedIdentitySampler,
+}
+_SAMPLER_NAMES = (
+    "TrainingSampler",
+    *_IDENTITY_SAMPLERS,
+    "SetReWeightSampler",
+    "ImbalancedDatasetSampler",
+)
+
+
+def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> ReidDataLoader:
+    """Build the endless loader over all of DATASETS.NAMES.
+
+    Args:
+        cfg: DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SEED.
+        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+
+    Returns:
+        Loader of batches of IMS_PER_BATCH images; its ``dataset`` has the class counts, and its
+        ``pool`` may serve further loaders.
+
+    Raises:
+        ValueError: a setting that does not fit the data; the message names the key.
+    """
+    _check_seed(cfg)
+    train_set = _build_train_set(cfg)
+    return ReidDataLoader(
+        train_set,
+        _build_sampler(cfg, train_set),
+        batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        transforms=build_transforms(cfg, is_train=True),
+        batch_transform=build_batch_transform(cfg),
+        seed=cfg.SEED,
+        stream=0,
+        pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
+    )
+
+
+def build_domain_train_loaders(
+    cfg: CfgNode, train_set: CommDataset, *, pool: WorkerPool | None = None
+) -> list[ReidDataLoader]:
+    """Build an endless loader for each source domain, as the meta steps need them.
+
+    Each draws IMS_PER_BATCH // 2 images by a NaiveIdentitySampler. The original seeds every
+    sampler anew at random; here domain d's seed is the first word of NumPy's
+    ``SeedSequence([SEED, d + 1])``, and its augmentation is stream d + 1.
+
+    Args:
+        cfg: DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SEED.
+        train_set: of ``build_reid_train_loader``.
+        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS for them all.
+
+    Returns:
+        One loader per domain, in the order of DATASETS.NAMES.
+
+    Raises:
+        ValueError: a domain has too few identities, or NUM_INSTANCE does not divide the batch.
+    """
+    _check_seed(cfg)
+    pool = pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS)
+    batch_size = cfg.SOLVER.IMS_PER_BATCH // 2
+    samplers = [
+        _build_domain_sampler(cfg, train_set, domain, batch_size)
+        for domain in range(len(train_set.classes_per_domain))
+    ]
+    return [
+        ReidDataLoader(
+            train_set,
+            sampler,
+            batch_size=batch_size,
+            transforms=build_transforms(cfg, is_train=True),
+            batch_transform=build_batch_transform(cfg),
+            seed=cfg.SEED,
+            stream=domain + 1,
+            pool=pool,
+        )
+        for domain, sampler in enumerate(samplers)
+    ]
+
+
+def build_reid_test_loader(
+    cfg: CfgNode, dataset_name: str, *, pool: WorkerPool | None = None
+) -> tuple[ReidDataLoader, int]:
+    """Build the loader of a test set: every query, then every gallery image, in order.
+
+    Args:
+        cfg: DATASETS, DATALOADER.NUM_WORKERS, INPUT, TEST.IMS_PER_BATCH.
+        dataset_name: registered name.
+        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+
+    Returns:
+        Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller, and the number of
+        queries.
+
+    Raises:
+        ValueError: the data set has no query or no gallery images.
+    """
+    data = _load(cfg, dataset_name, combineall=False)
+    if not data.query or not data.gallery:
+        raise ValueError(
+            f"The test set {dataset_name} has {len(data.query)} query and {len(data.gallery)} "
+            "gallery images; it needs both."
+        )
+    data.show_test()
+    test_set = CommDataset([*data.query, *data.gallery], relabel=False)
+    loader = ReidDataLoader(
+        test_set,
+        InferenceSampler(len(test_set)),
+        batch_size=_positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH),
+        transforms=build_transforms(cfg, is_train=False),
+        pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
+    )
+    return loader, len(data.query)
+
+
+def _load(cfg: CfgNode, name: str, *, combineall: bool) -> ImageDataset:
+    root = os.environ.get("FASTREID_DATASETS", "datasets")
+    options = {}
+    if name == "CUHK03":
+        options["cuhk03_labeled"] = cfg.DATASETS.CUHK03.LABELED
+        options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
+    return DATASET_REGISTRY.get(name)(root=root, combineall=combineall, **options)
+
+
+def _build_train_set(cfg: CfgNode) -> CommDataset:
+    names = cfg.DATASETS.NAMES
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not names or twice:
+        fault = f"lists {twice} more than once" if twice else "is empty"
+        raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
+    items = []
+    for name in names:
+        data = _load(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
+        data.show_train()
+        items += data.train
+    return CommDataset(items, domains=names)
+
+
+def _build_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
+    name = cfg.DATALOADER.SAMPLER_TRAIN
+    items = train_set.img_items
+    batch_size = _positive("SOLVER.IMS_PER_BATCH", cfg.SOLVER.IMS_PER_BATCH)
+    by_identity = {"num_instances": cfg.DATALOADER.NUM_INSTANCE, "seed": cfg.SEED}
+    if name == "TrainingSampler":
+        return TrainingSampler(len(items), seed=cfg.SEED)
+    if name == "ImbalancedDatasetSampler":
+        return ImbalancedDatasetSampler(items, seed=cfg.SEED)
+    if name == "SetReWeightSampler":
+        return SetReWeightSampler(
+            items, batch_size, set_weight=cfg.DATALOADER.SET_WEIGHT, **by_identity
+        )
+    if name in _IDENTITY_SAMPLERS:
+        _warn_of_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
+        return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
+    raise ValueError(f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of {_SAMPLER_NAMES}.")
+
+
+def _build_domain_sampler(
+    cfg: CfgNode, train_set: CommDataset, domain: int, batch_size: int
+) -> SubsetSampler:
+    indices = train_set.indices_of(domain)
+    seed = np.random.SeedSequence([cfg.SEED, domain + 1]).generate_state(1)[0]
+    try:
+        sampler = NaiveIdentitySampler(
+            [train_set.img_items[index] for index in indices],
+            batch_size,
+            num_instances=cfg.DATALOADER.NUM_INSTANCE,
+            seed=int(seed),
+        )
+    except ValueError as error:
+        name = train_set.domains[domain] if train_set.domains else domain
+        raise ValueError(
+            f"Domain {name}, half of SOLVER.IMS_PER_BATCH ({cfg.SOLVER.IMS_PER_BATCH}): {error}"
+        ) from error
+    return SubsetSampler(sampler, indices)
+
+
+def _warn_of_single_images(train_set: CommDataset, num_instances: int) -> None:
+    images_of = Counter(train_set.targets.tolist())
+    single = sum(count == 1 for count in images_of.values())
+    if single and num_instances > 1:
+        logger.warning(
+            "%d of %d identities have a single image, which fills all %d places "
+            "(DATALOADER.NUM_INSTANCE) of its identity in a batch.",
+            single,
+            len(images_of),
+            num_instances,
+        )
+
+
+def _check_seed(cfg: CfgNode) -> None:
+    if not 0 <= cfg.SEED <= _LARGEST_SEED:
+        raise ValueError(f"SEED is {cfg.SEED}; it must be from 0 to {_LARGEST_SEED}.")
+
+
+def _positive(key: str, value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{key} is {value}; it must be at least 1.")
+    return value

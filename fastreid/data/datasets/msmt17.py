@@ -1,0 +1,124 @@
+"""MSMT17, versions 1 and 2."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
+from .files import require_file, require_folder, require_images, require_root
+
+
+class _Version(NamedTuple):
+    """Folder names of a release."""
+
+    folder: str
+    train: str
+    test: str
+
+
+# The first one found is used. Version 2 has the same images with blurred faces.
+_VERSIONS = (
+    _Version("MSMT17_V1", "train", "test"),
+    _Version("MSMT17_V2", "mask_train_v2", "mask_test_v2"),
+)
+_IMAGE_NAME = re.compile(r"\d+_\d+_0*(?P<camid>[1-9]\d*)_")
+_PUBLISHED = {
+    "train": Counts(1041, 30248),
+    "query": Counts(3060, 11659),
+    "gallery": Counts(3060, 82161),
+}
+
+
+@DATASET_REGISTRY.register()
+class MSMT17(ImageDataset):
+    """Wei et al., "Person Transfer GAN to Bridge Domain Gap", CVPR 2018; 15 cameras.
+
+    Training takes list_train.txt; ``combineall`` adds list_val.txt, query and gallery. Test
+    identities, which the lists count from 0 again, follow those of list_train.txt, as in the
+    original.
+
+    Args:
+        root: folder that holds MSMT17_V1 or MSMT17_V2; V1 wins.
+        combineall: train on everything.
+
+    Raises:
+        FileNotFoundError: neither version is there.
+    """
+
+    dataset_name = "MSMT17"
+
+    def __init__(self, root: str | Path = "datasets", *, combineall: bool = False) -> None:
+        version = self._find_version(require_root(root))
+        self.data_dir = Path(root).expanduser() / version.folder
+        self.version = version.folder
+        self._train_dir = self.data_dir / version.train
+        self._test_dir = self.data_dir / version.test
+        super().__init__(
+            self._read_train,
+            lambda: self._read_test("list_query.txt"),
+            lambda: self._read_test("list_gallery.txt"),
+            combineall=combineall,
+            published=None if combineall else _PUBLISHED,
+        )
+
+    def _find_version(self, root: Path) -> _Version:
+        for version in _VERSIONS:
+            if (root / version.folder).is_dir():
+                return version
+        folders = " nor ".join(str(root / version.folder) for version in _VERSIONS)
+        raise FileNotFoundError(
+            f"{self.dataset_name}: neither {folders} exists (FASTREID_DATASETS is the folder "
+            "above them). datasets/README.md shows how they must look."
+        )
+
+    def _read_train(self) -> list[Item]:
+        names = ["list_train.txt", "list_val.txt"] if self.combineall else ["list_train.txt"]
+        prefix = f"{self.dataset_name}_"
+        return [
+            (path, f"{prefix}{pid}", f"{prefix}{camid}")
+            for name in names
+            for path, pid, camid in self._read_images(name, self._train_dir)
+        ]
+
+    def _read_test(self, name: str) -> list[Item]:
+        num_train_pids = len({pid for _, pid in self._read_list("list_train.txt")})
+        return [
+            (path, pid + num_train_pids, camid)
+            for path, pid, camid in self._read_images(name, self._test_dir)
+        ]
+
+    def _read_images(self, name: str, folder: Path) -> list[Item]:
+        require_folder(folder, self.dataset_name)
+        listed = [
+            (folder / image, pid, self._camera_of(image)) for image, pid in self._read_list(name)
+        ]
+        require_images([path for path, _, _ in listed], self.dataset_name, self.data_dir / name)
+        return [(str(path), pid, camid) for path, pid, camid in listed]
+
+    def _read_list(self, name: str) -> list[tuple[str, int]]:
+        path = require_file(self.data_dir / name, self.dataset_name)
+        listed = []
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            if len(words) != 2 or not words[1].isdecimal():
+                raise ValueError(
+                    f'{self.dataset_name}: line {number} of {path} is {line!r}; it must be "'
+                    '<image> <identity>".'
+                )
+            listed.append((words[0], int(words[1])))
+        if not listed:
+            raise ValueError(f"{self.dataset_name}: the list {path} is empty.")
+        return sorted(listed)
+
+    def _camera_of(self, image: str) -> int:
+        match = _IMAGE_NAME.match(Path(image).name)
+        if match is None:
+            raise ValueError(
+                f"{self.dataset_name}: the name of {image} does not begin with "
+                "<identity>_<number>_<camera>_, camera from 1."
+            )
+        return int(match["camid"]) - 1

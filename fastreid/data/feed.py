@@ -1,0 +1,188 @@
+"""One pass of a data loader: batches made ahead in MindSpore's thread, read in the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
+from typing import NamedTuple
+
+import numpy as np
+
+from .common import BATCH_COLUMNS, CommDataset
+from .preparation import ImageTransform, prepare_images
+from .transforms import RandomPatch
+from .workers import Caught, WorkerPool
+
+# Batches that the workers hold, and finished ones in MindSpore's queue.
+_BATCHES_AHEAD = 2
+_BATCHES_QUEUED = 1
+# Small jobs give all workers a part of each batch; large ones cost less to hand over.
+_IMAGES_PER_JOB = (4, 32)
+_STOP_POLL_SECONDS = 0.1
+# Last number of a random key: one image's augmentation, or the batch transform.
+_FOR_IMAGE, _FOR_BATCH = 0, 1
+
+
+class BatchSpec(NamedTuple):
+    """How batches are made: see ``ReidDataLoader``."""
+
+    batch_size: int
+    transforms: ImageTransform
+    batch_transform: RandomPatch | None
+    seed: int
+    stream: int
+
+
+class _Pending(NamedTuple):
+    """A batch whose images are being prepared."""
+
+    number: int
+    indices: np.ndarray
+    parts: list[Future]
+
+
+class BatchFeed:
+    """Iterator over batches as tuples of arrays, in the order of ``BATCH_COLUMNS``.
+
+    Args:
+        dataset: paths and labels.
+        sampler: gives indices; with a length, the last batch may be smaller.
+        spec: how batches are made.
+        pool: prepares the images.
+        start: number of the first batch; the sampler's indices before it are passed over.
+    """
+
+    def __init__(
+        self,
+        dataset: CommDataset,
+        sampler: Iterable[int],
+        spec: BatchSpec,
+        pool: WorkerPool,
+        *,
+        start: int = 0,
+    ) -> None:
+        self._dataset = dataset
+        self._sampler = sampler
+        self._spec = spec
+        self._pool = pool
+        self._start = start
+        self._stopped = threading.Event()
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Give the batches, and at the end the error that ended them, if one did.
+
+        Raises:
+            ImageError: an image cannot be read or transformed.
+            WorkerError: a worker process died.
+        """
+        self._pool.start()
+        yield from _through_mindspore(self._rows)
+        if self._error is not None and not self._stopped.is_set():
+            raise self._error
+
+    def stop(self) -> None:
+        """End the batches, also while one is waited for."""
+        self._stopped.set()
+
+    def _rows(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Make batches until stopped; an error ends them too, and is kept for the reader."""
+        with Caught() as caught:
+            yield from self._ordered_batches()
+        self._error = caught.error
+
+    def _ordered_batches(self) -> Iterator[tuple[np.ndarray, ...]]:
+        ahead: deque[_Pending] = deque()
+        # Without workers a batch is made when it is ordered: none is, ahead of time.
+        most = 1 + (_BATCHES_AHEAD if self._pool.num_workers else 0)
+        numbered = self._indices_of_batches()
+        try:
+            while not self._stopped.is_set():
+                tasks = itertools.islice(numbered, most - len(ahead))
+                ahead.extend(self._order(*task) for task in tasks)
+                if not ahead or not self._is_ready(ahead[0]):
+                    return
+                yield self._assemble(ahead.popleft())
+        finally:
+            for pending in ahead:
+                for part in pending.parts:
+                    part.cancel()
+
+    def _indices_of_batches(self) -> Iterator[tuple[int, np.ndarray]]:
+        size = self._spec.batch_size
+        indices = itertools.islice(self._sampler, self._start * size, None)
+        for number in itertools.count(self._start):
+            batch = list(itertools.islice(indices, size))
+            if not batch:
+                return
+            yield number, np.array(batch)
+
+    def _order(self, number: int, indices: np.ndarray) -> _Pending:
+        """Hand a batch to the workers, in parts."""
+        spec = self._spec
+        first_place = number * spec.batch_size
+        rows = [
+            (self._dataset.paths[index], (spec.seed, spec.stream, first_place + row, _FOR_IMAGE))
+            for row, index in enumerate(indices.tolist())
+        ]
+        share = -(-len(rows) // max(self._pool.num_workers, 1))
+        size = min(max(share, _IMAGES_PER_JOB[0]), _IMAGES_PER_JOB[1])
+        parts = [
+            self._pool.submit(prepare_images, spec.transforms, rows[begin : begin + size])
+            for begin in range(0, len(rows), size)
+        ]
+        return _Pending(number, indices, parts)
+
+    def _is_ready(self, pending: _Pending) -> bool:
+        """Wait for a batch; False: the feed was stopped first."""
+        waiting = set(pending.parts)
+        while waiting and not self._stopped.is_set():
+            waiting = wait(waiting, timeout=_STOP_POLL_SECONDS).not_done
+        return not waiting
+
+    def _assemble(self, pending: _Pending) -> tuple[np.ndarray, ...]:
+        arrays = list(itertools.chain.from_iterable(part.result() for part in pending.parts))
+        images = np.empty((len(arrays), *arrays[0].shape), dtype=np.float32)
+        for target, array in zip(images, arrays):
+            target[...] = array
+        if self._spec.batch_transform is not None:
+            key = (self._spec.seed, self._spec.stream, pending.number, _FOR_BATCH)
+            images = self._spec.batch_transform(images, np.random.default_rng(key))
+        dataset, indices = self._dataset, pending.indices
+        labels = (dataset.targets, dataset.camids, dataset.domainids)
+        paths = np.array([dataset.paths[index] for index in indices.tolist()])
+        return (images, *(column[indices] for column in labels), paths)
+
+
+def _through_mindspore(rows) -> Iterator[tuple[np.ndarray, ...]]:
+    """Run a generator function of rows in a thread of MindSpore's data pipeline."""
+    # Imported here because data workers import this package and must not load MindSpore.
+    from mindspore import dataset as pipeline
+
+    # MindSpore copies its source deeply: a function is not copied, a bound method's object is.
+    def source() -> Iterator[tuple[np.ndarray, ...]]:
+        return rows()
+
+    with _queue_size(pipeline.config, _BATCHES_QUEUED):
+        batches = pipeline.GeneratorDataset(
+            source,
+            list(BATCH_COLUMNS),
+            shuffle=False,
+            num_parallel_workers=1,
+            python_multiprocessing=False,
+        ).create_tuple_iterator(num_epochs=1, output_numpy=True)
+    yield from batches
+
+
+@contextlib.contextmanager
+def _queue_size(config, size: int) -> Iterator[None]:
+    before = config.get_prefetch_size()
+    config.set_prefetch_size(size)
+    try:
+        yield
+    finally:
+        config.set_prefetch_size(before)

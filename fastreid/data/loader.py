@@ -1,0 +1,135 @@
+"""Batches of images: sampler -> data workers -> MindSpore's GeneratorDataset -> dicts."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from .common import BATCH_COLUMNS, CommDataset
+from .feed import BatchFeed, BatchSpec
+from .preparation import ImageTransform
+from .transforms import RandomPatch
+from .workers import WorkerPool
+
+
+class ReidDataLoader:
+    """Gives batches as dicts of NumPy arrays, one entry per name in ``BATCH_COLUMNS``.
+
+    images (N, 3, H, W) float32 RGB 0 to 255; targets, camids, domainids (N,) int32; img_paths
+    (N,) str. A sampler without a length makes it endless, of full batches only, and iterating it
+    again goes on; one with a length gives one pass, the last batch smaller. The augmentation of
+    an image depends on ``seed``, ``stream`` and its place in the stream only: neither the number
+    of workers nor where a run was resumed changes a batch.
+
+    Args:
+        dataset: paths and labels.
+        sampler: gives indices into the data set, the same ones at every iteration.
+        batch_size: images per batch.
+        transforms: called with an RGB image and a generator; gives (3, H, W) float32.
+        batch_transform: called with (N, 3, H, W) float32 and a generator, or None.
+        seed: of the augmentation, at least 0.
+        stream: number of this loader among those of a run, so that no two augment alike.
+        pool: the worker processes; loaders may share one, the last to close closes it.
+    """
+
+    def __init__(
+        self,
+        dataset: CommDataset,
+        sampler: Iterable[int],
+        *,
+        batch_size: int,
+        transforms: ImageTransform,
+        pool: WorkerPool,
+        batch_transform: RandomPatch | None = None,
+        seed: int = 0,
+        stream: int = 0,
+    ) -> None:
+        self.dataset = dataset
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.pool = pool
+        self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream)
+        self._is_endless = not hasattr(sampler, "__len__")
+        self._position = 0
+        self._feed: BatchFeed | None = None
+        self._is_closed = False
+        pool.attach()
+
+    def __len__(self) -> int:
+        if self._is_endless:
+            raise TypeError("A training loader is endless: it has no length.")
+        return -(-len(self.sampler) // self.batch_size)
+
+    @property
+    def position(self) -> int:
+        """Batches handed out so far; a finite loader counts within the present pass."""
+        return self._position
+
+    def seek(self, position: int) -> None:
+        """Let the next iteration begin at a batch, without reading those before it.
+
+        Args:
+            position: batches to pass over, counted from the start of the stream.
+
+        Raises:
+            ValueError: it is negative, or the loader is not endless.
+            RuntimeError: the loader is being iterated.
+        """
+        if position < 0 or not self._is_endless:
+            kind = "An endless" if self._is_endless else "A finite"
+            raise ValueError(f"{kind} loader cannot begin at batch {position}.")
+        if self._feed is not None:
+            raise RuntimeError("seek() must come before the loader is iterated.")
+        self._position = position
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        """Give the batches, from ``position`` on if endless, else from the first one.
+
+        Raises:
+            ImageError: an image cannot be read; the message names the file.
+            WorkerError: a worker process died.
+            RuntimeError: the loader is closed.
+        """
+        if self._is_closed:
+            raise RuntimeError("This data loader is closed.")
+        self._stop()
+        if not self._is_endless:
+            self._position = 0
+        feed = BatchFeed(self.dataset, self.sampler, self._spec, self.pool, start=self._position)
+        self._feed = feed
+        # MindSpore must not wait for a batch while Python goes down.
+        atexit.register(feed.stop)
+        return self._batches(feed)
+
+    def _batches(self, feed: BatchFeed) -> Iterator[dict[str, np.ndarray]]:
+        try:
+            for row in feed:
+                self._position += 1
+                yield dict(zip(BATCH_COLUMNS, row))
+        finally:
+            self._release(feed)
+
+    def _release(self, feed: BatchFeed) -> None:
+        feed.stop()
+        atexit.unregister(feed.stop)
+        if self._feed is feed:
+            self._feed = None
+
+    def _stop(self) -> None:
+        if self._feed is not None:
+            self._release(self._feed)
+
+    def close(self) -> None:
+        """Stop reading and let go of the workers. May be called again."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._stop()
+            self.pool.detach()
+
+    def __enter__(self) -> ReidDataLoader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,46 @@
+"""What a data worker does with images: read, transform, pack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from .data_utils import ImageError, read_image
+
+ImageTransform = Callable[[Image.Image, np.random.Generator], np.ndarray]
+
+
+def prepare_images(
+    transforms: ImageTransform, rows: Sequence[tuple[str, tuple[int, ...]]]
+) -> list[np.ndarray]:
+    """Read and transform images, each with randomness of its own.
+
+    Args:
+        transforms: called with an RGB image and a generator; gives (3, H, W) float32, 0 to 255.
+        rows: path and random key of each image; equal keys give equal augmentation.
+
+    Returns:
+        (3, H, W) arrays: uint8 where all values are whole numbers, a quarter of the bytes to
+        move between processes, else float32.
+
+    Raises:
+        ImageError: an image cannot be read or transformed; the message names the file.
+    """
+    return [_pack(_prepare(transforms, path, key)) for path, key in rows]
+
+
+def _prepare(transforms: ImageTransform, path: str, key: tuple[int, ...]) -> np.ndarray:
+    image = read_image(path)
+    try:
+        return transforms(image, np.random.default_rng(key))
+    except Exception as error:
+        raise ImageError(
+            f"Image file {path} cannot be augmented: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _pack(image: np.ndarray) -> np.ndarray:
+    small = image.astype(np.uint8)
+    return small if np.array_equal(small, image) else image

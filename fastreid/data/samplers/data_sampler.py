@@ -1,0 +1,101 @@
+"""Samplers that look at nothing but the number of images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+
+def check_not_empty(size: int) -> None:
+    """Refuse a data set without images.
+
+    Args:
+        size: number of images.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if size <= 0:
+        raise ValueError(f"There are no images to draw from (the data set holds {size}).")
+
+
+class TrainingSampler:
+    """Endless stream of shuffled passes over all images (fast-reid's ``TrainingSampler``).
+
+    Every iteration starts the same stream anew; rank r of w takes every w-th index from r on.
+
+    Args:
+        size: number of images.
+        shuffle: False gives them in their own order.
+        seed: of the shuffling; the same on every rank.
+        rank, world_size: this process and how many there are.
+
+    Raises:
+        ValueError: ``size`` is not positive.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        check_not_empty(size)
+        self._size = size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.islice(self._stream(), self._rank, None, self._world_size)
+
+    def _stream(self) -> Iterator[int]:
+        rng = np.random.RandomState(self._seed)
+        while True:
+            order = rng.permutation(self._size) if self._shuffle else np.arange(self._size)
+            yield from order.tolist()
+
+
+class InferenceSampler:
+    """Every image once, in order; ranks take contiguous shares (fast-reid's ``InferenceSampler``).
+
+    Args:
+        size: number of images.
+        rank, world_size: this process and how many there are.
+
+    Raises:
+        ValueError: ``size`` is not positive.
+    """
+
+    def __init__(self, size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        check_not_empty(size)
+        share = -(-size // world_size)
+        self._indices = range(min(share * rank, size), min(share * (rank + 1), size))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+
+class SubsetSampler:
+    """What a sampler draws from a part of the images, as indices into all of them.
+
+    Args:
+        sampler: gives indices into ``indices``.
+        indices: the part's images, as indices into all images.
+    """
+
+    def __init__(self, sampler: Iterable[int], indices: Sequence[int]) -> None:
+        self._sampler = sampler
+        self._indices = indices
+
+    def __iter__(self) -> Iterator[int]:
+        return (self._indices[index] for index in self._sampler)

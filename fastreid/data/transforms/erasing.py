@@ -1,0 +1,123 @@
+"""Cover parts of image arrays, to imitate occlusion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class RandomErasing:
+    """Fill a random rectangle with one colour (Zhong et al., AAAI 2020; torchvision's transform).
+
+    Ten rectangles are tried; if none fits, the image stays as it is.
+
+    Args:
+        prob: probability, 0 to 1.
+        value: three channel values, 0 to 255.
+        scale: least and largest share of the image's area.
+        ratio: least and largest height / width.
+    """
+
+    def __init__(
+        self,
+        *,
+        prob: float = 0.5,
+        value: Sequence[float] = (0.0, 0.0, 0.0),
+        scale: tuple[float, float] = (0.02, 0.33),
+        ratio: tuple[float, float] = (0.3, 3.3),
+    ) -> None:
+        self.prob = prob
+        self.value = np.asarray(value, dtype=np.float32).reshape(-1, 1, 1)
+        self.scale = scale
+        self.ratio = ratio
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cover a rectangle of a copy.
+
+        Args:
+            image: (3, H, W) float32, 0 to 255.
+            rng: where every random choice comes from.
+
+        Returns:
+            (3, H, W) float32.
+        """
+        if rng.random() >= self.prob:
+            return image
+        _, image_height, image_width = image.shape
+        for _ in range(10):
+            area = image_height * image_width * rng.uniform(*self.scale)
+            shape = math.exp(rng.uniform(*np.log(self.ratio)))
+            height, width = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+            if height < image_height and width < image_width:
+                top = int(rng.integers(image_height - height + 1))
+                left = int(rng.integers(image_width - width + 1))
+                erased = image.copy()
+                erased[:, top : top + height, left : left + width] = self.value
+                return erased
+        return image
+
+
+class RandomPatch:
+    """Paste patches of other images of the batch (Zhou et al., OSNet, ICCV 2019).
+
+    fast-reid's ``RandomPatch`` keeps a pool of the last 50,000 patches in each worker process;
+    here a patch comes from the batch itself, so that results depend on neither the number of
+    workers nor on where a run was resumed.
+
+    Args:
+        prob: probability that an image is pasted on, 0 to 1.
+        area: least and largest share of the image's area.
+        min_ratio: least height / width of a patch; the largest is its inverse.
+        flip_prob: probability that a patch is mirrored left and right, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        prob: float = 0.5,
+        area: tuple[float, float] = (0.01, 0.5),
+        min_ratio: float = 0.1,
+        flip_prob: float = 0.5,
+    ) -> None:
+        self.prob = prob
+        self.area = area
+        self.min_ratio = min_ratio
+        self.flip_prob = flip_prob
+
+    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Paste on a copy of a batch.
+
+        Args:
+            images: (N, 3, H, W) float32, 0 to 255.
+            rng: where every random choice comes from.
+
+        Returns:
+            (N, 3, H, W) float32.
+        """
+        patched = images.copy()
+        for target in patched:
+            if rng.random() >= self.prob:
+                continue
+            height, width = self._patch_size(*images.shape[2:], rng)
+            source = images[rng.integers(len(images))]
+            patch = self._window(source, height, width, rng)
+            flipped = rng.random() < self.flip_prob
+            self._window(target, height, width, rng)[...] = patch[..., ::-1] if flipped else patch
+        return patched
+
+    def _patch_size(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
+        for _ in range(100):
+            area = height * width * rng.uniform(*self.area)
+            ratio = rng.uniform(self.min_ratio, 1 / self.min_ratio)
+            size = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if size[0] < height and size[1] < width:
+                return size
+        return 0, 0
+
+    @staticmethod
+    def _window(image: np.ndarray, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+        top = rng.integers(image.shape[1] - height + 1)
+        left = rng.integers(image.shape[2] - width + 1)
+        return image[:, top : top + height, left : left + width]

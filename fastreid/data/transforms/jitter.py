@@ -1,0 +1,110 @@
+"""Flip, recolour and warp PIL images at random, with torchvision's distributions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+
+class RandomHorizontalFlip:
+    """Mirror left and right.
+
+    Args:
+        prob: probability, 0 to 1.
+    """
+
+    def __init__(self, *, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        """Transform an image; every random choice comes from ``rng``."""
+        if rng.random() < self.prob:
+            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return image
+
+
+def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
+    """Turn the hue of every pixel (torchvision's ``adjust_hue``).
+
+    Args:
+        image: (H, W) RGB image.
+        shift: part of the full circle, -0.5 to 0.5.
+
+    Returns:
+        (H, W) RGB image.
+    """
+    hue, saturation, value = image.convert("HSV").split()
+    steps = int(shift * 255)
+    turned = hue.point([(level + steps) % 256 for level in range(256)])
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+class ColorJitter:
+    """Change brightness, contrast, saturation and hue by random factors, in random order.
+
+    Args:
+        brightness, contrast, saturation: factors are uniform in 1 - x to 1 + x, at least 0.
+        hue: shifts are uniform in -x to x, in parts of the full circle, at most 0.5.
+    """
+
+    def __init__(
+        self, *, brightness: float, contrast: float, saturation: float, hue: float
+    ) -> None:
+        self.spreads = (
+            (ImageEnhance.Brightness, brightness),
+            (ImageEnhance.Contrast, contrast),
+            (ImageEnhance.Color, saturation),
+        )
+        self.hue = hue
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        """Transform an image; every random choice comes from ``rng``."""
+        for step in rng.permutation(len(self.spreads) + 1).tolist():
+            if step == len(self.spreads):
+                image = adjust_hue(image, rng.uniform(-self.hue, self.hue))
+            else:
+                enhancer, spread = self.spreads[step]
+                image = enhancer(image).enhance(rng.uniform(max(0.0, 1 - spread), 1 + spread))
+        return image
+
+
+class RandomAffine:
+    """Rotate, scale and shear about the centre; nearest pixel, black outside.
+
+    The defaults are what fast-reid uses; the shear is in degrees there, hence very small.
+
+    Args:
+        degrees: rotations are uniform in -x to x degrees.
+        scale: least and largest factor.
+        shear: x-shears are uniform in -x to x degrees.
+    """
+
+    def __init__(
+        self,
+        *,
+        degrees: float = 10.0,
+        scale: tuple[float, float] = (0.9, 1.1),
+        shear: float = 0.1,
+    ) -> None:
+        self.degrees = degrees
+        self.scale = scale
+        self.shear = shear
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        """Transform an image; every random choice comes from ``rng``."""
+        angle = math.radians(rng.uniform(-self.degrees, self.degrees))
+        scale = rng.uniform(*self.scale)
+        slant = math.tan(math.radians(rng.uniform(-self.shear, self.shear)))
+        rotation = np.array(
+            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        )
+        # PIL wants the way back, from a pixel of the result to its source.
+        inverse = np.linalg.inv(scale * rotation @ np.array([[1.0, -slant], [0.0, 1.0]]))
+        centre = np.array([image.width / 2, image.height / 2])
+        offset = centre - inverse @ centre
+        rows = np.column_stack([inverse, offset]).ravel().tolist()
+        return image.transform(
+            image.size, Image.Transform.AFFINE, rows, Image.Resampling.NEAREST, fillcolor=0
+        )

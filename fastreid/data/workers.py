@@ -1,0 +1,310 @@
+"""Worker processes for the data pipeline. Nothing here, nor what a worker runs, loads MindSpore.
+
+Each worker has its own pipe: a worker that is killed can leave no shared lock behind, and its
+death is seen at once as the end of its pipe.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import ModuleType, TracebackType
+from typing import Any, NamedTuple
+
+from .data_utils import ImageError
+
+# How often the pool looks at its workers when no pipe has anything to say.
+_POLL_SECONDS = 1.0
+_CLOSED = "The data workers were closed."
+
+
+class WorkerError(RuntimeError):
+    """A data worker died, or failed at something other than an image."""
+
+
+class WorkerTraceback(Exception):  # noqa: N818 - it is shown above the error that it explains
+    """Where in the worker process an error came from."""
+
+    def __str__(self) -> str:
+        return f"in a data worker:\n{self.args[0]}"
+
+
+class Caught:
+    """Context manager that keeps an error instead of raising it, to hand it to someone else.
+
+    What ends the program (KeyboardInterrupt, SystemExit) still passes.
+    """
+
+    error: Exception | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(
+        self, _: type | None, error: BaseException | None, __: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+            return True
+        return False
+
+
+class _Failure(NamedTuple):
+    """An error on its way from a worker: always picklable, unlike exceptions."""
+
+    is_image: bool
+    message: str
+    trace: str
+
+    def as_error(self) -> Exception:
+        error = ImageError(self.message) if self.is_image else WorkerError(self.message)
+        error.__cause__ = WorkerTraceback(self.trace)
+        return error
+
+
+def worker_main(connection: Connection) -> None:
+    """Run jobs that come through a pipe until its other end is closed.
+
+    Args:
+        connection: gives pickled (function, args), takes pickled (result, failure).
+    """
+    # Ctrl-C reaches the whole group; the main process decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
+    with connection, contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send_bytes(_answer(connection.recv_bytes()))
+
+
+def _end_with_main_process() -> None:
+    """Leave, even in the midst of a job, when the main process is killed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _answer(job: bytes) -> bytes:
+    with Caught() as caught:
+        function, args = pickle.loads(job)
+        return pickle.dumps((function(*args), None), pickle.HIGHEST_PROTOCOL)
+    error = caught.error
+    is_image = isinstance(error, ImageError)
+    message = str(error) if is_image else f"A data worker failed: {type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return pickle.dumps((None, _Failure(is_image, message, trace)), pickle.HIGHEST_PROTOCOL)
+
+
+@contextlib.contextmanager
+def _undisturbed_start() -> Iterator[None]:
+    """While processes start: hide the main script from them, and Ctrl-C.
+
+    Spawned processes run the main script again, which would load MindSpore and demands an
+    ``if __name__ == "__main__"`` of every user.
+    """
+    main_module = sys.modules["__main__"]
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main_module
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+class _Worker(NamedTuple):
+    process: BaseProcess
+    connection: Connection
+
+
+class WorkerPool:
+    """Processes that run jobs for all loaders of a run; it closes with its last user.
+
+    Args:
+        num_workers: processes; 0 runs every job in the calling thread.
+
+    Raises:
+        ValueError: ``num_workers`` is negative.
+    """
+
+    def __init__(self, num_workers: int) -> None:
+        if num_workers < 0:
+            raise ValueError(
+                f"DATALOADER.NUM_WORKERS is {num_workers}; it must be 0 (no processes) or more."
+            )
+        self.num_workers = num_workers
+        self._users = 0
+        self._lock = threading.Lock()
+        self._jobs: deque[tuple[bytes, Future]] = deque()
+        self._workers: list[_Worker] = []
+        self._thread: threading.Thread | None = None
+        self._failure: str | None = None
+        self._open = False
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers; empty before the first job."""
+        return [worker.process.pid for worker in self._workers]
+
+    def attach(self) -> None:
+        """Count one more user; the first one opens the pool."""
+        self._users += 1
+        self._open = True
+
+    def detach(self) -> None:
+        """Count one user less; the last one closes the pool."""
+        self._users -= 1
+        if self._users <= 0:
+            self.close()
+
+    def start(self) -> None:
+        """Start the processes, unless they run."""
+        with self._lock:
+            if self._thread is not None or not self.num_workers or not self._open:
+                return
+            self._failure = None
+            context = multiprocessing.get_context("spawn")
+            with _undisturbed_start():
+                self._workers = [self._spawn(context) for _ in range(self.num_workers)]
+            self._wake_reader, self._wake_writer = context.Pipe(duplex=False)
+            self._thread = threading.Thread(target=self._serve, name="data-workers", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+
+    @staticmethod
+    def _spawn(context: multiprocessing.context.SpawnContext) -> _Worker:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=worker_main, args=(theirs,), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def submit(self, function: Callable, *args: Any) -> Future:
+        """Have a worker call a function.
+
+        Args:
+            function: importable by name from a module that does not load MindSpore.
+            args: picklable.
+
+        Returns:
+            Future of the result. It raises ImageError or WorkerError in place of what the
+            function raised, with the worker's traceback, or WorkerError when a worker died.
+        """
+        future: Future = Future()
+        if not self.num_workers:
+            with Caught() as caught:
+                future.set_result(function(*args))
+            if caught.error is not None:
+                future.set_exception(caught.error)
+            return future
+        job = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
+        self.start()
+        with self._lock:
+            if self._failure is not None or not self._open:
+                future.set_exception(WorkerError(self._failure or _CLOSED))
+            else:
+                self._jobs.append((job, future))
+                self._wake_writer.send_bytes(b"job")
+        return future
+
+    def close(self) -> None:
+        """End the processes; jobs that are not done fail. May be called again."""
+        with self._lock:
+            self._open = False
+            thread = self._thread
+            if thread is None:
+                return
+            self._wake_writer.send_bytes(b"close")
+        thread.join()
+        with self._lock:
+            self._wake_reader.close()
+            self._wake_writer.close()
+            self._workers = []
+            self._thread = None
+        atexit.unregister(self.close)
+
+    def _serve(self) -> None:
+        """Move jobs to idle workers and results to their futures, until closed or broken."""
+        idle = list(self._workers)
+        busy: dict[Connection, tuple[_Worker, Future]] = {}
+        failure = None
+        while failure is None and self._open:
+            self._hand_out(idle, busy)
+            pipes = [worker.connection for worker in self._workers]
+            for ready in wait([self._wake_reader, *pipes], timeout=_POLL_SECONDS):
+                if ready is self._wake_reader:
+                    self._wake_reader.recv_bytes()
+                elif not self._collect(ready, idle, busy):
+                    failure = self._death(ready)
+            failure = failure or self._death()
+        self._end(failure, [future for _, future in busy.values()])
+
+    def _hand_out(self, idle: list[_Worker], busy: dict) -> None:
+        with self._lock:
+            while idle and self._jobs:
+                job, future = self._jobs.popleft()
+                if not future.set_running_or_notify_cancel():
+                    continue
+                worker = idle.pop()
+                busy[worker.connection] = worker, future
+                # The death of the worker shows when its answer is read.
+                with contextlib.suppress(OSError):
+                    worker.connection.send_bytes(job)
+
+    @staticmethod
+    def _collect(connection: Connection, idle: list[_Worker], busy: dict) -> bool:
+        """Take an answer; False: the worker is gone."""
+        try:
+            answer = connection.recv_bytes()
+        except (EOFError, OSError):
+            return False
+        worker, future = busy.pop(connection)
+        idle.append(worker)
+        result, failure = pickle.loads(answer)
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure.as_error())
+        return True
+
+    def _death(self, ended: Connection | None = None) -> str | None:
+        """Describe the worker whose pipe ended, else the first dead one, if there is one."""
+        for process, connection in self._workers:
+            if connection is ended or not process.is_alive():
+                process.join(timeout=_POLL_SECONDS)
+                code = process.exitcode
+                how = f"exit code {code}"
+                if code is not None and code < 0:
+                    how = f"killed by {signal.Signals(-code).name}"
+                return (
+                    f"Data worker {process.pid} died ({how}). If the system ran out of memory, "
+                    "lower DATALOADER.NUM_WORKERS; 0 reads images in the main process."
+                )
+        return None
+
+    def _end(self, failure: str | None, running: list[Future]) -> None:
+        with self._lock:
+            self._failure = failure
+            waiting = [future for _, future in self._jobs]
+            self._jobs.clear()
+        for process, connection in self._workers:
+            # They hold nothing that needs an orderly end, and SIGTERM may be ignored here.
+            process.kill()
+            connection.close()
+        for process, _ in self._workers:
+            process.join()
+        for future in waiting:
+            future.set_running_or_notify_cancel()
+        for future in [*running, *waiting]:
+            if not future.cancelled():
+                future.set_exception(WorkerError(failure or _CLOSED))

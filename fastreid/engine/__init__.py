@@ -1,0 +1,21 @@
+from . import hooks
+from .defaults import CLASSIFIER_PREFIXES, DefaultTrainer
+from .launch import launch
+from .meta_trainer import MetaTrainer
+from .setup import complete_config, default_argument_parser, default_setup, set_device_and_mode
+from .train_loop import HookBase, SimpleTrainer, TrainerBase
+
+__all__ = [
+    "CLASSIFIER_PREFIXES",
+    "DefaultTrainer",
+    "HookBase",
+    "MetaTrainer",
+    "SimpleTrainer",
+    "TrainerBase",
+    "complete_config",
+    "default_argument_parser",
+    "default_setup",
+    "hooks",
+    "launch",
+    "set_device_and_mode",
+]

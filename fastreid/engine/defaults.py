@@ -1,0 +1,270 @@
+"""The trainer that a config describes: wiring only."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from mindspore import Parameter, nn
+
+from fastreid.config import CfgNode
+from fastreid.data import (
+    build_domain_train_loaders,
+    build_reid_test_loader,
+    build_reid_train_loader,
+)
+from fastreid.evaluation import (
+    ReidEvaluator,
+    inference_on_dataset,
+    print_csv_format,
+    write_report,
+)
+from fastreid.modeling import Phase, build_model, is_acl
+from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
+from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.events import (
+    CommonMetricPrinter,
+    EventWriter,
+    JSONWriter,
+    TensorboardXWriter,
+)
+
+from . import hooks
+from .meta_trainer import MetaTrainer
+from .setup import complete_config, write_config
+from .train_loop import SimpleTrainer, TrainerBase
+from .train_step import LossForward
+
+logger = logging.getLogger(__name__)
+
+# What the weights of another run cannot give: the classifiers of its own identities.
+CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
+
+
+class DefaultTrainer(TrainerBase):
+    """Loaders, model, optimizers, schedule, trainer, checkpoints and hooks out of one config.
+
+    Makes many assumptions; where they do not hold, overwrite a method, or use `SimpleTrainer` or
+    `MetaTrainer` with parts of your own.
+
+    Args:
+        cfg: the whole configuration, frozen.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        super().__init__()
+        self.data_loader = build_reid_train_loader(cfg)
+        train_set = self.data_loader.dataset
+        self.cfg = cfg = complete_config(cfg, train_set.classes_per_domain)
+        write_config(cfg)
+        self.iters_per_epoch = self._iters_per_epoch(len(train_set))
+        self.max_iter = cfg.SOLVER.MAX_EPOCH * self.iters_per_epoch
+        if cfg.SOLVER.STOP_ITERS > 0:
+            self.max_iter = min(self.max_iter, cfg.SOLVER.STOP_ITERS)
+        self.model = self.build_model(cfg)
+        self.domain_loaders = []
+        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
+            self.domain_loaders = build_domain_train_loaders(
+                cfg, train_set, pool=self.data_loader.pool
+            )
+        self._trainer = self.build_trainer()
+        self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **self._checkpointables())
+        self.start_iter = 0
+        self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
+        self._checkpoint_hook = hooks.CheckpointHook(
+            self._save_checkpoint,
+            period=cfg.SOLVER.CHECKPOINT_PERIOD,
+            metric=self._target_metric,
+        )
+        self.register_hooks(self.build_hooks())
+
+    def _iters_per_epoch(self, num_images: int) -> int:
+        iters = num_images // self.cfg.SOLVER.IMS_PER_BATCH
+        if iters == 0:
+            raise ValueError(
+                f"The training sets {tuple(self.cfg.DATASETS.NAMES)} have {num_images} images, "
+                f"fewer than SOLVER.IMS_PER_BATCH ({self.cfg.SOLVER.IMS_PER_BATCH})."
+            )
+        return iters
+
+    def build_trainer(self) -> SimpleTrainer:
+        """Build the trainer that takes the steps: `MetaTrainer` for ACL, else `SimpleTrainer`."""
+        cfg, model = self.cfg, self.model
+        parameters = model.trainable_params()
+        frozen_parts = tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
+        options = {
+            "forward": LossForward(model, model.criterion(Phase.BASIC)),
+            "optimizers": self._build_optimizers(parameters, frozen_parts),
+            "clipper": build_gradient_clipper(cfg),
+            "log_period": cfg.SOLVER.LOG_PERIOD,
+            "frozen_parts": frozen_parts,
+            "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
+        }
+        if not self.domain_loaders:
+            return SimpleTrainer(model, self.data_loader, **options)
+        meta = cfg.SOLVER.META
+        return MetaTrainer(
+            model,
+            self.data_loader,
+            domain_loaders=self.domain_loaders,
+            meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
+            meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
+            meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
+            period=meta.PERIOD,
+            first_basic_steps=meta.FIRST_BASIC_STEPS,
+            adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
+            seed=cfg.SEED,
+            **options,
+        )
+
+    def _build_optimizers(
+        self, parameters: list[Parameter], frozen_parts: tuple[str, ...]
+    ) -> list[nn.Cell]:
+        """One optimizer, or one for what learns at once and one for what is frozen at first."""
+        for part in frozen_parts:
+            if not hasattr(self.model, part):
+                raise ValueError(
+                    f"MODEL.FREEZE_LAYERS names {part!r}, which the model does not have; its parts "
+                    "are backbone and heads."
+                )
+        prefixes = tuple(f"{part}." for part in frozen_parts)
+        frozen = [p for p in parameters if prefixes and p.name.startswith(prefixes)]
+        frozen_ids = {id(parameter) for parameter in frozen}
+        learning = [p for p in parameters if id(p) not in frozen_ids]
+        return [build_optimizer(self.cfg, group) for group in (learning, frozen) if group]
+
+    def build_hooks(self) -> list[hooks.HookBase]:
+        """Build the default hooks: timing, rates, evaluation, checkpoints, logs, curves."""
+        cfg = self.cfg
+        schedule = build_lr_scheduler(cfg, self.iters_per_epoch)
+        optimizers = list(self._trainer.optimizers)
+        if self.domain_loaders:
+            optimizers.append(self._trainer.meta_optimizer)
+        self._schedule = schedule
+        built = [
+            hooks.IterationTimer(),
+            hooks.LRScheduler(optimizers, schedule),
+            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
+            self._checkpoint_hook,
+            hooks.PeriodicWriter(self.build_writers(), cfg.SOLVER.LOG_PERIOD),
+        ]
+        if cfg.TEST.PLOTS:
+            built.append(hooks.TrainingCurves(Path(cfg.OUTPUT_DIR)))
+        return built
+
+    def build_writers(self) -> list[EventWriter]:
+        """Build the writers of the screen, of metrics.json and of TensorBoard files."""
+        return [
+            CommonMetricPrinter(self.max_iter),
+            JSONWriter(str(Path(self.cfg.OUTPUT_DIR) / "metrics.json")),
+            TensorboardXWriter(self.cfg.OUTPUT_DIR),
+        ]
+
+    def resume_or_load(self, *, resume: bool = True) -> None:
+        """Go on from the last checkpoint of OUTPUT_DIR, or start from MODEL.WEIGHTS.
+
+        Args:
+            resume: look for a checkpoint; where there is none, start afresh and say so.
+        """
+        if not (resume and self.checkpointer.has_checkpoint()):
+            if resume:
+                logger.info("No checkpoint in %s: starting afresh", self.cfg.OUTPUT_DIR)
+            if self.cfg.MODEL.WEIGHTS:
+                self.checkpointer.load(
+                    self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+                )
+            return
+        state = self.checkpointer.resume_or_load("", resume=True)
+        self.start_iter = state["iteration"]
+        self._checkpoint_hook.best = state["best_metric"]
+        loaders = [self.data_loader, *self.domain_loaders]
+        for loader, position in zip(loaders, state["positions"]):
+            loader.seek(position)
+        logger.info("Resumed at iteration %d", self.start_iter)
+
+    def train(self) -> OrderedDict[str, OrderedDict[str, Any]]:
+        """Run training to its end.
+
+        Returns:
+            The last evaluation: test set -> name -> value, in percent.
+        """
+        try:
+            super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
+        finally:
+            self.close()
+        return self.last_results
+
+    def close(self) -> None:
+        """Stop the data workers."""
+        for loader in (*self.domain_loaders, self.data_loader):
+            loader.close()
+
+    def run_step(self) -> None:
+        """Take one iteration."""
+        self._trainer.iter = self.iter
+        if self.domain_loaders:
+            self._trainer.meta_learning_rate = self._schedule.rate(
+                self.iter, self._trainer.meta_optimizer.base_lrs[0]
+            )
+        self._trainer.run_step()
+        if self.iter + 1 == self.max_iter:
+            self._trainer.finish()
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Cell:
+        """Build the model and log its size."""
+        model = build_model(cfg)
+        count = sum(parameter.size for parameter in model.get_parameters())
+        logger.info("Model %s: %.1f M parameters", type(model).__name__, count / 1e6)
+        return model
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Cell) -> OrderedDict[str, OrderedDict[str, Any]]:
+        """Evaluate on every set of DATASETS.TESTS and print the tables.
+
+        Args:
+            cfg: the whole configuration.
+            model: from images (N, 3, H, W) to features (N, D) in evaluation.
+
+        Returns:
+            Test set -> name -> value, in percent.
+        """
+        results = OrderedDict()
+        for name in cfg.DATASETS.TESTS:
+            loader, num_query = build_reid_test_loader(cfg, dataset_name=name)
+            evaluator = ReidEvaluator(cfg, num_query, cfg.OUTPUT_DIR)
+            with loader:
+                results[name] = inference_on_dataset(
+                    model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED
+                )
+            if cfg.TEST.PLOTS:
+                write_report(evaluator.report, Path(cfg.OUTPUT_DIR), name)
+            print_csv_format(OrderedDict(results[name], dataset=name))
+        return results
+
+    def _evaluate(self) -> OrderedDict[str, OrderedDict[str, Any]]:
+        self.last_results = self.test(self.cfg, self.model)
+        return self.last_results
+
+    def _target_metric(self) -> float | None:
+        if not self.last_results:
+            return None
+        values = [results["metric"] for results in self.last_results.values()]
+        return float(sum(values) / len(values))
+
+    def _checkpointables(self) -> dict[str, nn.Cell]:
+        names = ("optimizer", "optimizer_frozen")
+        return dict(zip(names, self._trainer.optimizers))
+
+    def _save_checkpoint(self, name: str) -> None:
+        loaders = [self.data_loader, *self.domain_loaders]
+        self.checkpointer.save(
+            name,
+            iteration=self.iter,
+            epoch=self.epoch,
+            best_metric=self._checkpoint_hook.best,
+            positions=[loader.position for loader in loaders],
+            config=self.cfg.dump(),
+        )

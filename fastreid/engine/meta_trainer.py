@@ -1,0 +1,163 @@
+"""ACL's trainer: basic steps on mixed batches, and meta steps that hold one domain out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from fastreid.layers import held_statistics
+from fastreid.modeling import meta_parameters
+from fastreid.utils.events import get_event_storage
+from fastreid.utils.parameters import restored
+
+from .train_loop import SimpleTrainer, StepRecord, batch_tensors
+from .train_step import GradientStep, InnerUpdate, LossForward, SummedUpdate
+
+# Sets this draw apart from the others that are keyed by the same seed.
+_DOMAIN_DRAW_KEY = 1
+
+
+class MetaTrainer(SimpleTrainer):
+    """Basic and meta steps of ACL (ECCV 2022, section 3.4; upstream ``train_loop.py``).
+
+    Args:
+        model: an `ACL`.
+        data_loader: gives mixed batches without end.
+        domain_loaders: one per source domain, each gives batches of that domain without end.
+        forward: the model with the losses of a basic step.
+        meta_train_forward: the model with the losses of the seen domains.
+        meta_test_forward: the model with the losses of the held-out domain.
+        optimizers: of basic steps.
+        meta_optimizer: SGD without momentum, over the same parameters.
+        clipper: clips gradients.
+        log_period: iterations between readings of the losses.
+        period: iterations from one meta step to the next; 0: none.
+        first_basic_steps: basic steps in the first iteration of the run.
+        adaptor_lr_factor: of the inner rate for parameters of adaptors.
+        seed: decides which domain is held out.
+        **options: of `SimpleTrainer`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Cell,
+        data_loader: Iterable[dict],
+        *,
+        domain_loaders: Sequence[Iterable[dict]],
+        forward: LossForward,
+        meta_train_forward: LossForward,
+        meta_test_forward: LossForward,
+        optimizers: Sequence[nn.Cell],
+        meta_optimizer: nn.Cell,
+        clipper: nn.Cell,
+        log_period: int,
+        period: int,
+        first_basic_steps: int,
+        adaptor_lr_factor: float,
+        seed: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            model,
+            data_loader,
+            forward=forward,
+            optimizers=optimizers,
+            clipper=clipper,
+            log_period=log_period,
+            **options,
+        )
+        self.domain_loaders = tuple(domain_loaders)
+        self.meta_optimizer = meta_optimizer
+        self._period = period
+        self._first_basic_steps = first_basic_steps
+        self._seed = seed
+        self._domain_batches = None
+        self._parameters = meta_optimizer.parameters
+        self._names = meta_train_forward.names + meta_test_forward.names
+        self._meta_train = GradientStep(meta_train_forward, self._parameters)
+        self._meta_test = GradientStep(meta_test_forward, self._parameters)
+        movable = {id(parameter) for parameter in meta_parameters(model)}
+        factors = [
+            (adaptor_lr_factor if "adaptor" in parameter.name else 1.0)
+            if id(parameter) in movable
+            else 0.0
+            for parameter in self._parameters
+        ]
+        self._inner_update = InnerUpdate(self._parameters, factors)
+        self._outer_update = SummedUpdate(meta_optimizer, clipper)
+        self.meta_learning_rate = 0.0
+
+    def run_step(self) -> None:
+        """Take the basic steps of an iteration, then its meta step, if it has one."""
+        for _ in range(self._first_basic_steps if self.iter == 0 else 1):
+            self.basic_step()
+        if self._period and self.iter % self._period == 0:
+            self.meta_step(self.held_out_domain(self.iter))
+
+    def held_out_domain(self, iteration: int) -> int:
+        """Draw the meta-test domain of an iteration: a function of the seed and the iteration."""
+        sequence = np.random.SeedSequence([self._seed, _DOMAIN_DRAW_KEY, iteration])
+        return int(
+            np.random.RandomState(sequence.generate_state(4)).randint(len(self.domain_loaders))
+        )
+
+    def meta_step(self, held_out: int) -> None:
+        """Take one meta step.
+
+        Args:
+            held_out: index of the meta-test domain; every domain's loader advances by one batch.
+        """
+        if self._domain_batches is None:
+            self._domain_batches = [iter(loader) for loader in self.domain_loaders]
+        start = time.perf_counter()
+        batches = [next(stream) for stream in self._domain_batches]
+        data_time = time.perf_counter() - start
+        seen = concatenate([b for domain, b in enumerate(batches) if domain != held_out])
+        record = self.meta_update(seen, batches[held_out])
+        self._check_pending()
+        self._pending = record
+        get_event_storage().put_scalar("meta_data_time", data_time)
+        if self._crossed_log_period():
+            self.write_losses("meta_", record)
+
+    def _crossed_log_period(self) -> bool:
+        """Tell whether a log period began since the meta step before."""
+        before = (self.iter - self._period) // self.log_period
+        return self.iter == 0 or self.iter // self.log_period != before
+
+    def meta_update(
+        self, seen: dict[str, np.ndarray], held_out: dict[str, np.ndarray]
+    ) -> StepRecord:
+        """Learn on seen domains so that a step there helps on the held-out one (first order).
+
+        Args:
+            seen: a batch of the meta-train domains.
+            held_out: a batch of the meta-test domain.
+
+        Returns:
+            The step's losses, still on the device.
+        """
+        rate = Tensor(self.meta_learning_rate, ms.float32)
+        self._meta_train.set_train(True)
+        self._meta_test.set_train(True)
+        with held_statistics(self.model):
+            seen_losses, seen_finite, inner = self._meta_train(*batch_tensors(seen))
+            with restored(self._parameters):
+                self._inner_update(inner, rate)
+                held_losses, held_finite, outer = self._meta_test(*batch_tensors(held_out))
+        finite = (seen_finite, held_finite)
+        if all(bool(flag.asnumpy()) for flag in finite):
+            self._outer_update(inner, outer)
+        paths = np.concatenate([seen["img_paths"], held_out["img_paths"]])
+        losses = (seen_losses, held_losses)
+        return StepRecord(self.iter, "meta", self._names, losses, finite, paths)
+
+
+def concatenate(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Join batches row by row, column by column, in the given order."""
+    return {column: np.concatenate([b[column] for b in batches]) for column in batches[0]}

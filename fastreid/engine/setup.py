@@ -1,0 +1,160 @@
+"""Before the work: command line, device, mode, seed, logs, and what the data adds to the config."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import mindspore as ms
+
+from fastreid.config import CfgNode
+from fastreid.modeling import is_acl
+from fastreid.utils.collect_env import collect_env_info
+from fastreid.utils.comm import get_rank, get_world_size, is_main_process
+from fastreid.utils.env import seed_all_rng
+from fastreid.utils.logger import setup_logger
+
+logger = logging.getLogger(__name__)
+
+_DEVICE_TARGETS = {"cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "Ascend", "ascend": "Ascend"}
+_MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+
+
+def default_argument_parser() -> argparse.ArgumentParser:
+    """Make the parser of fast-reid's command line."""
+    parser = argparse.ArgumentParser(
+        description="Train or evaluate a person re-identification model.",
+        epilog="KEY VALUE pairs at the end change the configuration, e.g. SOLVER.BASE_LR 0.01",
+    )
+    parser.add_argument("--config-file", default="", metavar="FILE", help="YAML configuration")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR"
+    )
+    parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS")
+    parser.add_argument("--num-gpus", type=int, default=1, help="devices per machine")
+    parser.add_argument("--num-machines", type=int, default=1, help="number of machines")
+    parser.add_argument("--machine-rank", type=int, default=0, help="rank of this machine, from 0")
+    parser.add_argument(
+        "--dist-url", default="tcp://127.0.0.1:50152", help="where the machines meet"
+    )
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs", metavar="KEY VALUE"
+    )
+    return parser
+
+
+def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """Set up logs, device, mode and seed, and keep a copy of the configuration.
+
+    Writes ``log.txt`` and ``config.yaml`` into OUTPUT_DIR.
+
+    Args:
+        cfg: the whole configuration, frozen.
+        args: the parsed command line.
+
+    Raises:
+        ValueError: for an unknown MODE or MODEL.DEVICE, or a device that is not there.
+    """
+    output_dir = Path(cfg.OUTPUT_DIR)
+    if is_main_process():
+        output_dir.mkdir(parents=True, exist_ok=True)
+    setup_logger(str(output_dir), distributed_rank=get_rank())
+    logger.info("Rank %d of %d", get_rank(), get_world_size())
+    logger.info("Environment info:\n%s", collect_env_info())
+    logger.info("Command line arguments: %s", args)
+    target = set_device_and_mode(cfg)
+    logger.info("Running on %s in %s mode", target, cfg.MODE)
+    seed_all_rng(cfg.SEED)
+    if cfg.SOLVER.AMP.ENABLED:
+        logger.info("SOLVER.AMP.ENABLED is ignored: everything is computed in float32")
+    if is_main_process():
+        write_config(cfg)
+
+
+def set_device_and_mode(cfg: CfgNode) -> str:
+    """Choose the device of MODEL.DEVICE and the mode of MODE.
+
+    Args:
+        cfg: the whole configuration.
+
+    Returns:
+        "CPU", "GPU" or "Ascend".
+
+    Raises:
+        ValueError: for an unknown or absent device, or an unknown mode.
+    """
+    if cfg.MODE not in _MODES:
+        raise ValueError(f"MODE {cfg.MODE!r} is unknown; it must be one of {sorted(_MODES)}.")
+    wanted, _, index = cfg.MODEL.DEVICE.lower().partition(":")
+    present = [target for target in ("Ascend", "GPU", "CPU") if ms.hal.is_available(target)]
+    if wanted != "auto" and wanted not in _DEVICE_TARGETS:
+        raise ValueError(
+            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} is unknown; it must be auto or one of "
+            f"{sorted(_DEVICE_TARGETS)}, with an index if need be, such as gpu:0."
+        )
+    target = present[0] if wanted == "auto" else _DEVICE_TARGETS[wanted]
+    if target not in present:
+        raise ValueError(
+            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} asks for {target}, but MindSpore finds only "
+            f"{present} here; set MODEL.DEVICE auto, or see INSTALL.md."
+        )
+    if index and target != "CPU":
+        ms.set_device(target, int(index))
+    else:
+        ms.set_device(target)
+    ms.set_context(mode=_MODES[cfg.MODE])
+    return target
+
+
+def write_config(cfg: CfgNode) -> None:
+    """Write the whole configuration to ``config.yaml`` in OUTPUT_DIR."""
+    path = Path(cfg.OUTPUT_DIR) / "config.yaml"
+    path.write_text(cfg.dump(), encoding="utf-8")
+    logger.info("Full config saved to %s", path.resolve())
+
+
+def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
+    """Fill in what the training set decides: the number of identities.
+
+    Args:
+        cfg: the whole configuration.
+        classes_per_domain: identities of each training set, in the order of DATASETS.NAMES.
+
+    Returns:
+        A new frozen configuration; one that names its class counts keeps them.
+
+    Raises:
+        ValueError: if ACL is to learn from a single training set, or the counts that the
+            configuration names are not the data's.
+    """
+    completed = cfg.clone()
+    completed.defrost()
+    heads = completed.MODEL.HEADS
+    if is_acl(cfg):
+        if len(classes_per_domain) < 2:
+            raise ValueError(
+                f"ACL learns from two or more source domains, but DATASETS.NAMES is "
+                f"{tuple(cfg.DATASETS.NAMES)}."
+            )
+        numbered = [heads.NUM_CLASSES1, heads.NUM_CLASSES2, heads.NUM_CLASSES3]
+        named = list(heads.CLASSES_PER_DOMAIN) or [count for count in numbered if count]
+        _check_counts(named, list(classes_per_domain), "MODEL.HEADS.CLASSES_PER_DOMAIN")
+        heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
+        logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
+    else:
+        total = sum(classes_per_domain)
+        named = [heads.NUM_CLASSES] if heads.NUM_CLASSES else []
+        _check_counts(named, [total], "MODEL.HEADS.NUM_CLASSES")
+        heads.NUM_CLASSES = total
+        logger.info("Classes: %d", total)
+    completed.freeze()
+    return completed
+
+
+def _check_counts(named: list[int], found: list[int], key: str) -> None:
+    if named and named != found:
+        raise ValueError(
+            f"{key} is {named}, but the training sets have {found} identities; leave it unset to "
+            "take the number from the data."
+        )

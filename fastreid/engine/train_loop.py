@@ -1,0 +1,247 @@
+"""The training loop: iterations, epochs, hooks, and the plain trainer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from fastreid.utils.events import EventStorage, get_event_storage
+
+from .train_step import LossForward, TrainStep
+
+logger = logging.getLogger(__name__)
+
+
+class HookBase:
+    """Something to do at fixed points of a training run; subclass it and override what you need.
+
+    `trainer` is set when the hook is registered. The order of calls is before_train, then for each
+    epoch before_epoch, for each iteration before_step and after_step, after_epoch, then after_train.
+    """
+
+    trainer: TrainerBase
+
+    def before_train(self) -> None:
+        """Run once, before the first iteration."""
+
+    def after_train(self) -> None:
+        """Run once, after the last iteration, also when the run ends by an error."""
+
+    def before_epoch(self) -> None:
+        """Run before the first iteration of each epoch."""
+
+    def after_epoch(self) -> None:
+        """Run after the last iteration of each epoch; `trainer.iter` counts it already."""
+
+    def before_step(self) -> None:
+        """Run before each iteration."""
+
+    def after_step(self) -> None:
+        """Run after each iteration; `trainer.iter` is still its number."""
+
+
+class TrainerBase:
+    """Iterate `run_step` over epochs and call hooks.
+
+    Attributes:
+        iter: iterations done, counted over the whole run.
+        epoch: epochs done.
+        finished: whether the last iteration was reached without an error.
+    """
+
+    def __init__(self) -> None:
+        self._hooks: list[HookBase] = []
+        self.iter = 0
+        self.epoch = 0
+        self.finished = False
+
+    def register_hooks(self, hooks: Iterable[HookBase]) -> None:
+        """Add hooks, called in this order."""
+        for hook in hooks:
+            hook.trainer = self
+            self._hooks.append(hook)
+
+    def train(self, start_iter: int, max_iter: int, iters_per_epoch: int) -> None:
+        """Run from one iteration to another.
+
+        Args:
+            start_iter: iterations done before, 0 in a fresh run.
+            max_iter: where to stop; in the middle of an epoch, if need be.
+            iters_per_epoch: iterations in an epoch.
+        """
+        logger.info("Starting training from iteration %d", start_iter)
+        self.iter = start_iter
+        self.finished = False
+        with EventStorage(start_iter) as self.storage:
+            try:
+                self._call("before_train")
+                while self.iter < max_iter:
+                    self._run_iteration(iters_per_epoch)
+                self.finished = True
+            finally:
+                self._call("after_train")
+
+    def _run_iteration(self, iters_per_epoch: int) -> None:
+        self.epoch = self.iter // iters_per_epoch
+        self.storage.epoch = self.epoch
+        self.storage.iter = self.iter
+        if self.iter % iters_per_epoch == 0:
+            self._call("before_epoch")
+        self._call("before_step")
+        self.run_step()
+        self._call("after_step")
+        self.iter += 1
+        if self.iter % iters_per_epoch == 0:
+            self._call("after_epoch")
+
+    def _call(self, point: str) -> None:
+        for hook in self._hooks:
+            getattr(hook, point)()
+
+    def run_step(self) -> None:
+        """Train for one iteration."""
+        raise NotImplementedError
+
+
+class StepRecord(NamedTuple):
+    """What a step left on the device, to be read when it is needed."""
+
+    iteration: int
+    kind: str
+    names: tuple[str, ...]
+    losses: Sequence[Tensor]
+    finite: Sequence[Tensor]
+    img_paths: np.ndarray
+
+
+class SimpleTrainer(TrainerBase):
+    """One model, one data loader, one step an iteration.
+
+    Args:
+        model: the model.
+        data_loader: gives batches without end.
+        forward: the model with its losses.
+        optimizers: each moves its own parameters.
+        clipper: clips gradients.
+        log_period: iterations between readings of the losses.
+        frozen_parts: names of parts that stay in evaluation mode and do not learn at first; the
+            second of two optimizers is theirs.
+        freeze_iters: for how many iterations.
+    """
+
+    def __init__(
+        self,
+        model: nn.Cell,
+        data_loader: Iterable[dict],
+        *,
+        forward: LossForward,
+        optimizers: Sequence[nn.Cell],
+        clipper: nn.Cell,
+        log_period: int,
+        frozen_parts: Sequence[str] = (),
+        freeze_iters: int = 0,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.data_loader = data_loader
+        self.forward = forward
+        self.optimizers = tuple(optimizers)
+        self.log_period = log_period
+        self.frozen_parts = tuple(frozen_parts)
+        self.freeze_iters = freeze_iters if frozen_parts else 0
+        self._batches = None
+        self._pending: StepRecord | None = None
+        self._step = TrainStep(forward, optimizers, clipper)
+        # Another set of moving parameters is another graph.
+        self._frozen_step = (
+            TrainStep(forward, optimizers[:1], clipper) if self.freeze_iters else None
+        )
+
+    @property
+    def optimizer(self) -> nn.Cell:
+        """The first optimizer, whose first group's rate is the one to log."""
+        return self.optimizers[0]
+
+    def run_step(self) -> None:
+        """Train on one batch."""
+        self.basic_step()
+
+    def basic_step(self) -> None:
+        """Take one batch of the mixed loader and one optimizer step."""
+        if self._batches is None:
+            self._batches = iter(self.data_loader)
+        start = time.perf_counter()
+        batch = next(self._batches)
+        data_time = time.perf_counter() - start
+        step = self._prepare_step()
+        losses, accuracy, finite = step(*batch_tensors(batch))
+        self._check_pending()
+        self._pending = StepRecord(
+            self.iter, "basic", self.forward.names, (losses,), (finite,), batch["img_paths"]
+        )
+        get_event_storage().put_scalar("data_time", data_time)
+        if self.is_log_iteration():
+            self.write_losses("", self._pending)
+            get_event_storage().put_scalar("cls_accuracy", float(accuracy.asnumpy()))
+
+    def is_log_iteration(self) -> bool:
+        """Tell whether this iteration's losses are read from the device."""
+        return self.iter == 0 or (self.iter + 1) % self.log_period == 0
+
+    def write_losses(self, prefix: str, record: StepRecord) -> None:
+        """Read a step's losses and put them into the event storage.
+
+        Args:
+            prefix: before the names, "" for a basic step.
+            record: the step.
+        """
+        values = np.concatenate([losses.asnumpy().reshape(-1) for losses in record.losses])
+        sums: dict[str, float] = {}
+        for name, value in zip(record.names, values):
+            sums[name] = sums.get(name, 0.0) + float(value)
+        storage = get_event_storage()
+        storage.put_scalars(**{prefix + name: value for name, value in sums.items()})
+        storage.put_scalar(f"{prefix}total_loss", float(values.sum()))
+
+    def finish(self) -> None:
+        """Check the last step, whose outcome nobody has read yet."""
+        self._check_pending()
+
+    def _prepare_step(self) -> TrainStep:
+        frozen = self.iter < self.freeze_iters
+        step = self._frozen_step if frozen else self._step
+        step.set_train(True)
+        if frozen:
+            for name in self.frozen_parts:
+                getattr(self.model, name).set_train(False)
+        return step
+
+    def _check_pending(self) -> None:
+        """Read the last step's flag: one step late, so that the device is not kept waiting."""
+        record, self._pending = self._pending, None
+        if record is None or all(bool(flag.asnumpy()) for flag in record.finite):
+            return
+        values = np.concatenate([losses.asnumpy().reshape(-1) for losses in record.losses])
+        terms = ", ".join(f"{name}={value:.6g}" for name, value in zip(record.names, values))
+        raise FloatingPointError(
+            f"A loss or gradient of the {record.kind} step at iteration {record.iteration} is not "
+            f"finite: {terms}. The update was skipped. Try a lower SOLVER.BASE_LR or a longer "
+            f"warm-up. The batch: {', '.join(map(str, record.img_paths))}"
+        )
+
+
+def batch_tensors(batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Move a batch to the device.
+
+    Args:
+        batch: with images (N, 3, H, W) float32, targets (N,) int32, domainids (N,) int32.
+
+    Returns:
+        The three, in that order.
+    """
+    return Tensor(batch["images"]), Tensor(batch["targets"]), Tensor(batch["domainids"])

@@ -1,0 +1,173 @@
+"""The compiled parts of a training step: forward with losses, gradients, update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.amp import all_finite
+
+
+class LossForward(nn.Cell):
+    """A model with the losses of one phase.
+
+    Args:
+        model: gives ``outputs(images, targets)``.
+        criterion: the losses, a cell from (outputs, targets, domainids) to scalars.
+    """
+
+    def __init__(self, model: nn.Cell, criterion: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+        self.criterion = criterion
+        self.names = criterion.names
+
+    def construct(
+        self, images: Tensor, targets: Tensor, domainids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run one batch.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 255].
+            targets: (N,) int32 classes.
+            domainids: (N,) int32 domains.
+
+        Returns:
+            The plain sum of the losses; the losses (L,) in the order of `names`; the share of rows
+            that are classified right, a scalar.
+        """
+        outputs = self.model.outputs(images, targets)
+        losses = self.criterion(outputs, targets, domainids)
+        total = losses[0]
+        for loss in losses[1:]:
+            total = total + loss
+        accuracy = classification_accuracy(outputs["pred_class_logits"], targets)
+        return total, ops.stop_gradient(ops.stack(losses)), ops.stop_gradient(accuracy)
+
+
+def classification_accuracy(logits: Tensor | tuple[Tensor, ...], targets: Tensor) -> Tensor:
+    """Share of rows whose own class has the largest logit.
+
+    Args:
+        logits: (N, C), or one (N, classes) per domain, each domain's rows judged under its own.
+        targets: (N,) int32 global classes, domain after domain.
+
+    Returns:
+        A scalar in [0, 1].
+    """
+    if not isinstance(logits, tuple):
+        logits = (logits,)
+    right = ops.zeros((targets.shape[0],), ms.float32)
+    first = 0
+    for block in logits:
+        right = right + (block.argmax(1).astype(ms.int32) + first == targets).astype(ms.float32)
+        first = first + block.shape[1]
+    return right.mean()
+
+
+class GradientStep(nn.Cell):
+    """Losses and gradients of one phase, nothing updated but batch-norm statistics.
+
+    Args:
+        forward: the model with its losses.
+        parameters: what to differentiate by.
+    """
+
+    def __init__(self, forward: LossForward, parameters: Sequence[Parameter]) -> None:
+        super().__init__(auto_prefix=False)
+        self.forward = forward
+        self.gradients = ms.value_and_grad(
+            forward, None, ms.ParameterTuple(parameters), has_aux=True
+        )
+
+    def construct(
+        self, images: Tensor, targets: Tensor, domainids: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Losses (L,), whether all is finite (bool scalar), and one gradient per parameter."""
+        (total, losses, _), gradients = self.gradients(images, targets, domainids)
+        finite = ops.logical_and(ops.isfinite(total), all_finite(gradients))
+        return losses, finite, gradients
+
+
+class TrainStep(nn.Cell):
+    """A whole basic step: forward, losses, backward, clipping, update.
+
+    The update is skipped where a loss or a gradient is not finite.
+
+    Args:
+        forward: the model with its losses.
+        optimizers: each moves its own parameters.
+        clipper: clips gradients.
+    """
+
+    def __init__(
+        self, forward: LossForward, optimizers: Sequence[nn.Cell], clipper: nn.Cell
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.forward = forward
+        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
+        self.clipper = clipper
+        parameters = [p for optimizer in optimizers for p in optimizer.parameters]
+        self.gradients = ms.value_and_grad(
+            forward, None, ms.ParameterTuple(parameters), has_aux=True
+        )
+        counts = [len(optimizer.parameters) for optimizer in optimizers]
+        self.slices = [(sum(counts[:i]), sum(counts[: i + 1])) for i in range(len(counts))]
+
+    def construct(
+        self, images: Tensor, targets: Tensor, domainids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Losses (L,), accuracy, and whether all was finite, a bool scalar."""
+        (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
+        finite = ops.logical_and(ops.isfinite(total), all_finite(gradients))
+        if finite:
+            gradients = self.clipper(gradients)
+            for i in range(len(self.slices)):
+                first, end = self.slices[i]
+                finite = ops.depend(finite, self.optimizers[i](gradients[first:end]))
+        return losses, accuracy, finite
+
+
+class InnerUpdate(nn.Cell):
+    """ACL's inner step: move parameters from theta to theta' = theta - rate * gradient.
+
+    Args:
+        parameters: what moves, in order.
+        factors: of the common rate, one per parameter; 0 leaves a parameter alone.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], factors: Sequence[float]) -> None:
+        super().__init__(auto_prefix=False)
+        self.parameters = tuple(parameters)
+        self.factors = tuple(factors)
+
+    def construct(self, gradients: tuple[Tensor, ...], rate: Tensor) -> Tensor:
+        """Move, by gradients in the order of the parameters and a scalar rate."""
+        done = rate
+        for i in range(len(self.parameters)):
+            if self.factors[i] != 0:
+                step = gradients[i] * (rate * self.factors[i])
+                done = ops.depend(done, ops.assign_sub(self.parameters[i], step))
+        return done
+
+
+class SummedUpdate(nn.Cell):
+    """Apply the sum of two gradients.
+
+    Args:
+        optimizer: moves its parameters.
+        clipper: clips the sums.
+    """
+
+    def __init__(self, optimizer: nn.Cell, clipper: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.optimizer = optimizer
+        self.clipper = clipper
+
+    def construct(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> Tensor:
+        """Move by ``first + second``, both in the order of the optimizer's parameters."""
+        total = ()
+        for i in range(len(first)):
+            total = total + (first[i] + second[i],)
+        return self.optimizer(self.clipper(total))

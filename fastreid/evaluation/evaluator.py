@@ -1,0 +1,160 @@
+"""The loop that runs a model over a test set and hands its features to an evaluator."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mindspore import nn
+
+SECONDS_BETWEEN_LOGS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class DatasetEvaluator:
+    """Interface of what `inference_on_dataset` feeds: gather outputs, then score them."""
+
+    def reset(self) -> None:
+        """Forget everything gathered."""
+
+    def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
+        """Take in one batch.
+
+        Args:
+            inputs: the batch, columns of N rows.
+            outputs: (N, D) what the model made of its images.
+        """
+        raise NotImplementedError
+
+    def evaluate(self) -> OrderedDict:
+        """Score what was gathered.
+
+        Returns:
+            Score names and scores.
+        """
+        raise NotImplementedError
+
+
+class _Progress:
+    """Writes a line with speed and remaining time every now and then.
+
+    Args:
+        num_images: in the whole data set.
+    """
+
+    def __init__(self, num_images: int) -> None:
+        self._num_images = num_images
+        self._begin = self._last_log = time.perf_counter()
+        self._done = self._done_at_start = 0
+        self._start = self._begin
+
+    def add(self, num_images: int) -> None:
+        now = time.perf_counter()
+        if not self._done:
+            # The first batch compiles the model: no measure of speed.
+            self._start, self._done_at_start = now, num_images
+        self._done += num_images
+        if now - self._last_log >= SECONDS_BETWEEN_LOGS:
+            self._last_log = now
+            self._log(now)
+
+    def _log(self, now: float) -> None:
+        counted = self._done - self._done_at_start
+        if not counted:
+            logger.info("Evaluated %d/%d images", self._done, self._num_images)
+            return
+        speed = counted / max(now - self._start, 1e-9)
+        eta = datetime.timedelta(seconds=int((self._num_images - self._done) / speed))
+        logger.info(
+            "Evaluated %d/%d images, %.1f images/s, ETA %s",
+            *(self._done, self._num_images, speed, eta),
+        )
+
+    def finish(self) -> None:
+        seconds = time.perf_counter() - self._begin
+        logger.info(
+            "Features of %d images in %s (%.1f images/s)",
+            *(self._done, datetime.timedelta(seconds=round(seconds)), self._done / seconds),
+        )
+
+
+def inference_on_dataset(
+    model: nn.Cell, data_loader: Any, evaluator: DatasetEvaluator, flip_test: bool = False
+) -> OrderedDict:
+    """Run a model over a test set in evaluation mode and score its features.
+
+    Args:
+        model: called with images (N, 3, H, W) float32, gives features (N, D).
+        data_loader: gives dict batches; has ``dataset`` and ``batch_size``.
+        evaluator: takes the features; it is reset first.
+        flip_test: average the features of each image and its mirror image.
+
+    Returns:
+        What the evaluator's ``evaluate`` gives.
+    """
+    extract = _Extractor(model, batch_size=data_loader.batch_size, flip_test=flip_test)
+    num_images = len(data_loader.dataset)
+    logger.info("Start evaluation on %d images", num_images)
+    evaluator.reset()
+    progress = _Progress(num_images)
+    with inference_context(model):
+        for batch in data_loader:
+            evaluator.process(batch, extract(batch["images"]))
+            progress.add(len(batch["images"]))
+    progress.finish()
+    return evaluator.evaluate()
+
+
+class _Extractor:
+    """Features of a batch, however small, from a model that always sees batches of one size.
+
+    Args:
+        model: called with (N, 3, H, W), gives (N, D).
+        batch_size: N of a full batch.
+        flip_test: average with the features of the mirror images.
+    """
+
+    def __init__(self, model: Callable, *, batch_size: int, flip_test: bool) -> None:
+        self._model = model
+        self._batch_size = batch_size
+        self._flip_test = flip_test
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        num_images = len(images)
+        if num_images < self._batch_size:
+            # Another batch size would compile the model once more.
+            images = images[np.arange(self._batch_size) % num_images]
+        features = self._run(images)
+        if self._flip_test:
+            # Unlike fast-reid, the features are not normalized before the mean.
+            features = (features + self._run(np.ascontiguousarray(images[..., ::-1]))) / 2
+        return features[:num_images]
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        from mindspore import Tensor
+
+        return self._model(Tensor(images)).asnumpy().astype(np.float32)
+
+
+@contextmanager
+def inference_context(model: nn.Cell) -> Iterator[None]:
+    """Put a model in evaluation mode and give it its former mode back, whatever happens.
+
+    Args:
+        model: any cell.
+    """
+    was_training = model.training
+    model.set_train(False)
+    try:
+        yield
+    finally:
+        model.set_train(was_training)

@@ -1,0 +1,95 @@
+"""Who matches whom in a retrieval problem, and what is wrong when nobody does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class RetrievalLabels:
+    """Identities and cameras of queries and gallery.
+
+    Args:
+        q_pids: (Q,) identity of each query.
+        g_pids: (G,) identity of each gallery image.
+        q_camids: (Q,) camera of each query.
+        g_camids: (G,) camera of each gallery image.
+    """
+
+    def __init__(
+        self, q_pids: np.ndarray, g_pids: np.ndarray, q_camids: np.ndarray, g_camids: np.ndarray
+    ) -> None:
+        self.q_pids, self.g_pids = np.asarray(q_pids), np.asarray(g_pids)
+        self.q_camids, self.g_camids = np.asarray(q_camids), np.asarray(g_camids)
+
+    @property
+    def num_queries(self) -> int:
+        """Q."""
+        return len(self.q_pids)
+
+    @property
+    def num_gallery(self) -> int:
+        """G."""
+        return len(self.g_pids)
+
+    def relevance(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """Say which gallery images match a query and which count for it at all.
+
+        Args:
+            query: its index.
+
+        Returns:
+            is_match and is_kept, (G,) bool. Not kept are matches from the query's own camera.
+        """
+        is_match = self.g_pids == self.q_pids[query]
+        return is_match, ~(is_match & (self.g_camids == self.q_camids[query]))
+
+    def check(self, shape: tuple[int, int]) -> None:
+        """Refuse labels that do not fit each other or a distance matrix.
+
+        Args:
+            shape: (Q, G) of the distances.
+
+        Raises:
+            ValueError: a side is empty or a length differs.
+        """
+        if not self.num_queries or not self.num_gallery:
+            raise ValueError(
+                f"There is nothing to rank: {self.num_queries} queries and {self.num_gallery} "
+                "gallery images. Check the query and gallery folders of the data set."
+            )
+        lengths = (len(self.q_pids), len(self.q_camids), len(self.g_pids), len(self.g_camids))
+        if lengths != (shape[0], shape[0], shape[1], shape[1]):
+            raise ValueError(
+                f"Labels do not fit the distances: {shape[0]} x {shape[1]} distances, but query "
+                f"pids {lengths[0]}, query camids {lengths[1]}, gallery pids {lengths[2]}, gallery "
+                f"camids {lengths[3]}."
+            )
+
+    def diagnosis(self) -> str:
+        """Explain why no query has a match.
+
+        Returns:
+            Counts and the likely cause.
+        """
+        shared = len(np.intersect1d(self.q_pids, self.g_pids))
+        q_cameras, g_cameras = np.unique(self.q_camids), np.unique(self.g_camids)
+        if not shared:
+            cause = (
+                "query and gallery have no identity in common: are they folders of one data set, "
+                "and are the identities read rightly from the file names?"
+            )
+        elif len(np.union1d(q_cameras, g_cameras)) == 1:
+            cause = (
+                "all images are from one camera, and images of the query's identity from the "
+                "query's camera do not count: are the cameras read rightly from the file names?"
+            )
+        else:
+            cause = (
+                "each query's identity appears only in the query's own camera, and such images do "
+                "not count: are the cameras read rightly from the file names?"
+            )
+        return (
+            f"No query has a match in the gallery: {self.num_queries} queries, {self.num_gallery} "
+            f"gallery images, {shared} identities in both, {len(q_cameras)} query cameras, "
+            f"{len(g_cameras)} gallery cameras. Likely cause: {cause}"
+        )

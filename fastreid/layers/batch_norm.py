@@ -1,0 +1,169 @@
+"""Batch, instance and IBN normalization with PyTorch's conventions.
+
+Running statistics follow ``new = (1 - momentum) * old + momentum * batch`` and the running
+variance is unbiased, both as in PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+
+
+class BatchNorm(nn.Cell):
+    """Batch normalization over (N, H, W) with three modes.
+
+    - *general* (training): batch statistics, the running ones move;
+    - *hold* (training with `hold` set): batch statistics, the running ones stay;
+    - *eval*: running statistics.
+
+    Graph mode reads `hold` when it compiles, so set it with `held_statistics` around every call.
+
+    Args:
+        num_features: C of the input (N, C, H, W).
+        eps: added to the variance.
+        momentum: share of the batch in the new running statistics.
+        bias_freeze: the shift is added but not trained.
+        weight_init: start value of the scale.
+        bias_init: start value of the shift.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        bias_freeze: bool = False,
+        weight_init: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        shape = (num_features,)
+        self.gamma = Parameter(ops.full(shape, weight_init, dtype=ms.float32))
+        self.beta = Parameter(
+            ops.full(shape, bias_init, dtype=ms.float32), requires_grad=not bias_freeze
+        )
+        self.moving_mean = Parameter(ops.zeros(shape, ms.float32), requires_grad=False)
+        self.moving_variance = Parameter(ops.ones(shape, ms.float32), requires_grad=False)
+        self.eps = eps
+        self.momentum = momentum
+        self.hold = False
+
+    def construct(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Normalize.
+
+        Args:
+            x: (N, C, H, W).
+            scale: (C,) multiplied into the scale and the shift, which costs nothing, where
+                multiplying the output would cost a pass over it.
+
+        Returns:
+            (N, C, H, W).
+        """
+        gamma, beta = self.gamma, self.beta
+        if scale is not None:
+            gamma, beta = gamma * scale, beta * scale
+        momentum = 0.0 if self.hold else self.momentum
+        return ops.batch_norm(
+            x,
+            self.moving_mean,
+            self.moving_variance,
+            gamma,
+            beta,
+            training=self.training,
+            momentum=momentum,
+            eps=self.eps,
+        )
+
+
+class InstanceNorm(nn.Cell):
+    """Instance normalization with scale and shift; instance statistics in evaluation too.
+
+    Computed as one batch normalization of (1, N*C, H, W), the fastest way on every back-end.
+
+    Args:
+        num_features: C of the input (N, C, H, W).
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.gamma = Parameter(ops.ones((num_features,), ms.float32))
+        self.beta = Parameter(ops.zeros((num_features,), ms.float32))
+        self.eps = eps
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Normalize every channel of every image by itself: (N, C, H, W) -> the same."""
+        n, c, h, w = x.shape
+        y = ops.batch_norm(
+            x.reshape(1, n * c, h, w),
+            ops.zeros((n * c,), ms.float32),
+            ops.ones((n * c,), ms.float32),
+            ops.tile(self.gamma, (n,)),
+            ops.tile(self.beta, (n,)),
+            training=True,
+            momentum=0.0,
+            eps=self.eps,
+        )
+        return y.reshape(n, c, h, w)
+
+
+class IBN(nn.Cell):
+    """Instance norm on the first half of the channels, batch norm on the rest (IBN-Net a).
+
+    Pan et al., ECCV 2018. The attribute names IN and BN are those of the published weights.
+
+    Args:
+        num_features: C of the input (N, C, H, W).
+        instance_norm: makes the norm of the first half from its channel count.
+        batch_norm: makes the norm of the second half.
+    """
+
+    def __init__(self, num_features: int, *, instance_norm=InstanceNorm, batch_norm=BatchNorm):
+        super().__init__()
+        self.half = num_features // 2
+        self.IN = instance_norm(self.half)
+        self.BN = batch_norm(num_features - self.half)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) -> the same."""
+        return ops.cat((self.IN(x[:, : self.half]), self.BN(x[:, self.half :])), 1)
+
+
+NORMS = {"BN": BatchNorm, "IN": InstanceNorm}
+
+
+def get_norm(norm: str, out_channels: int) -> nn.Cell:
+    """Build the normalization that a config names.
+
+    Args:
+        norm: "BN" or "IN".
+        out_channels: C of the (N, C, H, W) it will see.
+
+    Returns:
+        The cell, (N, C, H, W) -> (N, C, H, W).
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if norm not in NORMS:
+        raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")
+    return NORMS[norm](out_channels)
+
+
+@contextmanager
+def held_statistics(model: nn.Cell) -> Iterator[None]:
+    """Switch every `BatchNorm` of `model` to *hold* for the block, whatever ends it."""
+    norms = [cell for _, cell in model.cells_and_names() if isinstance(cell, BatchNorm)]
+    before = [norm.hold for norm in norms]
+    for norm in norms:
+        norm.hold = True
+    try:
+        yield
+    finally:
+        for norm, hold in zip(norms, before):
+            norm.hold = hold

@@ -1,0 +1,48 @@
+"""Non-local block (Wang et al., CVPR 2018), dot-product form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mindspore import Tensor, nn, ops
+
+from .batch_norm import BatchNorm
+
+
+class Non_local(nn.Cell):  # noqa: N801 - fast-reid's name
+    """Add to every pixel a mean over all pixels, weighted by their similarity.
+
+    The norm of the added branch starts at zero, so that a new block passes its input on.
+
+    Args:
+        in_channels: C of the input (N, C, H, W).
+        norm: makes the norm of the added branch from its channel count.
+    """
+
+    def __init__(self, in_channels: int, *, norm: Callable[[int], nn.Cell] = BatchNorm) -> None:
+        super().__init__()
+        # fast-reid divides its reduction ratio by itself: one channel, whatever the ratio.
+        inter_channels = 1
+        self.g = _pointwise(in_channels, inter_channels)
+        self.theta = _pointwise(in_channels, inter_channels)
+        self.phi = _pointwise(in_channels, inter_channels)
+        out_norm = norm(in_channels)
+        ops.assign(out_norm.gamma, ops.zeros_like(out_norm.gamma))
+        ops.assign(out_norm.beta, ops.zeros_like(out_norm.beta))
+        self.W = nn.SequentialCell(_pointwise(inter_channels, in_channels), out_norm)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        n, _, h, w = x.shape
+        g = self.g(x).reshape(n, -1, h * w)
+        theta = self.theta(x).reshape(n, -1, h * w)
+        phi = self.phi(x).reshape(n, -1, h * w)
+        # (theta' phi) g' = theta' (phi g'), which needs no matrix of all pairs of pixels.
+        mixed = ops.bmm(ops.bmm(g, phi.swapaxes(1, 2)) / (h * w), theta)
+        return x + self.W(mixed.reshape(n, -1, h, w))
+
+
+def _pointwise(in_channels: int, out_channels: int) -> nn.Conv2d:
+    # Unlike the other convolutions, fast-reid leaves these with PyTorch's start values, which are
+    # MindSpore's too.
+    return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)

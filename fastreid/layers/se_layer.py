@@ -1,0 +1,31 @@
+"""Squeeze and excitation (Hu et al., CVPR 2018)."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+from .conv import Linear
+from .pooling import spatial_mean
+
+
+class SELayer(nn.Cell):
+    """Weight every channel of an image by a value in (0, 1) that is computed from all of them.
+
+    Args:
+        channel: C of the input (N, C, H, W).
+        reduction: the hidden layer has C // reduction units.
+    """
+
+    def __init__(self, channel: int, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = channel // reduction
+        self.fc = nn.SequentialCell(
+            Linear(channel, hidden), nn.ReLU(), Linear(hidden, channel), nn.Sigmoid()
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        n, c, _, _ = x.shape
+        weights = self.fc(spatial_mean(x)).reshape(n, c, 1, 1)
+        # An implicit broadcast of this size would stay in memory until the whole graph ends.
+        return x * ops.broadcast_to(weights, x.shape)

@@ -1,0 +1,18 @@
+from .backbones import BACKBONE_REGISTRY, build_backbone
+from .heads import REID_HEADS_REGISTRY, build_heads
+from .losses import LOSS_REGISTRY
+from .meta_arch import META_ARCH_REGISTRY, Phase, build_model, is_acl
+from .ops import meta_parameters
+
+__all__ = [
+    "BACKBONE_REGISTRY",
+    "LOSS_REGISTRY",
+    "META_ARCH_REGISTRY",
+    "REID_HEADS_REGISTRY",
+    "Phase",
+    "build_backbone",
+    "build_heads",
+    "build_model",
+    "is_acl",
+    "meta_parameters",
+]

@@ -1,0 +1,10 @@
+from .build import BACKBONE_REGISTRY, build_backbone
+from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone
+from .resnet import build_resnet_backbone
+
+__all__ = [
+    "BACKBONE_REGISTRY",
+    "build_backbone",
+    "build_meta_dynamic_router_resnet_backbone",
+    "build_resnet_backbone",
+]

@@ -1,0 +1,158 @@
+"""Residual blocks and stages, shared by the plain ResNet and ACL's dynamic-router ResNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mindspore import Tensor, nn, ops
+
+from fastreid.layers import Non_local, SELayer
+
+from .resnet_specs import StageSpec
+
+
+class BlockCells(NamedTuple):
+    """The layers that a block is made of: each makes a cell from its channel counts."""
+
+    conv: Callable[..., nn.Cell]
+    norm: Callable[[int], nn.Cell]
+    ibn: Callable[[int], nn.Cell]
+
+
+class BasicBlock(nn.Cell):
+    """Two 3x3 convolutions and a shortcut (ResNet18/34; He et al., CVPR 2016).
+
+    Args:
+        in_channels: channels of the input (N, in_channels, H, W).
+        planes: channels of the output.
+        cells: the layers to build from.
+        stride: stride of the first convolution.
+        with_ibn: first norm is IBN.
+        with_se: squeeze and excitation before the sum.
+        downsample: the shortcut, where shapes differ.
+    """
+
+    expansion = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        *,
+        cells: BlockCells,
+        stride: int = 1,
+        with_ibn: bool = False,
+        with_se: bool = False,
+        downsample: nn.Cell | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv1 = cells.conv(in_channels, planes, 3, stride=stride, padding=1)
+        self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
+        self.conv2 = cells.conv(planes, planes, 3, padding=1)
+        self.bn2 = cells.norm(planes)
+        self.se = SELayer(planes) if with_se else nn.Identity()
+        self.downsample = nn.Identity() if downsample is None else downsample
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, planes, H / stride, W / stride)."""
+        y = ops.relu(self.bn1(self.conv1(x)))
+        y = self.se(self.bn2(self.conv2(y)))
+        return ops.relu(y + self.downsample(x))
+
+
+class Bottleneck(nn.Cell):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet50 and deeper).
+
+    Args:
+        in_channels: channels of the input (N, in_channels, H, W).
+        planes: channels of the 3x3 convolution; the output has 4 * planes.
+        cells: the layers to build from.
+        stride: stride of the 3x3 convolution.
+        with_ibn: first norm is IBN.
+        with_se: squeeze and excitation before the sum.
+        downsample: the shortcut, where shapes differ.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        *,
+        cells: BlockCells,
+        stride: int = 1,
+        with_ibn: bool = False,
+        with_se: bool = False,
+        downsample: nn.Cell | None = None,
+    ) -> None:
+        super().__init__()
+        out_channels = planes * self.expansion
+        self.conv1 = cells.conv(in_channels, planes, 1)
+        self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
+        self.conv2 = cells.conv(planes, planes, 3, stride=stride, padding=1)
+        self.bn2 = cells.norm(planes)
+        self.conv3 = cells.conv(planes, out_channels, 1)
+        self.bn3 = cells.norm(out_channels)
+        self.se = SELayer(out_channels) if with_se else nn.Identity()
+        self.downsample = nn.Identity() if downsample is None else downsample
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, 4 * planes, H / stride, W / stride)."""
+        y = ops.relu(self.bn1(self.conv1(x)))
+        y = ops.relu(self.bn2(self.conv2(y)))
+        y = self.se(self.bn3(self.conv3(y)))
+        return ops.relu(y + self.downsample(x))
+
+
+class ResNetStage(nn.Cell):
+    """A row of residual blocks, the last ones followed by a non-local block each.
+
+    Args:
+        in_channels: channels of the input.
+        spec: width, number of blocks, stride, non-local blocks.
+        block: `BasicBlock` or `Bottleneck`.
+        cells: the layers to build from.
+        non_local_norm: makes the norm of a non-local block.
+        with_ibn: IBN in the first norm of every block.
+        with_se: squeeze and excitation in every block.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        spec: StageSpec,
+        *,
+        block: type[nn.Cell],
+        cells: BlockCells,
+        non_local_norm: Callable[[int], nn.Cell],
+        with_ibn: bool = False,
+        with_se: bool = False,
+    ) -> None:
+        super().__init__()
+        self.out_channels = spec.planes * block.expansion
+        downsample = None
+        if spec.stride != 1 or in_channels != self.out_channels:
+            downsample = nn.SequentialCell(
+                cells.conv(in_channels, self.out_channels, 1, stride=spec.stride),
+                cells.norm(self.out_channels),
+            )
+        options = {"cells": cells, "with_ibn": with_ibn, "with_se": with_se}
+        first = block(
+            in_channels, spec.planes, stride=spec.stride, downsample=downsample, **options
+        )
+        rest = [block(self.out_channels, spec.planes, **options) for _ in range(spec.blocks - 1)]
+        self.blocks = nn.CellList([first, *rest])
+        self.non_local = nn.CellList(
+            [Non_local(self.out_channels, norm=non_local_norm) for _ in range(spec.non_local)]
+        )
+        self.first_non_local = spec.blocks - spec.non_local
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index >= self.first_non_local:
+                x = self.non_local[index - self.first_non_local](x)
+        return x

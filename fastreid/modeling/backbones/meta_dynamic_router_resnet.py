@@ -1,0 +1,268 @@
+"""ACL's backbone: a ResNet whose every stage ends in adaptors under a dynamic router.
+
+Zhang et al., "Adaptive Cross-Domain Learning for Generalizable Person Re-Identification",
+ECCV 2022, section 3.2; upstream ``meta_dynamic_router_resnet.py``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mindspore import Tensor, nn, ops
+
+from fastreid.config import CfgNode
+from fastreid.layers import SELayer, StemMaxPool, get_norm, l2_normalize, spatial_mean
+
+from ..ops import (
+    MetaBNNorm,
+    MetaConv2d,
+    MetaGate,
+    MetaIBNNorm,
+    MetaINNorm,
+    MetaLinear,
+)
+from .blocks import BlockCells, Bottleneck, ResNetStage
+from .build import BACKBONE_REGISTRY
+from .meta_dynamic_router_weights import load_inflated
+from .resnet_specs import ResNetSpec, StageSpec, resnet_spec
+
+NUM_ADAPTORS = 4
+REDUCTION = 16
+# Upstream's fc_classifier knows three domains; it reaches no loss and is kept for checkpoints.
+ROUTER_CLASSIFIER_DOMAINS = 3
+
+META_CELLS = BlockCells(MetaConv2d, MetaBNNorm, MetaIBNNorm)
+INVARIANT_CELLS = BlockCells(MetaConv2d, MetaINNorm, MetaIBNNorm)
+
+
+class HyperRouter(nn.Cell):
+    """Weigh the adaptors of a stage, image by image, with weights made from the image itself.
+
+    Args:
+        channels: C of the stage's feature.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = MetaLinear(channels, channels // REDUCTION)
+        self.fc2 = MetaLinear(channels // REDUCTION, channels * NUM_ADAPTORS)
+        self.fc_classifier = MetaLinear(channels * NUM_ADAPTORS, ROUTER_CLASSIFIER_DOMAINS)
+        _exclude_from_training(self.fc_classifier)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> weights of the adaptors (N, K), each row summing to one."""
+        n, c = x.shape[:2]
+        pooled = spatial_mean(x)
+        hidden = ops.relu(l2_normalize(self.fc1(pooled)))
+        dynamic = self.fc2(hidden).reshape(n, c, NUM_ADAPTORS)
+        logits = ops.bmm(pooled.reshape(n, 1, c), dynamic).reshape(n, NUM_ADAPTORS)
+        return ops.softmax(logits, -1)
+
+
+class AdaptorBank(nn.Cell):
+    """K bottlenecks in parallel on one input, written as one grouped bottleneck.
+
+    Upstream repeats the input K times and groups the first convolution; a dense convolution on the
+    one copy has the same weights and computes the same.
+
+    Args:
+        channels: C of the input and of each adaptor's output.
+        planes: width of all 3x3 convolutions together.
+        with_ibn: IBN in the first norm.
+        with_se: squeeze and excitation before the sum.
+    """
+
+    def __init__(self, channels: int, planes: int, *, with_ibn: bool, with_se: bool) -> None:
+        super().__init__()
+        grouped = partial(MetaConv2d, groups=NUM_ADAPTORS)
+        self.conv1 = MetaConv2d(channels, planes, 1)
+        self.bn1 = MetaIBNNorm(planes) if with_ibn else MetaBNNorm(planes)
+        self.conv2 = grouped(planes, planes, 3, padding=1)
+        self.bn2 = MetaBNNorm(planes)
+        self.conv3 = grouped(planes, NUM_ADAPTORS * channels, 1)
+        self.bn3 = MetaBNNorm(NUM_ADAPTORS * channels)
+        self.se = SELayer(NUM_ADAPTORS * channels) if with_se else nn.Identity()
+
+    def construct(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Run all adaptors and mix them.
+
+        Args:
+            x: (N, C, H, W).
+            weights: (N, K), the router's.
+
+        Returns:
+            (N, C, H, W), the weighted sum over the K adaptors.
+        """
+        n, c, h, w = x.shape
+        y = ops.relu(self.bn1(self.conv1(x)))
+        y = ops.relu(self.bn2(self.conv2(y)))
+        y = self.se(self.bn3(self.conv3(y)))
+        y = ops.relu(y + ops.tile(x, (1, NUM_ADAPTORS, 1, 1)))
+        mixed = ops.bmm(weights.reshape(n, 1, NUM_ADAPTORS), y.reshape(n, NUM_ADAPTORS, c * h * w))
+        return mixed.reshape(n, c, h, w)
+
+
+class MetaSELayer(nn.Cell):
+    """Squeeze and excitation (Hu et al., CVPR 2018) made of Meta cells.
+
+    Args:
+        channels: C of the input.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = MetaLinear(channels, channels // REDUCTION)
+        self.fc2 = MetaLinear(channels // REDUCTION, channels)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Rescale the channels: (N, C, H, W) -> the same."""
+        n, c = x.shape[:2]
+        scale = ops.sigmoid(self.fc2(ops.relu(self.fc1(spatial_mean(x)))))
+        return x * ops.broadcast_to(scale.reshape(n, c, 1, 1), x.shape)
+
+
+class AdaptiveStage(nn.Cell):
+    """One stage: residual blocks, then an invariant and K specific adaptors, fused.
+
+    The cell `map` feeds an output that upstream computes and nobody uses; it holds its place in
+    the checkpoint and does not run.
+
+    Args:
+        in_channels: channels of the input.
+        spec: width, blocks (the adaptors stand in for the last one), stride, non-local blocks.
+        blocks_with_ibn: IBN in the residual blocks.
+        adaptors_with_ibn: IBN in the specific adaptors.
+        with_se: squeeze and excitation in blocks and adaptors.
+        norm: name of the norm in non-local blocks.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        spec: StageSpec,
+        *,
+        blocks_with_ibn: bool,
+        adaptors_with_ibn: bool,
+        with_se: bool,
+        norm: str,
+    ) -> None:
+        super().__init__()
+        residual = spec._replace(
+            blocks=spec.blocks - 1, non_local=min(spec.non_local, spec.blocks - 1)
+        )
+        self.residual = ResNetStage(
+            in_channels,
+            residual,
+            block=Bottleneck,
+            cells=META_CELLS,
+            non_local_norm=partial(get_norm, norm),
+            with_ibn=blocks_with_ibn,
+            with_se=with_se,
+        )
+        channels = self.residual.out_channels
+        self.out_channels = channels
+        self.adaptor_base = Bottleneck(
+            channels, spec.planes, cells=INVARIANT_CELLS, with_se=with_se
+        )
+        self.adaptor_sub = AdaptorBank(
+            channels, spec.planes, with_ibn=adaptors_with_ibn, with_se=with_se
+        )
+        self.router = HyperRouter(channels)
+        self.invariant_norm = MetaBNNorm(channels)
+        self.specific_norm = MetaBNNorm(channels)
+        self.meta_fuse = MetaGate(channels)
+        self.meta_se = MetaSELayer(channels)
+        self.map = MetaBNNorm(channels, bias_freeze=True)
+        _exclude_from_training(self.map)
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, in_channels, H, W) -> feature (N, C, H / stride, W / stride), weights (N, K)."""
+        x = self.residual(x)
+        weights = self.router(x)
+        gate = self.meta_fuse()
+        # The gate rides on the norms' scale and shift: no pass over the maps of its own.
+        invariant = self.invariant_norm(self.adaptor_base(x), gate)
+        specific = self.specific_norm(self.adaptor_sub(x, weights), 1 - gate)
+        return self.meta_se(invariant + specific), weights
+
+
+class MetaDynamicRouterResNet(nn.Cell):
+    """The whole backbone: stem and four adaptive stages.
+
+    Args:
+        spec: stem width and stages (a stage's last residual block gives way to its adaptors).
+        with_ibn: IBN in the residual blocks of stages 1 to 3 and in every stage's adaptors.
+        with_se: squeeze and excitation in blocks and adaptors.
+        norm: name of the norm in non-local blocks.
+    """
+
+    def __init__(self, spec: ResNetSpec, *, with_ibn: bool, with_se: bool, norm: str) -> None:
+        super().__init__()
+        self.conv1 = MetaConv2d(3, spec.stem_channels, 7, stride=2, padding=3)
+        self.bn1 = MetaBNNorm(spec.stem_channels)
+        self.maxpool = StemMaxPool()
+        stages, channels = [], spec.stem_channels
+        for index, stage_spec in enumerate(spec.stages):
+            is_last = index == len(spec.stages) - 1
+            stage = AdaptiveStage(
+                channels,
+                stage_spec,
+                blocks_with_ibn=with_ibn and not is_last,
+                adaptors_with_ibn=with_ibn,
+                with_se=with_se,
+                norm=norm,
+            )
+            channels = stage.out_channels
+            stages.append(stage)
+        self.stages = nn.CellList(stages)
+        self.out_channels = channels
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Extract features.
+
+        Args:
+            x: (N, 3, H, W), standardised.
+
+        Returns:
+            Features (N, C, H / 16, W / 16) and paths (N, 4 * K), the routers' weights side by side.
+        """
+        x = self.maxpool(ops.relu(self.bn1(self.conv1(x))))
+        paths = ()
+        for stage in self.stages:
+            x, weights = stage(x)
+            paths = paths + (weights,)
+        return x, ops.cat(paths, -1)
+
+
+def _exclude_from_training(cell: nn.Cell) -> None:
+    """Mark the parameters of a cell that no loss reaches: no gradient, no decay, no update."""
+    for parameter in cell.get_parameters():
+        parameter.requires_grad = False
+
+
+@BACKBONE_REGISTRY.register()
+def build_meta_dynamic_router_resnet_backbone(cfg: CfgNode) -> MetaDynamicRouterResNet:
+    """Build ACL's backbone (called DR50 with DEPTH 50x) from `cfg.MODEL.BACKBONE`.
+
+    Raises:
+        ValueError: for a depth without bottlenecks, or a FEAT_DIM that is not the depth's.
+        FileNotFoundError: where PRETRAIN is on and its file is missing.
+    """
+    options = cfg.MODEL.BACKBONE
+    spec = resnet_spec(options.DEPTH, last_stride=options.LAST_STRIDE, with_nl=options.WITH_NL)
+    if spec.block != "bottleneck":
+        raise ValueError(
+            f"MODEL.BACKBONE.DEPTH {options.DEPTH!r} is made of basic blocks; "
+            "build_meta_dynamic_router_resnet_backbone needs bottlenecks: 50x, 101x or tiny."
+        )
+    backbone = MetaDynamicRouterResNet(
+        spec, with_ibn=options.WITH_IBN, with_se=options.WITH_SE, norm=options.NORM
+    )
+    if backbone.out_channels != options.FEAT_DIM:
+        raise ValueError(
+            f"MODEL.BACKBONE.FEAT_DIM is {options.FEAT_DIM}, but DEPTH {options.DEPTH!r} "
+            f"gives {backbone.out_channels} channels; set it to {backbone.out_channels}."
+        )
+    if options.PRETRAIN:
+        load_inflated(backbone, cfg)
+    return backbone

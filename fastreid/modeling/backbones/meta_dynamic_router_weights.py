@@ -1,0 +1,118 @@
+"""ImageNet weights of a plain ResNet, inflated into ACL's dynamic-router ResNet.
+
+Upstream does this inside its builder, and leaves random whatever does not fit; here the inflation
+is a pure function of arrays, and a tensor that should fit and does not is an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from mindspore import nn
+
+from fastreid.config import CfgNode
+from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
+
+from .pretrained import find_pretrained, read_pretrained
+
+logger = logging.getLogger(__name__)
+
+# The block that each stage's adaptors start from: the last one of a ResNet50, at every depth.
+SOURCE_BLOCKS = ("layer1.2", "layer2.3", "layer3.5", "layer4.2")
+_ADAPTOR = re.compile(r"adaptor(?P<stage>\d)_(?P<kind>base|sub)\.(?P<rest>.+)")
+_MUST_FIT = re.compile(r"(conv1|bn1|layer\d)\.")
+
+
+def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
+    """Start `backbone` from the ImageNet weights that the config names.
+
+    Args:
+        backbone: a `MetaDynamicRouterResNet`.
+        cfg: the whole configuration; `MODEL.BACKBONE` decides the file.
+
+    Raises:
+        FileNotFoundError: if the file is missing; the message says where to put it.
+        ValueError: if a tensor of the file does not fit.
+    """
+    path = find_pretrained(cfg)
+    start = export_weights(backbone)
+    try:
+        inflated = inflate(read_pretrained(path), start)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    load_weights(backbone, to_mindspore_weights(backbone, {**start, **inflated}))
+    logger.info("Started %d of %d backbone tensors from %s", len(inflated), len(start), path)
+
+
+def inflate(
+    source: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Make the router backbone's weights out of a plain ResNet's.
+
+    Args:
+        source: PyTorch name -> array of a ResNet (IBN-a or not), without its classifier.
+        start: PyTorch name -> array of the router backbone, for names and shapes.
+
+    Returns:
+        The tensors that have a source, by the names of `start`; running statistics included.
+
+    Raises:
+        ValueError: if a stem or residual-block tensor is missing or has another shape.
+    """
+    inflated, misfits = {}, []
+    for name, value in start.items():
+        adaptor = _ADAPTOR.match(name)
+        if adaptor:
+            origin = SOURCE_BLOCKS[int(adaptor["stage"]) - 1]
+            make = _base_tensor if adaptor["kind"] == "base" else _sub_tensor
+            tensor = make(source, origin, adaptor["rest"], value.shape)
+        else:
+            tensor = source.get(name)
+            if _MUST_FIT.match(name) and (tensor is None or tensor.shape != value.shape):
+                have = "missing" if tensor is None else f"has shape {tensor.shape}"
+                misfits.append(f"{name} {have}, must have {value.shape}")
+                continue
+        if tensor is not None and tensor.shape == value.shape:
+            inflated[name] = np.ascontiguousarray(tensor)
+    if misfits:
+        raise ValueError(
+            "these ImageNet weights do not fit the backbone (check MODEL.BACKBONE.DEPTH and "
+            f"WITH_IBN): {'; '.join(misfits)}"
+        )
+    return inflated
+
+
+def _base_tensor(
+    source: Mapping[str, np.ndarray], origin: str, rest: str, shape: tuple[int, ...]
+) -> np.ndarray | None:
+    tensor = source.get(f"{origin}.{rest}")
+    return tensor if tensor is not None and tensor.shape == shape else None
+
+
+def _sub_tensor(
+    source: Mapping[str, np.ndarray], origin: str, rest: str, shape: tuple[int, ...]
+) -> np.ndarray | None:
+    tensor = source.get(f"{origin}.{rest}")
+    if tensor is None:
+        return _half_of_norm(source, origin, rest)
+    if tensor.shape == shape:
+        return tensor
+    if tensor.ndim == 4:
+        group = tensor.shape[1] // shape[1]
+        tensor = tensor.reshape(tensor.shape[0], shape[1], group, *tensor.shape[2:]).mean(2)
+    copies = shape[0] // tensor.shape[0]
+    return np.tile(tensor, (copies,) + (1,) * (tensor.ndim - 1))
+
+
+def _half_of_norm(source: Mapping[str, np.ndarray], origin: str, rest: str) -> np.ndarray | None:
+    """Half of a batch norm, for an IBN whose source block has none (stage 4)."""
+    split = re.fullmatch(r"bn1\.(?P<half>IN|BN)\.(?P<leaf>\w+)", rest)
+    tensor = source.get(f"{origin}.bn1.{split['leaf']}") if split else None
+    if tensor is None:
+        return None
+    middle = tensor.shape[0] // 2
+    return tensor[:middle] if split["half"] == "IN" else tensor[middle:]

@@ -1,0 +1,135 @@
+"""ResNet as re-ID uses it: optional IBN, squeeze and excitation and non-local blocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from fastreid.config import CfgNode
+from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
+from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
+
+from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
+from .build import BACKBONE_REGISTRY
+from .pretrained import find_pretrained, read_pretrained
+from .resnet_specs import ResNetSpec, resnet_spec
+
+logger = logging.getLogger(__name__)
+
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+class ResNet(nn.Cell):
+    """A stem and four stages (He et al., CVPR 2016), without the classifier.
+
+    Args:
+        spec: block kind, stem width and stages.
+        norm: makes a norm from its channel count.
+        with_ibn: IBN in the blocks of all stages but the last (IBN-Net a).
+        with_se: squeeze and excitation in every block.
+    """
+
+    def __init__(
+        self,
+        spec: ResNetSpec,
+        *,
+        norm: Callable[[int], nn.Cell] = BatchNorm,
+        with_ibn: bool = False,
+        with_se: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv1 = Conv2d(3, spec.stem_channels, 7, stride=2, padding=3)
+        self.bn1 = norm(spec.stem_channels)
+        self.maxpool = StemMaxPool()
+        cells = BlockCells(conv=Conv2d, norm=norm, ibn=partial(IBN, batch_norm=norm))
+        stages: list[ResNetStage] = []
+        channels = spec.stem_channels
+        for index, stage_spec in enumerate(spec.stages):
+            is_last = index == len(spec.stages) - 1
+            stage = ResNetStage(
+                channels,
+                stage_spec,
+                block=BLOCKS[spec.block],
+                cells=cells,
+                non_local_norm=norm,
+                with_ibn=with_ibn and not is_last,
+                with_se=with_se,
+            )
+            channels = stage.out_channels
+            stages.append(stage)
+        self.stages = nn.CellList(stages)
+        self.out_channels = channels
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
+        x = self.maxpool(ops.relu(self.bn1(self.conv1(x))))
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+@BACKBONE_REGISTRY.register()
+def build_resnet_backbone(cfg: CfgNode) -> ResNet:
+    """Build the ResNet of a config, with ImageNet weights where `PRETRAIN` asks for them.
+
+    Raises:
+        ValueError: if `FEAT_DIM` is not the width of this depth, or the weights do not fit.
+        FileNotFoundError: if the weights are missing.
+    """
+    backbone = cfg.MODEL.BACKBONE
+    spec = resnet_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE, with_nl=backbone.WITH_NL)
+    model = ResNet(
+        spec,
+        norm=partial(get_norm, backbone.NORM),
+        with_ibn=backbone.WITH_IBN,
+        with_se=backbone.WITH_SE,
+    )
+    if model.out_channels != backbone.FEAT_DIM:
+        raise ValueError(
+            f"MODEL.BACKBONE.FEAT_DIM is {backbone.FEAT_DIM}, but DEPTH {backbone.DEPTH!r} gives "
+            f"{model.out_channels} channels; set it to that."
+        )
+    if backbone.PRETRAIN:
+        path = find_pretrained(cfg)
+        load_imagenet_weights(model, read_pretrained(path), source=str(path))
+        logger.info("Loaded ImageNet weights from %s", path)
+    return model
+
+
+def load_imagenet_weights(model: ResNet, weights: dict[str, np.ndarray], *, source: str) -> None:
+    """Give a plain ResNet its start values, all or nothing.
+
+    Squeeze and excitation and non-local blocks keep their own start values where the weights have
+    none for them.
+
+    Args:
+        model: the ResNet.
+        weights: PyTorch name -> array.
+        source: where the weights come from, for messages.
+
+    Raises:
+        ValueError: if a tensor is missing, unknown or of another shape; it lists them.
+    """
+    start = export_weights(model)
+    optional = {name for name in start if name.startswith("NL_") or ".se." in name}
+    problems = [f"missing: {name}" for name in start.keys() - optional - weights.keys()]
+    problems += [f"unknown: {name}" for name in weights.keys() - start.keys()]
+    problems += [
+        f"{name}: {value.shape} in the file, {start[name].shape} here"
+        for name, value in weights.items()
+        if name in start and value.shape != start[name].shape
+    ]
+    if problems:
+        raise ValueError(
+            f"The weights of {source} do not fit MODEL.BACKBONE ({len(problems)} tensors): "
+            + "; ".join(sorted(problems)[:10])
+        )
+    kept = sorted(optional - weights.keys())
+    if kept:
+        logger.info("%s has no weights for %d tensors, as %s", source, len(kept), kept[0])
+    load_weights(model, to_mindspore_weights(model, {**start, **weights}))

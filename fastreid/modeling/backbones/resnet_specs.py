@@ -1,0 +1,72 @@
+"""What distinguishes one ResNet from another: stages, and where non-local blocks go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class StageSpec(NamedTuple):
+    """One residual stage.
+
+    Attributes:
+        planes: width of the 3x3 convolutions.
+        blocks: number of residual blocks.
+        stride: stride of the first block.
+        non_local: number of non-local blocks in the stage, after its last blocks.
+    """
+
+    planes: int
+    blocks: int
+    stride: int
+    non_local: int
+
+
+class ResNetSpec(NamedTuple):
+    """A whole ResNet: block kind ("basic" or "bottleneck"), stem width and stages."""
+
+    block: str
+    stem_channels: int
+    stages: tuple[StageSpec, ...]
+
+
+class _Depth(NamedTuple):
+    block: str
+    stem_channels: int
+    planes: tuple[int, ...]
+    blocks: tuple[int, ...]
+    non_local: tuple[int, ...]
+
+
+_PLANES = (64, 128, 256, 512)
+_DEPTHS = {
+    # A few narrow blocks of the same cells: for tests and demonstrations, not for results.
+    "tiny": _Depth("bottleneck", 32, (16, 32, 64, 128), (2, 2, 2, 2), (0, 1, 1, 0)),
+    "18x": _Depth("basic", 64, _PLANES, (2, 2, 2, 2), (0, 0, 0, 0)),
+    "34x": _Depth("basic", 64, _PLANES, (3, 4, 6, 3), (0, 0, 0, 0)),
+    "50x": _Depth("bottleneck", 64, _PLANES, (3, 4, 6, 3), (0, 2, 3, 0)),
+    "101x": _Depth("bottleneck", 64, _PLANES, (3, 4, 23, 3), (0, 2, 9, 0)),
+}
+
+
+def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNetSpec:
+    """Look up the ResNet that `MODEL.BACKBONE.DEPTH` names.
+
+    Args:
+        depth: "18x", "34x", "50x", "101x" or "tiny".
+        last_stride: stride of the last stage, 1 in re-ID.
+        with_nl: keep the non-local blocks of that depth.
+
+    Returns:
+        Its block kind, stem width and four stages.
+
+    Raises:
+        ValueError: for an unknown depth.
+    """
+    if depth not in _DEPTHS:
+        raise ValueError(
+            f"MODEL.BACKBONE.DEPTH {depth!r} is unknown; it must be one of {sorted(_DEPTHS)}."
+        )
+    block, stem_channels, planes, blocks, non_local = _DEPTHS[depth]
+    strides = (1, 2, 2, last_stride)
+    places = non_local if with_nl else (0, 0, 0, 0)
+    return ResNetSpec(block, stem_channels, tuple(map(StageSpec, planes, blocks, strides, places)))

@@ -1,0 +1,156 @@
+"""The registry of losses: one cell per name in `MODEL.LOSSES.NAME`.
+
+A loss has a `key`, its name in logs, and maps the head's outputs and the targets to a scalar.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mindspore import Tensor, nn
+
+from fastreid.config import CfgNode, configurable
+from fastreid.utils.registry import Registry
+
+from .circle_loss import pairwise_circleloss, pairwise_cosface
+from .cross_entropy_loss import cross_entropy_loss, domain_cross_entropy_loss
+from .triplet_loss import triplet_loss
+
+LOSS_REGISTRY = Registry("LOSS")
+
+
+def build_losses(cfg: CfgNode) -> nn.CellList:
+    """Build the losses that `MODEL.LOSSES.NAME` names, in that order.
+
+    Args:
+        cfg: the whole configuration.
+
+    Returns:
+        Cells from (outputs, targets) to a scalar, each with a `key`.
+
+    Raises:
+        KeyError: for an unknown name; the message lists the known ones.
+    """
+    return nn.CellList([LOSS_REGISTRY.get(name)(cfg) for name in cfg.MODEL.LOSSES.NAME])
+
+
+@LOSS_REGISTRY.register()
+class CrossEntropyLoss(nn.Cell):
+    """Label-smoothed cross entropy; domain by domain where the head has several classifiers.
+
+    Args:
+        eps: label smoothing; negative: adaptive.
+        alpha: factor of the adaptive smoothing.
+        scale: weight of this term.
+        first_labels: global class with which each domain starts; empty for a single classifier.
+    """
+
+    key = "loss_cls"
+
+    @configurable
+    def __init__(
+        self, *, eps: float, alpha: float, scale: float, first_labels: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.eps, self.alpha, self.scale = eps, alpha, scale
+        self.first_labels = first_labels
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, first_labels: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Read the constructor's arguments from the config."""
+        options = cfg.MODEL.LOSSES.CE
+        return {
+            "eps": options.EPSILON,
+            "alpha": options.ALPHA,
+            "scale": options.SCALE,
+            "first_labels": first_labels,
+        }
+
+    def construct(self, outputs: dict, targets: Tensor) -> Tensor:
+        """Loss of a batch from `cls_outputs` and targets (N,)."""
+        logits = outputs["cls_outputs"]
+        if self.first_labels:
+            loss = domain_cross_entropy_loss(
+                logits, targets, self.first_labels, self.eps, self.alpha
+            )
+        else:
+            loss = cross_entropy_loss(logits, targets, self.eps, self.alpha)
+        return loss * self.scale
+
+
+@LOSS_REGISTRY.register()
+class TripletLoss(nn.Cell):
+    """`triplet_loss` under the settings of `MODEL.LOSSES.TRI`.
+
+    Args:
+        margin: in units of distance; 0 asks for the soft margin.
+        norm_feat: distance 2 - 2 cos.
+        hard_mining: batch hard; else softmax-weighted.
+        scale: weight of this term.
+    """
+
+    key = "loss_triplet"
+
+    @configurable
+    def __init__(self, *, margin: float, norm_feat: bool, hard_mining: bool, scale: float) -> None:
+        super().__init__()
+        self.margin, self.norm_feat = margin, norm_feat
+        self.hard_mining, self.scale = hard_mining, scale
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Read the constructor's arguments from the config."""
+        options = cfg.MODEL.LOSSES.TRI
+        return {
+            "margin": options.MARGIN,
+            "norm_feat": options.NORM_FEAT,
+            "hard_mining": options.HARD_MINING,
+            "scale": options.SCALE,
+        }
+
+    def construct(self, outputs: dict, targets: Tensor) -> Tensor:
+        """Loss of a batch from `features` (N, D) and targets (N,)."""
+        loss = triplet_loss(
+            outputs["features"], targets, self.margin, self.norm_feat, self.hard_mining
+        )
+        return loss * self.scale
+
+
+class _PairwiseLoss(nn.Cell):
+    """A pairwise loss with a margin, a scale factor gamma and a weight."""
+
+    def __init__(self, *, margin: float, gamma: float, scale: float) -> None:
+        super().__init__()
+        self.margin, self.gamma, self.scale = margin, gamma, scale
+
+
+@LOSS_REGISTRY.register()
+class CircleLoss(_PairwiseLoss):
+    """`pairwise_circleloss` under the settings of `MODEL.LOSSES.CIRCLE`."""
+
+    key = "loss_circle"
+
+    def __init__(self, cfg: CfgNode) -> None:
+        options = cfg.MODEL.LOSSES.CIRCLE
+        super().__init__(margin=options.MARGIN, gamma=options.GAMMA, scale=options.SCALE)
+
+    def construct(self, outputs: dict, targets: Tensor) -> Tensor:
+        """Loss of a batch from `features` (N, D) and targets (N,)."""
+        loss = pairwise_circleloss(outputs["features"], targets, self.margin, self.gamma)
+        return loss * self.scale
+
+
+@LOSS_REGISTRY.register()
+class Cosface(_PairwiseLoss):
+    """`pairwise_cosface` under the settings of `MODEL.LOSSES.COSFACE`."""
+
+    key = "loss_cosface"
+
+    def __init__(self, cfg: CfgNode) -> None:
+        options = cfg.MODEL.LOSSES.COSFACE
+        super().__init__(margin=options.MARGIN, gamma=options.GAMMA, scale=options.SCALE)
+
+    def construct(self, outputs: dict, targets: Tensor) -> Tensor:
+        """Loss of a batch from `features` (N, D) and targets (N,)."""
+        loss = pairwise_cosface(outputs["features"], targets, self.margin, self.gamma)
+        return loss * self.scale

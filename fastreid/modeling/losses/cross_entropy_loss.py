@@ -1,0 +1,86 @@
+"""Cross entropy with label smoothing, over a whole batch or domain by domain."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+
+def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: float) -> Tensor:
+    """Label-smoothed cross entropy of each row.
+
+    Args:
+        logits: (N, C).
+        targets: (N,) classes in [0, C), int32; a row outside that range gets a meaningless value.
+        eps: share of the target taken from the true class and spread over the others; negative:
+            adaptive, `alpha` times the predicted probability of the true class.
+        alpha: the factor of the adaptive share.
+
+    Returns:
+        (N,) losses.
+    """
+    n, num_classes = logits.shape
+    log_probs = ops.log_softmax(logits, 1)
+    one_hot = ops.one_hot(targets, num_classes, Tensor(1.0, ms.float32), Tensor(0.0, ms.float32))
+    if eps >= 0:
+        share = ops.full((n, 1), eps, dtype=ms.float32)
+    else:
+        probs = ops.stop_gradient(ops.exp(log_probs))
+        share = alpha * (probs * one_hot).sum(1, keepdims=True)
+    share = ops.broadcast_to(share, (n, num_classes))
+    soft_targets = one_hot * (1 - share) + (1 - one_hot) * share / (num_classes - 1)
+    return -(soft_targets * log_probs).sum(1)
+
+
+def mean_over_nonzero(losses: Tensor) -> Tensor:
+    """Sum of (N,) losses divided by the number that is not zero (at least 1): a scalar."""
+    count = ops.stop_gradient((losses != 0).astype(ms.float32).sum())
+    return losses.sum() / ops.clamp(count, min=1.0)
+
+
+def cross_entropy_loss(
+    pred_class_outputs: Tensor, gt_classes: Tensor, eps: float, alpha: float = 0.2
+) -> Tensor:
+    """Cross entropy of a batch, fast-reid's signature.
+
+    Args:
+        pred_class_outputs: (N, C) logits.
+        gt_classes: (N,) classes, int32.
+        eps: label smoothing; negative: adaptive.
+        alpha: the factor of the adaptive smoothing.
+
+    Returns:
+        The loss, a scalar.
+    """
+    return mean_over_nonzero(smoothed_cross_entropy(pred_class_outputs, gt_classes, eps, alpha))
+
+
+def domain_cross_entropy_loss(
+    logits_per_domain: tuple[Tensor, ...],
+    targets: Tensor,
+    first_labels: tuple[int, ...],
+    eps: float,
+    alpha: float,
+) -> Tensor:
+    """Cross entropy of each domain's rows under its own classifier, mean over domains present.
+
+    Args:
+        logits_per_domain: for each domain (N, classes of that domain), computed for all rows.
+        targets: (N,) global classes, int32; domain after domain.
+        first_labels: the global class with which each domain starts.
+        eps: label smoothing; negative: adaptive.
+        alpha: the factor of the adaptive smoothing.
+
+    Returns:
+        The loss, a scalar (ACL, ECCV 2022; upstream ``Baseline.losses``).
+    """
+    total, present = 0.0, 0.0
+    for logits, first in zip(logits_per_domain, first_labels):
+        local = targets - first
+        mine = ops.logical_and(local >= 0, local < logits.shape[1])
+        label = ops.where(mine, local, ops.zeros_like(local))
+        losses = smoothed_cross_entropy(logits, label, eps, alpha)
+        losses = ops.where(mine, losses, ops.zeros_like(losses))
+        total = total + mean_over_nonzero(losses)
+        present = present + mine.any().astype(ms.float32)
+    return total / present

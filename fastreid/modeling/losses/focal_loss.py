@@ -1,0 +1,49 @@
+"""Focal loss."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, ops
+
+
+def focal_loss(
+    input: Tensor,
+    target: Tensor,
+    alpha: float,
+    gamma: float = 2.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross entropy that fades for well classified samples (Lin et al., ICCV 2017).
+
+    -alpha * (1 - p)^gamma * log(p), with p the probability of the true class.
+
+    Args:
+        input: (N, C, ...) logits.
+        target: (N, ...) int32 classes in [0, C).
+        alpha: weight of the whole.
+        gamma: how fast well classified samples fade, >= 0.
+        reduction: "none", "mean" or "sum".
+
+    Returns:
+        (N, ...) for "none", else a scalar.
+
+    Raises:
+        ValueError: if the shapes do not fit or `reduction` is unknown.
+    """
+    if len(input.shape) < 2 or target.shape != (input.shape[0], *input.shape[2:]):
+        raise ValueError(
+            f"focal_loss takes input (N, C, ...) and target (N, ...); the shapes are "
+            f"{input.shape} and {target.shape}."
+        )
+    shifted = input - ops.stop_gradient(ops.amax(input, 1, keepdims=True))
+    log_probs = shifted - ops.log(ops.exp(shifted).sum(1, keepdims=True))
+    log_true = (ops.one_hot(target, input.shape[1], 1.0, 0.0, 1) * log_probs).sum(1)
+    # The floor keeps the gradient finite for gamma < 1 where the sample is certain.
+    missing = ops.clamp(1 - ops.exp(log_true), min=1e-12)
+    losses = -alpha * ops.pow(missing, gamma) * log_true
+    if reduction == "none":
+        return losses
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    raise ValueError(f"reduction {reduction!r} is unknown; it must be none, mean or sum.")

@@ -1,0 +1,165 @@
+"""Triplet losses with batch-hard or weighted mining."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+from fastreid.layers import l2_normalize
+
+from .masks import same_label
+
+# Larger than any distance; a row without a negative then has no say in a margin loss.
+_FAR = 1e9
+_FALLBACK_MARGIN = 0.3
+
+
+def euclidean_distances(features: Tensor) -> Tensor:
+    """Pairwise euclidean distances, sqrt(max(d^2, 1e-12)).
+
+    Args:
+        features: (N, D).
+
+    Returns:
+        (N, N), at least 1e-6.
+    """
+    n = features.shape[0]
+    # Distances do not change, and small ones keep their digits: the squares below are smaller.
+    centre = ops.stop_gradient(features.mean(0, keep_dims=True))
+    features = features - ops.broadcast_to(centre, features.shape)
+    squares = ops.broadcast_to((features**2).sum(1, keepdims=True), (n, n))
+    squared = squares + squares.T - 2 * ops.matmul(features, features.T)
+    return ops.sqrt(ops.clamp(squared, min=1e-12))
+
+
+def cosine_distances(features: Tensor) -> Tensor:
+    """Pairwise 2 - 2 cos, for `TRI.NORM_FEAT`.
+
+    Args:
+        features: (N, D), not normalized.
+
+    Returns:
+        (N, N) in [0, 4].
+    """
+    features = l2_normalize(features)
+    return 2 - 2 * ops.matmul(features, features.T)
+
+
+def hardest_pairs(
+    distances: Tensor, is_positive: Tensor, is_negative: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Farthest positive and nearest negative of each row (batch hard, Hermans et al. 2017).
+
+    Args:
+        distances: (N, N), >= 0.
+        is_positive: (N, N) bool.
+        is_negative: (N, N) bool.
+
+    Returns:
+        Two (N,) distances; a row without a positive gets 0, one without a negative 1e9. Upstream:
+        ``hard_example_mining``.
+    """
+    zeros = ops.zeros_like(distances)
+    farthest = ops.where(is_positive, distances, zeros).max(axis=1)
+    nearest = ops.where(is_negative, distances, zeros + _FAR).min(axis=1)
+    return farthest, nearest
+
+
+def weighted_pairs(
+    distances: Tensor, is_positive: Tensor, is_negative: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Softmax-weighted mean distance to the positives and to the negatives of each row.
+
+    Ristani and Tomasi, CVPR 2018, as AGW uses it; upstream: ``weighted_example_mining``.
+
+    Args:
+        distances: (N, N), >= 0.
+        is_positive: (N, N) bool.
+        is_negative: (N, N) bool.
+
+    Returns:
+        Two (N,) distances.
+    """
+    return _weighted(distances, is_positive, 1.0), _weighted(distances, is_negative, -1.0)
+
+
+def _weighted(distances: Tensor, mask: Tensor, sign: float) -> Tensor:
+    mask = mask.astype(ms.float32)
+    masked = distances * mask
+    largest = (sign * masked * mask).max(axis=1).reshape(-1, 1)
+    weights = ops.exp(sign * masked - largest) * mask
+    weights = weights / (weights.sum(1, keepdims=True) + 1e-6)
+    return (masked * weights).sum(1)
+
+
+def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
+    """Mean of max(0, positive - negative + margin).
+
+    Args:
+        positive: (N,) distances to positives.
+        negative: (N,) distances to negatives.
+        margin: by how much a negative must be farther.
+
+    Returns:
+        The loss, a scalar.
+    """
+    return ops.relu(positive - negative + margin).mean()
+
+
+def soft_margin_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """Mean of log(1 + exp(positive - negative)); where that overflows, a margin of 0.3.
+
+    Args:
+        positive: (N,) distances to positives.
+        negative: (N,) distances to negatives.
+
+    Returns:
+        The loss, a scalar.
+    """
+    gap = positive - negative
+    # Upstream falls back to the margin when exp overflows in float32, see docs/fidelity.md.
+    overflows = ops.greater(gap.max(), 88.72283)
+    # log(exp(gap) + 1) with the larger exponent taken out: right up to the overflow, which the
+    # kernels of some devices reach before float32 does.
+    largest = ops.stop_gradient(ops.relu(gap))
+    soft = (largest + ops.log(ops.exp(gap - largest) + ops.exp(-largest))).mean()
+    return ops.where(overflows, margin_loss(positive, negative, _FALLBACK_MARGIN), soft)
+
+
+def mined_triplet_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
+    """Margin loss, or the soft margin where `margin` is 0.
+
+    Args:
+        positive: (N,) distances to positives.
+        negative: (N,) distances to negatives.
+        margin: in units of distance; 0 asks for the soft margin.
+
+    Returns:
+        The loss, a scalar.
+    """
+    if margin > 0:
+        return margin_loss(positive, negative, margin)
+    return soft_margin_loss(positive, negative)
+
+
+def triplet_loss(
+    embedding: Tensor, targets: Tensor, margin: float, norm_feat: bool, hard_mining: bool
+) -> Tensor:
+    """Triplet loss of a batch by identity (Hermans et al. 2017), fast-reid's signature.
+
+    Args:
+        embedding: (N, D).
+        targets: (N,) identities, int32.
+        margin: in units of distance; 0 asks for the soft margin.
+        norm_feat: distance 2 - 2 cos in place of the euclidean one.
+        hard_mining: batch hard; else softmax-weighted.
+
+    Returns:
+        The loss, a scalar.
+    """
+    distances = cosine_distances(embedding) if norm_feat else euclidean_distances(embedding)
+    is_positive = same_label(targets)
+    is_negative = ops.logical_not(is_positive)
+    mine = hardest_pairs if hard_mining else weighted_pairs
+    positive, negative = mine(distances, is_positive, is_negative)
+    return mined_triplet_loss(positive, negative, margin)

@@ -1,0 +1,85 @@
+"""The Meta cells: layers whose parameters take part in ACL's inner update.
+
+They compute what their plain counterparts compute. What they add is a mark: the meta step moves
+the trainable parameters of `MetaCell`s, and of nothing else, from theta to theta' and back
+(ACL, ECCV 2022, section 3.4; upstream ``fastreid/modeling/ops.py``).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import Normal, initializer
+
+from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear
+
+
+class MetaCell:
+    """Mark of a cell whose own trainable parameters the inner update moves."""
+
+
+class MetaConv2d(Conv2d, MetaCell):
+    """`Conv2d` under the inner update."""
+
+
+class MetaLinear(Linear, MetaCell):
+    """`Linear` under the inner update."""
+
+
+class MetaBNNorm(BatchNorm, MetaCell):
+    """`BatchNorm`, with its general, hold and eval modes, under the inner update."""
+
+
+class MetaINNorm(InstanceNorm, MetaCell):
+    """`InstanceNorm` under the inner update."""
+
+
+MetaIBNNorm = partial(IBN, instance_norm=MetaINNorm, batch_norm=MetaBNNorm)
+
+
+class MetaGate(nn.Cell, MetaCell):
+    """The learned mix of the domain-invariant and the domain-specific feature.
+
+    Args:
+        feat_dim: C of both features.
+    """
+
+    def __init__(self, feat_dim: int) -> None:
+        super().__init__()
+        self.gate = Parameter(initializer(Normal(0.1), (feat_dim,)))
+
+    def construct(self) -> Tensor:
+        """Share of the invariant feature per channel, (C,), in (0, 1)."""
+        return ops.sigmoid(self.gate)
+
+
+class MetaParam(nn.Cell, MetaCell):
+    """One learned centre per identity.
+
+    Args:
+        feat_dim: D, the feature width.
+        num_classes: identities of all source domains together.
+    """
+
+    def __init__(self, feat_dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.centers = Parameter(initializer(Normal(0.01), (num_classes, feat_dim)))
+
+    def construct(self, features: Tensor) -> Tensor:
+        """Squared euclidean distance of every feature (N, D) to every centre: (N, classes)."""
+        n, num_classes = features.shape[0], self.centers.shape[0]
+        squares = ops.broadcast_to((features**2).sum(1, keepdims=True), (n, num_classes))
+        centre_squares = ops.broadcast_to((self.centers**2).sum(1).reshape(1, -1), squares.shape)
+        return squares + centre_squares - 2 * ops.matmul(features, self.centers.T)
+
+
+def meta_parameters(model: nn.Cell) -> list[Parameter]:
+    """List the trainable parameters that the inner update moves, in the model's order."""
+    return [
+        parameter
+        for _, cell in model.cells_and_names()
+        if isinstance(cell, MetaCell)
+        for parameter in cell.get_parameters(expand=False)
+        if parameter.requires_grad
+    ]

@@ -1,0 +1,121 @@
+"""Optimizers and learning-rate schedules from the config."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+from mindspore import Parameter, nn
+
+from fastreid.config import CfgNode
+
+from .lr_scheduler import (
+    WARMUP_METHODS,
+    EpochSteps,
+    Warmup,
+    WarmupCosineAnnealingLR,
+    WarmupMultiStepLR,
+)
+from .optim import SGD, Adam
+from .param_groups import get_default_optimizer_params
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS = ("SGD", "Adam")
+SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
+
+
+def build_optimizer(
+    cfg: CfgNode, parameters: Sequence[Parameter], *, with_momentum: bool = True
+) -> nn.Cell:
+    """Build the optimizer that `SOLVER.OPT` names.
+
+    Args:
+        cfg: the whole configuration.
+        parameters: what it moves, named from the model's root.
+        with_momentum: False for ACL's meta optimizer, which is SGD without momentum.
+
+    Returns:
+        A cell that takes gradients in the order of its `parameters`, with `base_lrs`,
+        `set_learning_rates`, `state_dict` and `load_state_dict`.
+
+    Raises:
+        ValueError: for an unknown optimizer.
+    """
+    groups = get_default_optimizer_params(cfg, parameters)
+    if cfg.SOLVER.OPT == "SGD":
+        if not with_momentum:
+            return SGD(groups)
+        return SGD(groups, momentum=cfg.SOLVER.MOMENTUM, nesterov=cfg.SOLVER.NESTEROV)
+    if cfg.SOLVER.OPT == "Adam":
+        return Adam(groups)
+    raise ValueError(f"SOLVER.OPT {cfg.SOLVER.OPT!r} is unknown; it must be one of {OPTIMIZERS}.")
+
+
+def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
+    """Length of the warm-up in iterations.
+
+    `SOLVER.WARMUP_EPOCHS` decides where it is set. Else `SOLVER.WARMUP_ITERS` does, which counts
+    epochs under ACL's head, as upstream has it, and iterations everywhere else.
+
+    Args:
+        cfg: the whole configuration.
+        iters_per_epoch: iterations in an epoch.
+
+    Returns:
+        Iterations.
+    """
+    if cfg.SOLVER.WARMUP_EPOCHS >= 0:
+        return cfg.SOLVER.WARMUP_EPOCHS * iters_per_epoch
+    if cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead":
+        logger.info("SOLVER.WARMUP_ITERS %d counts epochs here", cfg.SOLVER.WARMUP_ITERS)
+        return cfg.SOLVER.WARMUP_ITERS * iters_per_epoch
+    return cfg.SOLVER.WARMUP_ITERS
+
+
+def build_lr_scheduler(
+    cfg: CfgNode, iters_per_epoch: int
+) -> WarmupMultiStepLR | WarmupCosineAnnealingLR:
+    """Build the learning-rate schedule of `SOLVER`.
+
+    Args:
+        cfg: the whole configuration.
+        iters_per_epoch: iterations in an epoch.
+
+    Returns:
+        An object with ``rate(iteration, base_lr)``.
+
+    Raises:
+        ValueError: for an unknown schedule or warm-up, or one that leaves no epoch after it.
+    """
+    solver = cfg.SOLVER
+    if solver.WARMUP_METHOD not in WARMUP_METHODS:
+        raise ValueError(
+            f"SOLVER.WARMUP_METHOD {solver.WARMUP_METHOD!r} must be one of {WARMUP_METHODS}."
+        )
+    warmup = Warmup(warmup_iters(cfg, iters_per_epoch), solver.WARMUP_FACTOR, solver.WARMUP_METHOD)
+    warmup_epochs = math.ceil(warmup.iters / iters_per_epoch)
+    after_warmup = EpochSteps(iters_per_epoch, max(warmup_epochs, solver.DELAY_EPOCHS + 1))
+    if solver.SCHED == "MultiStepLR":
+        # ACL counts the steps of this schedule from the first epoch on, fast-reid after warm-up.
+        from_start = EpochSteps(iters_per_epoch, solver.DELAY_EPOCHS + 1)
+        is_acl = cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
+        return WarmupMultiStepLR(
+            warmup,
+            steps=from_start if is_acl else after_warmup,
+            milestones=solver.STEPS,
+            gamma=solver.GAMMA,
+        )
+    if solver.SCHED == "CosineAnnealingLR":
+        t_max = solver.MAX_EPOCH - max(warmup_epochs, solver.DELAY_EPOCHS)
+        if t_max <= 0:
+            raise ValueError(
+                f"SOLVER.MAX_EPOCH ({solver.MAX_EPOCH}) leaves no epoch after the warm-up "
+                f"({warmup_epochs} epochs) and SOLVER.DELAY_EPOCHS ({solver.DELAY_EPOCHS}); raise "
+                "it, or shorten the warm-up (SOLVER.WARMUP_EPOCHS)."
+            )
+        return WarmupCosineAnnealingLR(
+            warmup, steps=after_warmup, t_max=t_max, eta_min=solver.ETA_MIN_LR
+        )
+    raise ValueError(f"SOLVER.SCHED {solver.SCHED!r} is unknown; it must be one of {SCHEDULES}.")

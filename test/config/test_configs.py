@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from fastreid.config import get_cfg
+from fastreid.modeling import build_model, is_acl
+from fastreid.solver import build_gradient_clipper, build_lr_scheduler
+from fastreid.solver.param_groups import get_default_optimizer_params
+
+ROOT = Path(__file__).resolve().parents[2] / "configs"
+FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.yml"))
+
+
+def config_of(name):
+    cfg = get_cfg()
+    cfg.merge_from_file(ROOT / name)
+    return cfg
+
+
+def test_there_are_configs():
+    assert "bagtricks_DR50_mix.yml" in FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_shipped_config_builds_its_model_and_its_schedule(name):
+    cfg = config_of(name)
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    if is_acl(cfg):
+        cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [3] * len(cfg.DATASETS.NAMES)
+    else:
+        cfg.MODEL.HEADS.NUM_CLASSES = 9
+    cfg.freeze()
+    model = build_model(cfg)
+    assert all(hasattr(model, part) for part in cfg.MODEL.FREEZE_LAYERS)
+    assert get_default_optimizer_params(cfg, model.trainable_params())
+    assert build_gradient_clipper(cfg)
+    assert 0 < build_lr_scheduler(cfg, 200).rate(0, cfg.SOLVER.BASE_LR) <= cfg.SOLVER.BASE_LR
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not Path(name).name.startswith("Base")])
+def test_a_shipped_config_says_how_to_run_it(name):
+    header = (ROOT / name).read_text(encoding="utf-8").partition("\n\n")[0]
+    assert f"--config-file configs/{name}" in header
+    assert "Source:" in header or "ECCV 2022" in header
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("protocol2")])
+def test_protocol_2_never_trains_on_what_it_tests(name):
+    cfg = config_of(name)
+    sets = {"cuhkSYSU", "Market1501", "MSMT17", "CUHK03"}
+    assert len(cfg.DATASETS.TESTS) == 1
+    assert set(cfg.DATASETS.NAMES) == sets - set(cfg.DATASETS.TESTS)
+    assert len(cfg.DATASETS.NAMES) == 3

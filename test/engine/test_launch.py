@@ -1,0 +1,24 @@
+import pytest
+
+from fastreid.engine import launch
+
+
+def test_one_device_runs_the_function_here():
+    assert launch(lambda a, b: a + b, 1, args=(2, 3)) == 5
+
+
+@pytest.mark.parametrize("options", [{"num_machines": 0}, {"num_machines": -1}])
+def test_a_number_of_machines_below_one_is_refused(options):
+    with pytest.raises(ValueError, match=r"--num-machines \((0|-1)\) must be at least 1"):
+        launch(lambda: None, 1, **options)
+
+
+def test_a_number_of_devices_below_one_is_refused():
+    with pytest.raises(ValueError, match=r"--num-gpus \(0\) .* 1 means the CPU"):
+        launch(lambda: None, 0)
+
+
+@pytest.mark.parametrize(("devices", "machines"), [(4, 1), (1, 2)])
+def test_several_devices_are_refused_with_a_way_out(devices, machines):
+    with pytest.raises(NotImplementedError, match=rf"--num-gpus {devices} on {machines} machine"):
+        launch(lambda: None, devices, num_machines=machines)

@@ -1,0 +1,241 @@
+import numpy as np
+import pytest
+import torch
+
+from fastreid.engine import MetaTrainer
+from fastreid.engine.meta_trainer import concatenate
+from fastreid.engine.train_step import LossForward
+from fastreid.solver import SGD, ParamGroup
+from fastreid.solver.clip import GradientClipper
+from fastreid.utils.events import EventStorage
+
+from .toy import PowerLosses, ToyMetaModel, batch_of, changed, randomize, values
+
+RATE, META_RATE, ADAPTOR_FACTOR = 0.3, 0.7, 0.5
+
+
+def meta_trainer(model, **options):
+    settings = {
+        "domain_loaders": [[batch_of(10 + d, domain=d)] * 20 for d in range(3)],
+        "log_period": 100,
+        "period": 3,
+        "first_basic_steps": 10,
+        "seed": 0,
+        **options,
+    }
+    parameters = tuple(model.trainable_params())
+    return MetaTrainer(
+        model,
+        [batch_of(i) for i in range(100)],
+        forward=LossForward(model, PowerLosses(2)),
+        meta_train_forward=LossForward(model, PowerLosses(2)),
+        meta_test_forward=LossForward(model, PowerLosses(4)),
+        optimizers=[SGD([ParamGroup(parameters, 0.1, 0.0)], momentum=0.9)],
+        meta_optimizer=SGD([ParamGroup(parameters, META_RATE, 0.0)]),
+        clipper=GradientClipper(),
+        adaptor_lr_factor=ADAPTOR_FACTOR,
+        **settings,
+    )
+
+
+@pytest.fixture
+def model():
+    return randomize(ToyMetaModel())
+
+
+def torch_gradients(weights, batch, power):
+    """Losses and gradients of the toy model under its batch statistics, in float64."""
+    leaves = {
+        k: torch.tensor(v, dtype=torch.float64, requires_grad=True) for k, v in weights.items()
+    }
+    x = torch.nn.functional.conv2d(torch.tensor(batch["images"]).double(), leaves["conv.weight"])
+    x = torch.nn.functional.batch_norm(
+        x, None, None, leaves["norm.gamma"], leaves["norm.beta"], training=True, eps=1e-5
+    )
+    logits = x.relu().mean((2, 3)) @ leaves["adaptor.weight"].T @ leaves["plain.weight"].T
+    wanted = torch.nn.functional.one_hot(torch.tensor(batch["targets"]).long(), 2)
+    losses = [((logits - wanted) ** 2).mean(), 0.1 * (logits**power).mean()]
+    sum(losses).backward()
+    gradients = {name: leaf.grad.numpy() for name, leaf in leaves.items()}
+    return [loss.item() for loss in losses], gradients
+
+
+def meta_step_by_hand(model, seen, held_out):
+    """Both phases' losses, and g1 + g2 with g2 taken at theta'."""
+    theta = {p.name: p.asnumpy().astype(np.float64) for p in model.trainable_params()}
+    factors = {name: 1.0 for name in theta}
+    factors["adaptor.weight"], factors["plain.weight"] = ADAPTOR_FACTOR, 0.0
+    seen_losses, inner = torch_gradients(theta, seen, 2)
+    moved = {name: value - RATE * factors[name] * inner[name] for name, value in theta.items()}
+    held_losses, outer = torch_gradients(moved, held_out, 4)
+    return seen_losses + held_losses, {name: inner[name] + outer[name] for name in theta}
+
+
+def test_a_meta_step_applies_both_gradients_the_second_taken_after_the_inner_step(mode, model):
+    trainer = meta_trainer(model)
+    trainer.meta_learning_rate = RATE
+    seen, held_out = batch_of(1, rows=6), batch_of(2)
+    for _ in range(2):
+        losses, gradients = meta_step_by_hand(model, seen, held_out)
+        before = values(model)
+        record = trainer.meta_update(seen, held_out)
+        got = np.concatenate([part.asnumpy() for part in record.losses])
+        np.testing.assert_allclose(got, losses, rtol=1e-4)
+        for name, gradient in gradients.items():
+            want = before[name] - META_RATE * gradient
+            np.testing.assert_allclose(values(model)[name], want, rtol=1e-4, atol=2e-5)
+        assert changed(model, before) == set(gradients), "running statistics are held"
+
+
+def test_weights_and_statistics_are_back_bit_by_bit_before_the_update(mode, model):
+    trainer = meta_trainer(model)
+    trainer.meta_learning_rate = RATE
+    inside = []
+    trainer._outer_update = lambda inner, outer: inside.append(values(model))
+    before = values(model)
+    trainer.meta_update(batch_of(1), batch_of(2))
+    assert len(inside) == 1
+    for name, value in inside[0].items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_the_inner_step_moves_meta_cells_and_adaptors_at_half_the_rate(model):
+    trainer = meta_trainer(model)
+    factors = dict(zip([p.name for p in trainer._parameters], trainer._inner_update.factors))
+    assert factors == {
+        "conv.weight": 1.0,
+        "norm.gamma": 1.0,
+        "norm.beta": 1.0,
+        "adaptor.weight": ADAPTOR_FACTOR,
+        "plain.weight": 0.0,
+    }
+
+
+def test_weights_come_back_after_an_error_in_the_second_phase(model):
+    trainer = meta_trainer(model)
+    trainer.meta_learning_rate = RATE
+    before = values(model)
+    no_images = {**batch_of(2), "images": None}
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
+        trainer.meta_update(batch_of(1), no_images)
+    assert changed(model, before) == set()
+    assert not model.norm.hold
+
+
+def test_meta_steps_leave_the_basic_momentum_alone(model):
+    trainer = meta_trainer(model)
+    with EventStorage():
+        trainer.basic_step()
+        state = trainer.optimizer.state_dict()
+        trainer.meta_learning_rate = RATE
+        trainer.meta_step(1)
+    for name, value in trainer.optimizer.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+
+
+def test_basic_steps_go_on_moving_the_statistics_after_a_meta_step(mode, model):
+    trainer = meta_trainer(model)
+    with EventStorage():
+        trainer.basic_step()
+        trainer.meta_step(0)
+        before = values(model)
+        trainer.basic_step()
+    assert "norm.moving_mean" in changed(model, before)
+
+
+@pytest.mark.parametrize("broken", ["seen", "held out"])
+def test_a_meta_step_that_is_not_finite_changes_nothing_and_is_reported(model, broken):
+    loaders = [
+        [batch_of(20 + d, domain=d, broken=(d == 2) == (broken == "held out"))] for d in range(3)
+    ]
+    trainer = meta_trainer(model, domain_loaders=loaders)
+    trainer.meta_learning_rate = RATE
+    trainer.iter = 6
+    before = values(model)
+    with EventStorage():
+        trainer.meta_step(2)
+    assert changed(model, before) == set()
+    message = (
+        r"meta step at iteration 6 is not finite: .*loss_power=.*batch20_0\.jpg.*batch22_3\.jpg"
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        trainer.finish()
+
+
+def test_the_seen_batch_is_the_other_domains_in_ascending_order(model):
+    loaders = [[batch_of(10 * d + k, domain=d) for k in range(2)] for d in range(3)]
+    trainer, calls = meta_trainer(model, domain_loaders=loaders), []
+
+    def note(seen, held_out):
+        calls.append((seen["img_paths"].tolist(), held_out["img_paths"].tolist()))
+
+    trainer.meta_update = note
+    with EventStorage():
+        trainer._crossed_log_period = lambda: False
+        trainer.meta_step(1)
+        trainer.meta_step(0)
+
+    def paths(*seeds):
+        return [f"batch{seed}_{i}.jpg" for seed in seeds for i in range(4)]
+
+    assert calls == [(paths(0, 20), paths(10)), (paths(11, 21), paths(1))]
+
+
+def test_batches_are_joined_column_by_column():
+    joined = concatenate([batch_of(0, domain=2), batch_of(1, rows=2, domain=0)])
+    assert joined["images"].shape == (6, 3, 2, 2)
+    assert joined["domainids"].tolist() == [2, 2, 2, 2, 0, 0]
+    assert joined["targets"].dtype == np.int32
+
+
+class Schedule(MetaTrainer):
+    """Only notes what it would do."""
+
+    def basic_step(self):
+        self.done.append((self.iter, "basic"))
+
+    def meta_step(self, held_out):
+        self.done.append((self.iter, held_out))
+
+
+def steps_of(model, iterations, **options):
+    trainer = meta_trainer(model, **options)
+    trainer.__class__ = Schedule
+    trainer.done = []
+    trainer.train(0, iterations, 100)
+    return trainer, trainer.done
+
+
+@pytest.mark.parametrize(("period", "metas"), [(3, [0, 3, 6]), (1, list(range(7))), (0, [])])
+def test_meta_steps_come_every_period_after_that_iterations_basic_steps(model, period, metas):
+    trainer, done = steps_of(model, 7, period=period, first_basic_steps=4)
+    expected = []
+    for iteration in range(7):
+        expected += [(iteration, "basic")] * (4 if iteration == 0 else 1)
+        if iteration in metas:
+            expected.append((iteration, trainer.held_out_domain(iteration)))
+    assert done == expected
+
+
+def test_a_resumed_run_does_not_repeat_the_first_basic_steps(model):
+    trainer = meta_trainer(model)
+    trainer.__class__ = Schedule
+    trainer.done = []
+    trainer.train(4, 6, 100)
+    assert trainer.done == [(4, "basic"), (5, "basic")]
+
+
+def test_the_held_out_domain_is_a_function_of_seed_and_iteration(model):
+    first, second, other = (meta_trainer(model, seed=seed) for seed in (0, 0, 1))
+    draws = [first.held_out_domain(i) for i in range(50)]
+    assert draws == [second.held_out_domain(i) for i in range(50)]
+    assert draws == [first.held_out_domain(i) for i in range(50)]
+    assert draws != [other.held_out_domain(i) for i in range(50)]
+
+
+def test_the_held_out_domain_is_drawn_uniformly(model):
+    trainer = meta_trainer(model)
+    counts = np.bincount([trainer.held_out_domain(3 * i) for i in range(3000)], minlength=3)
+    # Five standard deviations of a fair draw.
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
+    assert len(counts) == 3

@@ -1,0 +1,137 @@
+import mindspore as ms
+import pytest
+
+from fastreid.config import get_cfg
+from fastreid.engine import complete_config, default_argument_parser, set_device_and_mode
+from fastreid.engine.setup import write_config
+
+
+@pytest.fixture
+def cfg():
+    return get_cfg()
+
+
+@pytest.fixture
+def acl_cfg(cfg):
+    cfg.MODEL.HEADS.NAME = "MetaEmbeddingHead"
+    cfg.DATASETS.NAMES = ("A", "B")
+    return cfg
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+def test_a_plain_model_classifies_the_identities_of_all_sets_together(cfg):
+    cfg.freeze()
+    completed = complete_config(cfg, [5, 4])
+    assert completed.MODEL.HEADS.NUM_CLASSES == 9
+    assert completed.is_frozen()
+    assert cfg.MODEL.HEADS.NUM_CLASSES == 0
+    assert complete_config(completed, [5, 4]) == completed
+
+
+def test_acl_classifies_domain_by_domain(acl_cfg):
+    completed = complete_config(acl_cfg, [5, 4])
+    assert completed.MODEL.HEADS.CLASSES_PER_DOMAIN == [5, 4]
+    assert completed.MODEL.HEADS.NUM_CLASSES == 0
+    assert acl_cfg.MODEL.HEADS.CLASSES_PER_DOMAIN == []
+
+
+def test_counts_that_fit_the_data_are_kept(acl_cfg):
+    acl_cfg.MODEL.HEADS.NUM_CLASSES1, acl_cfg.MODEL.HEADS.NUM_CLASSES2 = 5, 4
+    assert complete_config(acl_cfg, [5, 4]).MODEL.HEADS.CLASSES_PER_DOMAIN == [5, 4]
+
+
+def test_acl_does_not_learn_from_one_domain(acl_cfg):
+    acl_cfg.DATASETS.NAMES = ("A",)
+    with pytest.raises(ValueError, match=r"two or more source domains.*NAMES is \('A',\)"):
+        complete_config(acl_cfg, [5])
+
+
+@pytest.mark.parametrize("key", ["list", "numbered"])
+def test_counts_that_are_not_the_datas_are_refused(acl_cfg, key):
+    if key == "list":
+        acl_cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [5, 3]
+    else:
+        acl_cfg.MODEL.HEADS.NUM_CLASSES1, acl_cfg.MODEL.HEADS.NUM_CLASSES2 = 5, 3
+    message = r"CLASSES_PER_DOMAIN is \[5, 3\], but the training sets have \[5, 4\] .*unset"
+    with pytest.raises(ValueError, match=message):
+        complete_config(acl_cfg, [5, 4])
+
+
+def test_a_plain_count_that_is_not_the_datas_is_refused(cfg):
+    cfg.MODEL.HEADS.NUM_CLASSES = 8
+    with pytest.raises(ValueError, match=r"NUM_CLASSES is \[8\], but .* have \[9\] identities"):
+        complete_config(cfg, [5, 4])
+
+
+def test_device_and_mode_are_set(cfg):
+    cfg.MODEL.DEVICE, cfg.MODE = "cpu", "pynative"
+    assert set_device_and_mode(cfg) == "CPU"
+    assert ms.get_context("mode") == ms.PYNATIVE_MODE
+    cfg.MODEL.DEVICE, cfg.MODE = "CPU:0", "graph"
+    assert set_device_and_mode(cfg) == "CPU"
+    assert ms.get_context("mode") == ms.GRAPH_MODE
+
+
+def only_cpu(monkeypatch):
+    monkeypatch.setattr(ms.hal, "is_available", lambda target: target == "CPU")
+
+
+def test_auto_takes_the_best_device_present(cfg, monkeypatch):
+    only_cpu(monkeypatch)
+    assert set_device_and_mode(cfg) == "CPU"
+    taken = []
+    monkeypatch.setattr(ms.hal, "is_available", lambda target: target != "Ascend")
+    monkeypatch.setattr(ms, "set_device", lambda *args: taken.append(args))
+    assert set_device_and_mode(cfg) == "GPU"
+    cfg.MODEL.DEVICE = "cuda:1"
+    assert set_device_and_mode(cfg) == "GPU"
+    assert taken == [("GPU",), ("GPU", 1)]
+
+
+@pytest.mark.parametrize(
+    ("device", "target"), [("cuda:0", "GPU"), ("gpu", "GPU"), ("npu:1", "Ascend")]
+)
+def test_a_device_that_is_not_there_says_which_are(cfg, monkeypatch, device, target):
+    only_cpu(monkeypatch)
+    cfg.MODEL.DEVICE = device
+    message = rf"MODEL\.DEVICE '{device}' asks for {target}, .* only \['CPU'\] .*DEVICE auto"
+    with pytest.raises(ValueError, match=message):
+        set_device_and_mode(cfg)
+
+
+def test_an_unknown_device_names_the_choices(cfg):
+    cfg.MODEL.DEVICE = "tpu"
+    with pytest.raises(ValueError, match=r"MODEL\.DEVICE 'tpu' is unknown; .*'ascend', 'cpu'"):
+        set_device_and_mode(cfg)
+
+
+def test_an_unknown_mode_names_the_choices(cfg):
+    cfg.MODE = "eager"
+    with pytest.raises(ValueError, match=r"MODE 'eager' is unknown; .*\['graph', 'pynative'\]"):
+        set_device_and_mode(cfg)
+
+
+def test_the_written_config_reads_back_as_it_was(cfg, tmp_path):
+    cfg.OUTPUT_DIR = str(tmp_path)
+    cfg.SOLVER.BASE_LR = 0.125
+    write_config(cfg)
+    again = get_cfg()
+    again.merge_from_file(tmp_path / "config.yaml")
+    assert again == cfg
+
+
+def test_the_command_line_is_fast_reids():
+    parse = default_argument_parser().parse_args
+    args = parse([])
+    assert (args.config_file, args.resume, args.eval_only) == ("", False, False)
+    assert (args.num_gpus, args.num_machines, args.machine_rank, args.opts) == (1, 1, 0, [])
+    words = "--config-file c.yml --eval-only --num-gpus 2 --dist-url tcp://h:1 MODEL.WEIGHTS w.ckpt"
+    args = parse(words.split())
+    assert (args.config_file, args.eval_only, args.num_gpus) == ("c.yml", True, 2)
+    assert args.dist_url == "tcp://h:1"
+    assert args.opts == ["MODEL.WEIGHTS", "w.ckpt"]

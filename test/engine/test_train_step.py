@@ -1,0 +1,161 @@
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from fastreid.config import get_cfg
+from fastreid.engine.train_step import (
+    GradientStep,
+    InnerUpdate,
+    LossForward,
+    SummedUpdate,
+    TrainStep,
+    classification_accuracy,
+)
+from fastreid.solver import SGD, ParamGroup, build_gradient_clipper
+from fastreid.solver.clip import GradientClipper
+
+from .toy import PowerLosses, ToyModel, batch_of, changed, randomize, tensors, values
+
+RATE, DECAY = 0.1, 0.01
+
+
+@pytest.fixture
+def model():
+    return randomize(ToyModel())
+
+
+def by_hand(model, batch):
+    """Losses and gradients of the toy model, in NumPy."""
+    first = model.backbone.weight.asnumpy().astype(np.float64)
+    second = model.heads.weight.asnumpy().astype(np.float64)
+    pooled = batch["images"].astype(np.float64).mean((2, 3))
+    hidden = pooled @ first.T
+    logits = hidden @ second.T
+    error = logits - np.eye(2)[batch["targets"]]
+    losses = [(error**2).mean(), 0.1 * (logits**2).mean()]
+    slope = (2 * error + 0.2 * logits) / logits.size
+    gradients = {
+        "backbone.weight": (slope @ second).T @ pooled,
+        "heads.weight": slope.T @ hidden,
+    }
+    accuracy = (logits.argmax(1) == batch["targets"]).mean()
+    return losses, gradients, accuracy
+
+
+def sgd(parameters, **options):
+    return SGD([ParamGroup(tuple(parameters), RATE, DECAY)], **options)
+
+
+def step_of(model, clipper=None, split=True, **options):
+    forward = LossForward(model, PowerLosses())
+    optimizers = [sgd([model.heads.weight], **options), sgd([model.backbone.weight], **options)]
+    if not split:
+        optimizers = optimizers[:1]
+    return TrainStep(forward, optimizers, clipper or GradientClipper()).set_train()
+
+
+def assert_values(model, expected):
+    for name, value in expected.items():
+        np.testing.assert_allclose(values(model)[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_is_sgd_on_the_plain_sum_of_the_losses(mode, model):
+    step, batch = step_of(model), batch_of(0)
+    for _ in range(2):
+        losses, gradients, accuracy = by_hand(model, batch)
+        expected = {
+            name: value - RATE * (gradients[name] + DECAY * value)
+            for name, value in values(model).items()
+        }
+        got_losses, got_accuracy, finite = step(*tensors(batch))
+        np.testing.assert_allclose(got_losses.asnumpy(), losses, rtol=1e-5)
+        assert float(got_accuracy.asnumpy()) == pytest.approx(accuracy)
+        assert bool(finite.asnumpy())
+        assert_values(model, expected)
+
+
+def test_only_what_the_optimizers_hold_moves(mode, model):
+    step, before = step_of(model, split=False), values(model)
+    step(*tensors(batch_of(0)))
+    assert changed(model, before) == {"heads.weight"}
+
+
+def test_gradients_are_clipped_before_the_update(mode, model):
+    cfg = get_cfg()
+    cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "value"
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_VALUE = 0.02
+    step, batch = step_of(model, build_gradient_clipper(cfg)), batch_of(0)
+    _, gradients, _ = by_hand(model, batch)
+    expected = {
+        name: value - RATE * (np.clip(gradients[name], -0.02, 0.02) + DECAY * value)
+        for name, value in values(model).items()
+    }
+    step(*tensors(batch))
+    assert_values(model, expected)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_step_that_is_not_finite_says_so_and_changes_nothing(mode, model, momentum):
+    step = step_of(model, momentum=momentum)
+    step(*tensors(batch_of(0)))
+    before, states = values(model), [optimizer.state_dict() for optimizer in step.optimizers]
+    losses, _, finite = step(*tensors(batch_of(1, broken=True)))
+    assert not bool(finite.asnumpy())
+    assert np.isnan(losses.asnumpy()).all()
+    assert changed(model, before) == set()
+    for optimizer, state in zip(step.optimizers, states):
+        for name, value in optimizer.state_dict().items():
+            np.testing.assert_array_equal(value, state[name])
+    _, _, finite = step(*tensors(batch_of(2)))
+    assert bool(finite.asnumpy())
+    assert changed(model, before) == {"backbone.weight", "heads.weight"}
+
+
+def test_a_gradient_step_gives_gradients_and_changes_nothing(mode, model):
+    parameters = [model.heads.weight, model.backbone.weight]
+    step = GradientStep(LossForward(model, PowerLosses()), parameters).set_train()
+    before, batch = values(model), batch_of(0)
+    losses, gradients, _ = by_hand(model, batch)
+    got_losses, finite, got = step(*tensors(batch))
+    np.testing.assert_allclose(got_losses.asnumpy(), losses, rtol=1e-5)
+    assert bool(finite.asnumpy())
+    for parameter, gradient in zip(parameters, got):
+        want = gradients[parameter.name]
+        np.testing.assert_allclose(gradient.asnumpy(), want, rtol=1e-4, atol=1e-6)
+    assert changed(model, before) == set()
+    _, finite, _ = step(*tensors(batch_of(1, broken=True)))
+    assert not bool(finite.asnumpy())
+
+
+def test_the_inner_update_moves_each_parameter_by_its_factor(mode, model):
+    parameters = [model.heads.weight, model.backbone.weight]
+    gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in parameters)
+    before = values(model)
+    InnerUpdate(parameters, [0.5, 0.0])(gradients, Tensor(0.2, ms.float32))
+    assert changed(model, before) == {"heads.weight"}
+    assert_values(model, {"heads.weight": before["heads.weight"] - 0.1})
+
+
+def test_a_summed_update_applies_the_clipped_sum(mode, model):
+    parameters = [model.heads.weight, model.backbone.weight]
+    first = tuple(Tensor(np.full(p.shape, 3.0, np.float32)) for p in parameters)
+    second = tuple(Tensor(np.full(p.shape, -1.0, np.float32)) for p in parameters)
+    before = values(model)
+    SummedUpdate(sgd(parameters), GradientClipper("value", 1.5))(first, second)
+    assert_values(model, {name: v - RATE * (1.5 + DECAY * v) for name, v in before.items()})
+
+
+def test_accuracy_counts_rows_whose_class_has_the_largest_logit(mode):
+    logits = np.float32([[3, 1, 2], [0, 5, 1], [0, 1, 9], [4, 1, 1]])
+    got = classification_accuracy(Tensor(logits), Tensor(np.array([0, 1, 0, 0], np.int32)))
+    assert float(got.asnumpy()) == 0.75
+
+
+def test_accuracy_judges_every_domains_rows_under_its_own_classifier(mode):
+    first = Tensor(np.float32([[1, 0], [1, 0], [9, 0], [0, 9]]))
+    second = Tensor(np.float32([[9, 0, 0], [0, 1, 2], [0, 1, 2], [0, 1, 2]]))
+    # Right: row 0 (class 0 of the first) and row 2 (class 2 of the second).
+    targets = Tensor(np.array([0, 1, 4, 3], np.int32))
+    assert float(classification_accuracy((first, second), targets).asnumpy()) == 0.5

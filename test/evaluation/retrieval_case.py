@@ -1,0 +1,44 @@
+"""Retrieval problems, the original's numbers for one of them, and settings to score them with."""
+
+from pathlib import Path
+
+import numpy as np
+from yacs.config import CfgNode
+
+from test.golden.golden_inputs import ranking_case
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "misc_seed0.npz")
+METRICS = ("cosine", "euclidean")
+
+
+def golden_case():
+    """Query and gallery features, then (q_pids, g_pids, q_camids, g_camids)."""
+    query, gallery, *labels = ranking_case(40, 300, 25, 4, seed=int(GOLDEN["meta/seed"]))
+    return query, gallery, labels
+
+
+def small_case(num_query=12, num_gallery=60, seed=3):
+    query, gallery, *labels = ranking_case(num_query, num_gallery, 8, 3, dim=16, seed=seed)
+    return query, gallery, labels
+
+
+def assert_as_golden(value, name):
+    """Float32 inputs are summed in another order: 2e-5 of the largest value."""
+    truth = GOLDEN[name]
+    scale = np.abs(truth).max()
+    np.testing.assert_allclose(value, truth, rtol=0, atol=2e-5 * scale)
+
+
+def settings(**changes):
+    """The TEST section; changes such as METRIC="euclidean", RERANK=True."""
+    test = CfgNode(
+        {
+            "METRIC": changes.pop("METRIC", "cosine"),
+            "ROC": {"ENABLED": False},
+            "AQE": {"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5},
+            "RERANK": {"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3},
+        }
+    )
+    for section, enabled in changes.items():
+        test[section].ENABLED = enabled
+    return CfgNode({"TEST": test})

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+import torch
+from mindspore import Tensor, ops
+from torch.nn import functional
+
+from fastreid.config import get_cfg
+from fastreid.modeling.backbones import build_backbone
+from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
+    NUM_ADAPTORS,
+    AdaptorBank,
+    HyperRouter,
+    build_meta_dynamic_router_resnet_backbone,
+)
+from fastreid.modeling.ops import meta_parameters
+from fastreid.utils.torch_weights import export_weights, to_torch_name
+from test.layers.against_torch import assert_close
+
+
+def router_cfg(**backbone):
+    cfg = get_cfg()
+    values = {
+        "NAME": "build_meta_dynamic_router_resnet_backbone",
+        "DEPTH": "tiny",
+        "FEAT_DIM": 512,
+        "WITH_IBN": True,
+        **backbone,
+    }
+    for key, value in values.items():
+        setattr(cfg.MODEL.BACKBONE, key, value)
+    return cfg
+
+
+def randomize(cell, seed=0):
+    """Values that no mistake leaves unnoticed, small enough to keep activations in range."""
+    rng = np.random.RandomState(seed)
+    for parameter in cell.get_parameters():
+        value = rng.randn(*parameter.shape)
+        if parameter.name.endswith(("gamma", "moving_variance")):
+            value = 1 + 0.2 * np.abs(value)
+        elif len(parameter.shape) == 4:
+            value = value / np.sqrt(np.prod(parameter.shape[1:]))
+        else:
+            value = 0.2 * value
+        ops.assign(parameter, Tensor(value.astype(np.float32)))
+    return cell
+
+
+def size_after(size):
+    """Height and width behind stem and stages, by PyTorch's rules on empty layers."""
+    x = torch.zeros(1, 1, *size)
+    x = functional.conv2d(x, torch.zeros(1, 1, 7, 7), stride=2, padding=3)
+    x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+    for stride in (1, 2, 2, 1):
+        x = functional.conv2d(x, torch.zeros(1, 1, 3, 3), stride=stride, padding=1)
+    return tuple(x.shape[2:])
+
+
+@pytest.mark.parametrize("size", [(64, 32), (67, 35)], ids=["even", "odd"])
+def test_features_and_paths_have_their_shapes_and_paths_are_shares(mode, size):
+    backbone = build_backbone(router_cfg()).set_train(False)
+    images = np.random.RandomState(0).randn(2, 3, *size).astype(np.float32)
+    features, paths = backbone(Tensor(images))
+    assert features.shape == (2, 512, *size_after(size))
+    assert paths.shape == (2, 4 * NUM_ADAPTORS)
+    shares = paths.asnumpy().reshape(2, 4, NUM_ADAPTORS)
+    assert (shares > 0).all()
+    np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
+
+
+def test_squeeze_and_excitation_and_non_local_blocks_run(mode):
+    backbone = build_backbone(router_cfg(WITH_SE=True, WITH_NL=True)).set_train(False)
+    names = export_weights(backbone)
+    assert "layer1.0.se.fc.0.weight" in names
+    assert "adaptor1_sub.se.fc.0.weight" in names
+    assert "adaptor4_base.se.fc.2.weight" in names
+    assert "NL_2.0.theta.weight" in names
+    features, _ = backbone(Tensor(np.ones((1, 3, 64, 32), np.float32)))
+    assert features.shape == (1, 512, 4, 2)
+    assert np.isfinite(features.asnumpy()).all()
+
+
+def adaptor(weights, k, x, channels, planes):
+    """Adaptor k of a bank, one by one, from its share of the bank's tensors, in float64."""
+    width, half = planes // NUM_ADAPTORS, planes // 2
+    inner, outer = slice(k * width, (k + 1) * width), slice(k * channels, (k + 1) * channels)
+
+    def norm(y, name, rows):
+        values = [weights[f"{name}.{leaf}"][rows] for leaf in ("weight", "bias")]
+        mean, variance = (weights[f"{name}.running_{leaf}"][rows] for leaf in ("mean", "var"))
+        return functional.batch_norm(y, mean, variance, *values, eps=1e-5)
+
+    y = functional.conv2d(x, weights["conv1.weight"][inner])
+    if "bn1.IN.weight" not in weights:
+        y = norm(y, "bn1", inner)
+    elif (k + 1) * width <= half:
+        scale, shift = (weights[f"bn1.IN.{leaf}"][inner] for leaf in ("weight", "bias"))
+        y = functional.instance_norm(y, weight=scale, bias=shift, eps=1e-5)
+    else:
+        y = norm(y, "bn1.BN", slice(k * width - half, (k + 1) * width - half))
+    y = functional.conv2d(y.relu(), weights["conv2.weight"][inner], padding=1)
+    y = functional.conv2d(norm(y, "bn2", inner).relu(), weights["conv3.weight"][outer])
+    return (norm(y, "bn3", outer) + x).relu()
+
+
+@pytest.mark.parametrize("with_ibn", [True, False], ids=["ibn", "bn"])
+def test_a_bank_of_adaptors_is_so_many_bottlenecks_mixed_by_the_routers_weights(mode, with_ibn):
+    channels, planes = 32, 8
+    bank = randomize(AdaptorBank(channels, planes, with_ibn=with_ibn, with_se=False))
+    rng = np.random.RandomState(1)
+    x = rng.randn(3, channels, 5, 4).astype(np.float32)
+    mix = rng.rand(3, NUM_ADAPTORS).astype(np.float32)
+    got = bank.set_train(False)(Tensor(x), Tensor(mix)).asnumpy()
+    weights = {k: torch.tensor(v).double() for k, v in export_weights(bank).items()}
+    want = sum(
+        adaptor(weights, k, torch.tensor(x).double(), channels, planes).numpy()
+        * mix[:, k].reshape(3, 1, 1, 1)
+        for k in range(NUM_ADAPTORS)
+    )
+    assert_close(got, want, 1e-5)
+
+
+def test_the_router_makes_its_weights_from_the_image(mode):
+    router = randomize(HyperRouter(32)).set_train(False)
+    x = np.random.RandomState(2).randn(3, 32, 4, 3).astype(np.float32)
+    got = router(Tensor(x)).asnumpy()
+    weights = {k: v.astype(np.float64) for k, v in export_weights(router).items()}
+    for i in range(3):
+        pooled = x[i].astype(np.float64).mean((1, 2))
+        hidden = weights["fc1.weight"] @ pooled
+        hidden = np.maximum(hidden / np.linalg.norm(hidden), 0)
+        logits = pooled @ (weights["fc2.weight"] @ hidden).reshape(32, NUM_ADAPTORS)
+        want = np.exp(logits) / np.exp(logits).sum()
+        # MindSpore's exponential on CPU is good to 2e-5.
+        np.testing.assert_allclose(got[i], want, rtol=5e-5)
+
+
+def test_what_no_loss_reaches_does_not_learn():
+    backbone = build_backbone(router_cfg())
+    frozen = {to_torch_name(p.name) for p in backbone.get_parameters() if not p.requires_grad}
+    statistics = {name for name in frozen if name.endswith(("running_mean", "running_var"))}
+    unreached = {f"map{n}.{leaf}" for n in range(1, 5) for leaf in ("weight", "bias")}
+    unreached |= {f"router{n}.fc_classifier.weight" for n in range(1, 5)}
+    assert frozen - statistics == unreached
+
+
+def test_every_trainable_parameter_of_the_shipped_recipe_is_in_a_meta_cell():
+    backbone = build_backbone(router_cfg())
+    assert {p.name for p in meta_parameters(backbone)} == {
+        p.name for p in backbone.trainable_params()
+    }
+
+
+def test_the_last_stage_has_instance_norm_in_its_adaptors_only():
+    names = export_weights(build_backbone(router_cfg()))
+    assert "layer3.0.bn1.IN.weight" in names
+    assert "layer4.0.bn1.weight" in names
+    assert "adaptor4_sub.bn1.IN.weight" in names
+    assert "adaptor4_base.bn1.running_mean" not in names
+
+
+def test_non_local_blocks_of_the_full_depth_all_have_a_block_to_follow():
+    backbone = build_backbone(router_cfg(DEPTH="50x", FEAT_DIM=2048, WITH_NL=True))
+    stages = [stage.residual for stage in backbone.stages]
+    assert [len(stage.blocks) for stage in stages] == [2, 3, 5, 2]
+    assert [len(stage.non_local) for stage in stages] == [0, 2, 3, 0]
+    assert [stage.first_non_local for stage in stages] == [2, 1, 2, 2]
+
+
+def test_a_wrong_feature_width_names_the_right_one():
+    message = r"FEAT_DIM is 2048, but DEPTH 'tiny' gives 512 channels; set it to 512"
+    with pytest.raises(ValueError, match=message):
+        build_meta_dynamic_router_resnet_backbone(router_cfg(FEAT_DIM=2048))
+
+
+def test_a_depth_of_basic_blocks_is_refused():
+    with pytest.raises(ValueError, match=r"'18x' is made of basic blocks; .*50x, 101x or tiny"):
+        build_meta_dynamic_router_resnet_backbone(router_cfg(DEPTH="18x"))

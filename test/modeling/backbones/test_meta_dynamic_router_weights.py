@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+
+from fastreid.modeling.backbones import build_backbone
+from fastreid.modeling.backbones.meta_dynamic_router_weights import inflate
+from fastreid.utils.torch_weights import export_weights
+from test.alignment.golden import FOLDER, summaries
+from test.golden.golden_inputs import golden_weight
+
+from .test_meta_dynamic_router_resnet import router_cfg
+
+PLAIN = "build_resnet_backbone"
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(FOLDER / "misc_seed0.npz", allow_pickle=False) as data:
+        return {name: data[name] for name in data.files if name.startswith(("meta", "pretrain"))}
+
+
+def shapes_of(**backbone):
+    model = build_backbone(router_cfg(DEPTH="50x", FEAT_DIM=2048, **backbone))
+    return {name: value.shape for name, value in export_weights(model).items()}
+
+
+def test_the_inflated_weights_are_those_of_the_original(golden):
+    seed = int(golden["meta/seed"])
+    source_shapes, start_shapes = shapes_of(NAME=PLAIN), shapes_of()
+    source_names = [str(name) for name in golden["pretrain.source.names"]]
+    names = [str(name) for name in golden["pretrain.names"]]
+    assert sorted(source_shapes) == sorted(source_names)
+    assert sorted(start_shapes) == sorted(names)
+    source = {n: golden_weight(f"ibn.{n}", source_shapes[n], seed) for n in source_names}
+    start = {n: golden_weight(f"init.{n}", start_shapes[n], seed) for n in names}
+    result = {**start, **inflate(source, start)}
+    loaded = [not np.array_equal(result[name], start[name]) for name in names]
+    np.testing.assert_array_equal(loaded, golden["pretrain.loaded"])
+    # Only means of input channels are computed at all; the rest is copied.
+    np.testing.assert_allclose(
+        summaries(result, names, seed), golden["pretrain.summary"], rtol=1e-5, atol=1e-4
+    )
+
+
+@pytest.fixture
+def plain_weights():
+    """A published state dict in small, without instance norms."""
+    model = build_backbone(router_cfg(NAME=PLAIN, WITH_IBN=False))
+    return {name: torch.tensor(value) for name, value in export_weights(model).items()}
+
+
+def pretrain_cfg(state, folder, **backbone):
+    path = folder / "imagenet.pth"
+    torch.save(state, path)
+    return router_cfg(PRETRAIN=True, PRETRAIN_PATH=str(path), **backbone)
+
+
+def test_a_backbone_starts_from_the_file_of_its_config(tmp_path, plain_weights):
+    backbone = build_backbone(pretrain_cfg(plain_weights, tmp_path, WITH_IBN=False))
+    weights = export_weights(backbone)
+    shared = [name for name in weights if name in plain_weights]
+    assert "layer4.0.conv2.weight" in shared
+    for name in shared:
+        np.testing.assert_array_equal(weights[name], plain_weights[name].numpy())
+    assert (weights["adaptor1_base.bn3.weight"] == 1).all()
+
+
+def test_weights_that_do_not_fit_name_the_file_and_the_tensors(tmp_path, plain_weights):
+    plain_weights["conv1.weight"] = torch.zeros(7, 3, 7, 7)
+    with pytest.raises(ValueError, match="do not fit the backbone") as error:
+        build_backbone(pretrain_cfg(plain_weights, tmp_path, WITH_IBN=True))
+    message = str(error.value)
+    assert str(tmp_path / "imagenet.pth") in message
+    assert "conv1.weight has shape (7, 3, 7, 7), must have (32, 3, 7, 7)" in message
+    assert "layer1.0.bn1.IN.weight missing" in message
+    assert "MODEL.BACKBONE.DEPTH and WITH_IBN" in message
+
+
+def test_a_missing_file_says_so(tmp_path):
+    cfg = router_cfg(PRETRAIN=True, PRETRAIN_PATH=str(tmp_path / "gone.pth"))
+    with pytest.raises(FileNotFoundError, match=r"PRETRAIN_PATH .*gone\.pth is not a file"):
+        build_backbone(cfg)
+
+
+# One stage's adaptors by hand: 2 planes, 4 channels, 2 groups.
+def test_grouped_convolutions_get_means_of_input_channels_tiled_over_the_adaptors():
+    source = {
+        "layer1.2.conv2.weight": np.arange(4, dtype=np.float32).reshape(2, 2, 1, 1),
+        "layer1.2.conv3.weight": np.float32([[1, 3], [5, 9]]).reshape(2, 2, 1, 1),
+        "layer1.2.bn3.running_mean": np.float32([1, 2]),
+    }
+    start = {
+        "adaptor1_sub.conv2.weight": np.zeros((2, 1, 1, 1), np.float32),
+        "adaptor1_sub.conv3.weight": np.zeros((4, 1, 1, 1), np.float32),
+        "adaptor1_sub.bn3.running_mean": np.zeros(4, np.float32),
+        "router1.fc1.weight": np.zeros((1, 1), np.float32),
+    }
+    got = inflate(source, start)
+    assert sorted(got) == sorted(set(start) - {"router1.fc1.weight"})
+    np.testing.assert_array_equal(got["adaptor1_sub.conv2.weight"].ravel(), [0.5, 2.5])
+    np.testing.assert_array_equal(got["adaptor1_sub.conv3.weight"].ravel(), [2, 7, 2, 7])
+    np.testing.assert_array_equal(got["adaptor1_sub.bn3.running_mean"], [1, 2, 1, 2])
+
+
+def test_the_last_stages_ibn_gets_the_two_halves_of_the_batch_norm():
+    source = {"layer4.2.bn1.weight": np.float32([1, 2, 3, 4])}
+    start = {f"adaptor4_sub.bn1.{half}.weight": np.zeros(2, np.float32) for half in ("IN", "BN")}
+    got = inflate(source, start)
+    np.testing.assert_array_equal(got["adaptor4_sub.bn1.IN.weight"], [1, 2])
+    np.testing.assert_array_equal(got["adaptor4_sub.bn1.BN.weight"], [3, 4])

@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+import torch
+
+from fastreid.config import get_cfg
+from fastreid.modeling.backbones.pretrained import find_pretrained, read_pretrained
+from fastreid.modeling.backbones.resnet import ResNet, build_resnet_backbone
+from fastreid.modeling.backbones.resnet_specs import ResNetSpec, StageSpec, resnet_spec
+from fastreid.utils.torch_weights import export_weights, to_torch_name
+from test.alignment.golden import FOLDER, GoldenFile
+from test.layers.against_torch import assert_close, copy_weights, ours, theirs
+
+from .torch_resnet import TorchResNet, small_weights
+
+SMALL = (StageSpec(4, 2, 1, 0), StageSpec(4, 2, 2, 1), StageSpec(8, 1, 2, 1), StageSpec(8, 2, 1, 0))
+MODELS = {
+    "basic": (ResNetSpec("basic", 8, tuple(s._replace(non_local=0) for s in SMALL)), {}),
+    "basic-ibn": (
+        ResNetSpec("basic", 4, tuple(s._replace(non_local=0) for s in SMALL)),
+        {"with_ibn": True},
+    ),
+    "bottleneck-nl": (ResNetSpec("bottleneck", 8, SMALL), {}),
+    "bottleneck-ibn-se": (ResNetSpec("bottleneck", 8, SMALL), {"with_ibn": True, "with_se": True}),
+}
+
+
+def tiny_cfg(**backbone):
+    cfg = get_cfg()
+    values = {
+        "DEPTH": "tiny",
+        "FEAT_DIM": 512,
+        "PRETRAIN": False,
+        "NAME": "build_resnet_backbone",
+        **backbone,
+    }
+    for key, value in values.items():
+        setattr(cfg.MODEL.BACKBONE, key, value)
+    return cfg
+
+
+def relative_error(got, want):
+    return np.linalg.norm(got - want) / np.linalg.norm(want)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("basic", (35, 17)),
+        ("basic-ibn", (64, 48)),
+        ("bottleneck-nl", (64, 48)),
+        ("bottleneck-ibn-se", (67, 33)),
+    ],
+)
+def test_forward_and_gradients_are_those_of_a_torch_resnet(mode, name, size):
+    spec, options = MODELS[name]
+    x = np.random.RandomState(3).randn(4, 3, *size).astype(np.float32)
+    module = small_weights(TorchResNet(spec, **options)).eval()
+    cell = ResNet(spec, **options).set_train(False)
+    copy_weights(cell, module)
+    got, want = ours(cell, x), theirs(module, x)
+    assert_close(got[0], want[0], 2e-5)
+    assert relative_error(got[1], want[1]) < 1e-4
+    assert got[2].keys() == want[2].keys()
+    for parameter, gradient in want[2].items():
+        if np.linalg.norm(gradient) > 1e-6:
+            assert relative_error(got[2][parameter], gradient) < 1e-4, parameter
+
+
+@pytest.mark.parametrize("name", ["basic", "bottleneck-ibn-se"])
+def test_training_uses_batch_statistics_and_moves_the_running_ones(mode, name):
+    spec, options = MODELS[name]
+    x = np.random.RandomState(3).randn(4, 3, 48, 32).astype(np.float32)
+    module = small_weights(TorchResNet(spec, **options)).train()
+    cell = ResNet(spec, **options).set_train()
+    copy_weights(cell, module)
+    got, want = ours(cell, x), theirs(module, x)
+    assert_close(got[0], want[0], 5e-5)
+    weights = export_weights(cell)
+    for buffer, value in module.named_buffers():
+        if not buffer.endswith("num_batches_tracked"):
+            assert_close(weights[buffer], value.numpy(), 5e-5)
+
+
+@pytest.mark.parametrize(
+    ("depth", "channels"), [("18x", 512), ("34x", 512), ("50x", 2048), ("tiny", 512)]
+)
+def test_depth_decides_the_width_of_the_features(depth, channels):
+    cfg = tiny_cfg(DEPTH=depth, FEAT_DIM=channels)
+    assert build_resnet_backbone(cfg).out_channels == channels
+
+
+@pytest.mark.parametrize("golden", ["AGW_R50", "bagtricks_R50-ibn", "sbs_R50-ibn"])
+def test_tensor_names_are_those_of_the_original(golden):
+    file = GoldenFile(FOLDER / f"fastreid_{golden}.npz")
+    spec = resnet_spec("50x", last_stride=1, with_nl="bagtricks" not in golden)
+    model = ResNet(spec, with_ibn="ibn" in golden)
+    names = {"backbone." + to_torch_name(p.name) for p in model.get_parameters()}
+    theirs_ = file.strings("basic.grad.names") + file.strings("basic.buffers.names")
+    assert names == {name for name in theirs_ if name.startswith("backbone.")}
+
+
+def test_the_last_stage_has_no_instance_norm():
+    names = export_weights(build_resnet_backbone(tiny_cfg(WITH_IBN=True)))
+    assert "layer3.1.bn1.IN.weight" in names
+    assert not any(name.startswith("layer4") and ".IN." in name for name in names)
+
+
+def test_convolutions_and_norms_start_as_in_the_original():
+    weights = export_weights(build_resnet_backbone(tiny_cfg()))
+    conv = weights["layer4.0.conv2.weight"]
+    assert conv.std() == pytest.approx(np.sqrt(2 / (9 * conv.shape[0])), rel=0.02)
+    assert (weights["layer4.0.bn3.weight"] == 1).all()
+    assert (weights["layer4.0.bn3.bias"] == 0).all()
+
+
+def test_a_wrong_feature_width_names_the_right_one():
+    with pytest.raises(ValueError, match=r"FEAT_DIM is 2048, but DEPTH 'tiny' gives 512 channels"):
+        build_resnet_backbone(tiny_cfg(FEAT_DIM=2048))
+
+
+def test_an_unknown_depth_names_the_choices():
+    with pytest.raises(ValueError, match=r"DEPTH '50' is unknown; .*'18x', '34x', '50x', 'tiny'"):
+        build_resnet_backbone(tiny_cfg(DEPTH="50"))
+
+
+@pytest.fixture
+def imagenet_weights():
+    """A state dict as published: with a classifier and batch counters, without se and non-local."""
+    module = small_weights(TorchResNet(resnet_spec("tiny", last_stride=1)))
+    state = module.state_dict()
+    state["fc.weight"], state["fc.bias"] = torch.zeros(10, 512), torch.zeros(10)
+    return state
+
+
+def save(state, folder):
+    path = folder / "imagenet.pth"
+    torch.save(state, path)
+    return path
+
+
+def test_imagenet_weights_are_loaded_from_a_given_path(tmp_path, imagenet_weights):
+    path = save(imagenet_weights, tmp_path)
+    options = {"PRETRAIN": True, "PRETRAIN_PATH": str(path), "WITH_SE": True, "WITH_NL": True}
+    weights = export_weights(build_resnet_backbone(tiny_cfg(**options)))
+    for name, value in read_pretrained(path).items():
+        np.testing.assert_array_equal(weights[name], imagenet_weights[name].numpy())
+        np.testing.assert_array_equal(weights[name], value)
+    assert (weights["NL_2.0.W.1.weight"] == 0).all()
+    assert "layer1.0.se.fc.0.weight" in weights
+
+
+def test_a_file_of_published_weights_loses_its_classifier_and_counters(tmp_path, imagenet_weights):
+    names = read_pretrained(save(imagenet_weights, tmp_path)).keys()
+    assert names == {
+        name
+        for name in imagenet_weights
+        if not name.startswith("fc.") and "num_batches" not in name
+    }
+
+
+def test_weights_that_do_not_fit_are_all_named_and_none_is_loaded(tmp_path, imagenet_weights):
+    del imagenet_weights["conv1.weight"]
+    imagenet_weights["stem.weight"] = torch.zeros(3)
+    imagenet_weights["bn1.weight"] = torch.zeros(7)
+    path = save(imagenet_weights, tmp_path)
+    with pytest.raises(ValueError, match="do not fit") as error:
+        build_resnet_backbone(tiny_cfg(PRETRAIN=True, PRETRAIN_PATH=str(path)))
+    message = str(error.value)
+    assert str(path) in message
+    assert "3 tensors" in message
+    assert "missing: conv1.weight" in message
+    assert "unknown: stem.weight" in message
+    assert "bn1.weight: (7,) in the file, (32,) here" in message
+
+
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
+    path = save({"model": {"conv1.weight": torch.zeros(1)}}, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"is not a state dict of an ImageNet model: it has \['mod"
+    ):
+        read_pretrained(path)
+
+
+def test_published_weights_are_looked_for_in_the_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTREID_CACHE", str(tmp_path))
+    cfg = tiny_cfg(DEPTH="50x", WITH_IBN=True)
+    with pytest.raises(
+        FileNotFoundError, match=r"resnet50_ibn_a-d9d0bb7b\.pth are missing"
+    ) as error:
+        find_pretrained(cfg)
+    message = str(error.value)
+    assert str(tmp_path) in message
+    assert "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/" in message
+    assert "MODEL.BACKBONE.PRETRAIN False trains from scratch" in message
+    (tmp_path / "resnet50_ibn_a-d9d0bb7b.pth").touch()
+    assert find_pretrained(cfg) == tmp_path / "resnet50_ibn_a-d9d0bb7b.pth"
+
+
+def test_a_missing_path_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="PRETRAIN_PATH .*gone.pth is not a file"):
+        find_pretrained(tiny_cfg(PRETRAIN_PATH=str(tmp_path / "gone.pth")))
+
+
+@pytest.mark.parametrize("options", [{}, {"DEPTH": "50x", "WITH_SE": True}], ids=["tiny", "se"])
+def test_a_backbone_without_published_weights_says_so(options):
+    with pytest.raises(ValueError, match="No ImageNet weights are published for '(tiny|se_50x)'"):
+        find_pretrained(tiny_cfg(**options))

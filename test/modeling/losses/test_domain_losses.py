@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+import torch
+from mindspore import Tensor
+
+from fastreid.modeling.losses import (
+    center_loss,
+    inter_domain_loss,
+    intra_domain_loss,
+    scatter_loss,
+)
+
+from .running import assert_gradient, run, value_and_gradient
+
+BATCHES = {
+    "all three": [0, 0, 1, 1, 1, 2],
+    "one absent": [0, 0, 2, 2, 2, 2],
+    "one present": [1, 1, 1, 1, 1, 1],
+}
+
+
+@pytest.fixture(params=BATCHES)
+def domainids(request):
+    return np.array(BATCHES[request.param], np.int32)
+
+
+@pytest.fixture
+def paths():
+    """Rows of a softmax over four adaptors, four stages side by side, some domains far apart."""
+    rng = np.random.RandomState(0)
+    logits = 3 * rng.randn(6, 4, 4)
+    weights = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return weights.reshape(6, 16).astype(np.float32)
+
+
+def scalar_centres(paths, domainids):
+    rows = paths / np.linalg.norm(paths, axis=1, keepdims=True)
+    return rows, {d: rows[domainids == d].mean() for d in sorted(set(domainids.tolist()))}
+
+
+def intra_definition(paths, domainids):
+    rows, centres = scalar_centres(paths.astype(np.float64), domainids)
+    means = []
+    for domain, centre in centres.items():
+        costs = []
+        for row in rows[domainids == domain]:
+            distance = np.sqrt(sum((value - centre) ** 2 for value in row))
+            costs.append(max(distance - 0.1, 0) ** 2)
+        means.append(np.mean(costs))
+    return float(np.mean(means))
+
+
+def inter_definition(paths, domainids):
+    _, centres = scalar_centres(paths.astype(np.float64), domainids)
+    costs = [
+        max(0.3 - abs(centres[a] - centres[b]), 0) ** 2 for a in centres for b in centres if a < b
+    ]
+    return float(np.mean(costs)) if costs else 0.0
+
+
+def scatter_definition(features, domainids):
+    rows = features.astype(np.float64)
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    means = []
+    for domain in sorted(set(domainids.tolist())):
+        mine = rows[domainids == domain]
+        centre = mine.mean(0)
+        means.append(np.mean([row @ centre / np.linalg.norm(centre) for row in mine]))
+    return float(np.mean(means))
+
+
+def torch_intra(x, domainids):
+    rows = torch.nn.functional.normalize(x)
+    costs = []
+    for domain in domainids.unique():
+        mine = rows[domainids == domain]
+        costs.append(torch.relu((mine - mine.mean()).norm(dim=1) - 0.1).pow(2).mean())
+    return torch.stack(costs).mean()
+
+
+def torch_inter(x, domainids):
+    rows = torch.nn.functional.normalize(x)
+    means = [rows[domainids == domain].mean() for domain in domainids.unique()]
+    costs = [torch.relu(0.3 - (a - b).abs()).pow(2) for i, a in enumerate(means) for b in means[:i]]
+    return torch.stack(costs).mean() if costs else 0 * x.sum()
+
+
+def torch_scatter(x, domainids):
+    rows = torch.nn.functional.normalize(x)
+    means = []
+    for domain in domainids.unique():
+        mine = rows[domainids == domain]
+        means.append(torch.cosine_similarity(mine, mine.mean(0, keepdim=True)).mean())
+    return torch.stack(means).mean()
+
+
+CASES = {
+    "intra": (intra_domain_loss, intra_definition, torch_intra),
+    "inter": (inter_domain_loss, inter_definition, torch_inter),
+    "scatter": (scatter_loss, scatter_definition, torch_scatter),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loss_follows_its_definition_and_the_gradient_is_that_of_torch(
+    mode, paths, domainids, name
+):
+    loss, definition, torch_loss = CASES[name]
+    value, gradient = value_and_gradient(loss, paths, domainids, constants=(3,))
+    assert value == pytest.approx(definition(paths, domainids), rel=2e-5)
+    x = torch.tensor(paths.astype(np.float64), requires_grad=True)
+    torch_loss(x, torch.tensor(domainids)).backward()
+    assert_gradient(gradient, x.grad.numpy())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_domains_that_are_never_in_a_batch_change_nothing(paths, name):
+    loss = CASES[name][0]
+    domainids = Tensor(np.array(BATCHES["all three"], np.int32))
+    three, seven = (loss(Tensor(paths), domainids, count).asnumpy() for count in (3, 7))
+    np.testing.assert_allclose(seven, three, rtol=1e-6)
+
+
+def test_a_single_domain_has_no_inter_loss_and_no_gradient(mode, paths):
+    value, gradient = value_and_gradient(
+        inter_domain_loss, paths, np.full(6, 2, np.int32), constants=(3,)
+    )
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_paths_within_the_margin_cost_nothing(mode):
+    # All entries equal: each path lies on the scalar centre.
+    paths = np.full((4, 16), 0.25, np.float32)
+    domainids = np.array([0, 0, 1, 1], np.int32)
+    value, gradient = value_and_gradient(intra_domain_loss, paths, domainids, constants=(2,))
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)
+    inter = run(inter_domain_loss, paths, domainids, constants=(2,))
+    assert inter == pytest.approx(0.3**2, rel=1e-5)
+
+
+def test_centres_beyond_the_margin_cost_nothing(mode):
+    # Scalar centres of two-entry unit rows: 0.5 and 0.7071 are 0.2071 apart, -0.5 is far away.
+    paths = np.float32([[1, 0], [1, 1], [-1, 0]])
+    value = run(inter_domain_loss, paths, np.array([0, 1, 2], np.int32), constants=(3,))
+    assert value == pytest.approx((0.3 - (np.sqrt(0.5) - 0.5)) ** 2 / 3, rel=1e-4)
+
+
+def test_scatter_of_equal_features_is_one(mode):
+    features = np.float32([[1, 2], [2, 4], [-3, 0], [-1, 0]])
+    value = run(scatter_loss, features, np.array([0, 0, 1, 1], np.int32), constants=(2,))
+    assert value == pytest.approx(1, rel=1e-6)
+
+
+def test_center_loss_clamps_and_counts_the_other_classes(mode):
+    distances = np.float32([[4.0, 9.0, 1.0], [2.0, 0.0, 5e12]])
+    # Own class: 9 and, clamped, 1e12; four other entries of 1e-12.
+    got = run(center_loss, distances, np.array([1, 2], np.int32))
+    assert got == pytest.approx((9 + 1e12 + 4e-12) / 2, rel=1e-6)
+
+
+def test_center_loss_pulls_at_the_own_centre_only(mode):
+    distances = np.random.RandomState(0).rand(3, 4).astype(np.float32) + 1
+    targets = np.array([3, 0, 3], np.int32)
+    value, gradient = value_and_gradient(center_loss, distances, targets)
+    own = distances[np.arange(3), targets]
+    assert value == pytest.approx(own.sum() / 3, rel=1e-6)
+    want = np.zeros((3, 4))
+    want[np.arange(3), targets] = 1 / 3
+    assert_gradient(gradient, want)

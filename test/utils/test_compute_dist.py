@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from fastreid.utils import compute_dist
+from fastreid.utils.compute_dist import (
+    DistanceRows,
+    build_dist,
+    nearest_indices,
+    normalize_features,
+    row_blocks,
+)
+from test.evaluation.retrieval_case import METRICS, assert_as_golden, golden_case
+
+
+def naive_distance(a, b, metric):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if metric == "euclidean":
+        return ((a - b) ** 2).sum()
+    return 1 - a @ b / np.sqrt((a @ a) * (b @ b))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("num_query", [1, 29, 57, 58, 113])
+def test_every_query_has_its_row(metric, num_query):
+    rng = np.random.RandomState(num_query)
+    first, second = rng.randn(num_query, 6), rng.randn(7, 6)
+    dist = build_dist(first, second, metric)
+    naive = [[naive_distance(a, b, metric) for b in second] for a in first]
+    assert dist.dtype == np.float32
+    # Float32 against float64.
+    np.testing.assert_allclose(dist, naive, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_distances_are_those_of_the_original(metric):
+    query, gallery, _ = golden_case()
+    assert_as_golden(build_dist(query, gallery, metric), f"rank.{metric}.dist")
+
+
+def test_euclidean_is_squared_and_the_default():
+    assert build_dist(np.array([[0.0, 3.0]]), np.array([[4.0, 0.0]])) == 25
+
+
+def test_equal_features_are_never_at_a_negative_distance():
+    features = np.random.RandomState(0).randn(50, 300) * 100
+    assert build_dist(features, features, "euclidean").min() == 0
+
+
+def test_features_of_length_zero_are_at_cosine_distance_one():
+    assert build_dist(np.zeros((1, 3)), np.ones((1, 3)), "cosine") == 1
+
+
+def test_normalized_features_have_length_one_and_the_input_stays():
+    features = np.array([[3.0, 4.0]], np.float32)
+    np.testing.assert_allclose(normalize_features(features), [[0.6, 0.8]], rtol=1e-6)
+    assert features.tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_can_be_asked_for_by_slice_or_by_index(metric):
+    query, gallery, _ = golden_case()
+    rows, whole = DistanceRows(query, gallery, metric=metric), build_dist(query, gallery, metric)
+    assert rows.shape == whole.shape
+    assert len(rows) == 40
+    # Matrix products of other shapes round differently.
+    np.testing.assert_allclose(rows[5:9], whole[5:9], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(rows[np.array([7, 2])], whole[[7, 2]], rtol=1e-5, atol=1e-5)
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'manhattan' \(TEST.METRIC\).*'cosine', 'euclidean'"):
+        build_dist(np.ones((2, 3)), np.ones((2, 3)), "manhattan")
+
+
+def test_features_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match=r"not between \(2, 3\) and \(2, 4\)"):
+        build_dist(np.ones((2, 3)), np.ones((2, 4)))
+
+
+def test_blocks_cover_all_rows_once(monkeypatch):
+    monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 30)
+    assert list(row_blocks(7, 10)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert list(row_blocks(2, 100)) == [slice(0, 1), slice(1, 2)]
+
+
+def test_nearest_are_in_order_and_ties_go_by_index(monkeypatch):
+    monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 20)
+    dist = np.random.RandomState(0).randint(0, 4, (9, 11)).astype(np.float32)
+    for count in (1, 4, 11, 30):
+        want = np.argsort(dist, axis=1, kind="stable")[:, :count]
+        np.testing.assert_array_equal(nearest_indices(dist, count), want)
