@@ -1,6 +1,9 @@
 import mindspore as ms
 import pytest
 
+# Where a device is set at all, MindSpore wants it before anything runs.
+ms.set_device("CPU")
+
 
 @pytest.fixture(params=["graph", "pynative"])
 def mode(request):

@@ -1,4 +1,5 @@
 from .config import CfgNode, get_cfg
 from .configurable import configurable
+from .recipe import is_acl
 
-__all__ = ["CfgNode", "configurable", "get_cfg"]
+__all__ = ["CfgNode", "configurable", "get_cfg", "is_acl"]

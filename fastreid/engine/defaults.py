@@ -9,19 +9,14 @@ from typing import Any
 
 from mindspore import Parameter, nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, is_acl
 from fastreid.data import (
     build_domain_train_loaders,
     build_reid_test_loader,
     build_reid_train_loader,
 )
-from fastreid.evaluation import (
-    ReidEvaluator,
-    inference_on_dataset,
-    print_csv_format,
-    write_report,
-)
-from fastreid.modeling import Phase, build_model, is_acl
+from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
+from fastreid.modeling import Phase, build_model
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.events import (
@@ -240,8 +235,8 @@ class DefaultTrainer(TrainerBase):
                     model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED
                 )
             if cfg.TEST.PLOTS:
-                write_report(evaluator.report, Path(cfg.OUTPUT_DIR), name)
-            print_csv_format(OrderedDict(results[name], dataset=name))
+                evaluator.write_report(output_dir=cfg.OUTPUT_DIR, name=name)
+            print_csv_format({"dataset": name, **results[name]})
         return results
 
     def _evaluate(self) -> OrderedDict[str, OrderedDict[str, Any]]:

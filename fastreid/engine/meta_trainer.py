@@ -148,11 +148,11 @@ class MetaTrainer(SimpleTrainer):
         with held_statistics(self.model):
             seen_losses, seen_finite, inner = self._meta_train(*batch_tensors(seen))
             with restored(self._parameters):
-                self._inner_update(inner, rate)
+                self._inner_update(ms.mutable(inner), rate)
                 held_losses, held_finite, outer = self._meta_test(*batch_tensors(held_out))
         finite = (seen_finite, held_finite)
         if all(bool(flag.asnumpy()) for flag in finite):
-            self._outer_update(inner, outer)
+            self._outer_update(ms.mutable(inner), ms.mutable(outer))
         paths = np.concatenate([seen["img_paths"], held_out["img_paths"]])
         losses = (seen_losses, held_losses)
         return StepRecord(self.iter, "meta", self._names, losses, finite, paths)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode
-from fastreid.modeling import is_acl
+from fastreid.config import CfgNode, is_acl
 from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.comm import get_rank, get_world_size, is_main_process
 from fastreid.utils.env import seed_all_rng

@@ -1,7 +1,7 @@
 from .backbones import BACKBONE_REGISTRY, build_backbone
 from .heads import REID_HEADS_REGISTRY, build_heads
 from .losses import LOSS_REGISTRY
-from .meta_arch import META_ARCH_REGISTRY, Phase, build_model, is_acl
+from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
 from .ops import meta_parameters
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "build_backbone",
     "build_heads",
     "build_model",
-    "is_acl",
     "meta_parameters",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mindspore import Parameter, nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, is_acl
 
 from .lr_scheduler import (
     WARMUP_METHODS,
@@ -68,7 +68,7 @@ def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
     """
     if cfg.SOLVER.WARMUP_EPOCHS >= 0:
         return cfg.SOLVER.WARMUP_EPOCHS * iters_per_epoch
-    if cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead":
+    if is_acl(cfg):
         logger.info("SOLVER.WARMUP_ITERS %d counts epochs here", cfg.SOLVER.WARMUP_ITERS)
         return cfg.SOLVER.WARMUP_ITERS * iters_per_epoch
     return cfg.SOLVER.WARMUP_ITERS
@@ -100,10 +100,9 @@ def build_lr_scheduler(
     if solver.SCHED == "MultiStepLR":
         # ACL counts the steps of this schedule from the first epoch on, fast-reid after warm-up.
         from_start = EpochSteps(iters_per_epoch, solver.DELAY_EPOCHS + 1)
-        is_acl = cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
         return WarmupMultiStepLR(
             warmup,
-            steps=from_start if is_acl else after_warmup,
+            steps=from_start if is_acl(cfg) else after_warmup,
             milestones=solver.STEPS,
             gamma=solver.GAMMA,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, is_acl
 
 from .augmix import AugMix
 from .autoaugment import AutoAugment
@@ -35,13 +35,9 @@ def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
     Returns:
         Called with (N, 3, H, W) float32 and a random generator; None: nothing to do.
     """
-    if cfg.INPUT.RPT.ENABLED and not _is_acl(cfg):
+    if cfg.INPUT.RPT.ENABLED and not is_acl(cfg):
         return RandomPatch(prob=cfg.INPUT.RPT.PROB)
     return None
-
-
-def _is_acl(cfg: CfgNode) -> bool:
-    return cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
 
 
 def _train_steps(cfg: CfgNode) -> list[Transform]:
@@ -59,7 +55,7 @@ def _train_steps(cfg: CfgNode) -> list[Transform]:
         steps += [Pad(given.PADDING.SIZE, mode=given.PADDING.MODE), RandomCrop(given.SIZE_TRAIN)]
     if given.FLIP.ENABLED:
         steps.append(RandomHorizontalFlip(prob=given.FLIP.PROB))
-    steps += _acl_steps(cfg) if _is_acl(cfg) else _plain_steps(cfg)
+    steps += _acl_steps(cfg) if is_acl(cfg) else _plain_steps(cfg)
     steps.append(ToTensor())
     if given.REA.ENABLED:
         steps.append(RandomErasing(prob=given.REA.PROB, value=given.REA.VALUE))

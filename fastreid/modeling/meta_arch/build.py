@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, is_acl
 from fastreid.utils.registry import Registry
 
 META_ARCH_REGISTRY = Registry("META_ARCH")
-
-
-def is_acl(cfg: CfgNode) -> bool:
-    """Tell whether a config asks for ACL: upstream's `Baseline` with its head of many domains."""
-    return cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
 
 
 def build_model(cfg: CfgNode) -> nn.Cell:

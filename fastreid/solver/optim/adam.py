@@ -32,6 +32,16 @@ class Adam(nn.Cell):
         first_of_group = np.cumsum([0] + [len(group.parameters) for group in groups])[:-1]
         self._rates = [self.adam.learning_rate[int(i)] for i in first_of_group]
 
+        self._make_names_unique()
+
+    def _make_names_unique(self) -> None:
+        """Let several optimizers be compiled into one graph: two are, where parts freeze."""
+        owner = self.parameters[0].name
+        weights = {id(parameter) for parameter in self.parameters}
+        for parameter in self.adam.get_parameters():
+            if id(parameter) not in weights and not parameter.name.startswith("moment"):
+                parameter.name = f"{parameter.name}.{owner}"
+
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         """Move every parameter once, by gradients in the order of `parameters`."""
         return self.adam(gradients)

@@ -34,9 +34,11 @@ class SGD(nn.Cell):
         self.base_lrs = [group.base_lr for group in groups]
         self.parameters = tuple(parameter for group in groups for parameter in group.parameters)
         self.group_of = [i for i, group in enumerate(groups) for _ in group.parameters]
+        # Names must differ where several optimizers are compiled into one graph.
+        owner = self.parameters[0].name
         self.learning_rates = ms.ParameterTuple(
             [
-                Parameter(Tensor(lr, ms.float32), name=f"sgd_lr_{i}", requires_grad=False)
+                Parameter(Tensor(lr, ms.float32), name=f"sgd_lr_{i}.{owner}", requires_grad=False)
                 for i, lr in enumerate(self.base_lrs)
             ]
         )
@@ -44,7 +46,8 @@ class SGD(nn.Cell):
         scratch: dict[tuple[int, ...], Parameter] = {}
         for parameter in self.parameters:
             if parameter.shape not in scratch:
-                scratch[parameter.shape] = _zeros(parameter.shape, f"sgd_scratch_{len(scratch)}")
+                name = f"sgd_scratch.{parameter.name}"
+                scratch[parameter.shape] = _zeros(parameter.shape, name)
         flags = [scratch[parameter.shape] for parameter in self.parameters]
         self.first_step_flags = tuple(flags)
         self.velocities = self.first_step_flags
