@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -100,8 +101,10 @@ class TrainerBase:
             self._call("after_epoch")
 
     def _call(self, point: str) -> None:
-        for hook in self._hooks:
-            getattr(hook, point)()
+        # Every hook runs even where another fails: a failed evaluation must not cost a checkpoint.
+        with ExitStack() as stack:
+            for hook in reversed(self._hooks):
+                stack.callback(getattr(hook, point))
 
     def run_step(self) -> None:
         """Train for one iteration."""

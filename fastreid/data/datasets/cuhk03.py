@@ -1,0 +1,115 @@
+"""CUHK03, from prepared splits and images, or from the released .mat files."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
+from .cuhk03_preparation import prepare_split
+from .files import require_folder, require_images, require_root
+
+_SPLITS = ("train", "query", "gallery")
+# Of the new protocol.
+_PUBLISHED = {
+    "labeled": {
+        "train": Counts(767, 7368),
+        "query": Counts(700, 1400),
+        "gallery": Counts(700, 5328),
+    },
+    "detected": {
+        "train": Counts(767, 7365),
+        "query": Counts(700, 1400),
+        "gallery": Counts(700, 5332),
+    },
+}
+
+
+@DATASET_REGISTRY.register()
+class CUHK03(ImageDataset):
+    """Li et al., "DeepReID", CVPR 2014; 5 pairs of cameras, of which the two views are told apart.
+
+    The new protocol (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal
+    Encoding", CVPR 2017) trains on 767 identities and tests on 700; the classic one has 20 splits
+    of 1,367 and 100.
+
+    Images and ``splits_<protocol>_<boxes>.json`` are used where they are, whatever folder the JSON
+    was written for, and made from the .mat files where they are not.
+
+    Args:
+        root: folder that holds ``cuhk03_new``.
+        split_id: which of the splits in the JSON file.
+        cuhk03_labeled: boxes drawn by hand; False: by a detector.
+        cuhk03_classic_split: the classic protocol in place of the new one.
+        combineall: train on query and gallery too.
+
+    Raises:
+        FileNotFoundError: neither the prepared files nor the .mat files are there.
+    """
+
+    dataset_name = "CUHK03"
+
+    def __init__(
+        self,
+        root: str | Path = "datasets",
+        *,
+        split_id: int = 0,
+        cuhk03_labeled: bool = True,
+        cuhk03_classic_split: bool = False,
+        combineall: bool = False,
+    ) -> None:
+        self.data_dir = require_folder(require_root(root) / "cuhk03_new", self.dataset_name)
+        self._boxes = "labeled" if cuhk03_labeled else "detected"
+        self._protocol = "classic" if cuhk03_classic_split else "new"
+        self._split_file = self.data_dir / f"splits_{self._protocol}_{self._boxes}.json"
+        self._split_id = split_id
+        super().__init__(
+            self._read_train,
+            partial(self._read, "query"),
+            partial(self._read, "gallery"),
+            combineall=combineall,
+            published=None if cuhk03_classic_split else _PUBLISHED[self._boxes],
+        )
+
+    @cached_property
+    def _split(self) -> dict[str, Any]:
+        if not self._split_file.is_file():
+            prepare_split(self.data_dir, boxes=self._boxes, protocol=self._protocol)
+        try:
+            splits = json.loads(self._split_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{self._split_file} is not JSON ({error}); remove it, and it is made again."
+            ) from error
+        if self._split_id not in range(len(splits)):
+            raise ValueError(
+                f"split_id is {self._split_id}; {self._split_file} has {len(splits)} split(s)."
+            )
+        split = splits[self._split_id]
+        missing = [name for name in _SPLITS if name not in split]
+        if missing:
+            raise ValueError(
+                f"Split {self._split_id} of {self._split_file} has no {missing[0]!r}; remove the "
+                "file, and it is made again."
+            )
+        return split
+
+    def _read_train(self) -> list[Item]:
+        prefix = f"{self.dataset_name}_"
+        return [
+            (path, f"{prefix}{pid}", f"{prefix}{camid}") for path, pid, camid in self._read("train")
+        ]
+
+    def _read(self, name: str) -> list[Item]:
+        listed = [
+            (self._resolve(path), int(pid), int(camid)) for path, pid, camid in self._split[name]
+        ]
+        require_images([path for path, _, _ in listed], self.dataset_name, self._split_file)
+        return [(str(path), pid, camid) for path, pid, camid in listed]
+
+    def _resolve(self, path: str) -> Path:
+        """Find an image under this data root, whatever machine its path was written on."""
+        folder, name = path.replace("\\", "/").split("/")[-2:]
+        return self.data_dir / folder / name
