@@ -1,7 +1,7 @@
 """The main job, small: train ACL on three demo domains and retrieve on the fourth, never seen.
 
-Makes the demo data sets where they are missing, evaluates the untrained network, trains it, evaluates
-it again, prints both scores and leaves pictures. `python tools/demo.py --help` lists the options.
+Makes the demo data sets where they are missing, evaluates the untrained network, trains it,
+evaluates it again, prints both scores and leaves pictures. `--help` lists the options.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mindspore import nn
 from tabulate import tabulate
 
 from fastreid.config import CfgNode, get_cfg
@@ -23,6 +23,9 @@ from fastreid.data.demo import make_demo_data
 from fastreid.engine import DefaultTrainer, default_setup
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
 from fastreid.utils.visualizer import RankingReport, plot_cmc
+
+if TYPE_CHECKING:
+    from mindspore import nn
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = ("Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")

@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> dict:
 
 
 def run() -> int:
-    """Parse the command line and run; a mistake of the user ends in one line, not a traceback."""
+    """Parse the command line and run."""
     args = default_argument_parser().parse_args()
     launch(main, args.num_gpus, num_machines=args.num_machines, args=(args,))
     return 0

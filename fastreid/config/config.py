@@ -138,6 +138,12 @@ def _coerce(old: Any, value: Any, name: str, source: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "True or False", int: "a whole number", float: "a number", str: "a text",
-             list: "a list", tuple: "a list"}
+    names = {
+        bool: "True or False",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        tuple: "a list",
+    }
     return f"{names[type(value)]} (default {value!r})"

@@ -60,7 +60,7 @@ def _explicit_arguments(
     from_config: Callable, args: tuple, kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     """Arguments that `from_config` knows go to it; the others override what it returns."""
-    code = from_config.__code__ if hasattr(from_config, "__code__") else from_config.__func__.__code__
+    code = getattr(from_config, "__func__", from_config).__code__
     known = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     for_config = {name: value for name, value in kwargs.items() if name in known}
     overrides = {name: value for name, value in kwargs.items() if name not in known}

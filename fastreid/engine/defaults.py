@@ -18,7 +18,7 @@ from fastreid.data import (
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.modeling import Phase, build_model
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
-from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.events import (
     CommonMetricPrinter,
     EventWriter,
@@ -68,10 +68,8 @@ class DefaultTrainer(TrainerBase):
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **self._checkpointables())
         self.start_iter = 0
         self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
-        self._checkpoint_hook = hooks.CheckpointHook(
-            self._save_checkpoint,
-            period=cfg.SOLVER.CHECKPOINT_PERIOD,
-            metric=self._target_metric,
+        self._periodic_checkpointer = PeriodicCheckpointer(
+            self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD
         )
         self.register_hooks(self.build_hooks())
 
@@ -142,7 +140,11 @@ class DefaultTrainer(TrainerBase):
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, schedule),
             hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
-            self._checkpoint_hook,
+            hooks.CheckpointHook(
+                self._periodic_checkpointer,
+                metric=self._target_metric,
+                extra=self._checkpoint_extra,
+            ),
             hooks.PeriodicWriter(self.build_writers(), cfg.SOLVER.LOG_PERIOD),
         ]
         if cfg.TEST.PLOTS:
@@ -173,7 +175,7 @@ class DefaultTrainer(TrainerBase):
             return
         state = self.checkpointer.resume_or_load("", resume=True)
         self.start_iter = state["iteration"]
-        self._checkpoint_hook.best = state["best_metric"]
+        self._periodic_checkpointer.best_metric = state["best_metric"]
         loaders = [self.data_loader, *self.domain_loaders]
         for loader, position in zip(loaders, state["positions"]):
             loader.seek(position)
@@ -251,15 +253,15 @@ class DefaultTrainer(TrainerBase):
 
     def _checkpointables(self) -> dict[str, nn.Cell]:
         names = ("optimizer", "optimizer_frozen")
-        return dict(zip(names, self._trainer.optimizers))
+        found = dict(zip(names, self._trainer.optimizers))
+        if self.domain_loaders:
+            found["meta_optimizer"] = self._trainer.meta_optimizer
+        return found
 
-    def _save_checkpoint(self, name: str) -> None:
+    def _checkpoint_extra(self) -> dict[str, Any]:
         loaders = [self.data_loader, *self.domain_loaders]
-        self.checkpointer.save(
-            name,
-            iteration=self.iter,
-            epoch=self.epoch,
-            best_metric=self._checkpoint_hook.best,
-            positions=[loader.position for loader in loaders],
-            config=self.cfg.dump(),
-        )
+        return {
+            "iteration": self.iter,
+            "positions": [loader.position for loader in loaders],
+            "config": self.cfg.dump(),
+        }

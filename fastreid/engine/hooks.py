@@ -10,6 +10,7 @@ from typing import Any
 
 from mindspore import nn
 
+from fastreid.utils.checkpoint import PeriodicCheckpointer
 from fastreid.utils.events import EventWriter
 from fastreid.utils.visualizer import plot_training_curves
 
@@ -102,42 +103,41 @@ class EvalHook(HookBase):
 
 
 class CheckpointHook(HookBase):
-    """Save a checkpoint every some epochs, at the end, and when the target improves.
+    """Save a checkpoint every some epochs, when the target improves, and at the end.
+
+    "Best" is chosen on the target domain: report it beside the last epoch, never in its place.
 
     Args:
-        save: saves under a name.
-        period: epochs between checkpoints.
-        metric: reads the present value of the metric that decides "best"; None before the first.
-        best: the best value so far, of a resumed run.
+        checkpointer: decides what is due, and saves it.
+        metric: reads the value that decides "best"; None before the first evaluation.
+        extra: reads what else belongs into a checkpoint.
     """
 
     def __init__(
         self,
-        save: Callable[[str], None],
+        checkpointer: PeriodicCheckpointer,
         *,
-        period: int,
         metric: Callable[[], float | None],
-        best: float | None = None,
+        extra: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._save = save
-        self._period = period
+        self._checkpointer = checkpointer
         self._metric = metric
-        self.best = best
+        self._extra = extra
 
     def after_epoch(self) -> None:
-        """Save where a checkpoint is due, and where the metric is better than ever."""
-        metric = self._metric()
-        if metric is not None and (self.best is None or metric > self.best):
-            self.best = metric
-            # Chosen on the target domain: report it beside the last epoch, never in its place.
-            self._save("model_best")
-        if self._period > 0 and (self.trainer.epoch + 1) % self._period == 0:
-            self._save(f"model_{self.trainer.epoch:04d}")
+        """Save what is due in the middle of a run."""
+        if self.trainer.iter < self.trainer.max_iter:
+            self._step(is_last=False)
 
     def after_train(self) -> None:
         """Save the finished model."""
         if self.trainer.finished:
-            self._save("model_final")
+            self._step(is_last=True)
+
+    def _step(self, *, is_last: bool) -> None:
+        self._checkpointer.step(
+            self.trainer.epoch, metric=self._metric(), is_last=is_last, **self._extra()
+        )
 
 
 class PeriodicWriter(HookBase):

@@ -22,7 +22,8 @@ class HookBase:
     """Something to do at fixed points of a training run; subclass it and override what you need.
 
     `trainer` is set when the hook is registered. The order of calls is before_train, then for each
-    epoch before_epoch, for each iteration before_step and after_step, after_epoch, then after_train.
+    epoch before_epoch, for each iteration before_step and after_step, then after_epoch; at the end
+    after_train.
     """
 
     trainer: TrainerBase
@@ -51,6 +52,7 @@ class TrainerBase:
 
     Attributes:
         iter: iterations done, counted over the whole run.
+        max_iter: where the run ends.
         epoch: epochs done.
         finished: whether the last iteration was reached without an error.
     """
@@ -58,6 +60,7 @@ class TrainerBase:
     def __init__(self) -> None:
         self._hooks: list[HookBase] = []
         self.iter = 0
+        self.max_iter = 0
         self.epoch = 0
         self.finished = False
 
@@ -77,6 +80,7 @@ class TrainerBase:
         """
         logger.info("Starting training from iteration %d", start_iter)
         self.iter = start_iter
+        self.max_iter = max_iter
         self.finished = False
         with EventStorage(start_iter) as self.storage:
             try:
@@ -190,7 +194,9 @@ class SimpleTrainer(TrainerBase):
         get_event_storage().put_scalar("data_time", data_time)
         if self.is_log_iteration():
             self.write_losses("", self._pending)
-            get_event_storage().put_scalar("cls_accuracy", float(accuracy.asnumpy()))
+            get_event_storage().put_scalar(
+                "cls_accuracy", float(accuracy.asnumpy()), smoothing_hint=False
+            )
 
     def is_log_iteration(self) -> bool:
         """Tell whether this iteration's losses are read from the device."""
@@ -208,8 +214,10 @@ class SimpleTrainer(TrainerBase):
         for name, value in zip(record.names, values):
             sums[name] = sums.get(name, 0.0) + float(value)
         storage = get_event_storage()
-        storage.put_scalars(**{prefix + name: value for name, value in sums.items()})
-        storage.put_scalar(f"{prefix}total_loss", float(values.sum()))
+        sums["total_loss"] = float(values.sum())
+        # Read once in a log period: a median over many readings would be old news.
+        named = {prefix + name: value for name, value in sums.items()}
+        storage.put_scalars(smoothing_hint=False, **named)
 
     def finish(self) -> None:
         """Check the last step, whose outcome nobody has read yet."""

@@ -216,40 +216,36 @@ class PeriodicCheckpointer:
     Args:
         checkpointer: does the saving.
         period: epochs between checkpoints; 0: only the best and the last.
-        max_epoch: epochs of the whole run.
-        best_metric: the best value of a resumed run, which `step` keeps in every checkpoint as
+        best_metric: the best value of a resumed run, which every checkpoint holds as
             "best_metric"; None before the first.
     """
 
     def __init__(
-        self,
-        checkpointer: Checkpointer,
-        period: int,
-        *,
-        max_epoch: int,
-        best_metric: float | None = None,
+        self, checkpointer: Checkpointer, period: int, *, best_metric: float | None = None
     ) -> None:
         self.checkpointer = checkpointer
         self.period = period
-        self.max_epoch = max_epoch
         self.best_metric = best_metric
 
-    def step(self, epoch: int, **extra: Any) -> None:
+    def step(
+        self, epoch: int, *, metric: float | None = None, is_last: bool = False, **extra: Any
+    ) -> None:
         """Save what is due after an epoch: model_best, model_0004 (the fifth), model_final.
 
         Args:
             epoch: from 0.
-            **extra: kept in the checkpoint; "metric" decides what is best.
+            metric: decides what is best; None: not evaluated.
+            is_last: training ends here.
+            **extra: kept in the checkpoint.
         """
-        metric = extra.get("metric")
         is_best = metric is not None and (self.best_metric is None or metric > self.best_metric)
         if is_best:
-            self.best_metric = float(metric)
+            self.best_metric = metric
         extra = {**extra, "epoch": epoch, "best_metric": self.best_metric}
         # The best comes first, so that the last checkpoint is the one of the period.
         if is_best:
             self.checkpointer.save("model_best", **extra)
-        if epoch >= self.max_epoch - 1:
+        if is_last:
             self.checkpointer.save("model_final", **extra)
         elif self.period > 0 and (epoch + 1) % self.period == 0:
             self.checkpointer.save(f"model_{epoch:04d}", **extra)

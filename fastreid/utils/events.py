@@ -230,13 +230,14 @@ class CommonMetricPrinter(EventWriter):
         """Log the line."""
         storage = get_event_storage()
         histories = storage.histories()
-        losses = [name for name in histories if "loss" in name]
-        # The sums first: the eye wants them before their terms.
-        losses.sort(key=lambda name: not name.endswith("total_loss"))
+        latest = storage.latest_with_smoothing_hint()
+        # The sums first; the terms of meta steps are in metrics.json, a line has its limits.
+        losses = [name for name in latest if name.endswith("total_loss")]
+        losses += [name for name in latest if name.startswith("loss")]
         parts = [
             f"eta: {self._eta(storage)}",
             f"epoch/iter: {storage.epoch}/{storage.iter}",
-            *(f"{name}: {histories[name].median(20):.4g}" for name in losses),
+            *(f"{name}: {latest[name][0]:.4g}" for name in losses),
         ]
         for name in ("data_time", "time"):
             if name in histories:
@@ -251,7 +252,8 @@ class CommonMetricPrinter(EventWriter):
         now, last = time.perf_counter(), self._last_write
         self._last_write = (storage.iter, now)
         if "time" in storage.histories():
-            seconds = storage.history("time").median(1000) * left
+            # The mean: ACL's meta steps make every third iteration a slow one.
+            seconds = storage.history("time").avg(300) * left
         elif last is not None and storage.iter > last[0]:
             seconds = (now - last[1]) / (storage.iter - last[0]) * left
         else:

@@ -79,8 +79,10 @@ def to_mindspore_weights(
         MindSpore name -> array.
     """
     names = torch_names(model)
-    plain = {name[len("module.") :] if name.startswith("module.") else name: value
-             for name, value in weights.items()}
+    plain = {
+        name[len("module.") :] if name.startswith("module.") else name: value
+        for name, value in weights.items()
+    }
     return {
         names.get(name, name): value
         for name, value in plain.items()

@@ -1,4 +1,4 @@
-"""DR50 with ACL's head against what the original computed: features, losses, gradients, training."""
+"""DR50 with ACL's head against what the original computed: features, losses, gradients."""
 
 import mindspore as ms
 import numpy as np

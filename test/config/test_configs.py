@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fastreid.config import get_cfg
+from fastreid.config import get_cfg, is_acl
 from fastreid.modeling import build_model
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler
 from fastreid.solver.param_groups import get_default_optimizer_params

@@ -77,6 +77,7 @@ def _save_image(image: np.ndarray, folder: Path, place: tuple[int, int, int]) ->
 
 def _new_split(config: Path, images: Path) -> dict[str, Any]:
     """The split of the new protocol; training identities are numbered anew, from 0."""
+    # Data workers import this package and need no SciPy.
     from scipy import io
 
     require_file(config, _NAME)

@@ -1,0 +1,58 @@
+# `make demo` and `make test` need Python 3.9 to 3.12 and a network to PyPI, nothing else.
+# The environment is .venv; an existing one is used again.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip install --disable-pip-version-check
+# A pip index of CPU builds of torch, which are smaller than PyPI's: see INSTALL.md.
+TORCH_INDEX :=
+# Arguments for pytest, such as "-m 'not slow'" or a folder.
+PYTEST_ARGS :=
+
+.PHONY: help demo test check format clean
+
+help:
+	@echo "make demo    make demo data, train ACL on three domains, evaluate on the fourth"
+	@echo "make test    run all tests; PYTEST_ARGS=\"-m 'not slow'\" runs the fast ones"
+	@echo "make check   lint"
+	@echo "make format  format the code"
+	@echo "make clean   remove .venv, caches and logs"
+
+demo: $(VENV)/.demo
+	$(PYTHON) tools/demo.py
+
+test: $(VENV)/.test
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+format: $(VENV)/.test
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+clean:
+	rm -rf $(VENV) logs build *.egg-info .pytest_cache .ruff_cache rank_*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.demo: requirements.txt requirements-demo.txt | $(PYTHON)
+	$(PIP) --requirement requirements-demo.txt
+	@touch $@
+
+$(VENV)/.test: requirements.txt requirements-demo.txt requirements-test.txt | $(PYTHON)
+	$(PIP) --requirement requirements-test.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@touch $@ $(VENV)/.demo
+
+# A name on PATH may be a shim that fails or the wrong version, so each candidate is run.
+$(PYTHON):
+	@for candidate in python3.11 python3.12 python3.10 python3.9 python3 python; do \
+		if $$candidate -c 'import sys, ensurepip, venv; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' \
+				>/dev/null 2>&1; then \
+			echo "Making $(VENV) with $$candidate"; \
+			exec $$candidate -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "No Python 3.9 to 3.12 with the venv module is on PATH (on Debian and Ubuntu: apt install" \
+		"python3-venv). Or make an environment of your own in $(VENV)." >&2; \
+	exit 1

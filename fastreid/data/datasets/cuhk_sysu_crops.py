@@ -1,0 +1,228 @@
+"""Cut the persons of CUHK-SYSU out of the frames of the person search release."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import io
+
+from fastreid.data.data_utils import ImageError
+
+from .bases import Counts
+from .cuhk_sysu import cuhkSYSU
+
+logger = logging.getLogger(__name__)
+
+_FRAMES = "Image/SSM"
+_PERSONS = "annotation/Person.mat"
+_TRAIN = "annotation/test/train_test/Train.mat"
+_TEST = "annotation/test/train_test/TestG50.mat"
+_CROPS = "cuhk_sysu/cropped_images"
+_REID = "cuhksysu4reid"
+_JPEG_QUALITY = 95
+
+
+class Appearance(NamedTuple):
+    """A person in a frame.
+
+    Attributes:
+        frame: file name, e.g. s123.jpg.
+        box: left, top, width and height in pixels.
+        pid: identity.
+        is_hard: the annotators' mark for bad light, low resolution or occlusion, 0 or 1.
+    """
+
+    frame: str
+    box: tuple[int, int, int, int]
+    pid: int
+    is_hard: int
+
+
+class Summary(NamedTuple):
+    """What was cut.
+
+    Attributes:
+        counts: identities and images by folder.
+        skipped: names of crops that had no pixel inside their frame.
+    """
+
+    counts: Mapping[str, Counts]
+    skipped: Sequence[str]
+
+
+def crop_release(release: str | Path, root: str | Path) -> Summary:
+    """Make cuhk_sysu/cropped_images and cuhksysu4reid/{train,query,gallery}.
+
+    cropped_images gets every person of Person.mat, as p<pid>_s<frame>_<n>.jpg; the re-ID version
+    those of Train.mat and, by the protocol TestG50, queries and their matches, as
+    <pid>_s<frame>_<n>_<hard>.jpg. Both appear when they are complete, or not at all.
+
+    Args:
+        release: folder with Image/SSM and annotation.
+        root: folder of the data sets.
+
+    Returns:
+        Counts; those that differ from the published ones are logged as warnings.
+
+    Raises:
+        FileExistsError: an output is there already.
+        FileNotFoundError: a part of the release is missing.
+        ImageError: a frame cannot be read; the message names it.
+        ValueError: an annotation file is not as expected.
+    """
+    release, root = Path(release).expanduser(), Path(root).expanduser()
+    targets = [root / _CROPS, root / _REID]
+    for target in targets:
+        if target.exists():
+            raise FileExistsError(f"{target} exists. Move or remove it to cut the crops again.")
+    files = {**_name_crops(release), **_name_reid_version(release)}
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".cuhk_sysu-", dir=root) as work:
+        skipped = _cut(release, Path(work), files)
+        for target in targets:
+            target.parent.mkdir(exist_ok=True)
+            (Path(work) / target.relative_to(root)).rename(target)
+    summary = Summary(_count(files, skipped), skipped)
+    _compare_with_published(summary)
+    return summary
+
+
+def _name_crops(release: Path) -> dict[str, Appearance]:
+    files = {}
+    for entry in _entries(release / _PERSONS, "Person"):
+        for number, found in enumerate(_scenes(entry, release / _PERSONS), start=1):
+            files[f"{_CROPS}/p{found.pid}_{Path(found.frame).stem}_{number}.jpg"] = found
+    return files
+
+
+def _name_reid_version(release: Path) -> dict[str, Appearance]:
+    splits: dict[str, list[Appearance]] = {"train": [], "query": [], "gallery": []}
+    for entry in _entries(release / _TRAIN, "Train"):
+        splits["train"] += _scenes(entry, release / _TRAIN)
+    for entry in _entries(release / _TEST, "TestG50"):
+        query = _field(entry, "Query", release / _TEST)
+        pid = _pid_of(query, release / _TEST)
+        splits["query"].append(_appearance(query, pid, release / _TEST))
+        for scene in _as_list(_field(entry, "Gallery", release / _TEST)):
+            # Frames of the gallery without the person have no box.
+            if np.size(_field(scene, "idlocate", release / _TEST)):
+                splits["gallery"].append(_appearance(scene, pid, release / _TEST))
+    return {
+        f"{_REID}/{split}/{found.pid:05d}_{Path(found.frame).stem}_{number:07d}"
+        f"_{found.is_hard}.jpg": found
+        for split, appearances in splits.items()
+        for number, found in enumerate(appearances)
+    }
+
+
+def _entries(path: Path, variable: str) -> list[Any]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"cuhkSYSU: the annotation {path} is missing. The release has the folders Image/SSM "
+            "and annotation."
+        )
+    try:
+        content = io.loadmat(path, simplify_cells=True)
+    except (ValueError, TypeError, NotImplementedError, io.matlab.MatReadError) as error:
+        raise ValueError(f"cuhkSYSU: {path} is no readable .mat file: {error}.") from error
+    return _as_list(_field(content, variable, path))
+
+
+def _scenes(entry: Mapping[str, Any], path: Path) -> list[Appearance]:
+    pid = _pid_of(entry, path)
+    return [_appearance(scene, pid, path) for scene in _as_list(_field(entry, "scene", path))]
+
+
+def _appearance(scene: Mapping[str, Any], pid: int, path: Path) -> Appearance:
+    box = np.ravel(_field(scene, "idlocate", path))
+    if box.size != 4:
+        raise ValueError(f"cuhkSYSU: {path} has the box {box} for person {pid}, not 4 numbers.")
+    left, top, width, height = (int(value) for value in box)
+    frame = str(_field(scene, "imname", path))
+    return Appearance(frame, (left, top, width, height), pid, int(_field(scene, "ishard", path)))
+
+
+def _pid_of(entry: Mapping[str, Any], path: Path) -> int:
+    name = str(_field(entry, "idname", path))
+    if not (name.startswith("p") and name[1:].isdecimal()):
+        raise ValueError(f'cuhkSYSU: {path} has the person {name!r}; names are like "p123".')
+    return int(name[1:])
+
+
+def _field(entry: Any, name: str, path: Path) -> Any:
+    if not isinstance(entry, Mapping) or name not in entry:
+        raise ValueError(f"cuhkSYSU: {path} has no field {name!r} where one must be.")
+    return entry[name]
+
+
+def _as_list(value: Any) -> list[Any]:
+    """MATLAB does not tell one struct from an array of one."""
+    return [value] if isinstance(value, Mapping) else list(value)
+
+
+def _cut(release: Path, work: Path, files: Mapping[str, Appearance]) -> list[str]:
+    """Write all crops under ``work``, frame by frame; return names of empty ones."""
+    by_frame = defaultdict(list)
+    for name, found in files.items():
+        by_frame[found.frame].append((name, found.box))
+    for folder in sorted({Path(name).parent for name in files}):
+        (work / folder).mkdir(parents=True)
+    skipped = []
+    for frame in sorted(by_frame):
+        image = _read_frame(release / _FRAMES / frame)
+        for name, box in by_frame[frame]:
+            corners = _clip(box, image.size)
+            if corners is None:
+                skipped.append(name)
+            else:
+                image.crop(corners).save(work / name, quality=_JPEG_QUALITY)
+    return skipped
+
+
+def _read_frame(path: Path) -> Image.Image:
+    # Boxes count pixels as they are stored, so the EXIF orientation must not be applied.
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise ImageError(f"Frame {path} does not exist. Is the release complete?") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"Frame {path} cannot be read: {error}. Replace it.") from error
+
+
+def _clip(
+    box: tuple[int, int, int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Corners of the part of a box that is inside the frame; None if there is none."""
+    left, top, width, height = box
+    right, bottom = min(left + width, size[0]), min(top + height, size[1])
+    left, top = max(left, 0), max(top, 0)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _count(files: Mapping[str, Appearance], skipped: Sequence[str]) -> dict[str, Counts]:
+    written = {name: found for name, found in files.items() if name not in set(skipped)}
+    images = Counter(str(Path(name).parent) for name in written)
+    ids = {(str(Path(name).parent), found.pid) for name, found in written.items()}
+    persons = Counter(folder for folder, _ in ids)
+    return {folder: Counts(persons[folder], images[folder]) for folder in images}
+
+
+def _compare_with_published(summary: Summary) -> None:
+    for split, published in cuhkSYSU.published.items():
+        folder = cuhkSYSU.splits[split]
+        found = summary.counts.get(folder, Counts(0, 0))
+        if found != published:
+            logger.warning(
+                "cuhkSYSU: %s has %d identities and %d images; the published set has %d and %d.",
+                folder,
+                *found,
+                *published,
+            )

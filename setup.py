@@ -1,0 +1,55 @@
+"""Package metadata; requirements*.txt pin the versions that were tested together."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$',
+    (ROOT / "fastreid" / "__init__.py").read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+).group(1)
+
+CUHK03 = ["h5py>=3.8"]
+PLOTS = ["matplotlib>=3.6"]
+TENSORBOARD = ["tensorboardX>=2.6"]
+DEMO = [*CUHK03, *PLOTS]
+TEST = [
+    *DEMO,
+    *TENSORBOARD,
+    "pytest>=8.0",
+    "ruff>=0.6",
+    "torch==2.8.0; python_version < '3.10'",
+    "torch==2.13.0; python_version >= '3.10'",
+]
+
+setup(
+    name="acl-dgreid-mindspore",
+    version=VERSION,
+    description="Generalizable person re-identification (ACL, ECCV 2022) on MindSpore",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9,<3.13",
+    packages=find_packages(include=["fastreid", "fastreid.*"]),
+    install_requires=[
+        "mindspore>=2.7,<2.11",
+        "numpy>=1.22,<2",
+        "pyyaml>=6.0",
+        "yacs>=0.1.8",
+        "opencv-python-headless>=4.5,<4.12",
+        "pillow>=10.1",
+        "scipy>=1.9",
+        "tabulate>=0.9",
+        "termcolor>=2.0",
+    ],
+    extras_require={
+        "cuhk03": CUHK03,
+        "plots": PLOTS,
+        "tensorboard": TENSORBOARD,
+        "demo": DEMO,
+        "test": TEST,
+    },
+)

@@ -1,0 +1,70 @@
+"""What is installed is what was tested."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import setuptools
+from packaging.requirements import Requirement
+
+import fastreid
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ("requirements.txt", "requirements-demo.txt", "requirements-test.txt")
+
+
+def pins(name):
+    """Requirements of a file, without the files that it names."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
+
+
+@pytest.fixture
+def metadata(monkeypatch):
+    """What setup.py gives to setuptools."""
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **options: given.update(options))
+    monkeypatch.syspath_prepend(str(ROOT))
+    sys.modules.pop("setup", None)
+    __import__("setup")
+    return given
+
+
+def test_the_version_is_written_once(metadata):
+    assert metadata["version"] == fastreid.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", metadata["version"])
+
+
+def test_every_package_is_installed(metadata):
+    folders = {path.parent for path in (ROOT / "fastreid").rglob("__init__.py")}
+    wanted = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert wanted == set(metadata["packages"])
+
+
+@pytest.mark.parametrize(
+    ("files", "extra"),
+    [(REQUIREMENTS[:1], None), (REQUIREMENTS[1:2], "demo"), (REQUIREMENTS, "test")],
+)
+def test_the_pinned_set_lies_in_the_ranges_of_setup(metadata, files, extra):
+    wanted = metadata["extras_require"][extra] if extra else metadata["install_requires"]
+    ranges = [Requirement(line) for line in wanted]
+    pinned = {(pin.name, str(pin.marker)): pin for name in files for pin in pins(name)}
+    for wanted in ranges:
+        pin = pinned[wanted.name, str(wanted.marker)]
+        (version,) = pin.specifier
+        assert version.operator == "=="
+        assert wanted.specifier.contains(version.version), wanted
+    if extra != "test":
+        assert {wanted.name for wanted in ranges} == {name for name, _ in pinned}
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = ROOT / ".ci" / "run"
+    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
+    assert script.stat().st_mode & 0o111
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert f"\nmake {target} " in readme
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)

@@ -1,0 +1,113 @@
+"""The main job from end to end, by the command line, on files in the real sets' layouts."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastreid.data.demo import Sizes, make_demo_data
+from fastreid.utils.checkpoint_file import read_checkpoint
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    *("INPUT.SIZE_TRAIN", "(64, 32)", "INPUT.SIZE_TEST", "(64, 32)"),
+    *("SOLVER.IMS_PER_BATCH", "16", "DATALOADER.NUM_INSTANCE", "2", "TEST.IMS_PER_BATCH", "16"),
+    *("SOLVER.META.FIRST_BASIC_STEPS", "2", "SOLVER.LOG_PERIOD", "1"),
+]
+
+pytestmark = pytest.mark.slow
+
+
+def train_net(data, *words):
+    """Run the command line; everything that it prints."""
+    command = [sys.executable, "tools/train_net.py", "--config-file", "configs/demo.yml"]
+    done = subprocess.run(
+        [*command, *words, *SMALL],
+        cwd=ROOT,
+        env={**os.environ, "FASTREID_DATASETS": str(data)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    return printed
+
+
+def scores(printed, dataset="CUHK03"):
+    """Name -> value of the last table of a data set's results."""
+    lines = [re.sub(r"\x1b\[\d+m", "", line) for line in printed.splitlines()]
+    row = max(i for i, line in enumerate(lines) if re.match(rf"\| {dataset} .*\d", line))
+    header, _, values = (
+        [cell.strip() for cell in line.split("|")] for line in lines[row - 2 :][:3]
+    )
+    return dict(zip(header, values))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("datasets")
+    make_demo_data(root, sizes=Sizes(train_ids=10, test_ids=5, images=4))
+    return root
+
+
+@pytest.fixture(scope="module")
+def straight(data, tmp_path_factory):
+    """Five iterations without a break."""
+    output = tmp_path_factory.mktemp("straight")
+    printed = train_net(data, "OUTPUT_DIR", str(output), "SOLVER.STOP_ITERS", "5")
+    return output, printed
+
+
+def test_training_leaves_logs_pictures_scores_and_a_model(straight):
+    output, printed = straight
+    assert {path.name for path in output.iterdir()} >= {
+        "cmc_CUHK03.png",
+        "config.yaml",
+        "last_checkpoint",
+        "log.txt",
+        "metrics.json",
+        "model_final.ckpt",
+        "ranklist_CUHK03.png",
+        "training_curves.png",
+    }
+    assert 0 < float(scores(printed)["mAP"]) < 100
+    records = [json.loads(line) for line in (output / "metrics.json").read_text().splitlines()]
+    basic = {record["iteration"] for record in records if "total_loss" in record}
+    meta = {record["iteration"] for record in records if "meta_total_loss" in record}
+    assert basic == {0, 1, 2, 3, 4}
+    assert meta == {0, 3}
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(data, straight, tmp_path):
+    output, printed = straight
+    train_net(data, "OUTPUT_DIR", str(tmp_path), "SOLVER.STOP_ITERS", "3")
+    resumed = train_net(data, "--resume", "OUTPUT_DIR", str(tmp_path), "SOLVER.STOP_ITERS", "5")
+    assert "Resumed at iteration 3" in resumed
+    assert scores(resumed) == scores(printed)
+    want = read_checkpoint(output / "model_final.ckpt")
+    got = read_checkpoint(tmp_path / "model_final.ckpt")
+    assert got.extra["iteration"] == want.extra["iteration"] == 5
+    assert got.extra["positions"] == want.extra["positions"]
+    for mine, theirs in ((got.model, want.model), *zip(got.states.values(), want.states.values())):
+        assert mine.keys() == theirs.keys()
+        different = [name for name in mine if (mine[name] != theirs[name]).any()]
+        assert different == []
+
+
+def test_eval_only_gives_the_scores_of_training_and_works_on_every_data_set(
+    data, straight, tmp_path
+):
+    output, printed = straight
+    names = ("Market1501", "MSMT17", "cuhkSYSU", "CUHK03")
+    words = ("MODEL.WEIGHTS", str(output / "model_final.ckpt"), "DATASETS.TESTS", str(names))
+    evaluated = train_net(data, "--eval-only", *words, "OUTPUT_DIR", str(tmp_path))
+    assert scores(evaluated) == scores(printed)
+    for name in names:
+        assert 0 < float(scores(evaluated, name)["mAP"]) < 100
+        assert (tmp_path / f"ranklist_{name}.png").is_file()

@@ -1,0 +1,91 @@
+"""Make the demo data: `python tools/make_demo_data.py [--root datasets/demo] [--seed 0]`.
+
+Writes Market1501, MSMT17, CUHK03 and CUHK-SYSU, small, with rendered pedestrians, in the layouts
+of the real sets: file names, list files and .mat files. FASTREID_DATASETS=datasets/demo reads them.
+
+The pictures are neither solved nor hopeless before anything is trained. Measured with the default
+sizes and seed 0, mAP of raw 16x32 thumbnails by cosine, of HSV histograms in six bands, and of a
+random order:
+
+    Market1501   14.6 %   16.4 %   5.6 %
+    MSMT17       18.7 %   16.9 %   6.1 %
+    CUHK03       21.6 %   14.1 %   4.3 %
+    cuhkSYSU     19.9 %   14.3 %   5.5 %
+
+All four take about half a minute on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fastreid.data.demo import DEMO_DATASETS, Sizes, make_demo_data
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    sizes = Sizes()
+    parser = argparse.ArgumentParser(
+        description="Write four small re-identification data sets with rendered pedestrians, in "
+        "the layouts of the real ones.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--root", default="datasets/demo", help="folder for the data sets")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
+    parser.add_argument(
+        "--train-ids", type=int, default=sizes.train_ids, help="persons to train on, per set"
+    )
+    parser.add_argument(
+        "--test-ids", type=int, default=sizes.test_ids, help="other persons, to find, per set"
+    )
+    parser.add_argument(
+        "--images", type=int, default=sizes.images, help="pictures of each person, 4 to 10"
+    )
+    parser.add_argument(
+        "--datasets",
+        nargs="+",
+        metavar="NAME",
+        default=list(DEMO_DATASETS),
+        help="which data sets",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace demo data of other settings; other folders are never touched",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the data and say where they are; a mistake of the user ends in one line."""
+    args = parse_arguments(argv)
+    start = time.perf_counter()
+    try:
+        made = make_demo_data(
+            args.root,
+            seed=args.seed,
+            sizes=Sizes(args.train_ids, args.test_ids, args.images),
+            names=args.datasets,
+            overwrite=args.overwrite,
+        )
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        print(f"make_demo_data.py: {error}", file=sys.stderr)
+        return 1
+    for entry in made:
+        print(f"{entry.folder}: {'already there' if entry.kept else 'written'}")
+    print(
+        f"Each set: {args.train_ids} training and {args.test_ids} test persons, {args.images} "
+        f"pictures each; {time.perf_counter() - start:.0f} s.\n"
+        f"Use them with FASTREID_DATASETS={args.root}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
