@@ -183,9 +183,9 @@ def _dataloader() -> CN:
 
 def _solver() -> CN:
     solver = CN()
-    # Mixed precision, on devices that have it.
+    # Mixed precision; without effect so far: everything is computed in float32.
     solver.AMP = CN({"ENABLED": False})
-    # "SGD", "Adam" or "AdamW".
+    # "SGD" or "Adam".
     solver.OPT = "Adam"
     # Images per basic step over all devices; each ACL domain loader gives half as many.
     solver.IMS_PER_BATCH = 64
@@ -253,6 +253,6 @@ def _test() -> CN:
     test.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
     # k-reciprocal re-ranking (Zhong et al., CVPR 2017).
     test.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
-    # Re-estimate batch-norm statistics before evaluation.
+    # Re-estimate batch-norm statistics before evaluation; without effect so far.
     test.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
     return test

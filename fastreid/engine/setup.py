@@ -65,10 +65,20 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     target = set_device_and_mode(cfg)
     logger.info("Running on %s in %s mode", target, cfg.MODE)
     seed_all_rng(cfg.SEED)
-    if cfg.SOLVER.AMP.ENABLED:
-        logger.info("SOLVER.AMP.ENABLED is ignored: everything is computed in float32")
+    for key in _settings_without_effect(cfg):
+        logger.warning("%s is set, but has no effect in this version", key)
     if is_main_process():
         write_config(cfg)
+
+
+def _settings_without_effect(cfg: CfgNode) -> list[str]:
+    """Name what fast-reid's configs may ask for and this toolbox does not do."""
+    asked_for = {
+        "SOLVER.AMP.ENABLED": cfg.SOLVER.AMP.ENABLED,
+        "TEST.PRECISE_BN.ENABLED": cfg.TEST.PRECISE_BN.ENABLED,
+        "KD.MODEL_CONFIG": cfg.KD.MODEL_CONFIG,
+    }
+    return [key for key, value in asked_for.items() if value]
 
 
 def set_device_and_mode(cfg: CfgNode) -> str:

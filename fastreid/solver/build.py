@@ -34,7 +34,7 @@ def build_optimizer(
     Args:
         cfg: the whole configuration.
         parameters: what it moves, named from the model's root.
-        with_momentum: False for ACL's meta optimizer, which is SGD without momentum.
+        with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:
         A cell that takes gradients in the order of its `parameters`, with `base_lrs`,

@@ -9,6 +9,8 @@ from importlib import metadata
 
 from tabulate import tabulate
 
+from fastreid import __version__
+
 _PACKAGES = (
     "mindspore",
     "numpy",
@@ -41,7 +43,7 @@ def collect_env_info() -> str:
         ("platform", platform.platform()),
         ("python", sys.version.replace("\n", " ")),
         ("processors", str(os.cpu_count())),
-        ("fastreid", metadata_version("fastreid-mindspore")),
+        ("fastreid", __version__),
     ]
     rows += [(package, metadata_version(package)) for package in _PACKAGES]
     rows += [(name, os.environ.get(name, "<not set>")) for name in _VARIABLES]

@@ -1,4 +1,4 @@
-"""The recent past of one number, and its mean over all time."""
+"""The recent past of one number."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ class HistoryBuffer:
     """Values of one scalar by iteration.
 
     Args:
-        max_length: how many recent values are kept; older ones still count in `global_avg`.
+        max_length: how many recent values are kept.
     """
 
     def __init__(self, max_length: int = 1_000_000) -> None:
         self._values: deque[tuple[float, int]] = deque(maxlen=max_length)
-        self._count = 0
-        self._sum = 0.0
 
     def update(self, value: float, iteration: int) -> None:
         """Add a value."""
         self._values.append((value, iteration))
-        self._count += 1
-        self._sum += value
 
     def latest(self) -> float:
         """Give the last value."""
@@ -36,10 +32,6 @@ class HistoryBuffer:
     def avg(self, window: int) -> float:
         """Mean of the last `window` values."""
         return float(np.mean(self._recent(window)))
-
-    def global_avg(self) -> float:
-        """Mean of all values ever added."""
-        return self._sum / self._count
 
     def values(self) -> list[tuple[float, int]]:
         """All kept values with their iterations."""

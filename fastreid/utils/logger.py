@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from pathlib import Path
 
 from termcolor import colored
@@ -82,41 +81,3 @@ def _writes_to(handler: logging.Handler, path: Path) -> bool:
 def _log_path(output: Path, rank: int) -> Path:
     path = output if output.suffix in (".txt", ".log") else output / "log.txt"
     return path if rank == 0 else path.with_name(f"{path.name}.rank{rank}")
-
-
-class EverySeconds:
-    """Lets something through at most once in a while.
-
-    Args:
-        seconds: the least time between two.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last: float | None = None
-
-    def due(self) -> bool:
-        """Tell whether it is time again; if so, the clock starts anew."""
-        now = time.monotonic()
-        if self._last is not None and now - self._last < self._seconds:
-            return False
-        self._last = now
-        return True
-
-
-_timers: dict[tuple[str, int], EverySeconds] = {}
-
-
-def log_every_n_seconds(level: int, message: str, seconds: float = 1, *, name: str) -> None:
-    """Log a message unless the same line of code did so a short while ago.
-
-    Args:
-        level: as in `logging`, for example ``logging.INFO``.
-        message: the text.
-        seconds: the least time between two messages.
-        name: of the logger.
-    """
-    frame = sys._getframe(1)
-    place = (frame.f_code.co_filename, frame.f_lineno)
-    if _timers.setdefault(place, EverySeconds(seconds)).due():
-        logging.getLogger(name).log(level, message)

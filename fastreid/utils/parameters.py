@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mindspore import Parameter, nn, ops
-
-_STATISTICS = ("moving_mean", "moving_variance")
+from mindspore import Parameter, ops
 
 
 @contextmanager
@@ -23,12 +21,3 @@ def restored(parameters: Sequence[Parameter]) -> Iterator[None]:
     finally:
         for parameter, value in zip(parameters, saved):
             ops.assign(parameter, value)
-
-
-def running_stats(cell: nn.Cell) -> list[Parameter]:
-    """List the running means and variances, (C,) each, of all norm layers inside a cell."""
-    return [
-        parameter
-        for parameter in cell.get_parameters()
-        if parameter.name.rpartition(".")[2] in _STATISTICS
-    ]

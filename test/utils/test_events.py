@@ -1,0 +1,145 @@
+import json
+import logging
+import math
+import sys
+
+import pytest
+
+from fastreid.utils.events import (
+    CommonMetricPrinter,
+    EventStorage,
+    JSONWriter,
+    TensorboardXWriter,
+    get_event_storage,
+)
+
+
+def test_the_innermost_storage_is_the_current_one():
+    with pytest.raises(RuntimeError, match="There is no event storage here"):
+        get_event_storage()
+    with EventStorage() as outer:
+        with EventStorage(5) as inner:
+            assert get_event_storage() is inner
+            assert inner.iter == 5
+        assert get_event_storage() is outer
+
+
+def test_a_storage_ends_with_its_block_after_an_error_too():
+    with pytest.raises(KeyError), EventStorage():
+        raise KeyError
+    with pytest.raises(RuntimeError):
+        get_event_storage()
+
+
+def test_noisy_scalars_are_shown_as_medians_and_others_as_they_are():
+    storage = EventStorage()
+    for iteration, value in enumerate([1.0, 9.0, 2.0]):
+        storage.iter = iteration
+        storage.put_scalar("noisy", value)
+        storage.put_scalar("exact", value, smoothing_hint=False)
+    assert storage.latest_with_smoothing_hint(20) == {"noisy": (2.0, 2), "exact": (2.0, 2)}
+    storage.iter = 3
+    storage.put_scalar("noisy", 100.0)
+    assert storage.latest_with_smoothing_hint(3)["noisy"] == (9.0, 3)
+    assert storage.latest()["noisy"] == (100.0, 3)
+
+
+def test_a_scalar_keeps_its_hint():
+    storage = EventStorage()
+    storage.put_scalar("loss", 1)
+    with pytest.raises(ValueError, match="'loss' was put with smoothing_hint=True before"):
+        storage.put_scalar("loss", 1, smoothing_hint=False)
+
+
+def test_an_unknown_scalar_names_the_known_ones():
+    storage = EventStorage()
+    storage.put_scalar("loss", 1)
+    with pytest.raises(KeyError, match=r"No scalar 'los' was put; there are \['loss'\]"):
+        storage.history("los")
+
+
+def test_metrics_json_has_a_line_per_iteration_with_news(tmp_path):
+    path = tmp_path / "new" / "metrics.json"
+    writer = JSONWriter(path)
+    with EventStorage() as storage:
+        storage.put_scalars(loss_cls=2.0, total_loss=3.0)
+        writer.write()
+        writer.write()
+        storage.iter, storage.epoch = 4, 1
+        storage.put_scalar("loss_cls", math.nan)
+        storage.iter = 5
+        storage.put_scalar("lr", 0.1)
+        writer.write()
+    writer.close()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert records[0] == {"iteration": 0, "epoch": 0, "loss_cls": 2.0, "total_loss": 3.0}
+    assert records[1]["iteration"] == 4
+    assert records[1]["epoch"] == 1
+    assert math.isnan(records[1]["loss_cls"])
+    assert records[2] == {"iteration": 5, "epoch": 1, "lr": 0.1}
+    assert len(records) == 3
+
+
+def test_a_resumed_run_goes_on_in_metrics_json(tmp_path):
+    for iteration in (0, 7):
+        writer = JSONWriter(tmp_path / "metrics.json")
+        with EventStorage(iteration) as storage:
+            storage.put_scalar("loss", iteration)
+            writer.write()
+        writer.close()
+    lines = (tmp_path / "metrics.json").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == [0, 7]
+
+
+def test_tensorboard_files_hold_the_scalars(tmp_path, caplog):
+    pytest.importorskip("tensorboardX")
+    writer = TensorboardXWriter(tmp_path)
+    with EventStorage() as storage, caplog.at_level(logging.INFO):
+        storage.put_scalar("loss_cls", 2.0)
+        writer.write()
+    writer.close()
+    (events,) = tmp_path.glob("events.out.tfevents.*")
+    assert b"loss_cls" in events.read_bytes()
+    assert caplog.text == ""
+
+
+def test_without_tensorboardx_one_line_says_how_to_get_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with EventStorage() as storage, caplog.at_level(logging.INFO):
+        writer = TensorboardXWriter(tmp_path)
+        storage.put_scalar("loss", 1.0)
+        writer.write()
+        writer.close()
+    assert caplog.text.count("pip install tensorboardX") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_progress_line_says_what_a_person_wants_to_know(caplog):
+    printer = CommonMetricPrinter(max_iter=101)
+    with EventStorage() as storage, caplog.at_level(logging.INFO):
+        for iteration, seconds in enumerate([2.0, 1.0, 3.0]):
+            storage.iter = iteration
+            storage.put_scalar("time", seconds)
+        storage.put_scalar("data_time", 0.25)
+        storage.put_scalars(
+            loss_cls=2.0,
+            total_loss=3.5,
+            meta_total_loss=2.5,
+            meta_loss_stc=0.1,
+            smoothing_hint=False,
+        )
+        storage.put_scalar("lr", 0.04, smoothing_hint=False)
+        printer.write()
+    (record,) = caplog.records
+    line = record.getMessage()
+    assert line.startswith(
+        "eta: 0:03:16  epoch/iter: 0/2  total_loss: 3.5  meta_total_loss: 2.5  loss_cls: 2  "
+        "data_time: 0.2500  time: 2.0000  lr: 4.00e-02  max_mem: "
+    )
+    assert "stc" not in line
+
+
+def test_before_the_first_measured_step_the_time_left_is_unknown(caplog):
+    with EventStorage(), caplog.at_level(logging.INFO):
+        CommonMetricPrinter(max_iter=10).write()
+    assert "eta: N/A  epoch/iter: 0/0" in caplog.text
