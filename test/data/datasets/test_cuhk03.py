@@ -1,0 +1,203 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import io
+
+from fastreid.data.datasets import CUHK03
+
+from .layouts import names_of, write_cuhk03_splits
+
+# Camera pair, person, cell -> gray value; persons 1_002 and 2_002 are there to be found.
+CELLS = {
+    (1, 1, 1): 10,
+    (1, 1, 6): 20,
+    (1, 2, 1): 30,
+    (1, 2, 6): 40,
+    (1, 2, 7): 50,
+    (2, 1, 1): 60,
+    (2, 2, 10): 70,
+}
+NAMES = [
+    f"{pair}_{person:03d}_{1 if cell <= 5 else 2}_{cell:02d}.png" for pair, person, cell in CELLS
+]
+
+
+def write_release(root, splits=((1, 2), (2, 2))):
+    """cuhk-03.mat as MATLAB 7.3 writes it: references, and axes in reverse order."""
+    h5py = pytest.importorskip("h5py")
+    folder = root / "cuhk03_new" / "cuhk03_release"
+    folder.mkdir(parents=True)
+    with h5py.File(folder / "cuhk-03.mat", "w") as mat:
+
+        def store(values):
+            members = mat.require_group("#refs#")
+            return members.create_dataset(str(len(members)), data=values).ref
+
+        for kind in ("labeled", "detected"):
+            pairs = np.empty((1, 2), h5py.ref_dtype)
+            for pair in (1, 2):
+                cells = np.empty((10, 2), h5py.ref_dtype)
+                for person in (1, 2):
+                    for cell in range(1, 11):
+                        gray = CELLS.get((pair, person, cell))
+                        empty = np.zeros(2, np.uint64)
+                        image = empty if gray is None else np.full((3, 4, 8), gray, np.uint8)
+                        cells[cell - 1, person - 1] = store(image)
+                pairs[0, pair - 1] = store(cells)
+            mat[kind] = pairs
+        testsets = np.empty((1, 20), h5py.ref_dtype)
+        testsets[0] = [store(np.array(splits, float).T) for _ in range(20)]
+        mat["testsets"] = testsets
+    return folder / "cuhk-03.mat"
+
+
+def write_protocol(root, boxes="labeled"):
+    files = np.empty((len(NAMES), 1), object)
+    files[:, 0] = NAMES
+    table = {
+        "filelist": files,
+        "labels": np.array([[5, 5, 9, 9, 9, 3, 4]], float).T,
+        "train_idx": np.array([[1, 2, 6]], float).T,
+        "query_idx": np.array([[3, 7]], float).T,
+        "gallery_idx": np.array([[4, 5]], float).T,
+    }
+    path = root / "cuhk03_new" / f"cuhk03_new_protocol_config_{boxes}.mat"
+    io.savemat(path, table)
+    return path
+
+
+def test_prepared_files_of_another_machine_are_used(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    folder = write_cuhk03_splits(tmp_path)
+    cuhk03 = CUHK03(tmp_path)
+    assert names_of(cuhk03.train) == [
+        ("1_001_1_01.png", "CUHK03_0", "CUHK03_0"),
+        ("1_001_2_06.png", "CUHK03_0", "CUHK03_1"),
+        ("2_001_1_01.png", "CUHK03_1", "CUHK03_0"),
+    ]
+    assert names_of(cuhk03.query) == [("1_002_1_01.png", 41, 0)]
+    assert names_of(cuhk03.gallery) == [("1_002_2_06.png", 41, 1)]
+    assert {Path(path).parent for path, _, _ in cuhk03.train} == {folder / "images_labeled"}
+
+
+def test_paths_of_windows_are_understood(tmp_path):
+    write_cuhk03_splits(tmp_path, written_at="D:\\reid\\cuhk03_new")
+    split = tmp_path / "cuhk03_new" / "splits_new_labeled.json"
+    split.write_text(split.read_text().replace("/", "\\\\"))
+    assert len(CUHK03(tmp_path).train) == 3
+
+
+def test_the_new_protocol_is_prepared_from_the_mat_files(tmp_path):
+    write_release(tmp_path)
+    write_protocol(tmp_path)
+    cuhk03 = CUHK03(tmp_path)
+    # Training identities are numbered anew, in the order of their labels: 3 and 5.
+    assert names_of(cuhk03.train) == [
+        ("1_001_1_01.png", "CUHK03_1", "CUHK03_0"),
+        ("1_001_2_06.png", "CUHK03_1", "CUHK03_1"),
+        ("2_001_1_01.png", "CUHK03_0", "CUHK03_0"),
+    ]
+    assert names_of(cuhk03.query) == [("1_002_1_01.png", 9, 0), ("2_002_2_10.png", 4, 1)]
+    assert names_of(cuhk03.gallery) == [("1_002_2_06.png", 9, 1), ("1_002_2_07.png", 9, 1)]
+    folder = tmp_path / "cuhk03_new"
+    assert sorted(path.name for path in (folder / "images_labeled").iterdir()) == sorted(NAMES)
+    image = Image.open(folder / "images_labeled" / "1_002_2_07.png")
+    assert image.size == (4, 8)
+    assert image.getpixel((0, 0)) == (50, 50, 50)
+    (split,) = json.loads((folder / "splits_new_labeled.json").read_text())
+    assert (split["num_train_pids"], split["num_train_imgs"]) == (2, 3)
+    assert not (folder / "images_detected").exists()
+
+
+def test_the_classic_protocol_has_twenty_splits(tmp_path):
+    write_release(tmp_path)
+    cuhk03 = CUHK03(tmp_path, cuhk03_labeled=False, cuhk03_classic_split=True, split_id=19)
+    assert names_of(cuhk03.train) == [
+        ("1_001_1_01.png", "CUHK03_0", "CUHK03_0"),
+        ("1_001_2_06.png", "CUHK03_0", "CUHK03_1"),
+        ("2_001_1_01.png", "CUHK03_1", "CUHK03_0"),
+    ]
+    assert names_of(cuhk03.query) == names_of(cuhk03.gallery)
+    assert names_of(cuhk03.query)[0] == ("1_002_1_01.png", 0, 0)
+    assert names_of(cuhk03.query)[-1] == ("2_002_2_10.png", 1, 1)
+    with pytest.raises(ValueError, match=r"split_id is 20; .*classic_detected\.json has 20 split"):
+        CUHK03(tmp_path, cuhk03_labeled=False, cuhk03_classic_split=True, split_id=20).train  # noqa: B018
+
+
+def test_combineall_trains_on_the_test_persons_too(tmp_path):
+    write_cuhk03_splits(tmp_path)
+    added = names_of(CUHK03(tmp_path, combineall=True).train)[3:]
+    assert added == [
+        ("1_002_1_01.png", "CUHK03_test_41", "CUHK03_test_0"),
+        ("1_002_2_06.png", "CUHK03_test_41", "CUHK03_test_1"),
+    ]
+
+
+def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(tmp_path, monkeypatch):
+    write_release(tmp_path)
+    write_protocol(tmp_path)
+    save, calls = Image.Image.save, []
+
+    def fail_late(self, path):
+        calls.append(path)
+        if len(calls) == 4:
+            raise OSError("No space left on device")
+        save(self, path)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(Image.Image, "save", fail_late)
+        CUHK03(tmp_path).train  # noqa: B018
+    left = sorted(path.name for path in (tmp_path / "cuhk03_new").iterdir())
+    assert left == ["cuhk03_new_protocol_config_labeled.mat", "cuhk03_release"]
+    assert len(CUHK03(tmp_path).train) == 3
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"CUHK03: the folder .*cuhk03_new is missing"):
+        CUHK03(tmp_path)
+    (tmp_path / "cuhk03_new").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"CUHK03: the file .*cuhk-03\.mat is missing"):
+        CUHK03(tmp_path).train  # noqa: B018
+    write_release(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"protocol_config_labeled\.mat is missing"):
+        CUHK03(tmp_path).train  # noqa: B018
+
+
+def test_an_image_that_the_split_lists_but_is_not_there_is_named(tmp_path):
+    folder = write_cuhk03_splits(tmp_path)
+    (folder / "images_labeled" / "1_002_2_06.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1_002_2_06\.png, listed in .*new_labeled\.json"):
+        CUHK03(tmp_path).gallery  # noqa: B018
+
+
+def test_without_h5py_the_message_says_what_to_do(tmp_path, monkeypatch):
+    write_release(tmp_path)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"needs h5py: pip install h5py\. Or put the prep"
+    ):
+        CUHK03(tmp_path).train  # noqa: B018
+
+
+def test_damaged_files_are_named(tmp_path):
+    folder = write_cuhk03_splits(tmp_path)
+    split = folder / "splits_new_labeled.json"
+    split.write_text(split.read_text()[:-5])
+    with pytest.raises(ValueError, match=r"splits_new_labeled\.json is not JSON .*; remove it"):
+        CUHK03(tmp_path).train  # noqa: B018
+    split.write_text('[{"train": []}]')
+    with pytest.raises(ValueError, match=r"Split 0 of .*new_labeled\.json has no 'query'"):
+        CUHK03(tmp_path).train  # noqa: B018
+    release = write_release(tmp_path)
+    split.unlink()
+    config = write_protocol(tmp_path)
+    config.write_bytes(b"MATLAB")
+    with pytest.raises(ValueError, match=r"config_labeled\.mat is not a file of the new protocol"):
+        CUHK03(tmp_path).train  # noqa: B018
+    release.write_bytes(b"HDF")
+    with pytest.raises(ValueError, match=r"cuhk-03\.mat is damaged"):
+        CUHK03(tmp_path, cuhk03_labeled=False).train  # noqa: B018
