@@ -160,26 +160,20 @@ class JSONWriter(EventWriter):
     """
 
     def __init__(self, json_file: str | Path, window_size: int = 1) -> None:
-        path = Path(json_file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        self._path = Path(json_file)
         self._new = _NewScalars(window_size)
 
     def write(self) -> None:
-        """Append the lines and flush them."""
+        """Append the lines."""
         storage = get_event_storage()
         records: dict[int, dict[str, Any]] = defaultdict(dict)
         for name, (value, iteration) in self._new.take(storage).items():
             records[iteration]["iteration"] = iteration
             records[iteration]["epoch"] = storage.epoch_of_latest(name)
             records[iteration][name] = value
-        for iteration in sorted(records):
-            self._file.write(json.dumps(records[iteration]) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(records[iteration]) + "\n" for iteration in sorted(records))
 
 
 class TensorboardXWriter(EventWriter):
@@ -191,21 +185,24 @@ class TensorboardXWriter(EventWriter):
     """
 
     def __init__(self, log_dir: str | Path, window_size: int = 1) -> None:
-        self._writer = None
+        self._log_dir = str(log_dir)
         self._new = _NewScalars(window_size)
+        self._writer: Any = None
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
+            SummaryWriter = None
             logger.info(
                 "No TensorBoard files: tensorboardX is not installed (pip install tensorboardX)"
             )
-            return
-        self._writer = SummaryWriter(str(log_dir))
+        self._make_writer = SummaryWriter
 
     def write(self) -> None:
         """Write what is new."""
-        if self._writer is None:
+        if self._make_writer is None:
             return
+        # Made when there is something to write: a trainer that never runs leaves no file.
+        self._writer = self._writer or self._make_writer(self._log_dir)
         for name, (value, iteration) in self._new.take(get_event_storage()).items():
             self._writer.add_scalar(name, value, iteration)
 

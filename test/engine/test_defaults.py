@@ -1,0 +1,111 @@
+"""The plain fast-reid path through the trainer of a config, on files."""
+
+import json
+
+import mindspore as ms
+import pytest
+
+from fastreid.config import get_cfg
+from fastreid.data.demo import Sizes, make_demo_data
+from fastreid.engine import DefaultTrainer, MetaTrainer, SimpleTrainer
+from fastreid.utils.checkpoint_file import read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("datasets")
+    make_demo_data(root, sizes=Sizes(5, 5, 4), names=["Market1501", "cuhkSYSU"])
+    return root
+
+
+@pytest.fixture
+def cfg(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTREID_DATASETS", str(data))
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_seed(0)
+    cfg = get_cfg()
+    cfg.merge_from_list(
+        [
+            *("MODEL.BACKBONE.DEPTH", "tiny", "MODEL.BACKBONE.FEAT_DIM", "512"),
+            *("MODEL.HEADS.WITH_BNNECK", "True", "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)"),
+            *("INPUT.SIZE_TRAIN", "(64, 32)", "INPUT.SIZE_TEST", "(64, 32)"),
+            *("SOLVER.IMS_PER_BATCH", "10", "SOLVER.MAX_EPOCH", "2", "SOLVER.LOG_PERIOD", "1"),
+            *("SOLVER.WARMUP_ITERS", "0", "SOLVER.CHECKPOINT_PERIOD", "1"),
+            *("TEST.EVAL_PERIOD", "1", "TEST.IMS_PER_BATCH", "16", "DATALOADER.NUM_WORKERS", "0"),
+            *("OUTPUT_DIR", str(tmp_path)),
+        ]
+    )
+    return cfg
+
+
+def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path):
+    trainer = DefaultTrainer(cfg)
+    assert type(trainer._trainer) is SimpleTrainer
+    assert trainer.iters_per_epoch == 2
+    results = trainer.train()
+    assert 0 < results["Market1501"]["mAP"] < 100
+    records = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
+    assert [r["iteration"] for r in records if "loss_cls" in r] == [0, 1, 2, 3]
+    assert [r["iteration"] for r in records if "Market1501/mAP" in r] == [1, 3]
+    names = {path.name for path in tmp_path.glob("*.ckpt")}
+    assert names == {"model_best.ckpt", "model_0000.ckpt", "model_final.ckpt"}
+    extra = read_checkpoint(tmp_path / "model_final.ckpt").extra
+    assert extra["iteration"] == 4
+    assert extra["best_metric"] >= trainer._target_metric()
+
+
+def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
+    cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
+    cfg.merge_from_list(["SOLVER.STOP_ITERS", "2", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    trainer = DefaultTrainer(cfg)
+    weight = trainer.model.backbone.conv1.weight
+    seen = [weight.asnumpy().copy()]
+    step = trainer._trainer.run_step
+    trainer._trainer.run_step = lambda: (step(), seen.append(weight.asnumpy().copy()))
+    trainer.train()
+    assert (seen[0] == seen[1]).all()
+    assert (seen[1] != seen[2]).any()
+
+
+def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
+    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
+    cfg.DATASETS.NAMES = ("Market1501", "cuhkSYSU")
+    cfg.SOLVER.IMS_PER_BATCH = 16
+    with_meta = DefaultTrainer(cfg)
+    assert isinstance(with_meta._trainer, MetaTrainer)
+    assert len(with_meta.domain_loaders) == 2
+    with_meta.close()
+    cfg.SOLVER.META.PERIOD = 0
+    without = DefaultTrainer(cfg)
+    assert type(without._trainer) is SimpleTrainer
+    without.close()
+
+
+def test_a_training_set_smaller_than_a_batch_is_refused(cfg):
+    cfg.SOLVER.IMS_PER_BATCH = 64
+    with pytest.raises(ValueError, match=r"have 20 images, fewer than SOLVER.IMS_PER_BATCH \(64\)"):
+        DefaultTrainer(cfg)
+
+
+def test_a_part_to_freeze_that_the_model_lacks_is_named(cfg):
+    cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['neck']", "SOLVER.FREEZE_ITERS", "1"])
+    with pytest.raises(ValueError, match="FREEZE_LAYERS names 'neck', which the model does not"):
+        DefaultTrainer(cfg)
+
+
+def test_weights_of_another_run_may_have_other_classifiers(cfg, tmp_path):
+    cfg.merge_from_list(["SOLVER.STOP_ITERS", "1", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    trainer = DefaultTrainer(cfg)
+    trainer.train()
+    cfg.DATASETS.NAMES = ("Market1501", "cuhkSYSU")
+    cfg.MODEL.WEIGHTS = str(tmp_path / "model_final.ckpt")
+    cfg.OUTPUT_DIR = str(tmp_path / "second")
+    (tmp_path / "second").mkdir()
+    second = DefaultTrainer(cfg)
+    second.resume_or_load(resume=True)
+    assert second.start_iter == 0
+    assert second.model.heads.weight.shape == (10, 512)
+    mine, theirs = second.model.backbone.conv1.weight, trainer.model.backbone.conv1.weight
+    assert (mine.asnumpy() == theirs.asnumpy()).all()
+    second.close()

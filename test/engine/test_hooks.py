@@ -1,0 +1,166 @@
+import logging
+
+import pytest
+
+from fastreid.engine import TrainerBase, hooks
+from fastreid.utils.checkpoint import PeriodicCheckpointer
+
+
+class Idle(TrainerBase):
+    """Counts; puts a loss at every iteration."""
+
+    def __init__(self, fail_at=None):
+        super().__init__()
+        self.fail_at = fail_at
+
+    def run_step(self):
+        if self.iter == self.fail_at:
+            raise RuntimeError("stop here")
+        self.storage.put_scalar("loss", self.iter)
+
+
+class Notes:
+    """Stands for a writer, an evaluation and a checkpointer; notes what is asked of it."""
+
+    def __init__(self, metrics=()):
+        self.log = []
+        self.metrics = list(metrics)
+        self.metric = None
+
+    def write(self):
+        self.log.append("write")
+
+    def close(self):
+        self.log.append("close")
+
+    def evaluate(self):
+        self.metric = self.metrics.pop(0)
+        self.log.append("evaluate")
+        return {"Market1501": {"mAP": self.metric, "name": "not a number"}}
+
+    def save(self, name, **extra):
+        self.log.append(f"{name}:{extra['iteration']}")
+
+
+def run(hooks_, *, max_iter=6, iters_per_epoch=2, start_iter=0, trainer=None):
+    trainer = trainer or Idle()
+    trainer.register_hooks(hooks_)
+    trainer.train(start_iter, max_iter, iters_per_epoch)
+    return trainer
+
+
+def checkpoints(notes, trainer, period=0, best=None):
+    return hooks.CheckpointHook(
+        PeriodicCheckpointer(notes, period, best_metric=best),
+        metric=lambda: notes.metric,
+        extra=lambda: {"iteration": trainer.iter},
+    )
+
+
+def test_the_first_iteration_which_compiles_is_not_timed():
+    trainer = run([hooks.IterationTimer()], start_iter=3)
+    assert [i for _, i in trainer.storage.history("time").values()] == [4, 5]
+
+
+class Rates:
+    base_lrs = (0.1, 0.2)
+
+    def __init__(self):
+        self.set = []
+
+    def set_learning_rates(self, rates):
+        self.set.append(tuple(rates))
+
+
+class Doubling:
+    def rate(self, iteration, base_lr):
+        return base_lr * 2**iteration
+
+
+def test_every_group_gets_its_rate_before_each_iteration_and_the_first_is_logged():
+    basic, meta = Rates(), Rates()
+    trainer = run([hooks.LRScheduler([basic, meta], Doubling())], start_iter=1, max_iter=3)
+    assert basic.set == meta.set == [(0.2, 0.4), (0.4, 0.8)]
+    assert trainer.storage.history("lr").values() == [(0.2, 1), (0.4, 2)]
+
+
+@pytest.mark.parametrize(("period", "count"), [(0, 1), (1, 3), (2, 2), (5, 1)])
+def test_evaluation_comes_every_period_and_once_at_the_end(period, count):
+    notes = Notes([1.0] * 9)
+    trainer = run([hooks.EvalHook(period, notes.evaluate)])
+    assert notes.log == ["evaluate"] * count
+    assert trainer.storage.latest()["Market1501/mAP"] == (1.0, 5)
+    assert "Market1501/name" not in trainer.storage.latest()
+
+
+def test_a_run_that_stops_in_an_epoch_is_evaluated_and_saved():
+    notes, trainer = Notes([0.5]), Idle()
+    run(
+        [hooks.EvalHook(0, notes.evaluate), checkpoints(notes, trainer)],
+        trainer=trainer,
+        max_iter=3,
+    )
+    assert notes.log == ["evaluate", "model_best:3", "model_final:3"]
+
+
+def test_checkpoints_follow_evaluations():
+    notes, trainer = Notes([0.5, 0.4, 0.6]), Idle()
+    run(
+        [hooks.EvalHook(1, notes.evaluate), checkpoints(notes, trainer, period=1, best=0.45)],
+        trainer=trainer,
+    )
+    assert [entry for entry in notes.log if entry != "evaluate"] == [
+        "model_best:2",
+        "model_0000:2",
+        "model_0001:4",
+        "model_best:6",
+        "model_final:6",
+    ]
+
+
+def test_a_failed_evaluation_costs_no_checkpoint():
+    notes, trainer = Notes(), Idle()
+    with pytest.raises(IndexError):
+        run(
+            [hooks.EvalHook(0, notes.evaluate), checkpoints(notes, trainer)],
+            trainer=trainer,
+        )
+    assert notes.log == ["model_final:6"]
+
+
+def test_a_run_that_fails_is_neither_evaluated_nor_saved():
+    notes, trainer = Notes([1.0]), Idle(fail_at=3)
+    with pytest.raises(RuntimeError, match="stop here"):
+        run(
+            [hooks.EvalHook(0, notes.evaluate), checkpoints(notes, trainer)],
+            trainer=trainer,
+        )
+    assert notes.log == []
+
+
+def test_writers_write_every_period_at_epoch_ends_and_are_closed_after_an_error_too():
+    notes = Notes()
+    run([hooks.PeriodicWriter([notes], period=3)])
+    # Iterations 0, 2 and 5, three epochs, the end.
+    assert notes.log == ["write"] * 7 + ["close"]
+    failed = Notes()
+    with pytest.raises(RuntimeError):
+        run([hooks.PeriodicWriter([failed], period=3)], trainer=Idle(fail_at=1))
+    assert failed.log == ["write", "write", "close"]
+
+
+def test_curves_are_drawn_after_a_finished_run_only(tmp_path):
+    (tmp_path / "metrics.json").write_text(
+        "".join(f'{{"iteration": {i}, "total_loss": {9 - i}}}\n' for i in range(3))
+    )
+    with pytest.raises(RuntimeError):
+        run([hooks.TrainingCurves(tmp_path)], trainer=Idle(fail_at=1))
+    assert not (tmp_path / "training_curves.png").exists()
+    run([hooks.TrainingCurves(tmp_path)])
+    assert (tmp_path / "training_curves.png").stat().st_size > 1000
+
+
+def test_the_whole_time_is_logged(caplog):
+    with caplog.at_level(logging.INFO, logger="fastreid"):
+        run([hooks.IterationTimer()], start_iter=2)
+    assert "4 iterations in 0.0 s" in caplog.text
