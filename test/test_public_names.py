@@ -103,7 +103,7 @@ NAMES = {
         "get_event_storage",
     ),
     "fastreid.utils.history_buffer": ("HistoryBuffer",),
-    "fastreid.utils.logger": ("log_every_n_seconds", "setup_logger"),
+    "fastreid.utils.logger": ("setup_logger",),
     "fastreid.utils.registry": ("Registry",),
 }
 PACKAGES = sorted({".".join(module.split(".")[:2]) for module in NAMES} - {"fastreid.utils"})

@@ -191,6 +191,7 @@ class DefaultTrainer(TrainerBase):
             super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
         finally:
             self.close()
+        self._log_selection()
         return self.last_results
 
     def close(self) -> None:
@@ -250,6 +251,15 @@ class DefaultTrainer(TrainerBase):
             return None
         values = [results["metric"] for results in self.last_results.values()]
         return float(sum(values) / len(values))
+
+    def _log_selection(self) -> None:
+        last, best = self._target_metric(), self._periodic_checkpointer.best_metric
+        if last is not None and best is not None:
+            logger.info(
+                "Metric (mean of mAP and Rank-1, over test sets): %.2f after the last epoch; "
+                "%.2f in model_best, which was chosen on the test sets themselves",
+                *(last, best),
+            )
 
     def _checkpointables(self) -> dict[str, nn.Cell]:
         names = ("optimizer", "optimizer_frozen")

@@ -38,7 +38,8 @@ def cfg(data, tmp_path, monkeypatch):
     return cfg
 
 
-def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path):
+def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path, caplog):
+    caplog.set_level("INFO", logger="fastreid")
     trainer = DefaultTrainer(cfg)
     assert type(trainer._trainer) is SimpleTrainer
     assert trainer.iters_per_epoch == 2
@@ -51,7 +52,9 @@ def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path):
     assert names == {"model_best.ckpt", "model_0000.ckpt", "model_final.ckpt"}
     extra = read_checkpoint(tmp_path / "model_final.ckpt").extra
     assert extra["iteration"] == 4
-    assert extra["best_metric"] >= trainer._target_metric()
+    last, best = results["Market1501"]["metric"], extra["best_metric"]
+    assert best >= last
+    assert f"{last:.2f} after the last epoch; {best:.2f} in model_best" in caplog.text
 
 
 def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):

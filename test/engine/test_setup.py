@@ -1,8 +1,15 @@
+import logging
+
 import mindspore as ms
 import pytest
 
 from fastreid.config import get_cfg
-from fastreid.engine import complete_config, default_argument_parser, set_device_and_mode
+from fastreid.engine import (
+    complete_config,
+    default_argument_parser,
+    default_setup,
+    set_device_and_mode,
+)
 from fastreid.engine.setup import write_config
 
 
@@ -135,3 +142,21 @@ def test_the_command_line_is_fast_reids():
     assert (args.config_file, args.eval_only, args.num_gpus) == ("c.yml", True, 2)
     assert args.dist_url == "tcp://h:1"
     assert args.opts == ["MODEL.WEIGHTS", "w.ckpt"]
+
+
+def test_settings_without_effect_are_named(cfg, tmp_path, caplog):
+    cfg.merge_from_list(["SOLVER.AMP.ENABLED", "True", "TEST.PRECISE_BN.ENABLED", "True"])
+    cfg.merge_from_list(["OUTPUT_DIR", str(tmp_path)])
+    logger = logging.getLogger("fastreid")
+    try:
+        default_setup(cfg, default_argument_parser().parse_args([]))
+        written = (tmp_path / "log.txt").read_text()
+    finally:
+        for handler in list(logger.handlers):
+            handler.close()
+            logger.removeHandler(handler)
+        logger.propagate = True
+    for key in ("SOLVER.AMP.ENABLED", "TEST.PRECISE_BN.ENABLED"):
+        assert f"WARNING: {key} is set, but has no effect" in written
+    assert "KD.MODEL_CONFIG" not in written
+    assert (tmp_path / "config.yaml").is_file()
