@@ -89,7 +89,7 @@ def _new_split(config: Path, images: Path) -> dict[str, Any]:
             split: table[f"{split}_idx"].ravel().astype(int) - 1
             for split in ("train", "query", "gallery")
         }
-    except (ValueError, KeyError, NotImplementedError, io.matlab.MatReadError) as error:
+    except (LookupError, ValueError, NotImplementedError, io.matlab.MatReadError) as error:
         raise ValueError(
             f"{_NAME}: {config} is not a file of the new protocol ({error}); get it again."
         ) from error
