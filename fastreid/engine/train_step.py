@@ -8,6 +8,20 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.amp import all_finite
 
+# Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
+_descend = ops.MultitypeFuncGraph("descend")
+_sum = ops.MultitypeFuncGraph("sum")
+
+
+@_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
+def _descend_one(rate: Tensor, gradient: Tensor, parameter: Parameter, factor: Tensor) -> Tensor:
+    return ops.assign_sub(parameter, gradient * (rate * factor))
+
+
+@_sum.register("Tensor", "Tensor")
+def _sum_one(first: Tensor, second: Tensor) -> Tensor:
+    return first + second
+
 
 class LossForward(nn.Cell):
     """A model with the losses of one phase.
@@ -140,16 +154,13 @@ class InnerUpdate(nn.Cell):
     def __init__(self, parameters: Sequence[Parameter], factors: Sequence[float]) -> None:
         super().__init__(auto_prefix=False)
         self.parameters = tuple(parameters)
-        self.factors = tuple(factors)
+        self.factors = tuple(Tensor(factor, ms.float32) for factor in factors)
+        self.for_each = ops.HyperMap()
 
     def construct(self, gradients: tuple[Tensor, ...], rate: Tensor) -> Tensor:
         """Move, by gradients in the order of the parameters and a scalar rate."""
-        done = rate
-        for i in range(len(self.parameters)):
-            if self.factors[i] != 0:
-                step = gradients[i] * (rate * self.factors[i])
-                done = ops.depend(done, ops.assign_sub(self.parameters[i], step))
-        return done
+        moved = self.for_each(ops.partial(_descend, rate), gradients, self.parameters, self.factors)
+        return ops.depend(rate, moved)
 
 
 class SummedUpdate(nn.Cell):
@@ -164,10 +175,8 @@ class SummedUpdate(nn.Cell):
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
         self.clipper = clipper
+        self.for_each = ops.HyperMap()
 
     def construct(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> Tensor:
         """Move by ``first + second``, both in the order of the optimizer's parameters."""
-        total = ()
-        for i in range(len(first)):
-            total = total + (first[i] + second[i],)
-        return self.optimizer(self.clipper(total))
+        return self.optimizer(self.clipper(self.for_each(_sum, first, second)))

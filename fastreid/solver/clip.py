@@ -8,6 +8,20 @@ from fastreid.config import CfgNode
 
 CLIP_TYPES = ("norm", "value")
 
+_clip_value = ops.MultitypeFuncGraph("clip_value")
+_clip_norm = ops.MultitypeFuncGraph("clip_norm")
+
+
+@_clip_value.register("Number", "Tensor")
+def _clip_one_by_value(limit: float, gradient: Tensor) -> Tensor:
+    return ops.clamp(gradient, -limit, limit)
+
+
+@_clip_norm.register("Number", "Number", "Tensor")
+def _clip_one_by_norm(limit: float, order: float, gradient: Tensor) -> Tensor:
+    norm = (ops.abs(gradient) ** order).sum() ** (1 / order)
+    return gradient * ops.clamp(limit / (norm + 1e-6), max=1.0)
+
 
 class GradientClipper(nn.Cell):
     """Clip each gradient by its norm or by value, or let it pass.
@@ -20,21 +34,18 @@ class GradientClipper(nn.Cell):
 
     def __init__(self, clip_type: str = "", clip_value: float = 0.0, norm_type: float = 2.0):
         super().__init__()
-        self.clip_type, self.clip_value, self.norm_type = clip_type, clip_value, norm_type
+        self.clip_type = clip_type
+        self.clip_value = float(clip_value)
+        self.norm_type = float(norm_type)
+        self.for_each = ops.HyperMap()
 
     def construct(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Clip gradients of any shapes."""
         if self.clip_type == "":
             return gradients
-        clipped = ()
-        for gradient in gradients:
-            if self.clip_type == "value":
-                small = ops.clamp(gradient, -self.clip_value, self.clip_value)
-            else:
-                norm = (ops.abs(gradient) ** self.norm_type).sum() ** (1 / self.norm_type)
-                small = gradient * ops.clamp(self.clip_value / (norm + 1e-6), max=1.0)
-            clipped = clipped + (small,)
-        return clipped
+        if self.clip_type == "value":
+            return self.for_each(ops.partial(_clip_value, self.clip_value), gradients)
+        return self.for_each(ops.partial(_clip_norm, self.clip_value, self.norm_type), gradients)
 
 
 def build_gradient_clipper(cfg: CfgNode) -> GradientClipper:

@@ -1,7 +1,7 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Parameter, Tensor
 
 from fastreid.config import get_cfg
 from fastreid.engine.train_step import (
@@ -145,6 +145,18 @@ def test_a_summed_update_applies_the_clipped_sum(mode, model):
     before = values(model)
     SummedUpdate(sgd(parameters), GradientClipper("value", 1.5))(first, second)
     assert_values(model, {name: v - RATE * (1.5 + DECAY * v) for name, v in before.items()})
+
+
+@pytest.mark.parametrize("clipper", [GradientClipper(), GradientClipper("norm", 5.0)])
+def test_hundreds_of_parameters_are_no_trouble_for_the_compiler(clipper):
+    ms.set_context(mode=ms.GRAPH_MODE)
+    parameters = [Parameter(Tensor(np.ones(2, np.float32)), name=f"weight{i}") for i in range(600)]
+    ones = tuple(Tensor(np.ones(2, np.float32)) for _ in parameters)
+    InnerUpdate(parameters, [1.0] * 600)(ms.mutable(ones), Tensor(0.5, ms.float32))
+    optimizer = SGD([ParamGroup(tuple(parameters), RATE, 0.0)], momentum=0.9)
+    SummedUpdate(optimizer, clipper)(ms.mutable(ones), ms.mutable(ones))
+    for parameter in (parameters[0], parameters[-1]):
+        np.testing.assert_allclose(parameter.asnumpy(), 1 - 0.5 - RATE * 2, rtol=1e-6)
 
 
 def test_accuracy_counts_rows_whose_class_has_the_largest_logit(mode):

@@ -10,6 +10,13 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from ..param_groups import ParamGroup
 
+_move = ops.MultitypeFuncGraph("move")
+
+
+@_move.register("Function", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor")
+def _move_one(kernel, momentum, rate, gradient, parameter, velocity, flag):  # noqa: ANN001, ANN202
+    return kernel(parameter, gradient, rate, velocity, momentum, flag)
+
 
 class SGD(nn.Cell):
     """SGD with momentum, Nesterov's variant and coupled weight decay.
@@ -33,7 +40,10 @@ class SGD(nn.Cell):
         self.groups = tuple(groups)
         self.base_lrs = [group.base_lr for group in groups]
         self.parameters = tuple(parameter for group in groups for parameter in group.parameters)
-        self.group_of = [i for i, group in enumerate(groups) for _ in group.parameters]
+        ends = np.cumsum([len(group.parameters) for group in groups]).tolist()
+        self.group_slices = tuple(zip([0, *ends], ends))
+        # A loop over parameters would nest a call per parameter: hundreds exceed MindSpore's depth.
+        self.for_each = ops.HyperMap()
         # Names must differ where several optimizers are compiled into one graph.
         owner = self.parameters[0].name
         self.learning_rates = ms.ParameterTuple(
@@ -70,15 +80,14 @@ class SGD(nn.Cell):
             A scalar to depend on, so that the updates are not dropped.
         """
         done = self.momentum
-        for i in range(len(self.parameters)):
-            group = self.group_of[i]
-            moved = self.kernels[group](
-                self.parameters[i],
-                gradients[i],
-                self.learning_rates[group],
-                self.velocities[i],
-                self.momentum,
-                self.first_step_flags[i],
+        for i in range(len(self.kernels)):
+            first, end = self.group_slices[i]
+            moved = self.for_each(
+                ops.partial(_move, self.kernels[i], self.momentum, self.learning_rates[i]),
+                gradients[first:end],
+                self.parameters[first:end],
+                self.velocities[first:end],
+                self.first_step_flags[first:end],
             )
             done = ops.depend(done, moved)
         return done
