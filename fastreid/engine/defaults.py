@@ -11,6 +11,7 @@ from mindspore import Parameter, nn
 
 from fastreid.config import CfgNode, is_acl
 from fastreid.data import (
+    WorkerPool,
     build_domain_train_loaders,
     build_reid_test_loader,
     build_reid_train_loader,
@@ -219,19 +220,22 @@ class DefaultTrainer(TrainerBase):
         return model
 
     @classmethod
-    def test(cls, cfg: CfgNode, model: nn.Cell) -> OrderedDict[str, OrderedDict[str, Any]]:
+    def test(
+        cls, cfg: CfgNode, model: nn.Cell, *, pool: WorkerPool | None = None
+    ) -> OrderedDict[str, OrderedDict[str, Any]]:
         """Evaluate on every set of DATASETS.TESTS and print the tables.
 
         Args:
             cfg: the whole configuration.
             model: from images (N, 3, H, W) to features (N, D) in evaluation.
+            pool: worker processes to share; None starts DATALOADER.NUM_WORKERS for each set.
 
         Returns:
             Test set -> name -> value, in percent.
         """
         results = OrderedDict()
         for name in cfg.DATASETS.TESTS:
-            loader, num_query = build_reid_test_loader(cfg, dataset_name=name)
+            loader, num_query = build_reid_test_loader(cfg, name, pool=pool)
             evaluator = ReidEvaluator(cfg, num_query, cfg.OUTPUT_DIR)
             with loader:
                 results[name] = inference_on_dataset(
@@ -243,7 +247,7 @@ class DefaultTrainer(TrainerBase):
         return results
 
     def _evaluate(self) -> OrderedDict[str, OrderedDict[str, Any]]:
-        self.last_results = self.test(self.cfg, self.model)
+        self.last_results = self.test(self.cfg, self.model, pool=self.data_loader.pool)
         return self.last_results
 
     def _target_metric(self) -> float | None:
