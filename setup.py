@@ -21,6 +21,7 @@ TEST = [
     *TENSORBOARD,
     "pytest>=8.0",
     "ruff>=0.6",
+    "setuptools>=64",
     "torch==2.8.0; python_version < '3.10'",
     "torch==2.13.0; python_version >= '3.10'",
 ]
