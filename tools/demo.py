@@ -61,7 +61,7 @@ def evaluate(cfg: CfgNode, model: nn.Cell, name: str) -> tuple[dict, RankingRepo
     loader, num_query = build_reid_test_loader(cfg, name)
     evaluator = ReidEvaluator(cfg, num_query)
     with loader:
-        scores = inference_on_dataset(model, loader, evaluator)
+        scores = inference_on_dataset(model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED)
     return scores, evaluator.report
 
 
@@ -72,7 +72,7 @@ def main() -> int:
     os.environ["FASTREID_DATASETS"] = args.data
     make_demo_data(Path(args.data))
     cfg = setup(args)
-    (target,) = cfg.DATASETS.TESTS
+    target = cfg.DATASETS.TESTS[0]
     trainer = DefaultTrainer(cfg)
     before = evaluate(cfg, trainer.model, target)
     trainer.train()

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import yaml
 from mindspore import Parameter, nn
 
 from fastreid.config import CfgNode, is_acl
@@ -35,6 +36,16 @@ from .train_step import LossForward
 
 logger = logging.getLogger(__name__)
 
+# An iteration or a position in the data means something only if these are the same.
+_MUST_STAY = (
+    "SEED",
+    "DATASETS.NAMES",
+    "DATASETS.COMBINEALL",
+    "DATALOADER.SAMPLER_TRAIN",
+    "DATALOADER.NUM_INSTANCE",
+    "SOLVER.IMS_PER_BATCH",
+    "SOLVER.META.PERIOD",
+)
 # What the weights of another run cannot give: the classifiers of its own identities.
 CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
 
@@ -55,6 +66,10 @@ class DefaultTrainer(TrainerBase):
         train_set = self.data_loader.dataset
         self.cfg = cfg = complete_config(cfg, train_set.classes_per_domain)
         write_config(cfg)
+        if cfg.SOLVER.LOG_PERIOD < 1:
+            raise ValueError(
+                f"SOLVER.LOG_PERIOD is {cfg.SOLVER.LOG_PERIOD}; it must be at least 1."
+            )
         self.iters_per_epoch = self._iters_per_epoch(len(train_set))
         self.max_iter = cfg.SOLVER.MAX_EPOCH * self.iters_per_epoch
         if cfg.SOLVER.STOP_ITERS > 0:
@@ -96,7 +111,7 @@ class DefaultTrainer(TrainerBase):
             "frozen_parts": frozen_parts,
             "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
         }
-        if not self.domain_loaders:
+        if not is_acl(cfg):
             return SimpleTrainer(model, self.data_loader, **options)
         meta = cfg.SOLVER.META
         return MetaTrainer(
@@ -117,16 +132,26 @@ class DefaultTrainer(TrainerBase):
         self, parameters: list[Parameter], frozen_parts: tuple[str, ...]
     ) -> list[nn.Cell]:
         """One optimizer, or one for what learns at once and one for what is frozen at first."""
+        parts = list(self.model.name_cells())
         for part in frozen_parts:
-            if not hasattr(self.model, part):
+            if part not in parts:
                 raise ValueError(
                     f"MODEL.FREEZE_LAYERS names {part!r}, which the model does not have; its parts "
-                    "are backbone and heads."
+                    f"are {parts}."
                 )
+        if frozen_parts and self.domain_loaders:
+            raise ValueError(
+                "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which move every "
+                "part; set it to 0, or SOLVER.META.PERIOD to 0."
+            )
         prefixes = tuple(f"{part}." for part in frozen_parts)
         frozen = [p for p in parameters if prefixes and p.name.startswith(prefixes)]
         frozen_ids = {id(parameter) for parameter in frozen}
         learning = [p for p in parameters if id(p) not in frozen_ids]
+        if not learning:
+            raise ValueError(
+                f"MODEL.FREEZE_LAYERS {list(frozen_parts)} leaves nothing to learn; name fewer."
+            )
         return [build_optimizer(self.cfg, group) for group in (learning, frozen) if group]
 
     def build_hooks(self) -> list[hooks.HookBase]:
@@ -134,9 +159,8 @@ class DefaultTrainer(TrainerBase):
         cfg = self.cfg
         schedule = build_lr_scheduler(cfg, self.iters_per_epoch)
         optimizers = list(self._trainer.optimizers)
-        if self.domain_loaders:
+        if isinstance(self._trainer, MetaTrainer):
             optimizers.append(self._trainer.meta_optimizer)
-        self._schedule = schedule
         built = [
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, schedule),
@@ -175,6 +199,7 @@ class DefaultTrainer(TrainerBase):
                 )
             return
         state = self.checkpointer.resume_or_load("", resume=True)
+        _check_same_recipe(self.cfg, state["config"])
         self.start_iter = state["iteration"]
         self._periodic_checkpointer.best_metric = state["best_metric"]
         loaders = [self.data_loader, *self.domain_loaders]
@@ -203,13 +228,11 @@ class DefaultTrainer(TrainerBase):
     def run_step(self) -> None:
         """Take one iteration."""
         self._trainer.iter = self.iter
-        if self.domain_loaders:
-            self._trainer.meta_learning_rate = self._schedule.rate(
-                self.iter, self._trainer.meta_optimizer.base_lrs[0]
-            )
         self._trainer.run_step()
-        if self.iter + 1 == self.max_iter:
-            self._trainer.finish()
+
+    def finish(self) -> None:
+        """Check the last step."""
+        self._trainer.finish()
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Cell:
@@ -268,7 +291,7 @@ class DefaultTrainer(TrainerBase):
     def _checkpointables(self) -> dict[str, nn.Cell]:
         names = ("optimizer", "optimizer_frozen")
         found = dict(zip(names, self._trainer.optimizers))
-        if self.domain_loaders:
+        if isinstance(self._trainer, MetaTrainer):
             found["meta_optimizer"] = self._trainer.meta_optimizer
         return found
 
@@ -279,3 +302,18 @@ class DefaultTrainer(TrainerBase):
             "positions": [loader.position for loader in loaders],
             "config": self.cfg.dump(),
         }
+
+
+def _check_same_recipe(cfg: CfgNode, written: str) -> None:
+    """Refuse to go on with a run whose data came in another order."""
+    before = CfgNode(yaml.safe_load(written))
+    for key in _MUST_STAY:
+        old, new = before, cfg
+        for part in key.split("."):
+            old, new = old[part], new[part]
+        old, new = (list(v) if isinstance(v, (list, tuple)) else v for v in (old, new))
+        if old != new:
+            raise ValueError(
+                f"The run to resume had {key} {old!r}, not {new!r}. Set it back, or start a new "
+                "run from the checkpoint's weights with MODEL.WEIGHTS and another OUTPUT_DIR."
+            )

@@ -8,7 +8,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from fastreid.layers import held_statistics
 from fastreid.modeling import meta_parameters
@@ -90,7 +90,6 @@ class MetaTrainer(SimpleTrainer):
         ]
         self._inner_update = InnerUpdate(self._parameters, factors)
         self._outer_update = SummedUpdate(meta_optimizer, clipper)
-        self.meta_learning_rate = 0.0
 
     def run_step(self) -> None:
         """Take the basic steps of an iteration, then its meta step, if it has one."""
@@ -142,7 +141,7 @@ class MetaTrainer(SimpleTrainer):
         Returns:
             The step's losses, still on the device.
         """
-        rate = Tensor(self.meta_learning_rate, ms.float32)
+        rate = self.meta_optimizer.learning_rates[0].value()
         self._meta_train.set_train(True)
         self._meta_test.set_train(True)
         with held_statistics(self.model):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, is_acl, named_classes
 from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.comm import get_rank, get_world_size, is_main_process
 from fastreid.utils.env import seed_all_rng
@@ -56,8 +56,6 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
         ValueError: for an unknown MODE or MODEL.DEVICE, or a device that is not there.
     """
     output_dir = Path(cfg.OUTPUT_DIR)
-    if is_main_process():
-        output_dir.mkdir(parents=True, exist_ok=True)
     setup_logger(str(output_dir), distributed_rank=get_rank())
     logger.info("Rank %d of %d", get_rank(), get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
@@ -67,8 +65,7 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     seed_all_rng(cfg.SEED)
     for key in _settings_without_effect(cfg):
         logger.warning("%s is set, but has no effect in this version", key)
-    if is_main_process():
-        write_config(cfg)
+    write_config(cfg)
 
 
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
@@ -108,6 +105,10 @@ def set_device_and_mode(cfg: CfgNode) -> str:
             f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} asks for {target}, but MindSpore finds only "
             f"{present} here; set MODEL.DEVICE auto, or see INSTALL.md."
         )
+    if index and not index.isdecimal():
+        raise ValueError(
+            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r}: after the colon comes the number of a device."
+        )
     if index and target != "CPU":
         ms.set_device(target, int(index))
     else:
@@ -118,7 +119,10 @@ def set_device_and_mode(cfg: CfgNode) -> str:
 
 def write_config(cfg: CfgNode) -> None:
     """Write the whole configuration to ``config.yaml`` in OUTPUT_DIR."""
+    if not is_main_process():
+        return
     path = Path(cfg.OUTPUT_DIR) / "config.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(cfg.dump(), encoding="utf-8")
     logger.info("Full config saved to %s", path.resolve())
 
@@ -146,9 +150,8 @@ def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
                 f"ACL learns from two or more source domains, but DATASETS.NAMES is "
                 f"{tuple(cfg.DATASETS.NAMES)}."
             )
-        numbered = [heads.NUM_CLASSES1, heads.NUM_CLASSES2, heads.NUM_CLASSES3]
-        named = list(heads.CLASSES_PER_DOMAIN) or [count for count in numbered if count]
-        _check_counts(named, list(classes_per_domain), "MODEL.HEADS.CLASSES_PER_DOMAIN")
+        key, named = named_classes(cfg)
+        _check_counts(named, list(classes_per_domain), key)
         heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
         logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
     else:

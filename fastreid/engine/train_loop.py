@@ -101,7 +101,11 @@ class TrainerBase:
         self.run_step()
         self._call("after_step")
         self.iter += 1
-        if self.iter % iters_per_epoch == 0:
+        ends_epoch = self.iter % iters_per_epoch == 0
+        if ends_epoch or self.iter == self.max_iter:
+            # Before anything is evaluated or saved.
+            self.finish()
+        if ends_epoch:
             self._call("after_epoch")
 
     def _call(self, point: str) -> None:
@@ -113,6 +117,9 @@ class TrainerBase:
     def run_step(self) -> None:
         """Train for one iteration."""
         raise NotImplementedError
+
+    def finish(self) -> None:
+        """Check what steps left unchecked; called at the end of each epoch and of the run."""
 
 
 class StepRecord(NamedTuple):
@@ -168,11 +175,6 @@ class SimpleTrainer(TrainerBase):
         self._frozen_step = (
             TrainStep(forward, optimizers[:1], clipper) if self.freeze_iters else None
         )
-
-    @property
-    def optimizer(self) -> nn.Cell:
-        """The first optimizer, whose first group's rate is the one to log."""
-        return self.optimizers[0]
 
     def run_step(self) -> None:
         """Train on one batch."""

@@ -38,7 +38,8 @@ def build_optimizer(
 
     Returns:
         A cell that takes gradients in the order of its `parameters`, with `base_lrs`,
-        `set_learning_rates`, `state_dict` and `load_state_dict`.
+        `learning_rates` (one scalar parameter per group), `set_learning_rates`, `state_dict` and
+        `load_state_dict`.
 
     Raises:
         ValueError: for an unknown optimizer.
@@ -97,6 +98,12 @@ def build_lr_scheduler(
     warmup = Warmup(warmup_iters(cfg, iters_per_epoch), solver.WARMUP_FACTOR, solver.WARMUP_METHOD)
     warmup_epochs = math.ceil(warmup.iters / iters_per_epoch)
     after_warmup = EpochSteps(iters_per_epoch, max(warmup_epochs, solver.DELAY_EPOCHS + 1))
+    counts_epochs = is_acl(cfg) or solver.WARMUP_EPOCHS >= 0
+    if counts_epochs and warmup_epochs >= solver.MAX_EPOCH:
+        raise ValueError(
+            f"The warm-up ({warmup_epochs} epochs) is as long as the training (SOLVER.MAX_EPOCH "
+            f"{solver.MAX_EPOCH}); shorten it by SOLVER.WARMUP_EPOCHS."
+        )
     if solver.SCHED == "MultiStepLR":
         # ACL counts the steps of this schedule from the first epoch on, fast-reid after warm-up.
         from_start = EpochSteps(iters_per_epoch, solver.DELAY_EPOCHS + 1)

@@ -9,6 +9,7 @@ from fastreid.config import get_cfg
 from fastreid.engine.meta_trainer import concatenate
 from fastreid.engine.train_step import GradientStep
 from fastreid.modeling import build_model
+from fastreid.utils.events import EventStorage
 from fastreid.utils.torch_weights import export_weights, to_torch_name
 from test.alignment.golden import (
     FOLDER,
@@ -101,12 +102,17 @@ def test_a_basic_step_has_the_originals_losses_gradients_and_statistics(golden, 
     }
 
 
-def test_a_meta_step_has_the_originals_losses_and_gradients(golden, model, trainer):
+def set_rate(optimizer, cfg, rate):
+    shares = [base_lr / cfg.SOLVER.BASE_LR for base_lr in optimizer.base_lrs]
+    optimizer.set_learning_rates([rate * share for share in shares])
+
+
+def test_a_meta_step_has_the_originals_losses_and_gradients(golden, cfg, model, trainer):
     fill(model, golden.seed)
     before = export_weights(model)
     seen = concatenate([golden_batch(domain_batch(d, 0, golden.size, golden.seed)) for d in (0, 2)])
     held_out = golden_batch(domain_batch(1, 0, golden.size, golden.seed))
-    trainer.meta_learning_rate = float(golden.truth("meta.lr"))
+    set_rate(trainer.meta_optimizer, cfg, float(golden.truth("meta.lr")))
     captured = []
     trainer._outer_update = lambda inner, outer: captured.extend(
         [(a + b).asnumpy() for a, b in zip(inner, outer)]
@@ -128,3 +134,66 @@ def test_a_meta_step_has_the_originals_losses_and_gradients(golden, model, train
     assert all(not gradients[name].any() for name in set(gradients) - names)
     checks += check_gradients(golden, "meta.grad", {n: gradients[n] for n in names})
     assert_passed(checks)
+
+
+def trajectory(golden, cfg, model):
+    """Sixteen steps, two of them meta steps, as the original took them; one row of losses each."""
+    size, seed = golden.size, golden.seed
+    trainer = golden_trainer(
+        cfg,
+        model,
+        [golden_batch(basic_batch(i, size, seed)) for i in range(14)],
+        [[golden_batch(domain_batch(d, k, size, seed)) for k in range(2)] for d in range(3)],
+    )
+    held_out = iter([1, 2])
+    rows = []
+    for step, is_meta in enumerate(golden.truth("traj.kind")):
+        rate = float(golden.truth("traj.lr")[step])
+        for optimizer in (*trainer.optimizers, trainer.meta_optimizer):
+            set_rate(optimizer, cfg, rate)
+        row = {}
+        with EventStorage():
+            if is_meta:
+                domain = next(held_out)
+                trainer.meta_step(domain)
+                # The constant that upstream adds, see docs/fidelity.md.
+                row["loss_domain_inter"] = float(domain)
+            else:
+                trainer.basic_step()
+        record = trainer._pending
+        values = np.concatenate([losses.asnumpy() for losses in record.losses])
+        for name, value in zip(record.names, values):
+            row[name] = row.get(name, 0.0) + float(value)
+        rows.append(row)
+    trainer.finish()
+    return rows
+
+
+def test_a_stretch_of_training_goes_where_the_original_goes(golden, cfg, model):
+    fill(model, golden.seed)
+    start = export_weights(model)
+    rows = trajectory(golden, cfg, model)
+    names = golden.strings("traj.loss_names")
+    losses = np.array([[row.get(name, np.nan) for name in names] for row in rows])
+    truth, original = golden.truth("traj.losses"), golden.float32("traj.losses")
+    np.testing.assert_array_equal(np.isnan(losses), np.isnan(truth))
+    for column, name in enumerate(names):
+        scale = np.nanmax(np.abs(truth[:, column]))
+        strayed = np.nanmax(np.abs(original[:, column] - truth[:, column]))
+        error = np.nanmax(np.abs(losses[:, column] - truth[:, column]))
+        # Two programs in float32 part from each other as they part from float64; meta losses have
+        # but two samples of that.
+        assert error <= 10 * strayed + 2e-5 * scale, name
+    end = export_weights(model)
+    moved = golden.strings("traj.delta.names")
+    deltas = summaries({n: end[n] - start[n] for n in moved}, moved, golden.seed)
+    wanted = golden.truth("traj.delta")
+    moved_there = wanted[:, 0] > 0
+    np.testing.assert_array_equal(deltas[:, 0] > 0, moved_there)
+    lengths = wanted[moved_there, 0]
+    errors = np.abs(deltas[moved_there, 0] - lengths) / lengths
+    strayed = np.abs(golden.float32("traj.delta")[moved_there, 0] - lengths) / lengths
+    assert np.median(errors) <= 5 * np.median(strayed)
+    images, _, _ = basic_batch(99, golden.size, golden.seed)
+    features = model.set_train(False)(Tensor(images)).asnumpy()
+    assert_passed([check_values(golden, "traj.eval.features", features)])

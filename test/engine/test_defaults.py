@@ -81,8 +81,45 @@ def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
     with_meta.close()
     cfg.SOLVER.META.PERIOD = 0
     without = DefaultTrainer(cfg)
-    assert type(without._trainer) is SimpleTrainer
+    # The ten basic steps of the first iteration stay, so that runs can be compared.
+    assert isinstance(without._trainer, MetaTrainer)
+    assert without.domain_loaders == []
     without.close()
+
+
+def test_freezing_and_meta_steps_exclude_each_other(cfg):
+    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
+    cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
+    cfg.DATASETS.NAMES, cfg.SOLVER.IMS_PER_BATCH = ("Market1501", "cuhkSYSU"), 16
+    with pytest.raises(ValueError, match="FREEZE_ITERS cannot be combined with ACL's meta steps"):
+        DefaultTrainer(cfg)
+
+
+def test_something_must_be_left_to_learn(cfg):
+    cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone', 'heads']"])
+    cfg.SOLVER.FREEZE_ITERS = 1
+    with pytest.raises(ValueError, match="leaves nothing to learn"):
+        DefaultTrainer(cfg)
+
+
+def test_a_log_period_below_one_is_refused(cfg):
+    cfg.SOLVER.LOG_PERIOD = 0
+    with pytest.raises(ValueError, match=r"SOLVER.LOG_PERIOD is 0; it must be at least 1"):
+        DefaultTrainer(cfg)
+
+
+def test_a_run_is_not_resumed_with_data_in_another_order(cfg):
+    cfg.merge_from_list(["SOLVER.STOP_ITERS", "1", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    DefaultTrainer(cfg).train()
+    cfg.SOLVER.IMS_PER_BATCH = 5
+    resumed = DefaultTrainer(cfg)
+    with pytest.raises(ValueError, match="had SOLVER.IMS_PER_BATCH 10, not 5. Set it back"):
+        resumed.resume_or_load()
+    cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.STOP_ITERS = 10, 3
+    resumed = DefaultTrainer(cfg)
+    resumed.resume_or_load()
+    assert resumed.start_iter == 1
 
 
 def test_a_training_set_smaller_than_a_batch_is_refused(cfg):

@@ -11,7 +11,7 @@ from fastreid.utils.events import EventStorage
 
 from .toy import PowerLosses, ToyMetaModel, batch_of, changed, randomize, values
 
-RATE, META_RATE, ADAPTOR_FACTOR = 0.03, 0.05, 0.5
+RATE, ADAPTOR_FACTOR = 0.04, 0.5
 
 
 def meta_trainer(model, **options):
@@ -31,7 +31,7 @@ def meta_trainer(model, **options):
         meta_train_forward=LossForward(model, PowerLosses(2)),
         meta_test_forward=LossForward(model, PowerLosses(4)),
         optimizers=[SGD([ParamGroup(parameters, 0.1, 0.0)], momentum=0.9)],
-        meta_optimizer=SGD([ParamGroup(parameters, META_RATE, 0.0)]),
+        meta_optimizer=SGD([ParamGroup(parameters, RATE, 0.0)]),
         clipper=GradientClipper(),
         adaptor_lr_factor=ADAPTOR_FACTOR,
         **settings,
@@ -73,7 +73,6 @@ def meta_step_by_hand(model, seen, held_out):
 
 def test_a_meta_step_applies_both_gradients_the_second_taken_after_the_inner_step(mode, model):
     trainer = meta_trainer(model)
-    trainer.meta_learning_rate = RATE
     seen, held_out = batch_of(1, rows=6), batch_of(2)
     for _ in range(2):
         losses, gradients = meta_step_by_hand(model, seen, held_out)
@@ -82,14 +81,13 @@ def test_a_meta_step_applies_both_gradients_the_second_taken_after_the_inner_ste
         got = np.concatenate([part.asnumpy() for part in record.losses])
         np.testing.assert_allclose(got, losses, rtol=1e-4)
         for name, gradient in gradients.items():
-            want = before[name] - META_RATE * gradient
+            want = before[name] - RATE * gradient
             np.testing.assert_allclose(values(model)[name], want, rtol=1e-4, atol=2e-5)
         assert changed(model, before) == set(gradients), "running statistics are held"
 
 
 def test_weights_and_statistics_are_back_bit_by_bit_before_the_update(mode, model):
     trainer = meta_trainer(model)
-    trainer.meta_learning_rate = RATE
     inside = []
     trainer._outer_update = lambda inner, outer: inside.append(values(model))
     before = values(model)
@@ -113,7 +111,6 @@ def test_the_inner_step_moves_meta_cells_and_adaptors_at_half_the_rate(model):
 
 def test_weights_come_back_after_an_error_in_the_second_phase(model):
     trainer = meta_trainer(model)
-    trainer.meta_learning_rate = RATE
     before = values(model)
     no_images = {**batch_of(2), "images": None}
     with pytest.raises((TypeError, ValueError, RuntimeError)):
@@ -126,10 +123,9 @@ def test_meta_steps_leave_the_basic_momentum_alone(model):
     trainer = meta_trainer(model)
     with EventStorage():
         trainer.basic_step()
-        state = trainer.optimizer.state_dict()
-        trainer.meta_learning_rate = RATE
+        state = trainer.optimizers[0].state_dict()
         trainer.meta_step(1)
-    for name, value in trainer.optimizer.state_dict().items():
+    for name, value in trainer.optimizers[0].state_dict().items():
         np.testing.assert_array_equal(value, state[name])
 
 
@@ -149,7 +145,6 @@ def test_a_meta_step_that_is_not_finite_changes_no_weight_and_is_reported(model,
         [batch_of(20 + d, domain=d, broken=(d == 2) == (broken == "held out"))] for d in range(3)
     ]
     trainer = meta_trainer(model, domain_loaders=loaders)
-    trainer.meta_learning_rate = RATE
     trainer.iter = 6
     before = values(model)
     with EventStorage():

@@ -58,13 +58,13 @@ def test_acl_does_not_learn_from_one_domain(acl_cfg):
         complete_config(acl_cfg, [5])
 
 
-@pytest.mark.parametrize("key", ["list", "numbered"])
+@pytest.mark.parametrize("key", ["CLASSES_PER_DOMAIN", "NUM_CLASSES1"])
 def test_counts_that_are_not_the_datas_are_refused(acl_cfg, key):
-    if key == "list":
+    if key == "CLASSES_PER_DOMAIN":
         acl_cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [5, 3]
     else:
         acl_cfg.MODEL.HEADS.NUM_CLASSES1, acl_cfg.MODEL.HEADS.NUM_CLASSES2 = 5, 3
-    message = r"CLASSES_PER_DOMAIN is \[5, 3\], but the training sets have \[5, 4\] .*unset"
+    message = rf"{key}.* is \[5, 3\], but the training sets have \[5, 4\] .*unset"
     with pytest.raises(ValueError, match=message):
         complete_config(acl_cfg, [5, 4])
 
@@ -114,6 +114,12 @@ def test_a_device_that_is_not_there_says_which_are(cfg, monkeypatch, device, tar
 def test_an_unknown_device_names_the_choices(cfg):
     cfg.MODEL.DEVICE = "tpu"
     with pytest.raises(ValueError, match=r"MODEL\.DEVICE 'tpu' is unknown; .*'ascend', 'cpu'"):
+        set_device_and_mode(cfg)
+
+
+def test_a_device_number_that_is_none_is_refused(cfg):
+    cfg.MODEL.DEVICE = "cpu:first"
+    with pytest.raises(ValueError, match="'cpu:first': after the colon comes the number"):
         set_device_and_mode(cfg)
 
 

@@ -148,10 +148,22 @@ def test_a_step_that_is_not_finite_is_reported_one_step_late():
 
 def test_a_last_step_that_is_not_finite_is_reported_at_the_finish():
     trainer = simple_trainer(randomize(ToyModel()), [batch_of(0), batch_of(7, broken=True)])
-    trainer.train(0, 2, 100)
     with pytest.raises(FloatingPointError, match=MESSAGE):
-        trainer.finish()
+        trainer.train(0, 2, 100)
     trainer.finish()
+
+
+def test_a_step_that_is_not_finite_ends_its_epoch_before_anything_is_saved():
+    trainer = simple_trainer(
+        randomize(ToyModel()), [batch_of(0), batch_of(7, broken=True), batch_of(1)]
+    )
+    log = []
+    trainer.register_hooks([Recorder(log)])
+    with pytest.raises(FloatingPointError, match=MESSAGE):
+        trainer.train(0, 3, 2)
+    assert "after_epoch2" not in log
+    assert log[-1] == "after_train2"
+    assert not trainer.finished
 
 
 def test_a_frozen_part_neither_learns_nor_moves_its_statistics_at_first(mode):
@@ -180,4 +192,4 @@ def test_a_frozen_part_neither_learns_nor_moves_its_statistics_at_first(mode):
 def test_the_first_optimizer_is_the_one_to_log():
     model = ToyModel()
     optimizers = [sgd(model.heads.weight), sgd(model.backbone.weight, rate=0.5)]
-    assert simple_trainer(model, [], optimizers=optimizers).optimizer is optimizers[0]
+    assert simple_trainer(model, [], optimizers=optimizers).optimizers[0] is optimizers[0]

@@ -82,6 +82,17 @@ def test_an_unknown_warm_up_names_the_choices(cfg):
 def test_a_cosine_without_an_epoch_left_says_what_to_change(cfg):
     cfg.SOLVER.SCHED = "CosineAnnealingLR"
     cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_EPOCHS = 5, 5
+    message = r"warm-up \(5 epochs\) is as long as the training .*MAX_EPOCH 5.*WARMUP_EPOCHS"
+    with pytest.raises(ValueError, match=message):
+        build_lr_scheduler(cfg, 100)
+    cfg.SOLVER.WARMUP_EPOCHS, cfg.SOLVER.WARMUP_ITERS = -1, 500
     message = r"MAX_EPOCH \(5\) leaves no epoch after the warm-up \(5 epochs\).*WARMUP_EPOCHS"
     with pytest.raises(ValueError, match=message):
+        build_lr_scheduler(cfg, 100)
+
+
+def test_a_warm_up_in_epochs_ends_within_the_training_under_every_schedule(cfg):
+    cfg.MODEL.HEADS.NAME, cfg.SOLVER.SCHED = "MetaEmbeddingHead", "MultiStepLR"
+    cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_ITERS = 60, 1000
+    with pytest.raises(ValueError, match=r"The warm-up \(1000 epochs\) is as long as the training"):
         build_lr_scheduler(cfg, 100)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from fastreid.config import CfgNode, configurable
+from fastreid.config import CfgNode, configurable, named_classes
 from fastreid.layers import get_cls_layer, get_pooling, l2_normalize
 
 from ..ops import MetaBNNorm, MetaConv2d, MetaLinear, MetaParam
@@ -28,14 +28,11 @@ def classes_per_domain(cfg: CfgNode) -> list[int]:
     Raises:
         ValueError: for a single domain or a count below two.
     """
-    heads = cfg.MODEL.HEADS
-    numbered = [heads.NUM_CLASSES1, heads.NUM_CLASSES2, heads.NUM_CLASSES3]
-    counts = list(heads.CLASSES_PER_DOMAIN) or [count for count in numbered if count]
+    key, counts = named_classes(cfg)
     if counts and (len(counts) < 2 or min(counts) < 2):
         raise ValueError(
             f"MetaEmbeddingHead learns from two or more source domains of two or more identities "
-            f"each, but MODEL.HEADS.CLASSES_PER_DOMAIN is {counts}; name the domains in "
-            "DATASETS.NAMES."
+            f"each, but {key} is {counts}; name the domains in DATASETS.NAMES."
         )
     return counts
 

@@ -20,8 +20,30 @@ def build_model(cfg: CfgNode) -> nn.Cell:
 
     Returns:
         A cell from images (N, 3, H, W) in 0..255 to features (N, D) in evaluation.
+
+    Raises:
+        KeyError: for an unknown name.
+        ValueError: for a backbone and a head that do not go together.
     """
+    _check_parts(cfg)
     name = cfg.MODEL.META_ARCHITECTURE
     if name == "Baseline" and is_acl(cfg):
         name = "ACL"
     return META_ARCH_REGISTRY.get(name)(cfg)
+
+
+def _check_parts(cfg: CfgNode) -> None:
+    """Only ACL's head takes what the router backbone gives: features and paths."""
+    backbone, head = cfg.MODEL.BACKBONE.NAME, cfg.MODEL.HEADS.NAME
+    gives_paths = backbone == "build_meta_dynamic_router_resnet_backbone"
+    lacks_paths = backbone == "build_resnet_backbone"
+    if (is_acl(cfg) and lacks_paths) or (gives_paths and not is_acl(cfg)):
+        raise ValueError(
+            f"MODEL.BACKBONE.NAME {backbone} and MODEL.HEADS.NAME {head} do not go together: "
+            "MetaEmbeddingHead needs build_meta_dynamic_router_resnet_backbone, EmbeddingHead "
+            "build_resnet_backbone."
+        )
+    if cfg.MODEL.META_ARCHITECTURE == "ACL" and not is_acl(cfg):
+        raise ValueError(
+            f"MODEL.META_ARCHITECTURE ACL needs MODEL.HEADS.NAME MetaEmbeddingHead, not {head}."
+        )

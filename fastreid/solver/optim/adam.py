@@ -30,7 +30,7 @@ class Adam(nn.Cell):
             ]
         )
         first_of_group = np.cumsum([0] + [len(group.parameters) for group in groups])[:-1]
-        self._rates = [self.adam.learning_rate[int(i)] for i in first_of_group]
+        self.learning_rates = [self.adam.learning_rate[int(i)] for i in first_of_group]
 
         self._make_names_unique()
 
@@ -48,7 +48,7 @@ class Adam(nn.Cell):
 
     def set_learning_rates(self, rates: Sequence[float]) -> None:
         """Set each group's rate for the steps to come; nothing recompiles."""
-        for parameter, rate in zip(self._rates, rates):
+        for parameter, rate in zip(self.learning_rates, rates):
             ops.assign(parameter, Tensor(rate, ms.float32))
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -65,7 +65,7 @@ class Adam(nn.Cell):
 
     def _state(self) -> dict[str, Parameter]:
         weights = {id(parameter) for parameter in self.parameters}
-        rates = {id(parameter) for parameter in self._rates}
+        rates = {id(parameter) for parameter in self.learning_rates}
         return {
             parameter.name: parameter
             for parameter in self.adam.get_parameters()

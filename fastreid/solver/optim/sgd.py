@@ -37,7 +37,6 @@ class SGD(nn.Cell):
         super().__init__(auto_prefix=False)
         if nesterov and momentum <= 0:
             raise ValueError("SOLVER.NESTEROV needs a SOLVER.MOMENTUM above 0.")
-        self.groups = tuple(groups)
         self.base_lrs = [group.base_lr for group in groups]
         self.parameters = tuple(parameter for group in groups for parameter in group.parameters)
         ends = np.cumsum([len(group.parameters) for group in groups]).tolist()
