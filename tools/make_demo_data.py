@@ -12,6 +12,9 @@ random order:
     CUHK03       21.6 %   14.1 %   4.3 %
     cuhkSYSU     19.9 %   14.3 %   5.5 %
 
+tools/demo.py trains a tiny ACL network on the other three: on CUHK03, which it has never seen, mAP
+goes from 5.1 % to 68.3 % (seed 0; 75.6 % and 64.8 % when training with seeds 1 and 2).
+
 All four take about half a minute on one core.
 """
 
