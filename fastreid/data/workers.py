@@ -18,6 +18,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
@@ -113,6 +114,8 @@ def _undisturbed_start() -> Iterator[None]:
     ``if __name__ == "__main__"`` of every user.
     """
     main_module = sys.modules["__main__"]
+    # Where the first process would start the tracker, that would let Ctrl-C through again.
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.modules["__main__"] = ModuleType("__main__")
     try:
