@@ -8,7 +8,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from fastreid.layers import held_statistics
 from fastreid.modeling import meta_parameters
@@ -141,6 +141,24 @@ class MetaTrainer(SimpleTrainer):
         Returns:
             The step's losses, still on the device.
         """
+        record, inner, outer = self.meta_gradients(seen, held_out)
+        if all(bool(flag.asnumpy()) for flag in record.finite):
+            self._outer_update(ms.mutable(inner), ms.mutable(outer))
+        return record
+
+    def meta_gradients(
+        self, seen: dict[str, np.ndarray], held_out: dict[str, np.ndarray]
+    ) -> tuple[StepRecord, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Compute what a meta step adds up, and leave the model as it was.
+
+        Args:
+            seen: a batch of the meta-train domains.
+            held_out: a batch of the meta-test domain.
+
+        Returns:
+            The step's losses; the gradients on the seen domains; those on the held-out domain after
+            the inner step. Both in the order of the meta optimizer's parameters.
+        """
         rate = self.meta_optimizer.learning_rates[0].value()
         self._meta_train.set_train(True)
         self._meta_test.set_train(True)
@@ -149,12 +167,16 @@ class MetaTrainer(SimpleTrainer):
             with restored(self._parameters):
                 self._inner_update(ms.mutable(inner), rate)
                 held_losses, held_finite, outer = self._meta_test(*batch_tensors(held_out))
-        finite = (seen_finite, held_finite)
-        if all(bool(flag.asnumpy()) for flag in finite):
-            self._outer_update(ms.mutable(inner), ms.mutable(outer))
         paths = np.concatenate([seen["img_paths"], held_out["img_paths"]])
-        losses = (seen_losses, held_losses)
-        return StepRecord(self.iter, "meta", self._names, losses, finite, paths)
+        record = StepRecord(
+            self.iter,
+            "meta",
+            self._names,
+            (seen_losses, held_losses),
+            (seen_finite, held_finite),
+            paths,
+        )
+        return record, inner, outer
 
 
 def concatenate(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -132,6 +132,14 @@ class StepRecord(NamedTuple):
     finite: Sequence[Tensor]
     img_paths: np.ndarray
 
+    def terms(self) -> dict[str, float]:
+        """Read the losses: name -> value, summed over the phases of the step that have it."""
+        values = np.concatenate([losses.asnumpy().reshape(-1) for losses in self.losses])
+        sums: dict[str, float] = {}
+        for name, value in zip(self.names, values):
+            sums[name] = sums.get(name, 0.0) + float(value)
+        return sums
+
 
 class SimpleTrainer(TrainerBase):
     """One model, one data loader, one step an iteration.
@@ -211,15 +219,11 @@ class SimpleTrainer(TrainerBase):
             prefix: before the names, "" for a basic step.
             record: the step.
         """
-        values = np.concatenate([losses.asnumpy().reshape(-1) for losses in record.losses])
-        sums: dict[str, float] = {}
-        for name, value in zip(record.names, values):
-            sums[name] = sums.get(name, 0.0) + float(value)
-        storage = get_event_storage()
-        sums["total_loss"] = float(values.sum())
+        terms = record.terms()
+        terms["total_loss"] = sum(terms.values())
         # Read once in a log period: a median over many readings would be old news.
-        named = {prefix + name: value for name, value in sums.items()}
-        storage.put_scalars(smoothing_hint=False, **named)
+        named = {prefix + name: value for name, value in terms.items()}
+        get_event_storage().put_scalars(smoothing_hint=False, **named)
 
     def finish(self) -> None:
         """Check the last step, whose outcome nobody has read yet."""
@@ -239,8 +243,7 @@ class SimpleTrainer(TrainerBase):
         record, self._pending = self._pending, None
         if record is None or all(bool(flag.asnumpy()) for flag in record.finite):
             return
-        values = np.concatenate([losses.asnumpy().reshape(-1) for losses in record.losses])
-        terms = ", ".join(f"{name}={value:.6g}" for name, value in zip(record.names, values))
+        terms = ", ".join(f"{name}={value:.6g}" for name, value in record.terms().items())
         raise FloatingPointError(
             f"A loss or gradient of the {record.kind} step at iteration {record.iteration} is not "
             f"finite: {terms}. The update was skipped. Try a lower SOLVER.BASE_LR or a longer "

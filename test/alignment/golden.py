@@ -4,18 +4,26 @@ A file holds each number twice: in float64, which is the truth, and in float32, 
 rounding alone strays. An allowance is a multiple of that distance. Names are PyTorch's.
 """
 
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
 
 from fastreid.utils.torch_weights import to_torch_name
 from test.golden.golden_inputs import golden_direction, golden_weight
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
+CONFIGS = FOLDER.parent.parent / "configs"
 # Gradients below this share of the largest are zero up to rounding: nothing relative about them.
 NEGLIGIBLE = 1e-6
+# How many times the original's own float32 error ours may be, and what is always allowed.
+STRAY, FLOOR = 5, 2e-5
 
 
 class Check(NamedTuple):
@@ -25,17 +33,16 @@ class Check(NamedTuple):
     error: float
     original: float
     allowance: float
+    note: str = ""
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return bool(self.error <= self.allowance)
 
-    def __str__(self):
-        verdict = "pass" if self.passed else "FAIL"
-        return (
-            f"{self.name:<34} ours {self.error:9.2e}  original's float32 {self.original:9.2e}  "
-            f"allowed {self.allowance:9.2e}  {verdict}"
-        )
+    def row(self) -> tuple[str, str, str, str, str]:
+        original = "-" if math.isnan(self.original) else f"{self.original:.2e}"
+        verdict = "pass" if self.passed else f"FAIL {self.note}".rstrip()
+        return self.name, f"{self.error:.2e}", original, f"{self.allowance:.2e}", verdict
 
 
 class GoldenFile:
@@ -43,104 +50,179 @@ class GoldenFile:
 
     Args:
         path: the file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is not a golden file, or lacks the number that is asked for.
     """
 
-    def __init__(self, path):
-        with np.load(path, allow_pickle=False) as data:
-            self._data = {name: data[name] for name in data.files}
-        self.kind = str(self._data["meta/kind"])
-        self.seed = int(self._data["meta/seed"])
-        self.size = tuple(int(side) for side in self._data["meta/size"])
-        self.options = [str(option) for option in self._data["meta/opts"]]
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"The golden file {path} does not exist; check the path.")
+        try:
+            with np.load(self.path, allow_pickle=False) as data:
+                self._data = {name: data[name] for name in data.files}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is not a golden file (.npz): {error}.") from error
 
     @property
-    def config(self):
+    def kind(self) -> str:
+        return str(self["meta/kind"])
+
+    @property
+    def seed(self) -> int:
+        return int(self["meta/seed"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = map(int, self["meta/size"])
+        return height, width
+
+    @property
+    def options(self) -> list[str]:
+        """KEY VALUE overrides of the config."""
+        return self.strings("meta/opts")
+
+    @property
+    def config(self) -> str:
         """The config file, relative to configs/."""
-        return str(self._data["meta/config"])
+        return str(self["meta/config"])
 
-    def strings(self, name):
-        return [str(text) for text in self._data[name]]
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._data:
+            raise ValueError(f"{self.path} has no {name!r}; it is not a whole golden file.")
+        return self._data[name]
 
-    def keys(self, prefix):
+    def strings(self, name: str) -> list[str]:
+        return [str(text) for text in self[name]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._data)
+
+    def keys(self, prefix: str) -> list[str]:
         """Names of the numbers that start with `prefix`."""
         start = f"f64/{prefix}"
         return [name[len("f64/") :] for name in self._data if name.startswith(start)]
 
-    def truth(self, name):
-        return self._data[f"f64/{name}"].astype(np.float64)
+    def truth(self, name: str) -> np.ndarray:
+        return self[f"f64/{name}"].astype(np.float64)
 
-    def float32(self, name):
-        return self._data[f"f32/{name}"].astype(np.float64)
+    def float32(self, name: str) -> np.ndarray:
+        return self[f"f32/{name}"].astype(np.float64)
 
 
-def fill(model, seed):
+def fill(model: nn.Cell, seed: int) -> None:
     """Give every tensor of a model the golden value of its PyTorch name."""
     for parameter in model.get_parameters():
         value = golden_weight(to_torch_name(parameter.name), parameter.shape, seed)
         ops.assign(parameter, Tensor(value))
 
 
-def check_values(golden, name, value):
-    """Compare a forward value: |ours - f64| <= 5 |f32 - f64| + 2e-5 * scale, maxima over it."""
-    truth = golden.truth(name)
-    value = np.asarray(value, np.float64)
-    if value.shape != truth.shape:
-        raise AssertionError(f"{name}: shape {value.shape}, the original's {truth.shape}")
-    original = np.abs(golden.float32(name) - truth).max()
-    error = np.abs(value - truth).max()
-    return Check(name, error, original, 5 * original + 2e-5 * np.abs(truth).max())
-
-
-def summaries(arrays, names, seed):
+def summaries(arrays: Mapping[str, np.ndarray], names: list[str], seed: int) -> np.ndarray:
     """(l2 norm, projection on a fixed direction) of each named array, one row each."""
     rows = []
     for name in names:
         array = arrays[name].astype(np.float64)
         direction = golden_direction(name, array.shape, seed)
         rows.append((np.linalg.norm(array), (array * direction).sum()))
-    return np.array(rows)
+    return np.array(rows).reshape(-1, 2)
 
 
-def check_buffers(golden, name, buffers):
-    """Compare running statistics by their summaries, as forward values."""
+def check_same_names(name: str, ours: set[str], theirs: set[str]) -> Check:
+    """Count the names that only one side has: none may be."""
+    return exactly(name, sorted(ours ^ theirs))
+
+
+def exactly(name: str, wrong: list) -> Check:
+    """Check that nothing is wrong; the first few that are stand in the note."""
+    return Check(name, float(len(wrong)), math.nan, 0.0, ", ".join(map(str, wrong[:3])))
+
+
+def compare(name: str, value: np.ndarray, truth: np.ndarray, original: float) -> Check:
+    """Compare arrays by their largest difference, given that of the original in float32."""
+    value = np.asarray(value, np.float64)
+    if value.shape != truth.shape:
+        note = f"shape {value.shape}, the original's {truth.shape}"
+        return Check(name, math.inf, original, 0.0, note)
+    error = np.abs(value - truth).max()
+    allowance = STRAY * np.nan_to_num(original) + FLOOR * np.abs(truth).max()
+    # What is not a number is not within any limit.
+    return Check(name, float(np.nan_to_num(error, nan=math.inf)), original, float(allowance))
+
+
+def check_values(golden: GoldenFile, name: str, value: np.ndarray) -> Check:
+    """Compare a forward value: |ours - f64| <= 5 |f32 - f64| + 2e-5 * scale, maxima over it."""
+    truth = golden.truth(name)
+    return compare(name, value, truth, float(np.abs(golden.float32(name) - truth).max()))
+
+
+def check_buffers(
+    golden: GoldenFile, name: str, weights: Mapping[str, np.ndarray], *, skip: str = " "
+) -> Iterator[Check]:
+    """Compare running statistics by their summaries, as forward values.
+
+    Args:
+        golden: the file.
+        name: of the statistics in the file.
+        weights: PyTorch name -> array, of all tensors.
+        skip: leave out names with this text in them.
+    """
+    ours = {k for k in weights if k.endswith(("running_mean", "running_var"))}
     names = golden.strings(f"{name}.names")
-    return check_values(golden, name, summaries(buffers, names, golden.seed))
+    yield check_same_names(f"{name}.names", ours, set(names))
+    kept = [i for i, key in enumerate(names) if skip not in key and key in ours]
+    rows = summaries(weights, [names[i] for i in kept], golden.seed)
+    truth, float32 = golden.truth(name)[kept], golden.float32(name)[kept]
+    yield compare(name, rows, truth, float(np.abs(float32 - truth).max()))
 
 
-def check_gradients(golden, name, gradients):
+def check_gradients(
+    golden: GoldenFile, name: str, gradients: Mapping[str, np.ndarray]
+) -> Iterator[Check]:
     """Compare gradients by their summaries, relative to their norms.
 
     The median over the parameters and the worst of them may each be five times the original's own
     in float32. Those that vanish up to rounding are compared with the largest gradient instead.
+    What the file does not name has no gradient there and must have none here.
 
     Args:
         golden: the file.
         name: of the gradients in the file.
-        gradients: PyTorch name -> array; the names must be exactly those of the file.
-
-    Returns:
-        A list of `Check`s.
+        gradients: PyTorch name -> array.
     """
     names = golden.strings(f"{name}.names")
-    if set(names) != set(gradients):
-        raise AssertionError(f"{name}: names differ: {sorted(set(names) ^ set(gradients))}")
-    truth, float32 = golden.truth(name), golden.float32(name)
-    ours = np.abs(summaries(gradients, names, golden.seed) - truth).max(1)
+    reached = {key for key, gradient in gradients.items() if gradient.any()}
+    missing = [key for key in names if key not in gradients]
+    yield exactly(f"{name}.names", missing + sorted(reached - set(names)))
+    present = [i for i, key in enumerate(names) if key in gradients]
+    truth, float32 = golden.truth(name)[present], golden.float32(name)[present]
+    ours = np.abs(summaries(gradients, [names[i] for i in present], golden.seed) - truth).max(1)
     original = np.abs(float32 - truth).max(1)
+    ours = np.nan_to_num(ours, nan=math.inf)
     norms = truth[:, 0]
     counts = norms > NEGLIGIBLE * norms.max()
     relative, baseline = ours[counts] / norms[counts], original[counts] / norms[counts]
-    checks = [
-        Check(f"{name} median", *_limits(np.median(relative), np.median(baseline))),
-        Check(f"{name} worst", *_limits(relative.max(), baseline.max())),
-    ]
+    for kind, reduce in (("median", np.median), ("worst", np.max)):
+        limit = reduce(baseline)
+        yield Check(f"{name} {kind}", float(reduce(relative)), float(limit), float(STRAY * limit))
     if not counts.all():
-        vanishing = ours[~counts].max() / norms.max()
-        of_original = original[~counts].max() / norms.max()
-        allowance = 5 * of_original + 2e-5
-        checks.append(Check(f"{name} vanishing", vanishing, of_original, allowance))
-    return checks
+        vanishing = original[~counts].max() / norms.max()
+        yield Check(
+            f"{name} vanishing",
+            float(ours[~counts].max() / norms.max()),
+            float(vanishing),
+            float(STRAY * vanishing + FLOOR),
+        )
 
 
-def _limits(error, original):
-    return error, original, 5 * original
+def check_unreached(
+    golden: GoldenFile, weights: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]
+) -> Check:
+    """Check that exactly those parameters get no gradient that get none in the original."""
+    unreached = set(golden.strings("basic.nograd"))
+    parameters = {k for k in weights if not k.endswith(("running_mean", "running_var"))}
+    reached = {key for key in unreached & gradients.keys() if gradients[key].any()}
+    known = unreached | set(golden.strings("basic.grad.names"))
+    return exactly("basic.nograd", sorted(reached | (parameters ^ known)))

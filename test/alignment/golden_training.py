@@ -8,9 +8,20 @@ from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
 
+class RecordingTrainer(MetaTrainer):
+    """Keeps every step's losses in `rows`, name -> value."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, log_period=1, **options)
+        self.rows = []
+
+    def write_losses(self, prefix, record):
+        self.rows.append(record.terms())
+
+
 def golden_trainer(cfg, model, data_loader=(), domain_loaders=((), (), ())):
     parameters = model.trainable_params()
-    return MetaTrainer(
+    return RecordingTrainer(
         model,
         data_loader,
         domain_loaders=domain_loaders,
@@ -20,12 +31,17 @@ def golden_trainer(cfg, model, data_loader=(), domain_loaders=((), (), ())):
         optimizers=[build_optimizer(cfg, parameters)],
         meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
         clipper=build_gradient_clipper(cfg),
-        log_period=1,
         period=cfg.SOLVER.META.PERIOD,
         first_basic_steps=cfg.SOLVER.META.FIRST_BASIC_STEPS,
         adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
         seed=cfg.SEED,
     )
+
+
+def set_rate(optimizer, cfg, rate):
+    """Put a base rate in force: every group gets its share of it."""
+    shares = [base_lr / cfg.SOLVER.BASE_LR for base_lr in optimizer.base_lrs]
+    optimizer.set_learning_rates([rate * share for share in shares])
 
 
 def golden_batch(arrays):

@@ -1,0 +1,81 @@
+"""Checks of golden files of kind "fastreid": the plain networks, one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from mindspore import Tensor
+
+from fastreid.config import CfgNode, get_cfg
+from fastreid.engine.train_step import GradientStep, LossForward
+from fastreid.modeling import Phase, build_model
+from fastreid.utils.torch_weights import export_weights, to_torch_name
+from test.alignment.golden import (
+    CONFIGS,
+    Check,
+    GoldenFile,
+    check_buffers,
+    check_gradients,
+    check_same_names,
+    check_unreached,
+    check_values,
+    fill,
+)
+from test.golden.golden_inputs import NUM_CLASSES, basic_batch
+
+
+class FastReidChecks:
+    """All checks of one file; each section starts from fresh golden weights.
+
+    Args:
+        golden: a file of kind "fastreid".
+    """
+
+    def __init__(self, golden: GoldenFile) -> None:
+        self.golden = golden
+        self.model = build_model(_config(golden))
+        self.sections = {"eval": self.evaluation, "basic": self.basic_step}
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        images, targets, _ = basic_batch(0, self.golden.size, self.golden.seed)
+        return Tensor(images), Tensor(targets.astype(np.int32))
+
+    def evaluation(self) -> Iterator[Check]:
+        """Features."""
+        fill(self.model, self.golden.seed)
+        images, _ = self._batch()
+        features = self.model.set_train(False)(images)
+        yield check_values(self.golden, "eval.features", features.asnumpy())
+
+    def basic_step(self) -> Iterator[Check]:
+        """Losses, gradients and running statistics."""
+        golden, model = self.golden, self.model
+        fill(model, golden.seed)
+        images, targets = self._batch()
+        parameters = model.trainable_params()
+        forward = LossForward(model, model.criterion(Phase.BASIC))
+        step = GradientStep(forward, parameters).set_train()
+        losses, _, gradients = step(images, targets, targets * 0)
+        named = {f"basic.loss.{n}": v for n, v in zip(forward.names, losses.asnumpy())}
+        yield check_same_names("basic.loss.names", set(named), set(golden.keys("basic.loss.")))
+        for name in golden.keys("basic.loss."):
+            if name in named:
+                yield check_values(golden, name, named[name])
+        arrays = {to_torch_name(p.name): g.asnumpy() for p, g in zip(parameters, gradients)}
+        yield from check_gradients(golden, "basic.grad", arrays)
+        weights = export_weights(model)
+        yield check_unreached(golden, weights, arrays)
+        yield from check_buffers(golden, "basic.buffers", weights)
+
+
+def _config(golden: GoldenFile) -> CfgNode:
+    cfg = get_cfg()
+    cfg.merge_from_file(str(CONFIGS / golden.config))
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.MODEL.HEADS.NUM_CLASSES = sum(NUM_CLASSES)
+    cfg.INPUT.SIZE_TRAIN = list(golden.size)
+    cfg.INPUT.SIZE_TEST = list(golden.size)
+    cfg.merge_from_list(golden.options)
+    cfg.freeze()
+    return cfg
