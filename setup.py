@@ -45,6 +45,7 @@ setup(
         "scipy>=1.9",
         "tabulate>=0.9",
         "termcolor>=2.0",
+        "safetensors>=0.4",
     ],
     extras_require={
         "cuhk03": CUHK03,

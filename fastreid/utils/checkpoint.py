@@ -12,13 +12,16 @@ from mindspore import Tensor, nn, ops
 
 from .checkpoint_file import CheckpointContent, State, read_checkpoint, replacing, write_checkpoint
 from .comm import is_main_process
-from .pth_reader import read_pth, state_dict_of
-from .torch_weights import to_mindspore_weights
+from .torch_weights import BATCH_COUNTER, to_mindspore_weights
+from .weights_file import (
+    CHECKPOINT_SUFFIX,
+    check_suffix,
+    is_weights_file,
+    read_torch_weights,
+)
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX = ".ckpt"
-_TORCH_SUFFIXES = (".pth", ".pt", ".pkl")
 _LAST = "last_checkpoint"
 
 
@@ -127,7 +130,7 @@ class Checkpointer:
         if not self.save_to_disk:
             return
         self.save_dir.mkdir(parents=True, exist_ok=True)
-        path = self.save_dir / f"{name}{_SUFFIX}"
+        path = self.save_dir / f"{name}{CHECKPOINT_SUFFIX}"
         logger.info("Saving checkpoint to %s", path)
         write_checkpoint(
             path,
@@ -144,8 +147,8 @@ class Checkpointer:
         """Load a checkpoint, or PyTorch weights.
 
         Args:
-            path: a ``.ckpt`` of this toolbox, or a ``.pth``, ``.pt`` or ``.pkl`` of PyTorch, from
-                which only the model is loaded.
+            path: a ``.ckpt`` of this toolbox, or PyTorch weights (``.pth``, ``.pth.tar``, ``.pt``,
+                ``.pkl``, ``.safetensors``), from which only the model is loaded.
             ignore: as in `load_weights`.
             weights_only: leave the other objects alone.
 
@@ -158,17 +161,17 @@ class Checkpointer:
         """
         path = Path(path)
         logger.info("Loading checkpoint from %s", path)
-        if path.suffix in _TORCH_SUFFIXES:
-            weights = to_mindspore_weights(self.model, state_dict_of(read_pth(path), path))
+        check_suffix(path)
+        if is_weights_file(path):
+            weights = to_mindspore_weights(self.model, read_torch_weights(path))
             load_weights(self.model, weights, source=path, ignore=ignore)
             return {}
-        if path.suffix != _SUFFIX:
-            kinds = ", ".join((_SUFFIX, *_TORCH_SUFFIXES))
-            raise ValueError(f"{path} is no checkpoint: its name must end in one of {kinds}.")
         content = read_checkpoint(path)
         if not weights_only:
             self._check_states(content, path)
-        load_weights(self.model, content.model, source=path, ignore=ignore)
+        # Converted weights may have PyTorch's batch counters.
+        weights = {k: v for k, v in content.model.items() if not k.endswith(BATCH_COUNTER)}
+        load_weights(self.model, weights, source=path, ignore=ignore)
         if not weights_only:
             for name, checkpointable in self.checkpointables.items():
                 checkpointable.load_state_dict(content.states[name])

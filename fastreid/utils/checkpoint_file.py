@@ -37,7 +37,7 @@ class CheckpointContent(NamedTuple):
 
 def write_checkpoint(
     path: Path,
-    parameters: Mapping[str, Parameter],
+    parameters: Mapping[str, Parameter | np.ndarray],
     *,
     states: Mapping[str, State],
     extra: Mapping[str, Any],
@@ -46,17 +46,19 @@ def write_checkpoint(
 
     Args:
         path: ends in ``.ckpt``; the folder must exist.
-        parameters: of the model, by name.
+        parameters: of the model, or their values, by name.
         states: object -> what its `state_dict` gave.
         extra: what JSON can hold.
     """
-    entries = [{"name": f"{_MODEL}/{name}", "data": value} for name, value in parameters.items()]
+    entries = [
+        {"name": f"{_MODEL}/{name}", "data": _tensor(value)} for name, value in parameters.items()
+    ]
     plain: dict[str, dict[str, Any]] = {}
     for owner, state in states.items():
         plain[owner] = {}
         for key, value in state.items():
             if isinstance(value, np.ndarray):
-                entries.append({"name": f"{owner}/{key}", "data": Tensor(value)})
+                entries.append({"name": f"{owner}/{key}", "data": _tensor(value)})
             else:
                 plain[owner][key] = value
     texts = {
@@ -134,6 +136,10 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _tensor(value: Parameter | np.ndarray) -> Tensor:
+    return Tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def _plain_number(value: Any) -> Any:

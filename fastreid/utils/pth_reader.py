@@ -5,7 +5,10 @@ Nothing in the file is executed: only the few classes that a weights file needs 
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -17,6 +20,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+# Where checkpoints keep the state dict.
+_NESTED = ("model", "state_dict")
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _BFLOAT16 = "bfloat16"
@@ -89,7 +94,7 @@ def state_dict_of(content: Mapping[str, Any], path: str | Path) -> dict[str, np.
     """Take the model's weights out of what `read_pth` gave.
 
     Args:
-        content: a state dict, or a checkpoint that has one under "model".
+        content: a state dict, or a checkpoint that has one under "model" or "state_dict".
         path: where it comes from, for the message.
 
     Returns:
@@ -98,8 +103,9 @@ def state_dict_of(content: Mapping[str, Any], path: str | Path) -> dict[str, np.
     Raises:
         ValueError: if there are no weights, or something that is not a tensor is among them.
     """
-    weights = content.get("model", content)
-    if not isinstance(weights, Mapping) or not weights:
+    nested = [key for key in _NESTED if isinstance(content.get(key), Mapping)]
+    weights = content[nested[0]] if nested else content
+    if not weights:
         raise ValueError(f"{path} holds no model weights: it has {sorted(map(str, content))[:10]}.")
     strangers = [str(name) for name, value in weights.items() if not isinstance(value, np.ndarray)]
     if strangers:
@@ -147,6 +153,8 @@ class _TensorView(NamedTuple):
         last = sum((length - 1) * step for length, step in zip(self.size, self.stride))
         end = self.offset + last + 1 if all(self.size) else self.offset
         outside = self.offset < 0 or min(self.stride, default=0) < 0 or end > values.size
+        # Strides of zero would let a few bytes become any amount of memory.
+        outside = outside or math.prod(self.size) > values.size
         if outside or min(self.size, default=0) < 0 or len(self.size) != len(self.stride):
             raise pickle.UnpicklingError("a tensor lies outside its data")
         strides = [step * values.itemsize for step in self.stride]
@@ -168,21 +176,44 @@ def _rebuild_device(*parts: Any) -> str:
     return ":".join(map(str, parts))
 
 
-def _rebuild_scalar(dtype: np.dtype, data: bytes | str) -> Any:
-    if dtype.hasobject:
-        raise pickle.UnpicklingError("a NumPy scalar holds an object")
+class _ScalarType:
+    """Stands for ``numpy.dtype``, of which a file may set nothing but the kind and byte order."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not isinstance(code, str) or not re.fullmatch("[fiub][1248]", code):
+            raise pickle.UnpicklingError(f"a NumPy scalar of type {code!r}")
+        self.code = code
+
+    def __setstate__(self, state: tuple) -> None:
+        if state[1] in (">", "<"):
+            self.code = state[1] + self.code
+
+
+def _rebuild_scalar(kind: _ScalarType, data: bytes | str) -> Any:
     # Python 2 pickles give bytes as text.
     raw = data.encode("latin1") if isinstance(data, str) else data
-    return np.frombuffer(raw, dtype, count=1)[0].item()
+    return np.frombuffer(raw, kind.code, count=1)[0].item()
 
 
-class _Encode:
-    """Stands for ``_codecs.encode``, which protocol 2 uses for bytes."""
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Stand for ``_codecs.encode``, which protocol 2 uses for bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}")
+    return text.encode("latin1")
 
-    def __new__(cls, text: str, encoding: str = "latin1") -> bytes:
-        if encoding != "latin1":
-            raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}")
-        return text.encode("latin1")
+
+class _Call:
+    """What a file may call; a pickle can change the attributes of what it gets, so not more."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
 
 
 _ALLOWED: dict[tuple[str, str], Callable] = {
@@ -195,8 +226,8 @@ _ALLOWED: dict[tuple[str, str], Callable] = {
     # Checkpoints of fast-reid keep the best metric as a NumPy scalar.
     ("numpy.core.multiarray", "scalar"): _rebuild_scalar,
     ("numpy._core.multiarray", "scalar"): _rebuild_scalar,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _Encode,
+    ("numpy", "dtype"): _ScalarType,
+    ("_codecs", "encode"): _encode,
 }
 
 
@@ -212,7 +243,7 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(
                 f"it asks for {module}.{name}, which is not allowed in a weights file"
             )
-        return _ALLOWED[module, name]
+        return _Call(_ALLOWED[module, name])
 
     def persistent_load(self, pid: Any) -> _Storage:
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
@@ -234,13 +265,21 @@ def _read_zip(file: BinaryIO) -> Any:
         root = pickles[0][: -len("data.pkl")]
         if f"{root}byteorder" in archive.namelist():
             _require_little_endian(archive.read(f"{root}byteorder") == b"little")
-        content = _Unpickler(BytesIO(archive.read(pickles[0])), storages).load()
+        content = _Unpickler(BytesIO(_read_entry(archive, pickles[0])), storages).load()
         for key, storage in storages.items():
-            storage.fill(archive.read(f"{root}data/{key}"))
+            storage.fill(_read_entry(archive, f"{root}data/{key}"))
     return content
 
 
+def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    # torch.save compresses nothing; a file that does may grow to any size.
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError("its data are compressed, which torch.save does not do")
+    return archive.read(name)
+
+
 def _read_legacy(file: BinaryIO) -> Any:
+    length = os.fstat(file.fileno()).st_size
     storages: dict[str, _Storage] = {}
     if _Unpickler(file, storages).load() != _MAGIC:
         raise ValueError("it does not begin like a file of torch.save")
@@ -253,10 +292,9 @@ def _read_legacy(file: BinaryIO) -> Any:
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
         size = count * storage.kind.item_size
-        data = file.read(size) if size >= 0 else b""
-        if len(data) != size:
+        if not 0 <= size <= length - file.tell():
             raise EOFError("it ends before its data do")
-        storage.fill(data)
+        storage.fill(file.read(size))
     return content
 
 
@@ -266,13 +304,24 @@ def _require_little_endian(little: bool) -> None:
 
 
 def _resolve(content: Any) -> Any:
-    """Replace tensor views by arrays, at any depth."""
-    if isinstance(content, _TensorView):
-        return content.to_array()
-    if isinstance(content, dict):
-        return {key: _resolve(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_resolve(value) for value in content]
-    if type(content) is tuple:
-        return tuple(_resolve(value) for value in content)
-    return content
+    """Replace tensor views by arrays in dicts, lists and tuples, at any depth."""
+    # What is referred to twice is resolved once: nested references could multiply without end.
+    done: dict[int, Any] = {}
+
+    def resolved(thing: Any) -> Any:
+        if id(thing) in done:
+            return done[id(thing)]
+        if isinstance(thing, _TensorView):
+            result = thing.to_array()
+        elif isinstance(thing, dict):
+            result = {key: resolved(value) for key, value in thing.items()}
+        elif isinstance(thing, list):
+            result = [resolved(value) for value in thing]
+        elif type(thing) is tuple:
+            result = tuple(resolved(value) for value in thing)
+        else:
+            return thing
+        done[id(thing)] = result
+        return result
+
+    return resolved(content)

@@ -31,6 +31,24 @@ _STAGE_PARTS = {
 }
 _STAGE = re.compile(r"\bstages\.(?P<index>\d+)\.(?P<part>{})\b".format("|".join(_STAGE_PARTS)))
 _CLASSIFIER = re.compile(r"\bclassifiers\.(?P<index>\d+)\b")
+# The other way.
+_TORCH_LEAVES = {theirs: ours for ours, theirs in _LEAVES.items()}
+_RESIDUAL_PARTS = ("blocks", "non_local")
+_TORCH_PARTS = {
+    tuple(theirs.split("{n}")): ours
+    for ours, theirs in _STAGE_PARTS.items()
+    if not ours.startswith("residual.")
+}
+_TORCH_STAGE = re.compile(
+    r"\b(?P<start>{})(?P<index>\d)(?P<end>_base|_sub)?(?=\.)".format(
+        "|".join(sorted({start for start, _ in _TORCH_PARTS}))
+    )
+)
+_ADAPTOR = re.compile(r"\badaptor(?P<index>\d)_base\.")
+_NUMBERED_CLASSIFIER = re.compile(r"\bweight(?P<index>\d+)\.weight$")
+_WRAPPER = "module."
+# PyTorch counts the batches that a norm has seen, for a mode that nobody here uses.
+BATCH_COUNTER = "num_batches_tracked"
 
 
 def to_torch_name(name: str) -> str:
@@ -63,6 +81,22 @@ def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
     }
 
 
+def plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Drop the prefix that PyTorch's data-parallel wrapper puts before names.
+
+    Raises:
+        ValueError: if a name is there with and without it.
+    """
+    plain = {
+        name[len(_WRAPPER) :] if name.startswith(_WRAPPER) else name: value
+        for name, value in weights.items()
+    }
+    if len(plain) != len(weights):
+        twice = sorted(name for name in weights if f"{_WRAPPER}{name}" in weights)
+        raise ValueError(f"Tensors with and without the prefix {_WRAPPER!r}: {twice[:5]}.")
+    return plain
+
+
 def to_mindspore_weights(
     model: nn.Cell, weights: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -79,12 +113,45 @@ def to_mindspore_weights(
         MindSpore name -> array.
     """
     names = torch_names(model)
-    plain = {
-        name[len("module.") :] if name.startswith("module.") else name: value
-        for name, value in weights.items()
-    }
     return {
         names.get(name, name): value
-        for name, value in plain.items()
-        if not name.endswith("num_batches_tracked")
+        for name, value in plain_names(weights).items()
+        if not name.endswith(BATCH_COUNTER)
     }
+
+
+def to_mindspore_names(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """Find the MindSpore names of a state dict of this toolbox's models, without a model.
+
+    A norm is what has running statistics or a scale of one dimension; a stage with adaptors is one
+    of the router backbone.
+
+    Args:
+        shapes: PyTorch name -> shape, of a whole state dict.
+
+    Returns:
+        PyTorch name -> MindSpore name, one to one.
+    """
+    norms = {
+        name.rpartition(".")[0]
+        for name, shape in shapes.items()
+        if name.endswith(".running_mean") or (name.endswith(".weight") and len(shape) == 1)
+    }
+    routed = {match["index"] for match in map(_ADAPTOR.search, shapes) if match}
+
+    def part_of(match: re.Match) -> str:
+        part = _TORCH_PARTS[match["start"], match["end"] or ""]
+        inside = "residual." if part in _RESIDUAL_PARTS and match["index"] in routed else ""
+        return f"stages.{int(match['index']) - 1}.{inside}{part}"
+
+    names = {}
+    for name in shapes:
+        stem, _, leaf = name.rpartition(".")
+        if stem in norms:
+            leaf = _TORCH_LEAVES.get(leaf, leaf)
+        ours = f"{stem}.{leaf}" if stem else leaf
+        ours = _TORCH_STAGE.sub(part_of, ours)
+        names[name] = _NUMBERED_CLASSIFIER.sub(
+            lambda match: f"classifiers.{int(match['index']) - 1}.weight", ours
+        )
+    return names

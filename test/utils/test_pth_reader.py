@@ -74,10 +74,10 @@ def zip_file(path, thing, data=None):
     return path
 
 
-def legacy_file(path, thing, data=None, magic=0x1950A86A20F9469CFC6C):
+def legacy_file(path, thing, data=None, magic=0x1950A86A20F9469CFC6C, count=4):
     floats = np.arange(4, dtype="<f4").tobytes() if data is None else data
     parts = [magic, 1001, {"little_endian": True}, thing, ["0"]]
-    path.write_bytes(b"".join(map(pickled, parts)) + struct.pack("<q", 4) + floats)
+    path.write_bytes(b"".join(map(pickled, parts)) + struct.pack("<q", count) + floats)
     return path
 
 
@@ -139,6 +139,12 @@ def test_a_whole_fast_reid_checkpoint_is_read(tmp_path, layout):
     np.testing.assert_array_equal(weights["module.weight"], net.weight.detach().numpy())
 
 
+@pytest.mark.parametrize("key", ["model", "state_dict"])
+def test_a_nested_state_dict_is_found(key):
+    content = {key: {"weight": np.ones(2)}, "epoch": 3}
+    assert list(state_dict_of(content, "w.pth")) == ["weight"]
+
+
 def test_tensors_that_share_data_are_independent_copies(tmp_path):
     shared = {"a": tensor(), "b": tensor(offset=2, size=(2,), stride=(1,))}
     content = read_pth(zip_file(tmp_path / "w.pth", shared))
@@ -187,6 +193,46 @@ def test_a_tensor_outside_its_data_is_refused(tmp_path, outside):
         read_pth(zip_file(tmp_path / "w.pth", {"weight": outside}))
 
 
+def test_a_few_bytes_do_not_become_much_memory(tmp_path):
+    path = tmp_path / "w.pth"
+    with pytest.raises(ValueError, match="a tensor lies outside its data"):
+        read_pth(zip_file(path, {"weight": tensor(size=(10**6, 10**6), stride=(0, 0))}))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickled({"weight": tensor()}))
+        archive.writestr("archive/data/0", bytes(16))
+    with pytest.raises(ValueError, match="its data are compressed"):
+        read_pth(path)
+    with pytest.raises(ValueError, match="it ends before its data do"):
+        read_pth(legacy_file(path, {"weight": tensor()}, data=b"", count=2**40))
+
+
+def test_references_that_multiply_take_no_time(tmp_path):
+    nested = [tensor()]
+    for _ in range(200):
+        nested = [nested, nested]
+    content = read_pth(zip_file(tmp_path / "w.pth", {"nested": nested}))
+    assert content["nested"][0] is content["nested"][1]
+
+
+@pytest.mark.parametrize("name", ["collections OrderedDict", "torch._utils _rebuild_tensor_v2"])
+def test_a_file_cannot_change_what_it_calls(tmp_path, name):
+    module, _, function = name.partition(" ")
+    call = f"c{module}\n{function}\n".encode()
+    state = b"\x80\x02" + call + b"N}X\x08\x00\x00\x00__call__Ns\x86b."
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_pth(zip_file(tmp_path / "w.pth", state))
+    content = read_pth(zip_file(tmp_path / "good.pth", {"weight": tensor()}))
+    assert content["weight"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("code", ["O8", "V8", "f3", "M8"])
+def test_a_scalar_of_an_unusual_type_is_refused(tmp_path, code):
+    scalar = b"cnumpy\ndtype\n(X\x02\x00\x00\x00" + code.encode() + b"\x89\x88tR"
+    content = b"\x80\x02}X\x01\x00\x00\x00aq\x00" + scalar + b"s."
+    with pytest.raises(ValueError, match="a NumPy scalar of type"):
+        read_pth(zip_file(tmp_path / "w.pth", content))
+
+
 @pytest.mark.parametrize("write", [zip_file, legacy_file])
 def test_a_truncated_file_is_refused(tmp_path, write):
     path = write(tmp_path / "w.pth", {"weight": tensor()})
@@ -217,5 +263,7 @@ def test_a_file_without_a_dict_is_refused(tmp_path):
 def test_what_is_no_state_dict_is_refused():
     with pytest.raises(ValueError, match=r"w\.pth holds no model weights: it has \['model'\]"):
         state_dict_of({"model": {}}, "w.pth")
+    with pytest.raises(ValueError, match=r"w\.pth is not a state dict: \['model'\] are not tens"):
+        state_dict_of({"model": 3}, "w.pth")
     with pytest.raises(ValueError, match=r"w\.pth is not a state dict: \['epoch'\] are not tens"):
         state_dict_of({"weight": np.zeros(2), "epoch": 3}, "w.pth")

@@ -9,6 +9,7 @@ from fastreid.modeling.backbones import build_backbone
 from fastreid.utils.checkpoint import load_weights
 from fastreid.utils.torch_weights import (
     export_weights,
+    to_mindspore_names,
     to_mindspore_weights,
     to_torch_name,
     torch_names,
@@ -69,6 +70,9 @@ def test_names_are_one_to_one_and_come_back(build):
     exported = export_weights(model)
     assert len(exported) == len(names) == len(torch_names(model))
     assert list(torch_names(model).values()) == names
+    # Without a model the same names are found.
+    shapes = {name: value.shape for name, value in exported.items()}
+    assert to_mindspore_names(shapes) == torch_names(model)
     back = to_mindspore_weights(model, exported)
     assert list(back) == names
     for parameter in model.get_parameters():
@@ -101,6 +105,14 @@ def test_the_prefix_of_data_parallel_and_batch_counters_are_dropped(model):
     state["module.1.num_batches_tracked"] = np.array(3)
     weights = to_mindspore_weights(model, state)
     assert sorted(weights) == sorted(parameter.name for parameter in model.get_parameters())
+
+
+def test_a_name_with_and_without_the_prefix_is_refused(model):
+    state = {**export_weights(model), "module.0.weight": np.zeros(1)}
+    with pytest.raises(
+        ValueError, match=r"with and without the prefix 'module\.': \['0\.weight'\]"
+    ):
+        to_mindspore_weights(model, state)
 
 
 def test_unknown_names_are_kept_so_that_strict_loading_reports_them(model):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.pth_reader import read_pth
+from fastreid.utils.torch_weights import BATCH_COUNTER
+from fastreid.utils.weights_file import read_torch_weights
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
@@ -71,7 +72,7 @@ def read_pretrained(path: Path) -> dict[str, np.ndarray]:
     """Read ImageNet weights without their classifier.
 
     Args:
-        path: a PyTorch file that holds one state dict.
+        path: a file of weights, such as torchvision and IBN-Net publish.
 
     Returns:
         PyTorch name -> array, without `fc.*` and the batch counters.
@@ -79,17 +80,10 @@ def read_pretrained(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if the file holds anything but arrays by name.
     """
-    weights = read_pth(path)
-    strangers = [name for name, value in weights.items() if not isinstance(value, np.ndarray)]
-    if strangers:
-        raise ValueError(
-            f"{path} is not a state dict of an ImageNet model: it has {strangers[:5]}, which are "
-            f"not tensors."
-        )
     return {
         name: value
-        for name, value in weights.items()
-        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+        for name, value in read_torch_weights(path).items()
+        if not name.startswith("fc.") and not name.endswith(BATCH_COUNTER)
     }
 
 

@@ -173,11 +173,16 @@ def test_weights_that_do_not_fit_are_all_named_and_none_is_loaded(tmp_path, imag
     assert "bn1.weight: (7,) in the file, (32,) here" in message
 
 
+def test_weights_of_a_training_checkpoint_are_found_in_it(tmp_path, imagenet_weights):
+    plain = read_pretrained(save(imagenet_weights, tmp_path))
+    nested = {f"module.{name}": value for name, value in imagenet_weights.items()}
+    path = save({"state_dict": nested, "epoch": 90}, tmp_path)
+    assert read_pretrained(path).keys() == plain.keys()
+
+
 def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
-    path = save({"model": {"conv1.weight": torch.zeros(1)}}, tmp_path)
-    with pytest.raises(
-        ValueError, match=r"is not a state dict of an ImageNet model: it has \['mod"
-    ):
+    path = save({"conv1.weight": torch.zeros(1), "arch": "resnet50"}, tmp_path)
+    with pytest.raises(ValueError, match=r"is not a state dict: \['arch'\] are not tensors"):
         read_pretrained(path)
 
 

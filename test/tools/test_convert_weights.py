@@ -1,0 +1,98 @@
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastreid.utils.torch_weights import export_weights
+from fastreid.utils.weights_file import read_torch_weights, write_weights
+from test.utils.test_torch_weights import acl_model
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+_BASE_: {base}
+MODEL:
+  BACKBONE: {{DEPTH: tiny, FEAT_DIM: 512}}
+"""
+# Runs the tool where torch cannot be imported.
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules["torch"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def convert(*arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(ROOT / "tools" / "convert_weights.py")]
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.yml"
+    path.write_text(CONFIG.format(base=ROOT / "configs" / "bagtricks_DR50_mix.yml"))
+    return path
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A checkpoint of the original, as torch saves it."""
+    torch = pytest.importorskip("torch")
+    weights = export_weights(acl_model())
+    path = tmp_path / "model_best.pth"
+    tensors = {f"module.{name}": torch.tensor(value) for name, value in weights.items()}
+    torch.save({"model": tensors, "epoch": 3}, path)
+    return path
+
+
+def test_a_way_through_all_formats_and_back_is_bit_exact_without_torch(tmp_path, source, config):
+    files = [source, *(tmp_path / f"w{end}" for end in (".ckpt", ".safetensors", ".pt"))]
+    for src, dst in zip(files, files[1:]):
+        result = convert(src, dst, "--config-file", config)
+        assert result.returncode == 0, result.stderr
+        assert f"{dst}: " in result.stdout
+    want, got = (read_torch_weights(path) for path in (files[0], files[-1]))
+    assert got.keys() == want.keys()
+    for name, value in want.items():
+        assert got[name].tobytes() == value.tobytes(), name
+
+
+def test_weights_of_another_model_are_named_and_nothing_is_written(tmp_path, source, config):
+    weights = read_torch_weights(source)
+    del weights["backbone.conv1.weight"]
+    weights["backbone.bn1.weight"] = np.ones(7, np.float32)
+    weights["stranger"] = np.ones(7, np.float32)
+    write_weights(tmp_path / "other.pth", weights)
+    result = convert(tmp_path / "other.pth", tmp_path / "other.ckpt", "--config-file", config)
+    assert result.returncode == 1
+    for text in ("1 missing: backbone.conv1.weight", "1 unexpected: stranger", "bn1.gamma (7,)"):
+        assert text in result.stderr
+    assert not (tmp_path / "other.ckpt").exists()
+
+
+def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
+    class Runs:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'trace'}",)
+
+    (tmp_path / "hostile.pth").write_bytes(pickle.dumps({"weight": Runs()}))
+    (tmp_path / "short.pth").write_bytes(source.read_bytes()[:-100])
+    for name, target, message in (
+        ("gone.pth", "w.ckpt", "gone.pth does not exist"),
+        ("hostile.pth", "w.ckpt", "not allowed in a weights file"),
+        ("short.pth", "w.ckpt", "cannot be read as PyTorch weights"),
+        ("model_best.pth", "w.onnx", "is no file of weights"),
+        ("model_best.pth", "model_best.pth", "are the same file"),
+    ):
+        before = sorted(tmp_path.iterdir())
+        result = convert(tmp_path / name, tmp_path / target)
+        assert result.returncode == 1, name
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        assert sorted(tmp_path.iterdir()) == before
