@@ -22,13 +22,6 @@ def small_case(num_query=12, num_gallery=60, seed=3):
     return query, gallery, labels
 
 
-def assert_as_golden(value, name):
-    """Float32 inputs are summed in another order: 2e-5 of the largest value."""
-    truth = GOLDEN[name]
-    scale = np.abs(truth).max()
-    np.testing.assert_allclose(value, truth, rtol=0, atol=2e-5 * scale)
-
-
 def settings(**changes):
     """The TEST section; changes such as METRIC="euclidean", RERANK=True."""
     test = CfgNode(

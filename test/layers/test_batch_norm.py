@@ -4,24 +4,12 @@ import torch
 from mindspore import Tensor
 
 from fastreid.layers import IBN, BatchNorm, InstanceNorm, get_norm, held_statistics
-
-from .against_torch import assert_close, assert_same, copy_weights, ours, randomize
+from test.alignment.against_torch import assert_close, copy_weights, ours, randomize
 
 
 @pytest.fixture
 def images():
     return np.random.RandomState(1).randn(2, 8, 7, 5).astype(np.float32)
-
-
-class TorchIBN(torch.nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.half = channels // 2
-        self.IN = torch.nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = torch.nn.BatchNorm2d(channels - self.half)
-
-    def forward(self, x):
-        return torch.cat((self.IN(x[:, : self.half]), self.BN(x[:, self.half :])), 1)
 
 
 def pair(cell, module):
@@ -31,34 +19,6 @@ def pair(cell, module):
 
 def statistics(cell):
     return cell.moving_mean.asnumpy().copy(), cell.moving_variance.asnumpy().copy()
-
-
-def test_training_normalizes_with_the_batch_and_moves_the_running_statistics(mode, images):
-    cell, module = pair(BatchNorm(8), torch.nn.BatchNorm2d(8))
-    cell.set_train()
-    assert_same(cell, module, images)
-    mean, variance = statistics(cell)
-    assert_close(mean, module.running_mean.numpy())
-    assert_close(variance, module.running_var.numpy())
-
-
-def test_hold_normalizes_with_the_batch_and_leaves_the_running_statistics(mode, images):
-    cell, module = pair(BatchNorm(8), torch.nn.BatchNorm2d(8))
-    before = statistics(cell)
-    cell.set_train()
-    with held_statistics(cell):
-        assert_same(cell, module, images)
-    for old, new in zip(before, statistics(cell)):
-        np.testing.assert_array_equal(old, new)
-
-
-def test_evaluation_uses_the_running_statistics_and_leaves_them(mode, images):
-    cell, module = pair(BatchNorm(8), torch.nn.BatchNorm2d(8))
-    before = statistics(cell)
-    cell.set_train(False)
-    assert_same(cell, module.eval(), images)
-    for old, new in zip(before, statistics(cell)):
-        np.testing.assert_array_equal(old, new)
 
 
 def test_two_steps_move_the_statistics_twice(mode, images):
@@ -88,26 +48,12 @@ def test_a_frozen_shift_is_added_but_not_trained(mode, images):
     assert_close(output, 2 * images / np.sqrt(1 + 1e-5) + 3)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_instance_norm_uses_instance_statistics_in_evaluation_too(mode, images, training):
-    cell, module = pair(InstanceNorm(8), torch.nn.InstanceNorm2d(8, affine=True))
-    assert_same(cell.set_train(training), module.train(training), images)
-
-
 def test_instance_norm_does_not_remember_earlier_batches(mode, images):
     cell, module = pair(InstanceNorm(8), torch.nn.InstanceNorm2d(8, affine=True))
     cell.set_train()
     for scale in (5, 1):
         got = cell(Tensor(scale * images)).asnumpy()
     assert_close(got, module(torch.tensor(images)).detach().numpy())
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("channels", [8, 7])
-def test_ibn_norms_half_the_channels_by_instance_and_the_rest_by_batch(mode, channels, training):
-    x = np.random.RandomState(3).randn(3, channels, 5, 4).astype(np.float32)
-    cell, module = pair(IBN(channels), TorchIBN(channels))
-    assert_same(cell.set_train(training), module.train(training), x)
 
 
 def test_holding_is_undone_when_the_block_raises():

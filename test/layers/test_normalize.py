@@ -3,8 +3,7 @@ import torch
 from mindspore import nn
 
 from fastreid.layers import l2_normalize
-
-from .against_torch import assert_same
+from test.alignment.against_torch import assert_same
 
 
 class Normalize(nn.Cell):

@@ -13,7 +13,7 @@ from fastreid.modeling.ops import (
     MetaParam,
     meta_parameters,
 )
-from test.layers.against_torch import assert_close, ours
+from test.alignment.against_torch import assert_close, ours
 
 PAIRS = {
     "conv": (

@@ -7,32 +7,8 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.solver import build_lr_scheduler
 from fastreid.solver.lr_scheduler import EpochSteps, Warmup, WarmupMultiStepLR
-from test.alignment.golden import FOLDER
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-
-
-def acl_cfg(**solver):
-    cfg = get_cfg()
-    cfg.merge_from_file(CONFIGS / "bagtricks_DR50_mix.yml")
-    for key, value in {"MAX_EPOCH": 12, "BASE_LR": 0.04, **solver}.items():
-        setattr(cfg.SOLVER, key, value)
-    return cfg
-
-
-@pytest.mark.parametrize(
-    ("name", "solver"),
-    [
-        ("lr.cosine", {"WARMUP_ITERS": 2}),
-        ("lr.multistep", {"WARMUP_ITERS": 1, "STEPS": [4, 8], "SCHED": "MultiStepLR"}),
-    ],
-)
-def test_rates_of_the_acl_recipe_are_those_of_the_original(name, solver):
-    with np.load(FOLDER / "misc_seed0.npz", allow_pickle=False) as data:
-        want = data[name]
-    schedule = build_lr_scheduler(acl_cfg(**solver), iters_per_epoch=5)
-    got = [schedule.rate(iteration, 0.04) for iteration in range(60)]
-    np.testing.assert_allclose(got, want, rtol=1e-12, atol=0)
 
 
 def plain_cfg(**solver):

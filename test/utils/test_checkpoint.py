@@ -132,7 +132,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_an_unknown_kind_of_file_is_named(tmp_path):
     path = tmp_path / "weights.bin"
     path.write_bytes(b"1")
-    with pytest.raises(ValueError, match=r"weights\.bin is no file of weights: its name must end in"):
+    with pytest.raises(
+        ValueError, match=r"weights\.bin is no file of weights: its name must end in"
+    ):
         Checkpointer(Net()).load(path)
 
 

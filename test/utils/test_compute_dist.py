@@ -9,32 +9,7 @@ from fastreid.utils.compute_dist import (
     normalize_features,
     row_blocks,
 )
-from test.evaluation.retrieval_case import METRICS, assert_as_golden, golden_case
-
-
-def naive_distance(a, b, metric):
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    if metric == "euclidean":
-        return ((a - b) ** 2).sum()
-    return 1 - a @ b / np.sqrt((a @ a) * (b @ b))
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("num_query", [1, 29, 57, 58, 113])
-def test_every_query_has_its_row(metric, num_query):
-    rng = np.random.RandomState(num_query)
-    first, second = rng.randn(num_query, 6), rng.randn(7, 6)
-    dist = build_dist(first, second, metric)
-    naive = [[naive_distance(a, b, metric) for b in second] for a in first]
-    assert dist.dtype == np.float32
-    # Float32 against float64.
-    np.testing.assert_allclose(dist, naive, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_distances_are_those_of_the_original(metric):
-    query, gallery, _ = golden_case()
-    assert_as_golden(build_dist(query, gallery, metric), f"rank.{metric}.dist")
+from test.evaluation.retrieval_case import METRICS, golden_case
 
 
 def test_euclidean_is_squared_and_the_default():

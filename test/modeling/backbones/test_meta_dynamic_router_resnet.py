@@ -1,20 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from mindspore import Tensor, ops
+from mindspore import Tensor
 from torch.nn import functional
 
 from fastreid.config import get_cfg
 from fastreid.modeling.backbones import build_backbone
 from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
     NUM_ADAPTORS,
-    AdaptorBank,
-    HyperRouter,
     build_meta_dynamic_router_resnet_backbone,
 )
 from fastreid.modeling.ops import meta_parameters
 from fastreid.utils.torch_weights import export_weights, to_torch_name
-from test.layers.against_torch import assert_close
 
 
 def router_cfg(**backbone):
@@ -29,21 +26,6 @@ def router_cfg(**backbone):
     for key, value in values.items():
         setattr(cfg.MODEL.BACKBONE, key, value)
     return cfg
-
-
-def randomize(cell, seed=0):
-    """Values that no mistake leaves unnoticed, small enough to keep activations in range."""
-    rng = np.random.RandomState(seed)
-    for parameter in cell.get_parameters():
-        value = rng.randn(*parameter.shape)
-        if parameter.name.endswith(("gamma", "moving_variance")):
-            value = 1 + 0.2 * np.abs(value)
-        elif len(parameter.shape) == 4:
-            value = value / np.sqrt(np.prod(parameter.shape[1:]))
-        else:
-            value = 0.2 * value
-        ops.assign(parameter, Tensor(value.astype(np.float32)))
-    return cell
 
 
 def size_after(size):
@@ -78,61 +60,6 @@ def test_squeeze_and_excitation_and_non_local_blocks_run(mode):
     features, _ = backbone(Tensor(np.ones((1, 3, 64, 32), np.float32)))
     assert features.shape == (1, 512, 4, 2)
     assert np.isfinite(features.asnumpy()).all()
-
-
-def adaptor(weights, k, x, channels, planes):
-    """Adaptor k of a bank, one by one, from its share of the bank's tensors, in float64."""
-    width, half = planes // NUM_ADAPTORS, planes // 2
-    inner, outer = slice(k * width, (k + 1) * width), slice(k * channels, (k + 1) * channels)
-
-    def norm(y, name, rows):
-        values = [weights[f"{name}.{leaf}"][rows] for leaf in ("weight", "bias")]
-        mean, variance = (weights[f"{name}.running_{leaf}"][rows] for leaf in ("mean", "var"))
-        return functional.batch_norm(y, mean, variance, *values, eps=1e-5)
-
-    y = functional.conv2d(x, weights["conv1.weight"][inner])
-    if "bn1.IN.weight" not in weights:
-        y = norm(y, "bn1", inner)
-    elif (k + 1) * width <= half:
-        scale, shift = (weights[f"bn1.IN.{leaf}"][inner] for leaf in ("weight", "bias"))
-        y = functional.instance_norm(y, weight=scale, bias=shift, eps=1e-5)
-    else:
-        y = norm(y, "bn1.BN", slice(k * width - half, (k + 1) * width - half))
-    y = functional.conv2d(y.relu(), weights["conv2.weight"][inner], padding=1)
-    y = functional.conv2d(norm(y, "bn2", inner).relu(), weights["conv3.weight"][outer])
-    return (norm(y, "bn3", outer) + x).relu()
-
-
-@pytest.mark.parametrize("with_ibn", [True, False], ids=["ibn", "bn"])
-def test_a_bank_of_adaptors_is_so_many_bottlenecks_mixed_by_the_routers_weights(mode, with_ibn):
-    channels, planes = 32, 8
-    bank = randomize(AdaptorBank(channels, planes, with_ibn=with_ibn, with_se=False))
-    rng = np.random.RandomState(1)
-    x = rng.randn(3, channels, 5, 4).astype(np.float32)
-    mix = rng.rand(3, NUM_ADAPTORS).astype(np.float32)
-    got = bank.set_train(False)(Tensor(x), Tensor(mix)).asnumpy()
-    weights = {k: torch.tensor(v).double() for k, v in export_weights(bank).items()}
-    want = sum(
-        adaptor(weights, k, torch.tensor(x).double(), channels, planes).numpy()
-        * mix[:, k].reshape(3, 1, 1, 1)
-        for k in range(NUM_ADAPTORS)
-    )
-    assert_close(got, want, 1e-5)
-
-
-def test_the_router_makes_its_weights_from_the_image(mode):
-    router = randomize(HyperRouter(32)).set_train(False)
-    x = np.random.RandomState(2).randn(3, 32, 4, 3).astype(np.float32)
-    got = router(Tensor(x)).asnumpy()
-    weights = {k: v.astype(np.float64) for k, v in export_weights(router).items()}
-    for i in range(3):
-        pooled = x[i].astype(np.float64).mean((1, 2))
-        hidden = weights["fc1.weight"] @ pooled
-        hidden = np.maximum(hidden / np.linalg.norm(hidden), 0)
-        logits = pooled @ (weights["fc2.weight"] @ hidden).reshape(32, NUM_ADAPTORS)
-        want = np.exp(logits) / np.exp(logits).sum()
-        # MindSpore's exponential on CPU is good to 2e-5.
-        np.testing.assert_allclose(got[i], want, rtol=5e-5)
 
 
 def test_what_no_loss_reaches_does_not_learn():

@@ -5,23 +5,10 @@ import torch
 from fastreid.config import get_cfg
 from fastreid.modeling.backbones.pretrained import find_pretrained, read_pretrained
 from fastreid.modeling.backbones.resnet import ResNet, build_resnet_backbone
-from fastreid.modeling.backbones.resnet_specs import ResNetSpec, StageSpec, resnet_spec
+from fastreid.modeling.backbones.resnet_specs import resnet_spec
 from fastreid.utils.torch_weights import export_weights, to_torch_name
 from test.alignment.golden import FOLDER, GoldenFile
-from test.layers.against_torch import assert_close, copy_weights, ours, theirs
-
-from .torch_resnet import TorchResNet, small_weights
-
-SMALL = (StageSpec(4, 2, 1, 0), StageSpec(4, 2, 2, 1), StageSpec(8, 1, 2, 1), StageSpec(8, 2, 1, 0))
-MODELS = {
-    "basic": (ResNetSpec("basic", 8, tuple(s._replace(non_local=0) for s in SMALL)), {}),
-    "basic-ibn": (
-        ResNetSpec("basic", 4, tuple(s._replace(non_local=0) for s in SMALL)),
-        {"with_ibn": True},
-    ),
-    "bottleneck-nl": (ResNetSpec("bottleneck", 8, SMALL), {}),
-    "bottleneck-ibn-se": (ResNetSpec("bottleneck", 8, SMALL), {"with_ibn": True, "with_se": True}),
-}
+from test.alignment.reference.resnet import TorchResNet, small_weights
 
 
 def tiny_cfg(**backbone):
@@ -36,49 +23,6 @@ def tiny_cfg(**backbone):
     for key, value in values.items():
         setattr(cfg.MODEL.BACKBONE, key, value)
     return cfg
-
-
-def relative_error(got, want):
-    return np.linalg.norm(got - want) / np.linalg.norm(want)
-
-
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("basic", (35, 17)),
-        ("basic-ibn", (64, 48)),
-        ("bottleneck-nl", (64, 48)),
-        ("bottleneck-ibn-se", (67, 33)),
-    ],
-)
-def test_forward_and_gradients_are_those_of_a_torch_resnet(mode, name, size):
-    spec, options = MODELS[name]
-    x = np.random.RandomState(3).randn(4, 3, *size).astype(np.float32)
-    module = small_weights(TorchResNet(spec, **options)).eval()
-    cell = ResNet(spec, **options).set_train(False)
-    copy_weights(cell, module)
-    got, want = ours(cell, x), theirs(module, x)
-    assert_close(got[0], want[0], 2e-5)
-    assert relative_error(got[1], want[1]) < 1e-4
-    assert got[2].keys() == want[2].keys()
-    for parameter, gradient in want[2].items():
-        if np.linalg.norm(gradient) > 1e-6:
-            assert relative_error(got[2][parameter], gradient) < 1e-4, parameter
-
-
-@pytest.mark.parametrize("name", ["basic", "bottleneck-ibn-se"])
-def test_training_uses_batch_statistics_and_moves_the_running_ones(mode, name):
-    spec, options = MODELS[name]
-    x = np.random.RandomState(3).randn(4, 3, 48, 32).astype(np.float32)
-    module = small_weights(TorchResNet(spec, **options)).train()
-    cell = ResNet(spec, **options).set_train()
-    copy_weights(cell, module)
-    got, want = ours(cell, x), theirs(module, x)
-    assert_close(got[0], want[0], 5e-5)
-    weights = export_weights(cell)
-    for buffer, value in module.named_buffers():
-        if not buffer.endswith("num_batches_tracked"):
-            assert_close(weights[buffer], value.numpy(), 5e-5)
 
 
 @pytest.mark.parametrize(

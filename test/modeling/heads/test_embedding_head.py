@@ -1,14 +1,11 @@
 import mindspore as ms
 import numpy as np
 import pytest
-import torch
-from mindspore import Tensor, nn, ops
-from torch.nn import functional
+from mindspore import Tensor
 
 from fastreid.config import get_cfg
 from fastreid.modeling.heads import EmbeddingHead, build_heads
 from fastreid.utils.torch_weights import to_torch_name
-from test.layers.against_torch import assert_close, assert_same, copy_weights, randomize
 
 TARGETS = np.array([0, 2, 1, 4], np.int32)
 OPTIONS = {
@@ -23,58 +20,6 @@ OPTIONS = {
     "with_bnneck": True,
     "norm_type": "BN",
 }
-VARIANTS = {
-    "bagtricks": {},
-    "after": {"neck_feat": "after", "scale": 3.0},
-    "reduced": {"embedding_dim": 6},
-    "reduced without norm": {"embedding_dim": 6, "with_bnneck": False},
-    "bare": {"with_bnneck": False},
-    "cosine": {"cls_type": "CosSoftmax", "scale": 16.0, "margin": 0.3, "neck_feat": "after"},
-}
-
-
-class TorchHead(torch.nn.Module):
-    """The head in torch."""
-
-    def __init__(self, options):
-        super().__init__()
-        self.options = options
-        channels = options["embedding_dim"] or options["feat_dim"]
-        layers = []
-        if options["embedding_dim"]:
-            layers.append(torch.nn.Conv2d(options["feat_dim"], channels, 1, bias=False))
-        if options["with_bnneck"]:
-            layers.append(torch.nn.BatchNorm2d(channels))
-            layers[-1].bias.requires_grad_(False)
-        self.bottleneck = torch.nn.Sequential(*layers)
-        self.weight = torch.nn.Parameter(torch.zeros(options["num_classes"], channels))
-
-    def forward(self, x, targets=None):
-        pooled = x.mean((2, 3), keepdim=True)
-        neck = self.bottleneck(pooled).flatten(1)
-        if not self.training:
-            return neck
-        weight, features = self.weight, neck
-        if self.options["cls_type"] != "Linear":
-            weight, features = functional.normalize(weight), functional.normalize(neck)
-        logits = features @ weight.T
-        margins = functional.one_hot(targets.long(), logits.shape[1]) * self.options["margin"]
-        metric = neck if self.options["neck_feat"] == "after" else pooled.flatten(1)
-        scale = self.options["scale"]
-        return torch.cat(((logits - margins) * scale, logits * scale, metric), 1)
-
-
-class Joined(nn.Cell):
-    """The training outputs side by side, so that gradients can be taken of all at once."""
-
-    def __init__(self, head):
-        super().__init__(auto_prefix=False)
-        self.head = head
-
-    def construct(self, features, targets):
-        outputs = self.head(features, targets)
-        parts = (outputs["cls_outputs"], outputs["pred_class_logits"], outputs["features"])
-        return ops.cat(parts, 1)
 
 
 @pytest.fixture
@@ -86,27 +31,6 @@ def features():
 def in_tmp_path(tmp_path, monkeypatch):
     """A failed compile leaves a folder rank_0 behind, where the test may write."""
     monkeypatch.chdir(tmp_path)
-
-
-def pair(variant):
-    options = {**OPTIONS, **VARIANTS[variant]}
-    module = randomize(TorchHead(options))
-    cell = EmbeddingHead(**options)
-    copy_weights(cell, module)
-    return cell, module
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_training_outputs_and_their_gradients_are_those_of_torch(mode, features, variant):
-    cell, module = pair(variant)
-    assert_same(Joined(cell).set_train(), module.train(), features, TARGETS, tolerance=3e-5)
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_evaluation_returns_the_neck_feature_as_it_is(mode, features, variant):
-    cell, module = pair(variant)
-    want = module.eval()(torch.tensor(features)).detach().numpy()
-    assert_close(cell.set_train(False)(Tensor(features)).asnumpy(), want)
 
 
 def test_the_shift_of_the_neck_is_frozen_and_the_classifier_is_not():

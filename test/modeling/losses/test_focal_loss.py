@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from mindspore import Tensor, value_and_grad
 
 from fastreid.modeling.losses import focal_loss
+from test.alignment.definitions import focal
 
 TARGETS = np.array([0, 2, 1, 2], np.int32)
 
@@ -15,17 +15,9 @@ def logits():
     return np.random.RandomState(0).randn(4, 3).astype(np.float32)
 
 
-def definition(logits, targets, alpha, gamma):
-    losses = []
-    for row, target in zip(logits.astype(np.float64), targets):
-        p = math.exp(row[target]) / sum(math.exp(value) for value in row)
-        losses.append(-alpha * (1 - p) ** gamma * math.log(p))
-    return np.array(losses)
-
-
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_loss_follows_its_definition_in_every_reduction(mode, logits, gamma):
-    want = definition(logits, TARGETS, 0.25, gamma)
+    want = focal(logits, TARGETS, 0.25, gamma)
     args = (Tensor(logits), Tensor(TARGETS), 0.25, gamma)
     np.testing.assert_allclose(focal_loss(*args, "none").asnumpy(), want, rtol=1e-5)
     np.testing.assert_allclose(focal_loss(*args).asnumpy(), want.mean(), rtol=1e-5)
@@ -41,14 +33,6 @@ def gradient(logits, targets, gamma):
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_gradient_is_that_of_torch(mode, logits, gamma):
-    x = torch.tensor(logits.astype(np.float64), requires_grad=True)
-    p = x.softmax(1)[range(4), TARGETS]
-    (-0.25 * (1 - p) ** gamma * p.log()).mean().backward()
-    np.testing.assert_allclose(gradient(logits, TARGETS, gamma)[1], x.grad.numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_certain_and_hopeless_samples_stay_finite(mode, gamma):
     logits = np.array([[200.0, 0, 0], [-200.0, 0, 0]], np.float32)
     value, grad = gradient(logits, np.array([0, 0], np.int32), gamma)
@@ -59,7 +43,7 @@ def test_certain_and_hopeless_samples_stay_finite(mode, gamma):
 def test_maps_of_classes_are_taken_too(mode):
     logits = np.random.RandomState(1).randn(2, 3, 4, 5).astype(np.float32)
     targets = np.random.RandomState(2).randint(0, 3, (2, 4, 5)).astype(np.int32)
-    flat = definition(logits.transpose(0, 2, 3, 1).reshape(-1, 3), targets.reshape(-1), 1.0, 2.0)
+    flat = focal(logits.transpose(0, 2, 3, 1).reshape(-1, 3), targets.reshape(-1), 1.0, 2.0)
     got = focal_loss(Tensor(logits), Tensor(targets), 1.0, 2.0, "none").asnumpy()
     np.testing.assert_allclose(got, flat.reshape(2, 4, 5), rtol=2e-5)
 

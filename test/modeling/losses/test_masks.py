@@ -1,8 +1,7 @@
 import numpy as np
 
 from fastreid.modeling.losses import cross_domain_masks, same_label
-
-from .running import run
+from test.alignment.running import run
 
 TARGETS = np.array([4, 4, 2, 7, 7, 9], np.int32)
 DOMAINS = np.array([0, 0, 0, 2, 2, 1], np.int32)

@@ -24,10 +24,10 @@ def run(function, *arrays, constants=()):
     return value.asnumpy()
 
 
-def value_and_gradient(function, *arrays, constants=()):
-    """Value of a scalar function, as a float, and its gradient by the first array."""
+def value_and_gradient(function, *arrays, constants=(), by=0):
+    """Value of a scalar function, as a float, and its gradient by one of the arrays."""
     cell = Call(function, constants)
-    value, gradient = value_and_grad(cell, 0)(*map(Tensor, arrays))
+    value, gradient = value_and_grad(cell, by)(*map(Tensor, arrays))
     return float(value.asnumpy()), gradient.asnumpy()
 
 

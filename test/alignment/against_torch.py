@@ -1,10 +1,33 @@
 """Run a cell of ours and a torch module with the same weights on the same input."""
 
+import unittest
+
+import mindspore as ms
 import numpy as np
 import torch
 from mindspore import Tensor, ops, value_and_grad
 
 from fastreid.utils.torch_weights import to_torch_name
+
+MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+# Height and width of feature maps: even and odd ones.
+SIZES = ((6, 4), (7, 5))
+
+
+class AlignmentCase(unittest.TestCase):
+    """A test in both execution modes."""
+
+    def modes(self):
+        """Put one mode after the other in force."""
+        self.addCleanup(ms.set_context, mode=ms.GRAPH_MODE)
+        for name, mode in MODES.items():
+            ms.set_context(mode=mode)
+            yield name
+
+
+def feature_map(size, *, channels=8, rows=2):
+    """A feature map (rows, channels, H, W) with negative values."""
+    return np.random.RandomState(1).randn(rows, channels, *size).astype(np.float32)
 
 
 def randomize(module, seed=0):

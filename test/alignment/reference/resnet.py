@@ -4,15 +4,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from test.layers.test_batch_norm import TorchIBN
-from test.layers.test_non_local import TorchNonLocal
-from test.layers.test_se_layer import TorchSE
+from test.alignment.reference.layers import TorchIBN, TorchNonLocal, TorchSE
 
 
 class Block(nn.Module):
     """A basic block (kernels 3, 3) or a bottleneck (kernels 1, 3, 1)."""
 
-    def __init__(self, channels, planes, *, bottleneck, stride, with_ibn, with_se):
+    def __init__(
+        self, channels, planes, *, bottleneck=True, stride=1, with_ibn, with_se, norm=nn.BatchNorm2d
+    ):
         super().__init__()
         out = planes * (4 if bottleneck else 1)
         widths = [channels, planes, planes, out] if bottleneck else [channels, planes, out]
@@ -23,9 +23,9 @@ class Block(nn.Module):
             conv = nn.Conv2d(
                 widths[k], widths[k + 1], kernel, step, padding=kernel // 2, bias=False
             )
-            norm = TorchIBN if with_ibn and k == 0 else nn.BatchNorm2d
             self.add_module(f"conv{k + 1}", conv)
-            self.add_module(f"bn{k + 1}", norm(widths[k + 1]))
+            make_norm = TorchIBN if with_ibn and k == 0 else norm
+            self.add_module(f"bn{k + 1}", make_norm(widths[k + 1]))
         self.se = TorchSE(out, 16) if with_se else nn.Identity()
         if stride != 1 or channels != out:
             self.downsample = nn.Sequential(
