@@ -5,38 +5,24 @@ Nothing in the file is executed: only the few classes that a weights file needs 
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
-import re
 import struct
 import zipfile
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from .pth_pickle import Storage, TensorView, WeightsUnpickler
 
 # Where checkpoints keep the state dict.
 _NESTED = ("model", "state_dict")
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_BFLOAT16 = "bfloat16"
-_DTYPES = {
-    "DoubleStorage": "<f8",
-    "FloatStorage": "<f4",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": _BFLOAT16,
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
-}
 _ADVICE = (
     "It must be a file that torch.save wrote, holding a dict of tensors; download it again if it "
     "is damaged, or save only `model.state_dict()` into a new file."
@@ -116,148 +102,8 @@ def state_dict_of(content: Mapping[str, Any], path: str | Path) -> dict[str, np.
     return dict(weights)
 
 
-class _StorageType(NamedTuple):
-    dtype: str
-
-    @property
-    def item_size(self) -> int:
-        return 2 if self.dtype == _BFLOAT16 else np.dtype(self.dtype).itemsize
-
-
-class _Storage:
-    """The flat data behind one or more tensors; filled after the pickle was read."""
-
-    def __init__(self, kind: _StorageType) -> None:
-        self.kind = kind
-        self.values = np.empty(0)
-
-    def fill(self, data: bytes) -> None:
-        if self.kind.dtype == _BFLOAT16:
-            # A bfloat16 is the upper half of a float32.
-            halves = np.frombuffer(data, "<u2").astype("<u4")
-            self.values = (halves << 16).view("<f4")
-        else:
-            self.values = np.frombuffer(data, self.kind.dtype)
-
-
-class _TensorView(NamedTuple):
-    """A tensor whose storage may not be there yet; sizes, strides and offset in elements."""
-
-    storage: _Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    def to_array(self) -> np.ndarray:
-        values = self.storage.values
-        last = sum((length - 1) * step for length, step in zip(self.size, self.stride))
-        end = self.offset + last + 1 if all(self.size) else self.offset
-        outside = self.offset < 0 or min(self.stride, default=0) < 0 or end > values.size
-        # Strides of zero would let a few bytes become any amount of memory.
-        outside = outside or math.prod(self.size) > values.size
-        if outside or min(self.size, default=0) < 0 or len(self.size) != len(self.stride):
-            raise pickle.UnpicklingError("a tensor lies outside its data")
-        strides = [step * values.itemsize for step in self.stride]
-        view = np.lib.stride_tricks.as_strided(values[self.offset :], self.size, strides)
-        return view.copy()
-
-
-def _rebuild_tensor(
-    storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
-) -> _TensorView:
-    return _TensorView(storage, offset, tuple(size), tuple(stride))
-
-
-def _rebuild_parameter(data: _TensorView, *_: Any) -> _TensorView:
-    return data
-
-
-def _rebuild_device(*parts: Any) -> str:
-    return ":".join(map(str, parts))
-
-
-class _ScalarType:
-    """Stands for ``numpy.dtype``, of which a file may set nothing but the kind and byte order."""
-
-    __slots__ = ("code",)
-
-    def __init__(self, code: str, *_: Any) -> None:
-        if not isinstance(code, str) or not re.fullmatch("[fiub][1248]", code):
-            raise pickle.UnpicklingError(f"a NumPy scalar of type {code!r}")
-        self.code = code
-
-    def __setstate__(self, state: tuple) -> None:
-        if state[1] in (">", "<"):
-            self.code = state[1] + self.code
-
-
-def _rebuild_scalar(kind: _ScalarType, data: bytes | str) -> Any:
-    # Python 2 pickles give bytes as text.
-    raw = data.encode("latin1") if isinstance(data, str) else data
-    return np.frombuffer(raw, kind.code, count=1)[0].item()
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Stand for ``_codecs.encode``, which protocol 2 uses for bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-class _Call:
-    """What a file may call; a pickle can change the attributes of what it gets, so not more."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-
-_ALLOWED: dict[tuple[str, str], Callable] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("torch", "device"): _rebuild_device,
-    ("torch", "Size"): tuple,
-    # Checkpoints of fast-reid keep the best metric as a NumPy scalar.
-    ("numpy.core.multiarray", "scalar"): _rebuild_scalar,
-    ("numpy._core.multiarray", "scalar"): _rebuild_scalar,
-    ("numpy", "dtype"): _ScalarType,
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, storages: dict[str, _Storage]) -> None:
-        super().__init__(file, encoding="latin1")
-        self._storages = storages
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("torch", "torch.storage") and name in _DTYPES:
-            return _StorageType(_DTYPES[name])
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which is not allowed in a weights file"
-            )
-        return _Call(_ALLOWED[module, name])
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise pickle.UnpicklingError(f"an unknown reference {pid!r}")
-        kind, key = pid[1], str(pid[2])
-        if not isinstance(kind, _StorageType):
-            raise pickle.UnpicklingError(f"data of an unknown type {kind!r}")
-        if len(pid) > 5 and pid[5] is not None:
-            raise pickle.UnpicklingError("views of data of the oldest layout are not supported")
-        return self._storages.setdefault(key, _Storage(kind))
-
-
 def _read_zip(file: BinaryIO) -> Any:
-    storages: dict[str, _Storage] = {}
+    storages: dict[str, Storage] = {}
     with zipfile.ZipFile(file) as archive:
         pickles = [name for name in archive.namelist() if name.split("/")[-1] == "data.pkl"]
         if len(pickles) != 1:
@@ -265,7 +111,7 @@ def _read_zip(file: BinaryIO) -> Any:
         root = pickles[0][: -len("data.pkl")]
         if f"{root}byteorder" in archive.namelist():
             _require_little_endian(archive.read(f"{root}byteorder") == b"little")
-        content = _Unpickler(BytesIO(_read_entry(archive, pickles[0])), storages).load()
+        content = WeightsUnpickler(BytesIO(_read_entry(archive, pickles[0])), storages).load()
         for key, storage in storages.items():
             storage.fill(_read_entry(archive, f"{root}data/{key}"))
     return content
@@ -280,15 +126,15 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _read_legacy(file: BinaryIO) -> Any:
     length = os.fstat(file.fileno()).st_size
-    storages: dict[str, _Storage] = {}
-    if _Unpickler(file, storages).load() != _MAGIC:
+    storages: dict[str, Storage] = {}
+    if WeightsUnpickler(file, storages).load() != _MAGIC:
         raise ValueError("it does not begin like a file of torch.save")
-    protocol = _Unpickler(file, storages).load()
+    protocol = WeightsUnpickler(file, storages).load()
     if protocol != _PROTOCOL:
         raise ValueError(f"its protocol is {protocol}, not {_PROTOCOL}")
-    _require_little_endian(_Unpickler(file, storages).load().get("little_endian", True))
-    content = _Unpickler(file, storages).load()
-    for key in _Unpickler(file, storages).load():
+    _require_little_endian(WeightsUnpickler(file, storages).load().get("little_endian", True))
+    content = WeightsUnpickler(file, storages).load()
+    for key in WeightsUnpickler(file, storages).load():
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
         size = count * storage.kind.item_size
@@ -311,7 +157,7 @@ def _resolve(content: Any) -> Any:
     def resolved(thing: Any) -> Any:
         if id(thing) in done:
             return done[id(thing)]
-        if isinstance(thing, _TensorView):
+        if isinstance(thing, TensorView):
             result = thing.to_array()
         elif isinstance(thing, dict):
             result = {key: resolved(value) for key, value in thing.items()}
