@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+# Opcodes that number an object.
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 _BFLOAT16 = "bfloat16"
 _DTYPES = {
     "DoubleStorage": "<f8",
@@ -181,3 +184,25 @@ class WeightsUnpickler(pickle.Unpickler):
         if len(pid) > 5 and pid[5] is not None:
             raise pickle.UnpicklingError("views of data of the oldest layout are not supported")
         return self._storages.setdefault(key, Storage(kind))
+
+
+def load_pickle(file: BinaryIO, storages: dict[str, Storage]) -> Any:
+    """Read one pickle.
+
+    Args:
+        file: read from where it stands, to the end of the pickle.
+        storages: as in `WeightsUnpickler`.
+
+    Returns:
+        The object, with `TensorView`s for tensors.
+
+    Raises:
+        pickle.UnpicklingError: if it asks for what is not allowed; other errors, if it is damaged.
+    """
+    start = file.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        # The unpickler makes room for as many objects as the largest number says.
+        if opcode.name in _PUTS and argument > count:
+            raise pickle.UnpicklingError(f"object {argument} among the first {count}")
+    file.seek(start)
+    return WeightsUnpickler(file, storages).load()

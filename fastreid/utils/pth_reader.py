@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .pth_pickle import Storage, TensorView, WeightsUnpickler
+from .pth_pickle import Storage, TensorView, load_pickle
 
 # Where checkpoints keep the state dict.
 _NESTED = ("model", "state_dict")
@@ -32,6 +32,7 @@ _DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     EOFError,
+    OSError,
     KeyError,
     IndexError,
     AttributeError,
@@ -111,7 +112,7 @@ def _read_zip(file: BinaryIO) -> Any:
         root = pickles[0][: -len("data.pkl")]
         if f"{root}byteorder" in archive.namelist():
             _require_little_endian(archive.read(f"{root}byteorder") == b"little")
-        content = WeightsUnpickler(BytesIO(_read_entry(archive, pickles[0])), storages).load()
+        content = load_pickle(BytesIO(_read_entry(archive, pickles[0])), storages)
         for key, storage in storages.items():
             storage.fill(_read_entry(archive, f"{root}data/{key}"))
     return content
@@ -127,14 +128,14 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
 def _read_legacy(file: BinaryIO) -> Any:
     length = os.fstat(file.fileno()).st_size
     storages: dict[str, Storage] = {}
-    if WeightsUnpickler(file, storages).load() != _MAGIC:
+    if load_pickle(file, storages) != _MAGIC:
         raise ValueError("it does not begin like a file of torch.save")
-    protocol = WeightsUnpickler(file, storages).load()
+    protocol = load_pickle(file, storages)
     if protocol != _PROTOCOL:
         raise ValueError(f"its protocol is {protocol}, not {_PROTOCOL}")
-    _require_little_endian(WeightsUnpickler(file, storages).load().get("little_endian", True))
-    content = WeightsUnpickler(file, storages).load()
-    for key in WeightsUnpickler(file, storages).load():
+    _require_little_endian(load_pickle(file, storages).get("little_endian", True))
+    content = load_pickle(file, storages)
+    for key in load_pickle(file, storages):
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
         size = count * storage.kind.item_size

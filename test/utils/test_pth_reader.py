@@ -206,6 +206,39 @@ def test_a_few_bytes_do_not_become_much_memory(tmp_path):
         read_pth(legacy_file(path, {"weight": tensor()}, data=b"", count=2**40))
 
 
+@pytest.mark.parametrize("write", [zip_file, legacy_file])
+def test_a_number_for_an_object_far_away_is_refused(tmp_path, write):
+    # LONG_BINPUT 2**31: the unpickler would make room for that many objects.
+    far = b"\x80\x02}r" + struct.pack("<I", 2**31) + b"."
+    path = tmp_path / "w.pth"
+    if write is zip_file:
+        zip_file(path, far)
+    else:
+        path.write_bytes(b"".join(map(pickled, [0x1950A86A20F9469CFC6C, 1001, {}])) + far)
+    with pytest.raises(ValueError, match="object 2147483648 among the first 2"):
+        read_pth(path)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_damage_anywhere_is_refused_or_harmless(tmp_path, layout):
+    torch = pytest.importorskip("torch")
+    content = {"model": torch.nn.BatchNorm2d(3).state_dict(), "metric": np.float64(0.5)}
+    whole = torch_file(tmp_path / "whole.pth", content, layout).read_bytes()
+    rng, refused = np.random.RandomState(0), 0
+    path = tmp_path / "damaged.pth"
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for place in rng.randint(len(whole), size=rng.randint(1, 30)):
+            damaged[place] = rng.randint(256)
+        path.write_bytes(damaged[: rng.randint(len(whole)) if rng.rand() < 0.2 else None])
+        try:
+            read_pth(path)
+        except ValueError as error:
+            assert "damaged.pth" in str(error)
+            refused += 1
+    assert refused > 250
+
+
 def test_references_that_multiply_take_no_time(tmp_path):
     nested = [tensor()]
     for _ in range(200):
