@@ -42,7 +42,7 @@ def _model() -> CN:
     model.FREEZE_LAYERS = []
     # Length of MoCo's queue; kept so that fast-reid's files load.
     model.QUEUE_SIZE = 8192
-    # A checkpoint (.ckpt, or .pth from fast-reid) to start from or to evaluate.
+    # Weights to start from or to evaluate: .ckpt, .safetensors, or PyTorch's .pth, .pth.tar, .pt.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.
     model.PIXEL_MEAN = list(_IMAGENET_MEAN)

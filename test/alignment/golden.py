@@ -10,11 +10,12 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from fastreid.config import CfgNode, get_cfg
 from fastreid.utils.torch_weights import to_torch_name
 from test.golden.golden_inputs import golden_direction, golden_weight
 
@@ -113,6 +114,26 @@ class GoldenFile:
 
     def float32(self, name: str) -> np.ndarray:
         return self[f"f32/{name}"].astype(np.float64)
+
+
+def golden_config(golden: GoldenFile, config: str, **heads: Any) -> CfgNode:
+    """Read the config of a golden file: a file of configs/, its size and its overrides.
+
+    Args:
+        golden: the file.
+        config: relative to configs/.
+        **heads: values of MODEL.HEADS, such as the numbers of classes.
+    """
+    cfg = get_cfg()
+    cfg.merge_from_file(CONFIGS / config)
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    for key, value in heads.items():
+        setattr(cfg.MODEL.HEADS, key, value)
+    cfg.INPUT.SIZE_TRAIN = list(golden.size)
+    cfg.INPUT.SIZE_TEST = list(golden.size)
+    cfg.merge_from_list(golden.options)
+    cfg.freeze()
+    return cfg
 
 
 def fill(model: nn.Cell, seed: int) -> None:

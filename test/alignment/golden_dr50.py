@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from mindspore import Tensor
 
-from fastreid.config import CfgNode, get_cfg
 from fastreid.engine.meta_trainer import concatenate
 from fastreid.engine.train_loop import batch_tensors
 from fastreid.engine.train_step import GradientStep
@@ -18,7 +17,6 @@ from fastreid.solver.lr_scheduler import Warmup
 from fastreid.utils.events import EventStorage
 from fastreid.utils.torch_weights import export_weights, to_torch_name
 from test.alignment.golden import (
-    CONFIGS,
     Check,
     GoldenFile,
     check_buffers,
@@ -29,12 +27,13 @@ from test.alignment.golden import (
     compare,
     exactly,
     fill,
+    golden_config,
     summaries,
 )
 from test.alignment.golden_training import golden_batch, golden_trainer, set_rate
 from test.golden.golden_inputs import NUM_CLASSES, basic_batch, domain_batch
 
-CONFIG = CONFIGS / "bagtricks_DR50_mix.yml"
+CONFIG = "bagtricks_DR50_mix.yml"
 # The cells map1 to map4 do not run, see docs/fidelity.md.
 NOT_RUN = ".map"
 META_TEST_DOMAIN = 1
@@ -56,7 +55,7 @@ class Dr50Checks:
 
     def __init__(self, golden: GoldenFile) -> None:
         self.golden = golden
-        self.cfg = _config(golden)
+        self.cfg = golden_config(golden, CONFIG, CLASSES_PER_DOMAIN=list(NUM_CLASSES))
         self.model = build_model(self.cfg)
         self.trainer = golden_trainer(self.cfg, self.model)
         self.sections = {
@@ -171,18 +170,6 @@ class Dr50Checks:
                     trainer.basic_step()
         trainer.finish()
         return trainer.rows
-
-
-def _config(golden: GoldenFile) -> CfgNode:
-    cfg = get_cfg()
-    cfg.merge_from_file(CONFIG)
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = list(NUM_CLASSES)
-    cfg.INPUT.SIZE_TRAIN = list(golden.size)
-    cfg.INPUT.SIZE_TEST = list(golden.size)
-    cfg.merge_from_list(golden.options)
-    cfg.freeze()
-    return cfg
 
 
 def _with_constant(terms: dict[str, float], domain: int) -> dict[str, float]:

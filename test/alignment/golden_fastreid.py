@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from mindspore import Tensor
 
-from fastreid.config import CfgNode, get_cfg
 from fastreid.engine.train_step import GradientStep, LossForward
 from fastreid.modeling import Phase, build_model
 from fastreid.utils.torch_weights import export_weights, to_torch_name
 from test.alignment.golden import (
-    CONFIGS,
     Check,
     GoldenFile,
     check_buffers,
@@ -21,6 +19,7 @@ from test.alignment.golden import (
     check_unreached,
     check_values,
     fill,
+    golden_config,
 )
 from test.golden.golden_inputs import NUM_CLASSES, basic_batch
 
@@ -34,7 +33,7 @@ class FastReidChecks:
 
     def __init__(self, golden: GoldenFile) -> None:
         self.golden = golden
-        self.model = build_model(_config(golden))
+        self.model = build_model(golden_config(golden, golden.config, NUM_CLASSES=sum(NUM_CLASSES)))
         self.sections = {"eval": self.evaluation, "basic": self.basic_step}
 
     def _batch(self) -> tuple[Tensor, Tensor]:
@@ -67,15 +66,3 @@ class FastReidChecks:
         weights = export_weights(model)
         yield check_unreached(golden, weights, arrays)
         yield from check_buffers(golden, "basic.buffers", weights)
-
-
-def _config(golden: GoldenFile) -> CfgNode:
-    cfg = get_cfg()
-    cfg.merge_from_file(str(CONFIGS / golden.config))
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    cfg.MODEL.HEADS.NUM_CLASSES = sum(NUM_CLASSES)
-    cfg.INPUT.SIZE_TRAIN = list(golden.size)
-    cfg.INPUT.SIZE_TEST = list(golden.size)
-    cfg.merge_from_list(golden.options)
-    cfg.freeze()
-    return cfg
