@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
+from .levels import adjust_contrast
+
 MAX_LEVEL = 10
 _FILL = (128, 128, 128)
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
@@ -96,7 +98,7 @@ def _color(image: Image.Image, strength: float, _: np.random.Generator) -> Image
 
 
 def _contrast(image: Image.Image, strength: float, _: np.random.Generator) -> Image.Image:
-    return ImageEnhance.Contrast(image).enhance(0.1 + 1.8 * strength)
+    return adjust_contrast(image, 0.1 + 1.8 * strength)
 
 
 def _sharpness(image: Image.Image, strength: float, _: np.random.Generator) -> Image.Image:

@@ -7,6 +7,9 @@ import math
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from .hue import adjust_hue
+from .levels import adjust_brightness, adjust_contrast
+
 
 class RandomHorizontalFlip:
     """Mirror left and right.
@@ -25,20 +28,8 @@ class RandomHorizontalFlip:
         return image
 
 
-def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
-    """Turn the hue of every pixel (torchvision's ``adjust_hue``).
-
-    Args:
-        image: (H, W) RGB image.
-        shift: part of the full circle, -0.5 to 0.5.
-
-    Returns:
-        (H, W) RGB image.
-    """
-    hue, saturation, value = image.convert("HSV").split()
-    steps = int(shift * 255)
-    turned = hue.point([(level + steps) % 256 for level in range(256)])
-    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+def _adjust_saturation(image: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Color(image).enhance(factor)
 
 
 class ColorJitter:
@@ -53,9 +44,9 @@ class ColorJitter:
         self, *, brightness: float, contrast: float, saturation: float, hue: float
     ) -> None:
         self.spreads = (
-            (ImageEnhance.Brightness, brightness),
-            (ImageEnhance.Contrast, contrast),
-            (ImageEnhance.Color, saturation),
+            (adjust_brightness, brightness),
+            (adjust_contrast, contrast),
+            (_adjust_saturation, saturation),
         )
         self.hue = hue
 
@@ -65,8 +56,8 @@ class ColorJitter:
             if step == len(self.spreads):
                 image = adjust_hue(image, rng.uniform(-self.hue, self.hue))
             else:
-                enhancer, spread = self.spreads[step]
-                image = enhancer(image).enhance(rng.uniform(max(0.0, 1 - spread), 1 + spread))
+                adjust, spread = self.spreads[step]
+                image = adjust(image, rng.uniform(max(0.0, 1 - spread), 1 + spread))
         return image
 
 

@@ -1,8 +1,6 @@
-import colorsys
-
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from fastreid.data.transforms import (
     ColorJitter,
@@ -12,7 +10,6 @@ from fastreid.data.transforms import (
     RandomHorizontalFlip,
     ToTensor,
 )
-from fastreid.data.transforms.jitter import adjust_hue
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
 IMAGE = Image.fromarray(PIXELS)
@@ -91,16 +88,23 @@ def test_the_four_changes_come_in_the_drawn_order():
     assert np.asarray(flat_first).max() > 0
 
 
-@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.1, 0.5])
-def test_hue_turns_by_its_part_of_the_circle(shift):
-    got = np.asarray(adjust_hue(IMAGE, shift), dtype=float)
-    expected = np.empty_like(got)
-    for place in np.ndindex(PIXELS.shape[:2]):
-        hue, saturation, value = colorsys.rgb_to_hsv(*(PIXELS[place] / 255))
-        expected[place] = colorsys.hsv_to_rgb((hue + shift) % 1, saturation, value)
-    # PIL keeps hue in 256 steps, each worth up to 6 levels; up to three roundings add up.
-    assert np.abs(got - 255 * expected).max() < 18
-    assert np.abs(got - 255 * expected).mean() < 3
+@pytest.mark.parametrize("seed", range(12))
+def test_jitter_is_what_pils_enhancers_give(seed):
+    change = ColorJitter(brightness=0.15, contrast=0.15, saturation=0.1, hue=0.1)
+    rng = np.random.default_rng(seed)
+    expected = IMAGE
+    for step in rng.permutation(4).tolist():
+        if step < 3:
+            spread = (0.15, 0.15, 0.1)[step]
+            factor = rng.uniform(1 - spread, 1 + spread)
+            names = ("Brightness", "Contrast", "Color")
+            expected = getattr(ImageEnhance, names[step])(expected).enhance(factor)
+        else:
+            steps = int(rng.uniform(-0.1, 0.1) * 255)
+            hue, saturation, value = expected.convert("HSV").split()
+            hue = Image.fromarray(np.asarray(hue) + np.uint8(steps % 256))
+            expected = Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+    np.testing.assert_array_equal(change(IMAGE, np.random.default_rng(seed)), expected)
 
 
 def test_jitter_depends_on_the_generator_only():

@@ -1,0 +1,51 @@
+"""Brightness and contrast as PIL's ImageEnhance changes them, to the last bit and faster.
+
+Both blend every channel of every pixel with one gray: a table of 256 levels says it all, and PIL's
+own blend makes the table.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from PIL import Image
+
+
+def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:
+    """Blend with black (torchvision's ``adjust_brightness``).
+
+    Args:
+        image: (H, W) RGB image.
+        factor: 0 is black, 1 the image itself; at least 0.
+
+    Returns:
+        (H, W) RGB image.
+    """
+    return _blend_with_gray(image, 0, factor)
+
+
+def adjust_contrast(image: Image.Image, factor: float) -> Image.Image:
+    """Blend with the mean gray of the image (torchvision's ``adjust_contrast``).
+
+    Args:
+        image: (H, W) RGB image.
+        factor: 0 is gray, 1 the image itself; at least 0.
+
+    Returns:
+        (H, W) RGB image.
+    """
+    counts = np.array(image.convert("L").histogram())
+    mean = int(counts @ np.arange(256)) / (image.width * image.height)
+    return _blend_with_gray(image, int(mean + 0.5), factor)
+
+
+def _blend_with_gray(image: Image.Image, gray: int, factor: float) -> Image.Image:
+    levels = _all_levels()
+    table = Image.blend(Image.new("L", levels.size, gray), levels, factor).tobytes()
+    return image.point(list(table) * 3)
+
+
+@functools.cache
+def _all_levels() -> Image.Image:
+    return Image.frombytes("L", (256, 1), bytes(range(256)))
