@@ -61,7 +61,7 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
         train_set,
         _build_sampler(cfg, train_set),
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
-        transforms=build_transforms(cfg, is_train=True),
+        transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
         batch_transform=build_batch_transform(cfg),
         seed=cfg.SEED,
         stream=0,
@@ -101,7 +101,7 @@ def build_domain_train_loaders(
             train_set,
             sampler,
             batch_size=batch_size,
-            transforms=build_transforms(cfg, is_train=True),
+            transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
             batch_transform=build_batch_transform(cfg),
             seed=cfg.SEED,
             stream=domain + 1,
@@ -140,7 +140,7 @@ def build_reid_test_loader(
         test_set,
         InferenceSampler(len(test_set)),
         batch_size=_positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH),
-        transforms=build_transforms(cfg, is_train=False),
+        transforms=build_transforms(cfg, is_train=False, dtype=np.uint8),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
     )
     return loader, len(data.query)

@@ -48,6 +48,8 @@ class _Pending(NamedTuple):
 class BatchFeed:
     """Iterator over batches as tuples of arrays, in the order of ``BATCH_COLUMNS``.
 
+    Images are uint8, or float32 where an image of the batch is not of whole numbers.
+
     Args:
         dataset: paths and labels.
         sampler: gives indices; with a length, the last batch may be smaller.
@@ -146,7 +148,8 @@ class BatchFeed:
 
     def _assemble(self, pending: _Pending) -> tuple[np.ndarray, ...]:
         arrays = list(itertools.chain.from_iterable(part.result() for part in pending.parts))
-        images = np.empty((len(arrays), *arrays[0].shape), dtype=np.float32)
+        dtype = np.result_type(*{array.dtype for array in arrays})
+        images = np.empty((len(arrays), *arrays[0].shape), dtype=dtype)
         for target, array in zip(images, arrays):
             target[...] = array
         if self._spec.batch_transform is not None:

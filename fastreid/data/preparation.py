@@ -18,7 +18,8 @@ def prepare_images(
     """Read and transform images, each with randomness of its own.
 
     Args:
-        transforms: called with an RGB image and a generator; gives (3, H, W) float32, 0 to 255.
+        transforms: called with an RGB image and a generator; gives (3, H, W) uint8 or float32,
+            0 to 255.
         rows: path and random key of each image; equal keys give equal augmentation.
 
     Returns:
@@ -42,5 +43,7 @@ def _prepare(transforms: ImageTransform, path: str, key: tuple[int, ...]) -> np.
 
 
 def _pack(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
     small = image.astype(np.uint8)
     return small if np.array_equal(small, image) else image

@@ -13,7 +13,7 @@ from PIL import Image
 from fastreid.data.common import BATCH_COLUMNS
 from fastreid.data.data_utils import ImageError
 from fastreid.data.samplers import NaiveIdentitySampler
-from fastreid.data.transforms import RandomPatch
+from fastreid.data.transforms import Compose, RandomPatch, ToTensor
 from fastreid.data.workers import WorkerError, WorkerPool
 
 from . import pipeline_case as case
@@ -65,6 +65,21 @@ def test_images_arrive_as_they_are_in_the_files(items):
     with Image.open(items[3][0]) as image:
         expected = np.asarray(image.resize((16, 32), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(first["images"][3], expected.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_of_bytes_of_fractions_and_of_both_are_float32(tmp_path, num_workers):
+    for name in ("black", "white"):
+        Image.new("RGB", (8, 8), name).save(tmp_path / f"{name}.png")
+    names = ["white"] * 40 + ["black", *["white"] * 39] + ["black"] * 40
+    items = [(str(tmp_path / f"{name}.png"), 0, 0) for name in names]
+    transforms = Compose([ToTensor(dtype=np.uint8), case.BlackToHalves()])
+    pool = WorkerPool(num_workers)
+    with case.test_loader(items, pool, batch_size=40, transforms=transforms) as loader:
+        images = [batch["images"] for batch in loader]
+    assert [array.dtype for array in images] == [np.float32] * 3
+    means = np.concatenate(images).mean(axis=(1, 2, 3)).tolist()
+    assert means == [255.0 if name == "white" else 1.5 for name in names]
 
 
 @pytest.mark.parametrize("batch_transform", [None, RandomPatch(prob=0.5)])

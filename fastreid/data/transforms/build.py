@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastreid.config import CfgNode, is_acl
 
 from .augmix import AugMix
@@ -12,18 +14,20 @@ from .erasing import RandomErasing, RandomPatch
 from .jitter import ColorJitter, RandomAffine, RandomHorizontalFlip
 
 
-def build_transforms(cfg: CfgNode, *, is_train: bool = True) -> Compose:
+def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.float32) -> Compose:
     """Build what happens to one image between file and batch (fast-reid's ``build_transforms``).
 
     Args:
         cfg: INPUT, and MODEL.HEADS.NAME, which tells the ACL recipe.
         is_train: with random augmentation, or only resize and centre crop.
+        dtype: float32, or uint8 for data loaders, whose batches are float32 all the same; where
+            erasing fills with other than whole numbers, an image is float32 already.
 
     Returns:
-        Called with an RGB image and a random generator; gives (3, H, W) float32, 0 to 255.
+        Called with an RGB image and a random generator; gives (3, H, W), 0 to 255.
     """
-    steps = _train_steps(cfg) if is_train else _test_steps(cfg)
-    return Compose(steps)
+    before, after = _train_steps(cfg) if is_train else (_test_steps(cfg), [])
+    return Compose([*before, ToTensor(dtype=dtype), *after])
 
 
 def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
@@ -33,14 +37,15 @@ def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
         cfg: INPUT.RPT, and MODEL.HEADS.NAME, which tells the ACL recipe.
 
     Returns:
-        Called with (N, 3, H, W) float32 and a random generator; None: nothing to do.
+        Called with (N, 3, H, W) and a random generator; None: nothing to do.
     """
     if cfg.INPUT.RPT.ENABLED and not is_acl(cfg):
         return RandomPatch(prob=cfg.INPUT.RPT.PROB)
     return None
 
 
-def _train_steps(cfg: CfgNode) -> list[Transform]:
+def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[Transform]]:
+    """Transforms of images, and of arrays."""
     given = cfg.INPUT
     steps: list[Transform] = []
     if given.AUTOAUG.ENABLED:
@@ -56,10 +61,8 @@ def _train_steps(cfg: CfgNode) -> list[Transform]:
     if given.FLIP.ENABLED:
         steps.append(RandomHorizontalFlip(prob=given.FLIP.PROB))
     steps += _acl_steps(cfg) if is_acl(cfg) else _plain_steps(cfg)
-    steps.append(ToTensor())
-    if given.REA.ENABLED:
-        steps.append(RandomErasing(prob=given.REA.PROB, value=given.REA.VALUE))
-    return steps
+    erasing = RandomErasing(prob=given.REA.PROB, value=given.REA.VALUE)
+    return steps, [erasing] * given.REA.ENABLED
 
 
 def _acl_steps(cfg: CfgNode) -> list[Transform]:
@@ -96,5 +99,4 @@ def _test_steps(cfg: CfgNode) -> list[Transform]:
         steps.append(Resize(cfg.INPUT.SIZE_TEST))
     if cfg.INPUT.CROP.ENABLED:
         steps.append(CenterCrop(cfg.INPUT.CROP.SIZE))
-    steps.append(ToTensor())
     return steps

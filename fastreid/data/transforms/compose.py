@@ -28,7 +28,7 @@ class Compose:
             rng: where every random choice comes from.
 
         Returns:
-            What the last transform returns: (3, H, W) float32, 0 to 255, after ``ToTensor``.
+            What the last transform returns: (3, H, W), 0 to 255, after ``ToTensor``.
         """
         for transform in self.transforms:
             image = transform(image, rng)
@@ -53,8 +53,17 @@ class RandomApply:
 
 
 class ToTensor:
-    """Turn an RGB image into a (3, H, W) float32 array, 0 to 255 (not 0 to 1, as in fast-reid)."""
+    """Turn an RGB image into a (3, H, W) array, 0 to 255 (not 0 to 1, as in fast-reid).
+
+    Args:
+        dtype: of the array: float32, or uint8 where whole batches become float32 later.
+    """
+
+    def __init__(self, *, dtype: type = np.float32) -> None:
+        self.dtype = dtype
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
         """Transform an image; nothing here is random."""
-        return np.asarray(image).transpose(2, 0, 1).astype(np.float32)
+        planes = bytearray().join(image.tobytes("raw", name) for name in image.getbands())
+        array = np.frombuffer(planes, dtype=np.uint8).reshape(-1, image.height, image.width)
+        return array.astype(self.dtype, copy=False)

@@ -37,11 +37,11 @@ class RandomErasing:
         """Cover a rectangle of a copy.
 
         Args:
-            image: (3, H, W) float32, 0 to 255.
+            image: (3, H, W) uint8 or float32, 0 to 255.
             rng: where every random choice comes from.
 
         Returns:
-            (3, H, W) float32.
+            (3, H, W) float32 where it is covered, else the image itself.
         """
         if rng.random() >= self.prob:
             return image
@@ -53,7 +53,7 @@ class RandomErasing:
             if height < image_height and width < image_width:
                 top = int(rng.integers(image_height - height + 1))
                 left = int(rng.integers(image_width - width + 1))
-                erased = image.copy()
+                erased = image.astype(np.float32)
                 erased[:, top : top + height, left : left + width] = self.value
                 return erased
         return image
@@ -90,11 +90,11 @@ class RandomPatch:
         """Paste on a copy of a batch.
 
         Args:
-            images: (N, 3, H, W) float32, 0 to 255.
+            images: (N, 3, H, W), 0 to 255.
             rng: where every random choice comes from.
 
         Returns:
-            (N, 3, H, W) float32.
+            (N, 3, H, W) of the same type.
         """
         patched = images.copy()
         for target in patched:

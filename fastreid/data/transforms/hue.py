@@ -97,10 +97,11 @@ def _depth(largest: np.ndarray, chroma: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _channel_weights() -> np.ndarray:
-    """w / 255 of red, green and blue for all hues, (3, 256) float32.
+    """The part w of red, green and blue in all hues, divided by 255: (3, 256) float32.
 
     V S w / 255 is a whole number divided by 85 * 255, which is odd: it is never half way between
-    two levels, and at least 2.3e-5 away from there, more than float32 can stray.
+    two levels, so that rounding halves up or to even is the same. That float32 rounds all of them
+    as fractions do is tested.
     """
     hue = 2 * np.arange(256)
     distances = [

@@ -71,6 +71,17 @@ def test_what_comes_out_is_a_float32_array_of_the_training_size(head):
         np.testing.assert_array_equal(one, again)
 
 
+def test_loaders_get_bytes_wherever_nothing_is_erased():
+    cfg = config(**{"INPUT.REA.ENABLED": True, "INPUT.REA.PROB": 0.5})
+    whole, small = (build_transforms(cfg, dtype=dtype) for dtype in (np.float32, np.uint8))
+    kinds = set()
+    for seed in range(10):
+        expected, got = (t(IMAGE, np.random.default_rng(seed)) for t in (whole, small))
+        np.testing.assert_array_equal(got, expected)
+        kinds.add((got.dtype, np.array_equal(got, got.astype(np.uint8))))
+    assert kinds == {(np.dtype(np.uint8), True), (np.dtype(np.float32), False)}
+
+
 def test_probabilities_come_from_the_config():
     cfg = config(**{"INPUT.AUTOAUG.ENABLED": True, "INPUT.AUTOAUG.PROB": 0.1})
     cfg.MODEL.HEADS.NAME = "MetaEmbeddingHead"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.data.transforms.hue import adjust_hue
+from fastreid.data.transforms.hue import _channel_weights, adjust_hue
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
 
@@ -39,6 +39,17 @@ def test_every_colour_is_turned_as_pil_does_it(reds):
 def test_every_step_is_pils(steps):
     # A sixteenth of all colours, others for each step.
     assert_as_pil(all_colours(np.arange(steps % 16, 256, 16)), steps)
+
+
+def test_float32_rounds_what_lies_below_the_largest_channel_as_fractions_do():
+    depth = np.arange(255 * 255 + 1)
+    weights = np.unique(_channel_weights())
+    numerators = np.rint(weights * np.float64(85 * 255)).astype(int)
+    assert numerators.tolist() == [0, *range(1, 86, 2)]
+    for weight, numerator in zip(weights, numerators):
+        # Half up, in whole numbers.
+        exact = (2 * depth * numerator + 85 * 255) // (2 * 85 * 255)
+        np.testing.assert_array_equal(np.rint(depth.astype(np.float32) * weight), exact)
 
 
 def test_half_a_turn_either_way_is_allowed():

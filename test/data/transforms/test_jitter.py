@@ -146,3 +146,11 @@ def test_to_tensor_keeps_0_to_255_in_channel_order(rng):
     array = Compose([ToTensor()])(IMAGE, rng)
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
+
+
+def test_to_tensor_gives_bytes_on_demand(rng):
+    array = ToTensor(dtype=np.uint8)(IMAGE, rng)
+    assert array.dtype == np.uint8
+    np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
+    array[...] = 0
+    np.testing.assert_array_equal(IMAGE, PIXELS)
