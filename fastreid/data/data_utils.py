@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import numpy as np
@@ -29,7 +30,10 @@ def read_image(file_name: str) -> Image.Image:
     """
     try:
         with Image.open(file_name) as image:
-            return _to_rgb(_upright(image))
+            # Once loaded, it needs its file no more, and no copy.
+            image.load()
+            _turn_upright(image)
+            return _to_rgb(image)
     except FileNotFoundError as error:
         raise ImageError(f"Image file {file_name} does not exist.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -38,12 +42,12 @@ def read_image(file_name: str) -> Image.Image:
         ) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (AttributeError, KeyError, TypeError, ValueError, SyntaxError, struct.error):
-        # Broken EXIF data says nothing about the pixels.
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    # Broken EXIF data says nothing about the pixels.
+    with contextlib.suppress(
+        AttributeError, KeyError, TypeError, ValueError, SyntaxError, struct.error
+    ):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

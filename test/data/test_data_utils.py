@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fastreid.data.data_utils import ImageError, read_image
 
@@ -60,6 +60,25 @@ def test_the_exif_orientation_is_applied(tmp_path):
     exif[0x0112] = 6
     got = read(Image.fromarray(PIXELS), tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(got, np.rot90(PIXELS, -1))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "bmp", "gif", "tif", "webp"])
+@pytest.mark.parametrize("orientation", [None, 6])
+def test_an_image_outlives_its_file(tmp_path, kind, orientation):
+    path = tmp_path / f"a.{kind}"
+    options = {}
+    if orientation and kind not in ("bmp", "gif"):
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = orientation
+    Image.fromarray(PIXELS).save(path, **options)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert expected.shape == ((4, 6, 3) if options else (6, 4, 3))
+    got = read_image(str(path))
+    path.unlink()
+    np.testing.assert_array_equal(got, expected)
+    assert got.resize((3, 5)).size == (3, 5)
+    assert got.copy().crop((0, 0, 2, 2)).tobytes() == expected[:2, :2].tobytes()
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
