@@ -13,6 +13,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "INSTALL.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "datasets" / "README.md",
+    ROOT / "benchmarks" / "README.md",
 ]
 SECTIONS = "MODEL|INPUT|DATASETS|DATALOADER|SOLVER|TEST|KD"
 # Written by runs, not part of the repository.
@@ -34,7 +35,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_are_named_exist(document):
-    pattern = r"(?<![\w/.$~-])((?:configs|fastreid|tools|test|docs|datasets)/[\w./-]*\w)"
+    pattern = r"(?<![\w/.$~-])((?:benchmarks|configs|fastreid|tools|test|docs|datasets)/[\w./-]*\w)"
     for name in {match for line in in_code(document) for match in re.findall(pattern, line)}:
         if not name.startswith(MADE):
             assert (ROOT / name).exists(), name

@@ -1,0 +1,180 @@
+"""Time decode + augment + batch with the ACL recipe: `python benchmarks/data_pipeline.py`.
+
+Ours alone, or in turn with a plain torch DataLoader over PIL (`--torch`) and with the pipeline of
+a checkout of the PyTorch original (`--original PATH`), on the same image files, written to a
+temporary folder. README.md, beside this file, has results and explains the columns. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tabulate import tabulate
+
+from benchmarks.pipeline.images import DOMAINS, write_images
+from fastreid.config import CfgNode, get_cfg
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SCRIPTS = Path(__file__).resolve().parent / "pipeline"
+_HEADERS = ("workers", "pipeline", "images/s", "least", "most", "images/s per core", "memory MB")
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Time the data pipeline with the ACL recipe's training transforms.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--config-file", default=str(_ROOT / "configs" / "bagtricks_DR50_mix.yml"))
+    parser.add_argument("--torch", action="store_true", help="also time a plain torch DataLoader")
+    parser.add_argument("--original", metavar="PATH", help="also time this checkout of ACL-DGReID")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0, 1, 2], help="worker processes"
+    )
+    parser.add_argument("--batch", type=int, default=24, help="images per batch")
+    parser.add_argument("--images", type=int, default=400, help="image files of each domain")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each pipeline")
+    parser.add_argument("--timed", type=int, default=40, help="batches per measurement")
+    parser.add_argument(
+        "--warm", type=int, default=18, help="batches before each measurement: more than are queued"
+    )
+    return parser.parse_args(argv)
+
+
+def recipe_of(cfg: CfgNode) -> dict:
+    """The training transforms of the ACL recipe in plain values."""
+    given = cfg.INPUT
+    return {
+        "size": list(given.SIZE_TRAIN),
+        "autoaug_prob": given.AUTOAUG.PROB if given.AUTOAUG.ENABLED else 0.0,
+        "padding": given.PADDING.SIZE if given.PADDING.ENABLED else 0,
+        "flip_prob": given.FLIP.PROB if given.FLIP.ENABLED else 0.0,
+        "jitter_prob": given.CJ.PROB,
+        "brightness": given.CJ.BRIGHTNESS,
+        "contrast": given.CJ.CONTRAST,
+        "saturation": given.CJ.SATURATION,
+        "hue": given.CJ.HUE,
+    }
+
+
+class Contender:
+    """A pipeline in a process of its own, idle between measurements.
+
+    Args:
+        name: of its script in benchmarks/pipeline.
+        job: what it gets to do.
+    """
+
+    def __init__(self, name: str, job: dict) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, str(_SCRIPTS / f"{name}.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._say(json.dumps(job))
+
+    def measure(self) -> dict:
+        """Images, wall and processor seconds and memory of the next measurement."""
+        self._say("measure")
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"The pipeline {self.name} failed; its error stands above.")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _say(self, line: str) -> None:
+        # Where the process has ended, the missing answer tells.
+        with contextlib.suppress(BrokenPipeError):
+            print(line, file=self._process.stdin, flush=True)
+
+
+def compare(names: Sequence[str], job: dict, rounds: int) -> dict[str, list[dict]]:
+    """Measure pipelines in turn, A B A B, after one round that does not count."""
+    contenders = [Contender(name, job) for name in names]
+    try:
+        for contender in contenders:
+            contender.measure()
+        measured = {name: [] for name in names}
+        for _ in range(rounds):
+            for contender in contenders:
+                measured[contender.name].append(contender.measure())
+    finally:
+        for contender in contenders:
+            contender.close()
+    return measured
+
+
+def speeds(measurements: Sequence[dict], seconds: str) -> list[float]:
+    """Images per second of "wall" or "processor" time, of each measurement."""
+    return [m["images"] / max(m[seconds], 1e-9) for m in measurements]
+
+
+def report(num_workers: int, measured: dict[str, list[dict]]) -> tuple[list[list], list[str]]:
+    """Rows of the table, and what ours is worth against each of the others."""
+    rows, ratios = [], []
+    for name, found in measured.items():
+        wall, core = speeds(found, "wall"), speeds(found, "processor")
+        memory = max(m["memory"] for m in found)
+        middle = (statistics.median(wall), statistics.median(core))
+        rows.append([num_workers, name, middle[0], min(wall), max(wall), middle[1], memory])
+        if name != "ours":
+            ratio = [ours / theirs for ours, theirs in zip((rows[0][2], rows[0][5]), middle)]
+            ratios.append(
+                f"{num_workers} workers, ours / {name}: {ratio[0]:.2f} times the images per "
+                f"second, {ratio[1]:.2f} times per core"
+            )
+    return rows, ratios
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure for each number of workers and print the table."""
+    args = parse_args(argv)
+    cfg = get_cfg()
+    cfg.merge_from_file(args.config_file)
+    names = ["ours", *["plain_torch"] * args.torch, *["original"] * bool(args.original)]
+    rows, ratios = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        job = {
+            "items": write_images(Path(folder), args.images),
+            "domains": list(DOMAINS),
+            "recipe": recipe_of(cfg),
+            "config_file": args.config_file,
+            "original": args.original and str(Path(args.original).resolve()),
+            "batch_size": args.batch,
+            "num_warm": args.warm,
+            "num_timed": args.timed,
+        }
+        for num_workers in args.workers:
+            measured = compare(names, {**job, "num_workers": num_workers}, args.rounds)
+            more_rows, more_ratios = report(num_workers, measured)
+            rows += more_rows
+            ratios += more_ratios
+    print(tabulate(rows, headers=_HEADERS, floatfmt=".0f"))
+    print(*ratios, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

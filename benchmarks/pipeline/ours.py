@@ -1,0 +1,35 @@
+"""This project's data pipeline, as training uses it. Started by data_pipeline.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+from contender import read_job, serve
+
+from fastreid.config import get_cfg
+from fastreid.data import CommDataset, ReidDataLoader, WorkerPool, build_transforms
+from fastreid.data.samplers import TrainingSampler
+
+
+def main() -> None:
+    """Serve batches of this project's loader."""
+    job = read_job()
+    cfg = get_cfg()
+    cfg.merge_from_file(job["config_file"])
+    loader = ReidDataLoader(
+        CommDataset(job["items"], domains=job["domains"]),
+        TrainingSampler(len(job["items"])),
+        batch_size=job["batch_size"],
+        transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
+        pool=WorkerPool(job["num_workers"]),
+    )
+    with loader:
+        serve(job, iter(loader))
+
+
+if __name__ == "__main__":
+    main()
