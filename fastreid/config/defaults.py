@@ -245,6 +245,8 @@ def _test() -> CN:
     test.METRIC = "cosine"
     # (new) Draw training curves, CMC curves and rank lists into OUTPUT_DIR at the end.
     test.PLOTS = True
+    # (new) CUHK03's classic metric: CMC over 10 random galleries of one image per identity.
+    test.SINGLE_GALLERY_SHOT = CN({"ENABLED": False, "SEED": 0})
     # True positive rates at fixed false positive rates.
     test.ROC = CN({"ENABLED": False})
     # Average the features of an image and its mirror image.
