@@ -37,16 +37,17 @@ class DeviceProduct:
         self._features = Tensor(np.ascontiguousarray(features, np.float32))
         self._half_squared: Tensor | None = None
 
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
+    def __call__(self, rows: np.ndarray, first: int = 0) -> np.ndarray:
         """Multiply.
 
         Args:
             rows: (R, D).
+            first: the first feature to multiply with.
 
         Returns:
-            (R, G) float32.
+            (R, G - first) float32.
         """
-        return self._multiply(rows).asnumpy().copy()
+        return self._multiply(rows, first).asnumpy().copy()
 
     def nearest(self, rows: np.ndarray, count: int, *, metric: str) -> np.ndarray:
         """Find the nearest features without moving all distances off the device.
@@ -70,7 +71,8 @@ class DeviceProduct:
         _, indices = ops.topk(similarity, count)
         return indices.asnumpy().astype(np.int32)
 
-    def _multiply(self, rows: np.ndarray) -> Tensor:
+    def _multiply(self, rows: np.ndarray, first: int = 0) -> Tensor:
         from mindspore import Tensor, ops
 
-        return ops.matmul(Tensor(np.ascontiguousarray(rows, np.float32)), self._features.T)
+        features = self._features[first:] if first else self._features
+        return ops.matmul(Tensor(np.ascontiguousarray(rows, np.float32)), features.T)

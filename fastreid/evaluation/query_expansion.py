@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product
-from fastreid.utils.nearest import nearest_indices
+from fastreid.utils.mutual_nearest import mutual_nearest
 from fastreid.utils.threads import run_on_threads
 
 # Features that are expanded at a time: what this takes of memory stays small.
@@ -70,7 +70,7 @@ def expand_features(
         raise ValueError(f"TEST.AQE.QE_K ({qe_k}) must be at least 1.")
     for _ in range(qe_times):
         distances = DistanceRows(features, features, metric="cosine", make_product=make_product)
-        nearest = nearest_indices(distances, qe_k)
+        nearest = mutual_nearest(distances, qe_k)
         # The distances hold a scaled copy of all features.
         del distances
         features = _expanded(features, nearest, alpha)

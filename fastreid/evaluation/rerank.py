@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product, row_blocks
-from fastreid.utils.nearest import nearest_indices
+from fastreid.utils.mutual_nearest import mutual_nearest
 from fastreid.utils.threads import run_on_threads
 
 from .reciprocal_neighbours import neighbour_vectors
@@ -41,7 +41,7 @@ class JaccardRows:
         if not 1 <= k2 <= k1:
             raise ValueError(f"TEST.RERANK needs 1 <= K2 <= K1, but K1 is {k1} and K2 is {k2}.")
         distances = DistanceRows(features, features, metric="euclidean", make_product=make_product)
-        vectors = neighbour_vectors(features, nearest_indices(distances, k1), k1=k1, k2=k2)
+        vectors = neighbour_vectors(features, mutual_nearest(distances, k1), k1=k1, k2=k2)
         self._queries, self._gallery = vectors[:num_query], vectors[num_query:].tocsc()
         self.shape = (num_query, len(features) - num_query)
 

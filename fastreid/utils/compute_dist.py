@@ -16,8 +16,8 @@ BLOCK_ELEMENTS = 2**26
 # More rows than this in one block gain nothing.
 BLOCK_ROWS = 1024
 
-# (R, D) -> (R, G): inner products with G features that stay the same.
-Product = Callable[[np.ndarray], np.ndarray]
+# (R, D) and a number F -> (R, G - F): inner products with G features, from number F on.
+Product = Callable[[np.ndarray, int], np.ndarray]
 # (G, D) -> the product with these.
 MakeProduct = Callable[[np.ndarray], Product]
 
@@ -44,9 +44,9 @@ def blas_product(features: np.ndarray) -> Product:
         features: (G, D).
 
     Returns:
-        A function from (R, D) to a new (R, G).
+        A function from (R, D) and F to a new (R, G - F).
     """
-    return lambda rows: rows @ features.T
+    return lambda rows, first: rows @ features[first:].T
 
 
 class DistanceRows:
@@ -125,14 +125,26 @@ class DistanceRows:
         return self._product.nearest(self._rows(rows), count, metric=self.metric)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        first = self._rows(rows)
-        dist = self._product(first)
+        return self.columns_from(0, rows)
+
+    def columns_from(self, first: int, rows: slice | np.ndarray) -> np.ndarray:
+        """Compute the last columns of some rows only.
+
+        Args:
+            first: the first column wanted.
+            rows: which rows.
+
+        Returns:
+            (R, G - first) float32, new.
+        """
+        features = self._rows(rows)
+        dist = self._product(features, first)
         if self.metric == "cosine":
             return np.subtract(1, dist, out=dist)
-        own = np.einsum("qd,qd->q", first, first)
+        own = np.einsum("qd,qd->q", features, features)
         for row, squared in zip(dist, own):
             row *= -2
-            row += self._second_squared
+            row += self._second_squared[first:]
             row += squared
             # Rounding can make the distance of equal features negative.
             np.maximum(row, 0, out=row)

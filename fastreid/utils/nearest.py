@@ -56,29 +56,44 @@ class _Nearest:
 
     def __call__(self, rows: slice) -> np.ndarray:
         dist = self._block[rows]
-        limits = self._limits(dist)
-        row_of, column_of = _coordinates(dist <= limits[:, np.newaxis])
+        limits = row_limits(dist, self._count)
+        row_of, column_of = coordinates(dist <= limits[:, np.newaxis])
         # Columns ascend within each row, and lexsort is stable.
         order = np.lexsort((dist[row_of, column_of], row_of))
         first = np.searchsorted(row_of, np.arange(len(dist)))
         return column_of[order[first[:, np.newaxis] + np.arange(self._count)]]
 
-    def _limits(self, dist: np.ndarray) -> np.ndarray:
-        """(R,) no less than the distance of each row's last neighbour to be found, nor much more.
 
-        The columns are dealt into more groups than neighbours are wanted. As many groups as
-        neighbours have their minimum within the limit, so at least as many columns lie within it.
-        """
-        groups = self._count * SAMPLES_PER_NEIGHBOUR
-        length = dist.shape[1] // groups
-        if length > 1:
-            dealt = dist[:, : groups * length].reshape(len(dist), length, groups)
-            dist = dealt.min(axis=1)
-        return np.partition(dist, self._count - 1, axis=1)[:, self._count - 1]
+def row_limits(dist: np.ndarray, count: int) -> np.ndarray:
+    """Bound the distance of each row's last neighbour from above, closely.
+
+    The columns are dealt into more groups than neighbours are wanted. As many groups as
+    neighbours have their minimum within the limit, so at least as many columns lie within it.
+
+    Args:
+        dist: (R, G).
+        count: neighbours, at most G.
+
+    Returns:
+        (R,).
+    """
+    groups = count * SAMPLES_PER_NEIGHBOUR
+    length = dist.shape[1] // groups
+    if length > 1:
+        dealt = dist[:, : groups * length].reshape(len(dist), length, groups)
+        dist = dealt.min(axis=1)
+    return np.partition(dist, count - 1, axis=1)[:, count - 1]
 
 
-def _coordinates(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns that are True, row after row; `np.nonzero` is slower in two dimensions."""
+def coordinates(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find what is True, row after row; `np.nonzero` is slower in two dimensions.
+
+    Args:
+        chosen: (R, G) bool.
+
+    Returns:
+        Rows, int64, and columns, int32.
+    """
     places = np.flatnonzero(chosen)
     rows, columns = np.divmod(places, chosen.shape[1])
     return rows, columns.astype(np.int32)

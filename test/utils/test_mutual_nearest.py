@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from fastreid.utils import mutual_nearest as module
+from fastreid.utils.compute_dist import DistanceRows
+from fastreid.utils.mutual_nearest import mutual_nearest
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("num_images", "block"), [(300, 37), (300, 299), (200, 100), (50, 1024)])
+@pytest.mark.parametrize("count", [1, 5, 18])
+def test_each_pair_once_gives_the_nearest_of_all(metric, num_images, block, count, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    monkeypatch.setattr(module, "ROWS_PER_TASK", 10)
+    features = np.random.RandomState(count).randn(num_images, 6)
+    distances = DistanceRows(features, features, metric=metric)
+    want = distances[:]
+    got = mutual_nearest(distances, count)
+    # Blocks of another shape round differently, which may swap two neighbours.
+    near = np.take_along_axis(want, got.astype(np.int64), axis=1)
+    np.testing.assert_allclose(near, np.sort(want, axis=1)[:, :count], rtol=1e-5, atol=1e-5)
+    assert [len(set(row)) for row in got.tolist()] == [count] * num_images
+
+
+@pytest.mark.parametrize("block", [20, 33, 64])
+def test_of_equal_distances_the_lower_index_comes_first(block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    # Small whole numbers: every product is exact, and most distances are equal.
+    features = np.random.RandomState(0).randint(0, 2, (130, 5)).astype(np.float32)
+    distances = DistanceRows(features, features, metric="euclidean")
+    want = np.argsort(distances[:], axis=1, kind="stable")[:, :9]
+    np.testing.assert_array_equal(mutual_nearest(distances, 9), want)
+
+
+def test_more_neighbours_than_images_are_all():
+    features = np.eye(3, dtype=np.float32)
+    assert mutual_nearest(DistanceRows(features, features), 5).shape == (3, 3)
