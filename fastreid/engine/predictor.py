@@ -8,8 +8,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from fastreid.config import CfgNode
-from fastreid.evaluation import inference_on_dataset
-from fastreid.evaluation.feature_file import FeatureCollector, FeatureSet
+from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
 from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
 
@@ -67,9 +66,10 @@ class DefaultPredictor:
             Features, labels and paths.
         """
         with loader:
-            return inference_on_dataset(
+            features = inference_on_dataset(
                 self.model,
                 loader,
                 FeatureCollector(num_query, name),
                 flip_test=self.cfg.TEST.FLIP.ENABLED,
             )
+        return features._replace(config=self.cfg.dump())

@@ -23,11 +23,13 @@ class FeatureSet(NamedTuple):
         images: (N, D) features and (N,) labels; queries come first.
         num_query: the first so many images are queries; 0 for a plain folder.
         name: of the data set or folder.
+        config: YAML text of the model's configuration; empty: not known.
     """
 
     images: ImageFeatures
     num_query: int
     name: str
+    config: str = ""
 
     @property
     def query(self) -> ImageFeatures:
@@ -95,7 +97,8 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = dict(zip(COLUMNS, features.images))
     columns["paths"] = np.asarray(features.images.paths, np.str_)
-    np.savez(path, **columns, num_query=features.num_query, name=features.name)
+    about = {"num_query": features.num_query, "name": features.name, "config": features.config}
+    np.savez(path, **columns, **about)
 
 
 def load_features(path: str | Path) -> FeatureSet:
@@ -103,7 +106,7 @@ def load_features(path: str | Path) -> FeatureSet:
 
     Args:
         path: of `save_features`, or of your own making: features (N, D), pids, camids and paths
-            (N,); num_query and name may be missing.
+            (N,); num_query, name and config may be missing.
 
     Returns:
         The images.
@@ -132,7 +135,8 @@ def load_features(path: str | Path) -> FeatureSet:
         raise ValueError(f"{path}: {error}") from error
     if not 0 <= num_query <= len(table):
         raise ValueError(f"{path}: num_query is {num_query}, but there are {len(table)} images.")
-    return FeatureSet(table.images(), num_query, str(columns.get("name", path.stem)))
+    name, config = str(columns.get("name", path.stem)), str(columns.get("config", ""))
+    return FeatureSet(table.images(), num_query, name, config)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -20,11 +20,11 @@ class ImageFeatures(NamedTuple):
     camids: np.ndarray
     paths: np.ndarray
 
-    def rows(self, rows: slice) -> ImageFeatures:
-        """Some of the images, not copied.
+    def rows(self, rows: slice | np.ndarray) -> ImageFeatures:
+        """Some of the images; not copied if they are a slice.
 
         Args:
-            rows: which.
+            rows: (R,) indices or a slice.
 
         Returns:
             R of the N rows of every column.

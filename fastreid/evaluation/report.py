@@ -6,10 +6,11 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows
 from fastreid.utils.nearest import nearest_indices
-from fastreid.utils.visualizer import RankedImage, RankedQuery, RankingReport
+from fastreid.utils.visualizer import RankedQuery, RankingReport
 
 from .feature_table import ImageFeatures
 from .rank import RankResult
+from .ranked_images import image_at
 from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 
@@ -43,8 +44,8 @@ def make_report(
         _, is_kept = labels.relevance(index)
         dist = np.where(is_kept, distances[index : index + 1][0], np.inf)
         nearest = nearest_indices(dist[np.newaxis], min(REPORT_IMAGES, int(is_kept.sum())))[0]
-        images = tuple(_image(gallery, place, dist[place]) for place in nearest)
-        own = _image(query, index, 0.0)
+        images = tuple(image_at(gallery, place, dist[place]) for place in nearest)
+        own = image_at(query, index, 0.0)
         rows.append(RankedQuery(own, float(ranking.all_ap[pick]), images))
     return RankingReport(
         cmc=ranking.cmc,
@@ -52,11 +53,6 @@ def make_report(
         num_queries=ranking.num_queries,
         queries=tuple(rows),
     )
-
-
-def _image(side: ImageFeatures, index: int, distance: float) -> RankedImage:
-    path, pid, camid = side.paths[index], side.pids[index], side.camids[index]
-    return RankedImage(str(path), int(pid), int(camid), float(distance))
 
 
 def _spread(length: int, count: int) -> np.ndarray:

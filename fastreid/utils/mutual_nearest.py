@@ -100,7 +100,8 @@ class _NeighbourLists:
         self._pending = []
         order = np.lexsort((dist, image))
         image, index, dist = image[order], index[order], dist[order]
-        place = np.arange(len(image)) - np.searchsorted(image, image)
+        lengths = np.bincount(image, minlength=len(self._dist))
+        place = np.arange(len(image)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         kept = place < self._count
         self.nearest[image[kept], place[kept]] = index[kept]
         self._dist[image[kept], place[kept]] = dist[kept]
