@@ -95,8 +95,8 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         queries = search(args)
-        title = f"Nearest images of {args.gallery}"
-        draw_queries(queries, args.output, title=title, legend=f"{len(queries)} queries")
+        title = f"Nearest images of {Path(args.gallery).name}"
+        draw_queries(queries, args.output, title=title, legend="Nearest first")
     except (OSError, ValueError, KeyError) as error:
         print(f"search.py: {error}", file=sys.stderr)
         return 1

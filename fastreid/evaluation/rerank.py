@@ -10,7 +10,6 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product, row_blocks
 from fastreid.utils.mutual_nearest import mutual_nearest
-from fastreid.utils.threads import run_on_threads
 
 from .reciprocal_neighbours import neighbour_vectors
 
@@ -49,7 +48,8 @@ class JaccardRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        return np.stack(run_on_threads(self._row, np.arange(len(self))[rows]))
+        # Steps are short: threads would wait for each other.
+        return np.stack([self._row(query) for query in np.arange(len(self))[rows]])
 
     def _row(self, query: int) -> np.ndarray:
         entries = slice(*self._queries.indptr[query : query + 2])

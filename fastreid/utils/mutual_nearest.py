@@ -98,10 +98,17 @@ class _NeighbourLists:
         lists = (old // self._count, self.nearest.ravel()[old], self._dist.ravel()[old])
         image, index, dist = (np.concatenate(c) for c in zip(lists, *self._pending))
         self._pending = []
-        order = np.lexsort((dist, image))
+        order = np.argsort(_sort_keys(image, dist), kind="stable")
         image, index, dist = image[order], index[order], dist[order]
         lengths = np.bincount(image, minlength=len(self._dist))
         place = np.arange(len(image)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         kept = place < self._count
         self.nearest[image[kept], place[kept]] = index[kept]
         self._dist[image[kept], place[kept]] = dist[kept]
+
+
+def _sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
+    """One whole number that orders by image, then by distance: faster to sort than the two."""
+    # Adding 0 makes the two zeros equal; bits of negative numbers count backwards.
+    bits = (dist + np.float32(0)).view(np.int32)
+    return (image.astype(np.int64) << 32) + (bits ^ ((bits >> 31) & 0x7FFFFFFF))

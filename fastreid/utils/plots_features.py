@@ -21,6 +21,8 @@ NUM_IDENTITIES = 10
 def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | Path) -> bool:
     """Draw one or several ROC curves over a logarithmic false positive rate.
 
+    Positive are pairs of two identities, as in fast-reid.
+
     Args:
         curves: label -> false and true positive rates, (C,), ascending, in [0, 1].
         output: PNG file to write.
@@ -40,7 +42,12 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | 
         at = shown[np.argmin(np.abs(wanted - 1e-3))]
         legend = f"{label}: {at:.1f} % at 1e-3"
         axis.plot(wanted, shown, label=legend, color=COLOURS[number % len(COLOURS)], linewidth=1.8)
-    style_axis(axis, "Verification (ROC)", "False positive rate", "True positive rate (%)")
+    style_axis(
+        axis,
+        "ROC (positive: pairs of two identities)",
+        "False positive rate",
+        "True positive rate (%)",
+    )
     axis.set_xscale("log")
     axis.set_xlim(LOWEST_RATE, 1)
     axis.xaxis.set_major_formatter("{x:g}")

@@ -35,3 +35,10 @@ def test_of_equal_distances_the_lower_index_comes_first(block, monkeypatch):
 def test_more_neighbours_than_images_are_all():
     features = np.eye(3, dtype=np.float32)
     assert mutual_nearest(DistanceRows(features, features), 5).shape == (3, 3)
+
+
+def test_keys_sort_by_image_then_by_distance():
+    dist = np.array([0.0, -0.0, -1e-7, 3, 0.5, -2, 1e30], np.float32)
+    images = np.array([1, 1, 1, 0, 0, 0, 0])
+    keys = module._sort_keys(images, dist)
+    np.testing.assert_array_equal(np.argsort(keys, kind="stable"), np.lexsort((dist, images)))
