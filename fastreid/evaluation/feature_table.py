@@ -43,6 +43,7 @@ class FeatureTable:
         self._are_unit = are_unit
         self._features = np.empty((0, 0), np.float32)
         self._length = 0
+        self._is_lent = False
         self._labels: list[tuple[np.ndarray, ...]] = []
 
     def __len__(self) -> int:
@@ -104,16 +105,23 @@ class FeatureTable:
         if not self._length:
             self._features = np.empty((max(rows, GROWTH), dimension), np.float32)
             return
-        # The memory of a large array is moved by the page tables, not copied.
-        self._features.resize((max(rows, len(self._features) + GROWTH), dimension), refcheck=False)
+        shape = (max(rows, len(self._features) + GROWTH), dimension)
+        if self._is_lent:
+            lent, self._features = self._features, np.empty(shape, np.float32)
+            self._features[: self._length] = lent[: self._length]
+            self._is_lent = False
+        else:
+            # The memory of a large array is moved by the page tables, not copied.
+            self._features.resize(shape, refcheck=False)
 
     def images(self) -> ImageFeatures:
-        """All that came in so far; not a copy.
+        """Give all that came in so far; not a copy.
 
         Returns:
             N images, in their order.
         """
         if len(self._labels) > 1:
             self._labels = [tuple(np.concatenate(column) for column in zip(*self._labels))]
+        self._is_lent = True
         labels = self._labels[0] if self._labels else (np.empty(0),) * 3
         return ImageFeatures(self._features[: self._length], *labels)

@@ -18,9 +18,14 @@ class SingleShot:
     Args:
         labels: of queries and gallery.
         seed: at least 0.
+
+    Raises:
+        ValueError: it is negative.
     """
 
     def __init__(self, labels: RetrievalLabels, *, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"TEST.SINGLE_GALLERY_SHOT.SEED is {seed}; it must be at least 0.")
         self._labels = labels
         self._seed = seed
         self._by_pid = np.argsort(labels.g_pids, kind="stable")

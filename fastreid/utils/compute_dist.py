@@ -110,18 +110,21 @@ class DistanceRows:
         first = self._first[rows]
         return normalize_features(first) if self._scale_first else first
 
-    def nearest(self, rows: slice | np.ndarray, count: int) -> np.ndarray | None:
-        """Let the device that multiplies find the nearest columns, where there is one.
+    @property
+    def on_device(self) -> bool:
+        """Whether a device multiplies, which then finds neighbours too."""
+        return hasattr(self._product, "nearest")
+
+    def nearest(self, rows: slice | np.ndarray, count: int) -> np.ndarray:
+        """Let the device find the nearest columns.
 
         Args:
             rows: which rows.
             count: how many to find, at most G.
 
         Returns:
-            (R, count) int32, nearest first; None on the CPU.
+            (R, count) int32, nearest first.
         """
-        if not hasattr(self._product, "nearest"):
-            return None
         return self._product.nearest(self._rows(rows), count, metric=self.metric)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:

@@ -27,8 +27,7 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
         (N, min(count, N)), int32, nearest first.
     """
     num_images = len(distances)
-    on_device = distances.nearest(slice(0, 1), 1) is not None
-    if on_device or min(BLOCK_ROWS, num_images) < 2 * count or num_images <= BLOCK_ROWS:
+    if distances.on_device or num_images <= BLOCK_ROWS or count > BLOCK_ROWS:
         return nearest_indices(distances, count)
     lists = _NeighbourLists(num_images, count)
     merge_at = 1

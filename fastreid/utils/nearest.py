@@ -29,11 +29,9 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
     nearest = np.empty((num_rows, count), np.int32)
     for rows in row_blocks(num_rows, num_columns):
         found = nearest[rows]
-        if isinstance(distances, DistanceRows):
-            on_device = distances.nearest(rows, count)
-            if on_device is not None:
-                found[:] = on_device
-                continue
+        if isinstance(distances, DistanceRows) and distances.on_device:
+            found[:] = distances.nearest(rows, count)
+            continue
         block = distances[rows]
         step = min(ROWS_PER_TASK, -(-len(block) // num_cores()))
         pieces = [slice(start, start + step) for start in range(0, len(block), step)]

@@ -64,3 +64,14 @@ def test_features_that_are_no_vectors_are_refused():
 
 def test_a_table_without_images_is_empty():
     assert [len(column) for column in FeatureTable(are_unit=False).images()] == [0, 0, 0, 0]
+
+
+def test_what_was_given_out_stays_when_more_comes_in(monkeypatch):
+    monkeypatch.setattr(feature_table, "GROWTH", 1)
+    table, (features, *_) = filled(are_unit=False)
+    given = table.images()
+    for number in range(20, 40):
+        table.add(batch(number, 1))
+    np.testing.assert_array_equal(given.features, features.astype(np.float32))
+    np.testing.assert_array_equal(table.images().features[:12], features.astype(np.float32))
+    assert len(table) == 32

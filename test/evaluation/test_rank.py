@@ -138,3 +138,8 @@ def test_distances_that_are_not_numbers_are_refused():
     dist = np.array([[0.1, 0.2], [0.1, np.nan]])
     with pytest.raises(ValueError, match=r"Distances of query 1 are not numbers \(NaN\)"):
         evaluate_rank(dist, [1, 1], [1, 1], [0, 0], [1, 1])
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="TEST.SINGLE_GALLERY_SHOT.SEED is -1; it must be at lea"):
+        evaluate_rank(np.ones((1, 1)), [1], [1], [0], [1], use_metric_cuhk03=True, seed=-1)
