@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from .compute_dist import DistanceRows
-from .nearest import coordinates, nearest_indices, row_limits
+from .nearest import coordinates, nearest_in_block, nearest_indices
 from .threads import run_on_threads
 
 # Rows of a block. Smaller ones make the product slower, larger ones cost memory.
 BLOCK_ROWS = 1024
 # Rows that one thread works on at a time.
 ROWS_PER_TASK = 64
+# Lists are brought up to date before so many times their length waits: what is like its
+# neighbours in order, such as frames of a film, keeps bringing nearer images.
+MOST_PENDING = 4
 
 
 def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
@@ -34,9 +37,10 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     for number, start in enumerate(range(0, num_images, BLOCK_ROWS)):
         rows = slice(start, min(start + BLOCK_ROWS, num_images))
         lists.take_in(distances.columns_from(start, rows), start)
-        if number + 1 == merge_at:
-            # Lists grow slowly then: limits twice as old let in twice as many candidates.
+        # Lists change slowly later on: limits from half as many images let in twice as many.
+        if number + 1 == merge_at or lists.num_pending > MOST_PENDING * lists.nearest.size:
             lists.merge()
+        if number + 1 == merge_at:
             merge_at *= 2
     lists.merge()
     return lists.nearest
@@ -55,6 +59,7 @@ class _NeighbourLists:
         self._dist = np.full((num_images, count), np.inf, np.float32)
         self._count = count
         self._pending: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.num_pending = 0
 
     def take_in(self, block: np.ndarray, start: int) -> None:
         """Note what may belong to a list.
@@ -63,40 +68,55 @@ class _NeighbourLists:
             block: (R, N - start) distances of images from `start` on to all from there on.
             start: number of the first.
         """
-        height = len(block)
-        limits = self._dist[start:, -1].copy()
-        if np.isinf(limits[-1]):
-            limits[height:] = row_limits(np.ascontiguousarray(block[:, height:].T), self._count)
+        height, width = block.shape
+        limits = self._dist[start + height :, -1]
+        if len(limits) and np.isinf(limits[-1]):
+            # The first block: lists are empty.
+            columns = np.ascontiguousarray(block[:, height:].T)
+            self._note_nearest(columns, self._count, image=height, index=0)
+        else:
+            self._note_nearer(block[:, height:], limits, start)
+        self._note_nearest(block, min(self._count, width), image=start, index=start)
 
-        def search(rows: slice) -> tuple[np.ndarray, ...]:
+    def _note_nearest(self, block: np.ndarray, count: int, *, image: int, index: int) -> None:
+        near = nearest_in_block(block, count)
+        dist = np.take_along_axis(block, near, axis=1)
+        images = np.repeat(np.arange(image, image + len(block)), count)
+        self._note(images, near.ravel() + np.int32(index), dist.ravel())
+
+    def _note_nearer(self, block: np.ndarray, limits: np.ndarray, start: int) -> None:
+        """Note the rows that come into the lists of the columns.
+
+        Lists are full, and what is in them has a lower index: at an equal distance it stays.
+        """
+        height = len(block)
+
+        def search(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             dist = block[rows]
-            own = limits[rows]
-            if dist.shape[1] >= self._count:
-                own = np.minimum(own, row_limits(dist, self._count))
-            row, column = coordinates(dist <= own[:, np.newaxis])
-            column_row, column_of = coordinates(dist[:, height:] <= limits[height:])
-            return (
-                *(row + rows.start + start, column + start, dist[row, column]),
-                *(column_of + height + start, (column_row + rows.start + start).astype(np.int32)),
-                dist[column_row, column_of + height],
-            )
+            row, column = coordinates(dist < limits)
+            found = (row + rows.start + start).astype(np.int32)
+            return column + start + height, found, dist[row, column]
 
         pieces = [slice(s, min(s + ROWS_PER_TASK, height)) for s in range(0, height, ROWS_PER_TASK)]
         for found in run_on_threads(search, pieces):
-            self._pending += [found[:3], found[3:]]
+            self._note(*found)
+
+    def _note(self, images: np.ndarray, indices: np.ndarray, dist: np.ndarray) -> None:
+        self._pending.append((images, indices, dist))
+        self.num_pending += len(images)
 
     def merge(self) -> None:
         """Put the candidates into the lists.
 
-        What is pending for an image comes in ascending order and after all in its list, so a
-        stable sort by distance keeps equal distances in order.
+        What is pending for an image comes after all in its list, and of equal distances the lower
+        index first, so a stable sort by distance keeps them in order.
         """
         if not self._pending:
             return
         old = np.flatnonzero(np.isfinite(self._dist.ravel()))
         lists = (old // self._count, self.nearest.ravel()[old], self._dist.ravel()[old])
         image, index, dist = (np.concatenate(c) for c in zip(lists, *self._pending))
-        self._pending = []
+        self._pending, self.num_pending = [], 0
         order = np.argsort(_sort_keys(image, dist), kind="stable")
         image, index, dist = image[order], index[order], dist[order]
         lengths = np.bincount(image, minlength=len(self._dist))

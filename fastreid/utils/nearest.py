@@ -32,12 +32,23 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
         if isinstance(distances, DistanceRows) and distances.on_device:
             found[:] = distances.nearest(rows, count)
             continue
-        block = distances[rows]
-        step = min(ROWS_PER_TASK, -(-len(block) // num_cores()))
-        pieces = [slice(start, start + step) for start in range(0, len(block), step)]
-        for piece, indices in zip(pieces, run_on_threads(_Nearest(block, count), pieces)):
-            found[piece] = indices
+        found[:] = nearest_in_block(distances[rows], count)
     return nearest
+
+
+def nearest_in_block(block: np.ndarray, count: int) -> np.ndarray:
+    """Find the nearest columns of every row of a block that is small enough to be held.
+
+    Args:
+        block: (R, G) distances.
+        count: how many to find, at most G.
+
+    Returns:
+        (R, count), int32, nearest first.
+    """
+    step = max(1, min(ROWS_PER_TASK, -(-len(block) // num_cores())))
+    pieces = [slice(start, start + step) for start in range(0, len(block), step)]
+    return np.concatenate(run_on_threads(_Nearest(block, count), pieces))
 
 
 class _Nearest:

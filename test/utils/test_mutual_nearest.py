@@ -42,3 +42,32 @@ def test_keys_sort_by_image_then_by_distance():
     images = np.array([1, 1, 1, 0, 0, 0, 0])
     keys = module._sort_keys(images, dist)
     np.testing.assert_array_equal(np.argsort(keys, kind="stable"), np.lexsort((dist, images)))
+
+
+@pytest.mark.parametrize("most_pending", [0, 4])
+def test_images_that_are_like_their_neighbours_in_order_are_found(most_pending, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(module, "MOST_PENDING", most_pending)
+    # Whole numbers on a line: distances are exact, and every block is nearer than those before.
+    features = np.stack([np.arange(150), np.zeros(150)], axis=1).astype(np.float32)
+    distances = DistanceRows(features, features, metric="euclidean")
+    want = np.argsort(distances[:], axis=1, kind="stable")[:, :7]
+    np.testing.assert_array_equal(mutual_nearest(distances, 7), want)
+
+
+def test_equal_features_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(module, "MOST_PENDING", 10**9)
+    noted = []
+    note = module._NeighbourLists._note
+
+    def count(lists, *columns):
+        noted.append(len(columns[0]))
+        note(lists, *columns)
+
+    monkeypatch.setattr(module._NeighbourLists, "_note", count)
+    features = np.ones((200, 3), np.float32)
+    nearest = mutual_nearest(DistanceRows(features, features, metric="euclidean"), 5)
+    assert nearest.tolist() == [[0, 1, 2, 3, 4]] * 200
+    # Each image's own row, and the first block's columns: not 200 x 200.
+    assert sum(noted) <= 2 * 200 * 5
