@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from fastreid.utils.threads import run_on_threads
-
 # A neighbour's own neighbours join when they share more than this with the set (section 3.2).
 SHARED_TO_JOIN = 2 / 3
-# Images that one thread works on at a time.
+# Images that are worked on at a time.
 IMAGES_PER_TASK = 512
 
 
@@ -30,7 +28,8 @@ def neighbour_vectors(
     search = _Reciprocal(features, nearest, k1)
     starts = range(0, len(features), IMAGES_PER_TASK)
     tasks = [slice(s, min(s + IMAGES_PER_TASK, len(features))) for s in starts]
-    counts, members, weights = zip(*run_on_threads(search, tasks))
+    # Reading features limits this: a second thread gains nothing.
+    counts, members, weights = zip(*map(search, tasks))
     ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     entries = (np.concatenate(weights), np.concatenate(members), ends)
     vectors = sparse.csr_matrix(entries, shape=(len(features), len(features)))
@@ -61,7 +60,8 @@ class _Reciprocal:
         for image, start, end in zip(range(images.start, images.stop), ends - counts, ends):
             # More copies of an image than neighbours can push it out of its own: an empty set.
             if start < end:
-                offsets = self._features[members[start:end]] - self._features[image]
+                offsets = self._features[members[start:end]]
+                offsets -= self._features[image]
                 dist = np.einsum("md,md->m", offsets, offsets)
                 weight = np.exp(dist.min() - dist)
                 weights[start:end] = weight / weight.sum()
@@ -93,7 +93,7 @@ def _mutual(nearest: np.ndarray) -> np.ndarray:
         return (nearest[nearest[images]] == own).any(-1)
 
     starts = range(0, len(nearest), IMAGES_PER_TASK)
-    return np.concatenate(run_on_threads(compare, [slice(s, s + IMAGES_PER_TASK) for s in starts]))
+    return np.concatenate([compare(slice(s, s + IMAGES_PER_TASK)) for s in starts])
 
 
 def _averaged(vectors: sparse.csr_matrix, nearest: np.ndarray) -> sparse.csr_matrix:
