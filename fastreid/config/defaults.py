@@ -157,11 +157,15 @@ def _input() -> CN:
 def _datasets() -> CN:
     datasets = CN()
     # Training sets (ACL: the source domains, in this order) and test sets, by registered name:
-    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU". They lie under $FASTREID_DATASETS.
+    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU", "ImageList". They lie under
+    # $FASTREID_DATASETS.
     datasets.NAMES = ("Market1501",)
     datasets.TESTS = ("Market1501",)
     # Train on query and gallery too (Protocol 3).
     datasets.COMBINEALL = False
+    # (new) ImageList: a CSV file with the columns path, pid, camid and split, or a folder with
+    # train, query and gallery; relative to the present folder or to $FASTREID_DATASETS.
+    datasets.IMAGE_LIST = ""
     # (new) CUHK03: labelled or detected boxes; classic (20 splits) or new (767/700) protocol.
     datasets.CUHK03 = CN({"LABELED": True, "CLASSIC_SPLIT": False})
     return datasets
@@ -245,6 +249,8 @@ def _test() -> CN:
     test.METRIC = "cosine"
     # (new) Draw training curves, CMC curves and rank lists into OUTPUT_DIR at the end.
     test.PLOTS = True
+    # (new) CUHK03's classic metric: CMC over 10 random galleries of one image per identity.
+    test.SINGLE_GALLERY_SHOT = CN({"ENABLED": False, "SEED": 0})
     # True positive rates at fixed false positive rates.
     test.ROC = CN({"ENABLED": False})
     # Average the features of an image and its mirror image.

@@ -1,4 +1,9 @@
-from .build import build_domain_train_loaders, build_reid_test_loader, build_reid_train_loader
+from .build import (
+    build_domain_train_loaders,
+    build_image_loader,
+    build_reid_test_loader,
+    build_reid_train_loader,
+)
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset
@@ -16,6 +21,7 @@ __all__ = [
     "WorkerError",
     "WorkerPool",
     "build_domain_train_loaders",
+    "build_image_loader",
     "build_reid_test_loader",
     "build_reid_train_loader",
     "build_transforms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fastreid.config import CfgNode
 
 from .common import CommDataset
 from .datasets import DATASET_REGISTRY, ImageDataset
+from .diagnosis import check_test_set
 from .loader import ReidDataLoader
 from .samplers import (
     BalancedIdentitySampler,
@@ -126,24 +127,38 @@ def build_reid_test_loader(
         queries.
 
     Raises:
-        ValueError: the data set has no query or no gallery images.
+        ValueError: the data set has no query or no gallery images, or no query has a match.
     """
     data = _load(cfg, dataset_name, combineall=False)
-    if not data.query or not data.gallery:
-        raise ValueError(
-            f"The test set {dataset_name} has {len(data.query)} query and {len(data.gallery)} "
-            "gallery images; it needs both."
-        )
+    check_test_set(dataset_name, data)
     data.show_test()
-    test_set = CommDataset([*data.query, *data.gallery], relabel=False)
-    loader = ReidDataLoader(
+    return build_image_loader(cfg, [*data.query, *data.gallery], pool=pool), len(data.query)
+
+
+def build_image_loader(
+    cfg: CfgNode, items: Sequence[tuple], *, pool: WorkerPool | None = None
+) -> ReidDataLoader:
+    """Build the loader of any images, as a test set's are prepared, in order.
+
+    Args:
+        cfg: DATALOADER.NUM_WORKERS, INPUT, TEST.IMS_PER_BATCH.
+        items: (path, pid, camid), both whole numbers.
+        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+
+    Returns:
+        Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller.
+
+    Raises:
+        ValueError: TEST.IMS_PER_BATCH is below 1.
+    """
+    test_set = CommDataset(items, relabel=False)
+    return ReidDataLoader(
         test_set,
         InferenceSampler(len(test_set)),
         batch_size=_positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH),
         transforms=build_transforms(cfg, is_train=False, dtype=np.uint8),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
     )
-    return loader, len(data.query)
 
 
 def _load(cfg: CfgNode, name: str, *, combineall: bool) -> ImageDataset:
@@ -152,6 +167,8 @@ def _load(cfg: CfgNode, name: str, *, combineall: bool) -> ImageDataset:
     if name == "CUHK03":
         options["cuhk03_labeled"] = cfg.DATASETS.CUHK03.LABELED
         options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
+    if name == "ImageList":
+        options["image_list"] = cfg.DATASETS.IMAGE_LIST
     return DATASET_REGISTRY.get(name)(root=root, combineall=combineall, **options)
 
 

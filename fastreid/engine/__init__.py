@@ -2,11 +2,13 @@ from . import hooks
 from .defaults import CLASSIFIER_PREFIXES, DefaultTrainer
 from .launch import launch
 from .meta_trainer import MetaTrainer
+from .predictor import DefaultPredictor
 from .setup import complete_config, default_argument_parser, default_setup, set_device_and_mode
 from .train_loop import HookBase, SimpleTrainer, TrainerBase
 
 __all__ = [
     "CLASSIFIER_PREFIXES",
+    "DefaultPredictor",
     "DefaultTrainer",
     "HookBase",
     "MetaTrainer",

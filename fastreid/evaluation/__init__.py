@@ -1,15 +1,31 @@
 from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
+from .feature_file import (
+    UNKNOWN,
+    FeatureCollector,
+    FeatureSet,
+    load_features,
+    save_features,
+)
+from .feature_table import ImageFeatures
+from .pictures import write_pictures
 from .query_expansion import aqe
 from .rank import RankResult, evaluate_rank
+from .ranked_images import ranked_images
 from .reid_evaluation import ReidEvaluator
-from .rerank import jaccard_distance, re_ranking
+from .rerank import JaccardRows, RerankedRows, jaccard_distance, re_ranking
 from .roc import evaluate_roc, rate_at, roc_curve
 from .testing import flatten_results_dict, print_csv_format
 
 __all__ = [
+    "UNKNOWN",
     "DatasetEvaluator",
+    "FeatureCollector",
+    "FeatureSet",
+    "ImageFeatures",
+    "JaccardRows",
     "RankResult",
     "ReidEvaluator",
+    "RerankedRows",
     "aqe",
     "evaluate_rank",
     "evaluate_roc",
@@ -17,8 +33,12 @@ __all__ = [
     "inference_context",
     "inference_on_dataset",
     "jaccard_distance",
+    "load_features",
     "print_csv_format",
+    "ranked_images",
     "rate_at",
     "re_ranking",
     "roc_curve",
+    "save_features",
+    "write_pictures",
 ]

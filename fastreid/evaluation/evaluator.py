@@ -142,7 +142,7 @@ class _Extractor:
     def _run(self, images: np.ndarray) -> np.ndarray:
         from mindspore import Tensor
 
-        return self._model(Tensor(images)).asnumpy().astype(np.float32)
+        return self._model(Tensor(images)).asnumpy().astype(np.float32, copy=False)
 
 
 @contextmanager

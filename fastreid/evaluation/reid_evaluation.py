@@ -5,44 +5,30 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastreid.utils.compute_dist import DistanceRows, nearest_indices, normalize_features
-from fastreid.utils.visualizer import (
-    RankedImage,
-    RankedQuery,
-    RankingReport,
-    draw_rank_list,
-    plot_cmc,
-)
+from fastreid.utils.compute_dist import DistanceRows, normalize_features
+from fastreid.utils.visualizer import RankingReport, draw_rank_list, plot_cmc
 
+from .device import choose_product
 from .evaluator import DatasetEvaluator
-from .query_expansion import aqe
+from .feature_table import FeatureTable, ImageFeatures
+from .query_expansion import expand_features
 from .rank import RankResult, evaluate_rank
-from .rerank import jaccard_distance, re_ranking
+from .report import make_report
+from .rerank import JaccardRows, RerankedRows
 from .retrieval import RetrievalLabels
-from .roc import evaluate_roc, rate_at, roc_curve
+from .verification import verification_rates
 
 if TYPE_CHECKING:
     from fastreid.config import CfgNode
 
 RANKS = (1, 5, 10)
 FALSE_POSITIVE_RATES = (1e-4, 1e-3, 1e-2)
-REPORT_QUERIES = 8
-REPORT_IMAGES = 10
 
 logger = logging.getLogger(__name__)
-
-
-class _Side(NamedTuple):
-    """Queries or gallery: (N, D) features, (N,) pids and camids, N paths."""
-
-    features: np.ndarray
-    pids: np.ndarray
-    camids: np.ndarray
-    paths: np.ndarray
 
 
 class ReidEvaluator(DatasetEvaluator):
@@ -61,11 +47,14 @@ class ReidEvaluator(DatasetEvaluator):
         self.report: RankingReport | None = None
         self._num_query = num_query
         self._output_dir = output_dir
-        self._batches: list[_Side] = []
+        self.reset()
 
     def reset(self) -> None:
         """Forget the features and the last report."""
-        self._batches = []
+        test = self.cfg.TEST
+        # Query expansion needs features as they are; otherwise only their direction counts.
+        self._are_unit = test.METRIC == "cosine" and not test.AQE.ENABLED
+        self._table = FeatureTable(are_unit=self._are_unit)
         self.report = None
 
     def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
@@ -76,17 +65,11 @@ class ReidEvaluator(DatasetEvaluator):
             outputs: (N, D) features.
 
         Raises:
-            ValueError: the numbers of rows differ.
+            ValueError: the numbers of rows differ, or features are not finite, zero, or of
+                another dimension than those before.
         """
-        features = np.asarray(outputs, np.float32)
-        side = _Side(features, *(np.asarray(inputs[k]) for k in ("targets", "camids", "img_paths")))
-        lengths = [len(column) for column in side]
-        if len(set(lengths)) != 1:
-            raise ValueError(
-                "A batch must have one feature, pid, camid and path per image, not "
-                f"{dict(zip(side._fields, lengths))}."
-            )
-        self._batches.append(side)
+        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
+        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
 
     def evaluate(self) -> OrderedDict:
         """Score the features and fill ``report``.
@@ -96,13 +79,18 @@ class ReidEvaluator(DatasetEvaluator):
             TPR@FPR=... in [0, 1] when TEST.ROC.ENABLED, as in fast-reid.
 
         Raises:
-            ValueError: features are not finite, queries or gallery are empty, or no query has a
-                match; the message says what is likely wrong.
+            ValueError: queries or gallery are empty, or no query has a match; the message says
+                what is likely wrong.
         """
         query, gallery = self._sides()
-        distances = self._distances(query.features, gallery.features)
+        distances = self._distances()
         labels = (query.pids, gallery.pids, query.camids, gallery.camids)
-        ranking = evaluate_rank(distances, *labels)
+        ranking = evaluate_rank(
+            distances,
+            *labels,
+            use_metric_cuhk03=self.cfg.TEST.SINGLE_GALLERY_SHOT.ENABLED,
+            seed=self.cfg.TEST.SINGLE_GALLERY_SHOT.SEED,
+        )
         if ranking.num_valid < ranking.num_queries:
             logger.info(
                 "%d of %d queries have no match in the gallery and are left out.",
@@ -110,10 +98,9 @@ class ReidEvaluator(DatasetEvaluator):
             )
         results = self._scores(ranking)
         if self.cfg.TEST.ROC.ENABLED:
-            curve = roc_curve(*evaluate_roc(distances, *labels))
-            for rate in FALSE_POSITIVE_RATES:
-                results[f"TPR@FPR={rate:.0e}"] = rate_at(*curve, rate)
-        self.report = _make_report(ranking, distances, query, gallery)
+            rates = verification_rates(distances, RetrievalLabels(*labels), FALSE_POSITIVE_RATES)
+            results.update((f"TPR@FPR={rate:.0e}", value) for rate, value in rates.items())
+        self.report = make_report(ranking, distances, query, gallery)
         return results
 
     def write_report(
@@ -141,44 +128,43 @@ class ReidEvaluator(DatasetEvaluator):
         plot_cmc({name: report.cmc}, folder / f"cmc_{name}.png", mean_aps={name: report.mean_ap})
         draw_rank_list(report, folder / f"ranklist_{name}.png")
 
-    def _sides(self) -> tuple[_Side, _Side]:
-        columns = [np.concatenate(column) for column in zip(*self._batches)]
-        num_rows = len(columns[0]) if columns else 0
-        if not 0 < self._num_query < num_rows:
+    def _sides(self) -> tuple[ImageFeatures, ImageFeatures]:
+        everything = self._table.images()
+        num_rows, cut = len(everything.features), self._num_query
+        if not 0 < cut < num_rows:
             raise ValueError(
-                f"There is nothing to rank: {num_rows} images, of which the first "
-                f"{self._num_query} are queries; at least one query and one gallery image are "
-                "needed. Check the query and gallery folders of the data set."
+                f"There is nothing to rank: {num_rows} images, of which the first {cut} are "
+                "queries; at least one query and one gallery image are needed. Check the query "
+                "and gallery folders of the data set."
             )
-        everything = _Side(*columns)
-        # The pieces are let go: features of a large test set should not be held twice.
-        self._batches = [everything]
-        _check_finite(everything)
-        cut = self._num_query
-        return (
-            _Side(*(column[:cut] for column in everything)),
-            _Side(*(column[cut:] for column in everything)),
-        )
+        return everything.rows(slice(cut)), everything.rows(slice(cut, None))
 
-    def _distances(self, query: np.ndarray, gallery: np.ndarray) -> np.ndarray | DistanceRows:
-        test = self.cfg.TEST
+    def _distances(self) -> DistanceRows | RerankedRows:
+        test, are_unit = self.cfg.TEST, self._are_unit
+        features, make_product = self._table.images().features, choose_product()
         if test.AQE.ENABLED:
             logger.info("Test with average query expansion")
-            query, gallery = aqe(
-                query,
-                gallery,
+            features = expand_features(
+                features,
                 qe_times=test.AQE.QE_TIME,
                 qe_k=test.AQE.QE_K,
                 alpha=test.AQE.ALPHA,
+                make_product=make_product,
             )
-        distances = DistanceRows(query, gallery, metric=test.METRIC)
+            if test.METRIC == "cosine" and test.AQE.QE_TIME > 0:
+                are_unit = True
+                normalize_features(features, out=features)
+        query, gallery = features[: self._num_query], features[self._num_query :]
+        options = {"metric": test.METRIC, "are_unit": are_unit, "make_product": make_product}
+        distances = DistanceRows(query, gallery, **options)
         if not test.RERANK.ENABLED:
             return distances
         logger.info("Test with k-reciprocal re-ranking")
-        if test.METRIC == "cosine":
-            query, gallery = normalize_features(query), normalize_features(gallery)
-        jaccard = jaccard_distance(query, gallery, k1=test.RERANK.K1, k2=test.RERANK.K2)
-        return re_ranking(distances, jaccard, lambda_value=test.RERANK.LAMBDA)
+        if test.METRIC == "cosine" and not are_unit:
+            features = normalize_features(features)
+        options = {"k1": test.RERANK.K1, "k2": test.RERANK.K2, "make_product": make_product}
+        jaccard = JaccardRows(features, self._num_query, **options)
+        return RerankedRows(distances, jaccard, lambda_value=test.RERANK.LAMBDA)
 
     def _scores(self, ranking: RankResult) -> OrderedDict:
         rank_1, mean_ap = float(ranking.cmc[0]), ranking.mean_ap
@@ -187,47 +173,3 @@ class ReidEvaluator(DatasetEvaluator):
         results["mINP"] = ranking.mean_inp * 100
         results["metric"] = (mean_ap + rank_1) / 2 * 100
         return results
-
-
-def _check_finite(images: _Side) -> None:
-    broken = np.flatnonzero(~np.isfinite(images.features).all(axis=1))
-    if len(broken):
-        raise ValueError(
-            f"Features of {len(broken)} of {len(images.features)} images are not finite (NaN or "
-            f"infinite), first {images.paths[broken[0]]}. Likely cause: training diverged, or the "
-            "checkpoint is damaged; try an earlier checkpoint or a lower SOLVER.BASE_LR."
-        )
-
-
-def _make_report(
-    ranking: RankResult, distances: np.ndarray | DistanceRows, query: _Side, gallery: _Side
-) -> RankingReport:
-    """Pick queries from the best to the worst and look up the first images of each."""
-    labels = RetrievalLabels(query.pids, gallery.pids, query.camids, gallery.camids)
-    by_ap = np.argsort(-ranking.all_ap, kind="stable")
-    picks = by_ap[_spread(len(by_ap), REPORT_QUERIES)]
-    rows = []
-    for pick in picks:
-        index = ranking.query_indices[pick]
-        _, is_kept = labels.relevance(index)
-        dist = np.where(is_kept, distances[index : index + 1][0], np.inf)
-        nearest = nearest_indices(dist[np.newaxis], min(REPORT_IMAGES, int(is_kept.sum())))[0]
-        images = tuple(_image(gallery, place, dist[place]) for place in nearest)
-        own = _image(query, index, 0.0)
-        rows.append(RankedQuery(own, float(ranking.all_ap[pick]), images))
-    return RankingReport(
-        cmc=ranking.cmc,
-        all_ap=ranking.all_ap,
-        num_queries=ranking.num_queries,
-        queries=tuple(rows),
-    )
-
-
-def _image(side: _Side, index: int, distance: float) -> RankedImage:
-    path, pid, camid = side.paths[index], side.pids[index], side.camids[index]
-    return RankedImage(str(path), int(pid), int(camid), float(distance))
-
-
-def _spread(length: int, count: int) -> np.ndarray:
-    """Indices 0 to length - 1, evenly spread, both ends included, at most `count`."""
-    return np.unique(np.linspace(0, length - 1, count).round().astype(int))

@@ -20,6 +20,10 @@ class RetrievalLabels:
     ) -> None:
         self.q_pids, self.g_pids = np.asarray(q_pids), np.asarray(g_pids)
         self.q_camids, self.g_camids = np.asarray(q_camids), np.asarray(g_camids)
+        self._by_pid = np.argsort(self.g_pids, kind="stable")
+        in_order = self.g_pids[self._by_pid]
+        self._first = np.searchsorted(in_order, self.q_pids, side="left")
+        self._last = np.searchsorted(in_order, self.q_pids, side="right")
 
     @property
     def num_queries(self) -> int:
@@ -42,6 +46,20 @@ class RetrievalLabels:
         """
         is_match = self.g_pids == self.q_pids[query]
         return is_match, ~(is_match & (self.g_camids == self.q_camids[query]))
+
+    def matches(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the gallery images of a query's identity, without a look at the others.
+
+        Args:
+            query: its index.
+
+        Returns:
+            (M,) indices of those that count and (J,) of those from the query's own camera, which
+            are taken out; both ascending.
+        """
+        of_identity = self._by_pid[self._first[query] : self._last[query]]
+        is_own = self.g_camids[of_identity] == self.q_camids[query]
+        return of_identity[~is_own], of_identity[is_own]
 
     def check(self, shape: tuple[int, int]) -> None:
         """Refuse labels that do not fit each other or a distance matrix.

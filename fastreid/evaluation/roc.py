@@ -26,7 +26,8 @@ def evaluate_roc(
         g_camids: (G,) camera of each gallery image.
 
     Returns:
-        scores and labels, (M,): the distance of each pair, and True where identities differ.
+        scores and labels, (M,): the distance of each pair, and True where identities differ. For
+        more pairs than memory holds: ``RocHistogram``.
 
     Raises:
         ValueError: lengths differ or a side is empty.

@@ -3,46 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Callable
 
 import numpy as np
 
 METRICS = ("cosine", "euclidean")
 # A vector shorter than this is left as it is: there is no direction to keep.
 SHORTEST_NORM = 1e-12
-# Rows of a block hold this many distances at most: 64 MB of float32.
-BLOCK_ELEMENTS = 2**24
+# A block of whole rows holds this many distances at most, 256 MB of float32. Smaller blocks cost
+# speed: BLAS packs the whole gallery for each.
+BLOCK_ELEMENTS = 2**26
+# More rows than this in one block gain nothing.
+BLOCK_ROWS = 1024
+
+# (R, D) and a number F -> (R, G - F): inner products with G features, from number F on.
+Product = Callable[[np.ndarray, int], np.ndarray]
+# (G, D) -> the product with these.
+MakeProduct = Callable[[np.ndarray], Product]
 
 
-def normalize_features(features: np.ndarray) -> np.ndarray:
+def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
     """Scale every feature to unit length.
 
     Args:
         features: (N, D).
+        out: (N, D) float32 to write to, ``features`` itself if need be; None makes a new array.
 
     Returns:
         (N, D), float32.
     """
     features = np.asarray(features, np.float32)
     norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norms, SHORTEST_NORM)
+    return np.divide(features, np.maximum(norms, SHORTEST_NORM), out=out)
+
+
+def blas_product(features: np.ndarray) -> Product:
+    """Multiply with a set of features on the CPU.
+
+    Args:
+        features: (G, D).
+
+    Returns:
+        A function from (R, D) and F to a new (R, G - F).
+    """
+    return lambda rows, first: rows @ features[first:].T
 
 
 class DistanceRows:
     """A (Q, G) distance matrix whose rows are computed when they are asked for.
 
-    ``distances[rows]`` with a slice or an index array gives a NumPy array of those rows.
+    ``distances[rows]`` with a slice or an index array gives a new NumPy array of those rows.
+    Matrix products round differently in blocks of other shapes, so who wants the same bits twice
+    asks for the same rows twice, as `row_blocks` cuts them.
 
     Args:
         features_a: (Q, D).
         features_b: (G, D).
         metric: "cosine" (1 - cosine similarity) or "euclidean" (squared, as in fast-reid).
+        are_unit: the features have length 1 already; cosine distances then need no copy of them.
+        make_product: gives the function that multiplies with ``features_b``; BLAS by default.
 
     Raises:
         ValueError: the metric is unknown or the shapes do not fit.
     """
 
     def __init__(
-        self, features_a: np.ndarray, features_b: np.ndarray, *, metric: str = "cosine"
+        self,
+        features_a: np.ndarray,
+        features_b: np.ndarray,
+        *,
+        metric: str = "cosine",
+        are_unit: bool = False,
+        make_product: MakeProduct = blas_product,
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"Unknown distance {metric!r} (TEST.METRIC): choose one of {METRICS}.")
@@ -54,24 +86,72 @@ class DistanceRows:
             )
         self.shape = (len(first), len(second))
         self.metric = metric
-        if metric == "cosine":
-            first, second = normalize_features(first), normalize_features(second)
-        self._first, self._second = first, second
-        self._second_squared = np.einsum("gd,gd->g", second, second)
+        if metric == "cosine" and not are_unit:
+            # Queries are scaled block by block, when they are used.
+            second = normalize_features(second)
+        self._first = first
+        self._scale_first = metric == "cosine" and not are_unit
+        self._product = make_product(second)
+        self._largest = 2.0
+        if metric == "euclidean":
+            self._second_squared = np.einsum("gd,gd->g", second, second)
+            longest = np.sqrt(np.einsum("qd,qd->q", first, first).max(initial=0))
+            self._largest = float(longest + np.sqrt(self._second_squared.max(initial=0))) ** 2
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+    @property
+    def largest(self) -> float:
+        """A bound that no distance exceeds."""
+        return self._largest
+
+    def _rows(self, rows: slice | np.ndarray) -> np.ndarray:
         first = self._first[rows]
-        dist = first @ self._second.T
+        return normalize_features(first) if self._scale_first else first
+
+    @property
+    def on_device(self) -> bool:
+        """Whether a device multiplies, which then finds neighbours too."""
+        return hasattr(self._product, "nearest")
+
+    def nearest(self, rows: slice | np.ndarray, count: int) -> np.ndarray:
+        """Let the device find the nearest columns.
+
+        Args:
+            rows: which rows.
+            count: how many to find, at most G.
+
+        Returns:
+            (R, count) int32, nearest first.
+        """
+        return self._product.nearest(self._rows(rows), count, metric=self.metric)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self.columns_from(0, rows)
+
+    def columns_from(self, first: int, rows: slice | np.ndarray) -> np.ndarray:
+        """Compute the last columns of some rows only.
+
+        Args:
+            first: the first column wanted.
+            rows: which rows.
+
+        Returns:
+            (R, G - first) float32, new.
+        """
+        features = self._rows(rows)
+        dist = self._product(features, first)
         if self.metric == "cosine":
             return np.subtract(1, dist, out=dist)
-        dist *= -2
-        dist += self._second_squared
-        dist += np.einsum("qd,qd->q", first, first)[:, np.newaxis]
-        # Rounding can make the distance of equal features negative.
-        return np.maximum(dist, 0, out=dist)
+        own = np.einsum("qd,qd->q", features, features)
+        for row, squared in zip(dist, own):
+            row *= -2
+            row += self._second_squared[first:]
+            row += squared
+            # Rounding can make the distance of equal features negative.
+            np.maximum(row, 0, out=row)
+        return dist
 
 
 def build_dist(
@@ -90,7 +170,11 @@ def build_dist(
     Raises:
         ValueError: the metric is unknown or the shapes do not fit.
     """
-    return DistanceRows(features_a, features_b, metric=metric)[:]
+    rows = DistanceRows(features_a, features_b, metric=metric)
+    distances = np.empty(rows.shape, np.float32)
+    for block in row_blocks(*rows.shape):
+        distances[block] = rows[block]
+    return distances
 
 
 def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
@@ -101,30 +185,8 @@ def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
         num_columns: columns of the matrix.
 
     Yields:
-        Slices that cover all rows, in order.
+        Slices that cover all rows, in order; where they lie depends on the two numbers only.
     """
-    step = max(1, BLOCK_ELEMENTS // max(num_columns, 1))
+    step = min(max(1, BLOCK_ELEMENTS // max(num_columns, 1)), BLOCK_ROWS)
     for start in range(0, num_rows, step):
         yield slice(start, min(start + step, num_rows))
-
-
-def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndarray:
-    """Find the nearest columns of every row; among equal distances the lower index comes first.
-
-    Args:
-        distances: (Q, G).
-        count: how many to find; with fewer than that, all.
-
-    Returns:
-        (Q, min(count, G)), int64, nearest first.
-    """
-    num_rows, num_columns = distances.shape
-    count = min(count, num_columns)
-    nearest = np.empty((num_rows, count), np.int64)
-    for rows in row_blocks(num_rows, num_columns):
-        block = distances[rows]
-        furthest = np.partition(block, count - 1, axis=1)[:, count - 1]
-        for row, dist, limit in zip(nearest[rows], block, furthest):
-            candidates = np.flatnonzero(dist <= limit)
-            row[:] = candidates[np.argsort(dist[candidates], kind="stable")[:count]]
-    return nearest

@@ -40,7 +40,7 @@ def plot_training_curves(metrics_json: str | Path, output: str | Path) -> bool:
         logger.info("%s has no numbers to draw.", metrics_json)
         return False
     columns = min(len(panels), 3 if len(panels) > 4 else 2)
-    figure = _new_figure(-(-len(panels) // columns), columns)
+    figure = new_figure(-(-len(panels) // columns), columns)
     if figure is None:
         return False
     axes = figure.subplots(-(-len(panels) // columns), columns, squeeze=False).ravel()
@@ -70,7 +70,7 @@ def plot_cmc(
     Returns:
         False if nothing was drawn, for want of Matplotlib.
     """
-    figure = _new_figure(1, 1, inches=(6.4, 4.4))
+    figure = new_figure(1, 1, inches=(6.4, 4.4))
     if figure is None:
         return False
     axis = figure.subplots()
@@ -81,7 +81,7 @@ def plot_cmc(
             legend += f", mAP {100 * mean_aps[label]:.1f} %"
         style = {"color": COLOURS[number % len(COLOURS)], "marker": "o", "markersize": 3.5}
         axis.plot(np.arange(1, len(shown) + 1), shown, label=legend, linewidth=1.8, **style)
-    _style(axis, "Cumulative matching characteristic", "Rank", "Queries with a match (%)")
+    style_axis(axis, "Cumulative matching characteristic", "Rank", "Queries with a match (%)")
     axis.set_xticks([1, *range(5, max_rank + 1, 5)])
     axis.set_xlim(0.5, max_rank + 0.5)
     axis.set_ylim(top=101)
@@ -90,8 +90,17 @@ def plot_cmc(
     return True
 
 
-def _new_figure(rows: int, columns: int, inches: tuple[float, float] = PANEL_INCHES) -> Any:
-    """Make a figure that draws to files only, beside any backend of the user's; None if absent."""
+def new_figure(rows: int, columns: int, inches: tuple[float, float] = PANEL_INCHES) -> Any:
+    """Make a figure that draws to files only, beside any backend of the user's.
+
+    Args:
+        rows: rows of panels.
+        columns: columns of panels.
+        inches: width and height of a panel.
+
+    Returns:
+        The figure; None, with a line in the log, where Matplotlib is missing.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -166,14 +175,22 @@ def _draw_panel(axis: Any, title: str, unit: str, series: Mapping[str, tuple]) -
             marker="o" if len(iterations) < 15 else None,
             markersize=3.5,
         )
-    _style(axis, title, "Iteration", unit)
+    style_axis(axis, title, "Iteration", unit)
     if all(value >= 0 for _, values in series.values() for value in values):
         axis.set_ylim(bottom=0)
     if list(series) != ["lr"]:
         axis.legend(fontsize=7.5, frameon=False, ncols=2 if len(series) > 4 else 1)
 
 
-def _style(axis: Any, title: str, horizontal: str, vertical: str) -> None:
+def style_axis(axis: Any, title: str, horizontal: str, vertical: str) -> None:
+    """Give a panel its title, labels and quiet lines.
+
+    Args:
+        axis: Matplotlib's axes.
+        title: of the panel.
+        horizontal: label.
+        vertical: label.
+    """
     axis.set_title(title, fontsize=11, loc="left", fontweight="bold")
     axis.set_xlabel(horizontal, fontsize=9)
     axis.set_ylabel(vertical, fontsize=9)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ QUERY_GAP = 22
 
 WHITE, INK, MUTED, PAPER = (255, 255, 255), (30, 34, 40), (105, 112, 122), (230, 232, 236)
 RIGHT, WRONG, QUERY = (24, 145, 82), (208, 48, 48), (60, 66, 76)
+JUNK, UNKNOWN = (214, 158, 46), (140, 146, 156)
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +32,17 @@ class RankedImage(NamedTuple):
 
     Attributes:
         path: its file.
-        pid: identity.
-        camid: camera.
+        pid: identity; negative: unknown.
+        camid: camera; negative: unknown.
         distance: from the query; 0 for the query itself.
+        is_junk: of the query's identity and camera, which does not count.
     """
 
     path: str
     pid: int
     camid: int
     distance: float
+    is_junk: bool = False
 
 
 class RankedQuery(NamedTuple):
@@ -45,8 +50,8 @@ class RankedQuery(NamedTuple):
 
     Attributes:
         image: the query.
-        ap: average precision.
-        gallery: images of its identity from its own camera are not among them.
+        ap: average precision; NaN: not known.
+        gallery: what is shown.
     """
 
     image: RankedImage
@@ -84,40 +89,74 @@ def draw_rank_list(report: RankingReport, output: str | Path) -> None:
         report: of an evaluation.
         output: PNG file to write.
     """
-    columns = max((len(query.gallery) for query in report.queries), default=0)
+    title = f"Rank-1 {100 * report.cmc[0]:.1f} %    mAP {100 * report.mean_ap:.1f} %"
+    shown = f"{len(report.queries)} of {report.num_queries} queries, best to worst AP"
+    draw_queries(report.queries, output, title=title, legend=shown)
+
+
+def draw_queries(
+    queries: Sequence[RankedQuery], output: str | Path, *, title: str, legend: str
+) -> None:
+    """Draw queries, each in a row with its images.
+
+    Frames are green for the query's identity, red for another, yellow for what does not count and
+    grey where identities are unknown.
+
+    Args:
+        queries: from top to bottom.
+        output: PNG file to write.
+        title: first line.
+        legend: second line; what colours mean follows it.
+    """
+    columns = max((len(query.gallery) for query in queries), default=0)
     pitch = TILE[0] + 2 * FRAME + GAP
     row_height = TILE[1] + 2 * FRAME + CAPTION + GAP
     width = 2 * MARGIN + LABEL_WIDTH + (columns + 1) * pitch + QUERY_GAP - GAP
-    height = HEADER + len(report.queries) * row_height + MARGIN
+    height = HEADER + len(queries) * row_height + MARGIN
     sheet = Image.new("RGB", (max(width, 560), height), WHITE)
     draw = ImageDraw.Draw(sheet)
-    _draw_header(draw, report)
-    for row, query in enumerate(report.queries):
-        top = HEADER + row * row_height
-        _text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
-        _text(draw, (MARGIN, top + TILE[1] // 2), f"{100 * query.ap:.1f} %", 16, INK)
-        left = MARGIN + LABEL_WIDTH
-        lines = ("query", f"id {query.image.pid}  c{query.image.camid}")
-        _draw_tile(sheet, (left, top), query.image, colour=QUERY, lines=lines)
-        for place, image in enumerate(query.gallery, start=1):
-            is_right = image.pid == query.image.pid
-            lines = (f"{place}   d {image.distance:.3f}", f"id {image.pid}  c{image.camid}")
-            _draw_tile(
-                sheet,
-                (left + place * pitch + QUERY_GAP, top),
-                image,
-                colour=RIGHT if is_right else WRONG,
-                lines=lines,
-            )
+    _text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
+    colours = _meaning_of_colours(queries)
+    _text(draw, (MARGIN, MARGIN + 20), f"{legend}.  {colours}", 13, MUTED)
+    for row, query in enumerate(queries):
+        _draw_query(sheet, HEADER + row * row_height, query)
     sheet.save(output)
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, report: RankingReport) -> None:
-    title = f"Rank-1 {100 * report.cmc[0]:.1f} %    mAP {100 * report.mean_ap:.1f} %"
-    _text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
-    shown = f"{len(report.queries)} of {report.num_queries} queries, best to worst AP"
-    legend = f"{shown}.  Green: same identity, red: another.  d: distance, c: camera."
-    _text(draw, (MARGIN, MARGIN + 20), legend, 13, MUTED)
+def _meaning_of_colours(queries: Sequence[RankedQuery]) -> str:
+    images = [image for query in queries for image in query.gallery]
+    parts = []
+    if any(_colour(query.image, image) != UNKNOWN for query in queries for image in query.gallery):
+        parts.append("Green: same identity, red: another.")
+    if any(image.is_junk for image in images):
+        parts.append("Yellow: same identity and camera, does not count.")
+    return " ".join([*parts, "d: distance, c: camera."])
+
+
+def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> None:
+    draw = ImageDraw.Draw(sheet)
+    if not math.isnan(query.ap):
+        _text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
+        _text(draw, (MARGIN, top + TILE[1] // 2), f"{100 * query.ap:.1f} %", 16, INK)
+    left = MARGIN + LABEL_WIDTH
+    lines = ("query", _label(query.image))
+    _draw_tile(sheet, (left, top), query.image, colour=QUERY, lines=lines)
+    for place, image in enumerate(query.gallery, start=1):
+        corner = (left + place * (TILE[0] + 2 * FRAME + GAP) + QUERY_GAP, top)
+        lines = (f"{place}   d {image.distance:.3f}", _label(image))
+        _draw_tile(sheet, corner, image, colour=_colour(query.image, image), lines=lines)
+
+
+def _label(image: RankedImage) -> str:
+    return "" if image.pid < 0 else f"id {image.pid}  c{image.camid}"
+
+
+def _colour(query: RankedImage, image: RankedImage) -> tuple[int, int, int]:
+    if image.is_junk:
+        return JUNK
+    if query.pid < 0 or image.pid < 0:
+        return UNKNOWN
+    return RIGHT if image.pid == query.pid else WRONG
 
 
 def _draw_tile(

@@ -1,13 +1,23 @@
 """Pictures of a run: training curves, CMC curves, sheets of ranked images."""
 
 from .plots_curves import plot_cmc, plot_training_curves
-from .plots_ranking import RankedImage, RankedQuery, RankingReport, draw_rank_list
+from .plots_features import plot_feature_map, plot_roc
+from .plots_ranking import (
+    RankedImage,
+    RankedQuery,
+    RankingReport,
+    draw_queries,
+    draw_rank_list,
+)
 
 __all__ = [
     "RankedImage",
     "RankedQuery",
     "RankingReport",
+    "draw_queries",
     "draw_rank_list",
     "plot_cmc",
+    "plot_feature_map",
+    "plot_roc",
     "plot_training_curves",
 ]

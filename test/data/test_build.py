@@ -29,6 +29,7 @@ class ToyRegistry:
                 train=items,
                 query=test[:5],
                 gallery=test[5:],
+                junk_pids=(),
                 show_train=lambda: self.shown.append((name, "train")),
                 show_test=lambda: self.shown.append((name, "test")),
             )

@@ -27,6 +27,7 @@ def settings(**changes):
     test = CfgNode(
         {
             "METRIC": changes.pop("METRIC", "cosine"),
+            "SINGLE_GALLERY_SHOT": {"ENABLED": False, "SEED": 0},
             "ROC": {"ENABLED": False},
             "AQE": {"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5},
             "RERANK": {"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3},

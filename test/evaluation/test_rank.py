@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastreid.evaluation import evaluate_rank
+from fastreid.evaluation import evaluate_rank, rank
 from fastreid.utils import compute_dist
 from fastreid.utils.compute_dist import DistanceRows, build_dist
 from test.evaluation.retrieval_case import (
@@ -39,6 +39,59 @@ def test_the_block_size_changes_nothing(block, monkeypatch):
         blocked = evaluate_rank(distances, *labels)
         np.testing.assert_array_equal(blocked.cmc, whole.cmc)
         np.testing.assert_array_equal(blocked.all_ap, whole.all_ap)
+
+
+@pytest.mark.parametrize("most_counted", [0, 10**6])
+@pytest.mark.parametrize("levels", [1, 5, 10**7])
+def test_precision_is_that_of_a_stable_sort_bit_by_bit(most_counted, levels, monkeypatch):
+    monkeypatch.setattr(rank, "MOST_COUNTED", most_counted)
+    _, _, labels = golden_case()
+    q_pids, g_pids, q_camids, g_camids = labels
+    dist = np.random.RandomState(levels % 91).randint(0, levels, (40, 300)).astype(np.float32)
+    result = evaluate_rank(dist, *labels)
+    for query, ap, inp in zip(result.query_indices, result.all_ap, result.all_inp):
+        order = np.argsort(dist[query], kind="stable")
+        is_right = g_pids[order] == q_pids[query]
+        is_right = is_right[~(is_right & (g_camids[order] == q_camids[query]))]
+        precision = is_right.cumsum() / np.arange(1, len(is_right) + 1)
+        assert ap == precision[is_right].mean()
+        assert inp == precision[is_right][-1]
+
+
+def test_single_shot_galleries_average_to_their_expectation():
+    # The right image, at 0.5, against another identity with one image nearer and two farther.
+    dist = np.array([[0.5, 0.4, 0.6, 0.7, 0.1]])
+    labels = ([1], [1, 2, 2, 2, 1], [0], [1, 1, 1, 1, 0])
+    results = [
+        evaluate_rank(dist, *labels, max_rank=3, use_metric_cuhk03=True, seed=seed)
+        for seed in range(200)
+    ]
+    cmc = np.mean([result.cmc for result in results], axis=0)
+    # Two thousand draws of a chance of 2/3: four standard deviations are 0.042.
+    assert cmc[0] == pytest.approx(2 / 3, abs=0.042)
+    assert cmc[1:].tolist() == [1, 1]
+    assert {result.mean_ap for result in results} == {1 / 2}
+
+
+def test_single_shot_galleries_never_hold_what_is_taken_out():
+    dist = np.array([[0.9, 0.1]])
+    result = evaluate_rank(dist, [1], [1, 1], [0], [1, 0], max_rank=2, use_metric_cuhk03=True)
+    assert result.cmc.tolist() == [1, 1]
+
+
+def test_what_a_query_draws_does_not_depend_on_the_number_of_queries():
+    query, gallery, (q_pids, g_pids, q_camids, g_camids) = golden_case()
+    dist = build_dist(query, gallery, "cosine")
+
+    def cmc(count):
+        sides = (q_pids[:count], g_pids, q_camids[:count], g_camids)
+        result = evaluate_rank(dist[:count], *sides, use_metric_cuhk03=True)
+        return result.cmc * result.num_valid
+
+    per_query = np.diff([np.zeros(50), *(cmc(count) for count in range(1, 6))], axis=0)
+    # Each curve is one of ten galleries, in tenths.
+    np.testing.assert_allclose(10 * per_query, np.round(10 * per_query), atol=1e-9)
+    assert ((per_query >= -1e-9) & (per_query <= 1 + 1e-9)).all()
 
 
 def test_arguments_stay_as_they_are():
@@ -85,3 +138,8 @@ def test_distances_that_are_not_numbers_are_refused():
     dist = np.array([[0.1, 0.2], [0.1, np.nan]])
     with pytest.raises(ValueError, match=r"Distances of query 1 are not numbers \(NaN\)"):
         evaluate_rank(dist, [1, 1], [1, 1], [0, 0], [1, 1])
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="TEST.SINGLE_GALLERY_SHOT.SEED is -1; it must be at lea"):
+        evaluate_rank(np.ones((1, 1)), [1], [1], [0], [1], use_metric_cuhk03=True, seed=-1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.evaluation import ReidEvaluator, evaluate_rank, jaccard_distance
+from fastreid.evaluation import ReidEvaluator, evaluate_rank, jaccard_distance, verification
 from test.evaluation.retrieval_case import GOLDEN, METRICS, golden_case, settings, small_case
 
 KEYS = ["Rank-1", "Rank-5", "Rank-10", "mAP", "mINP", "metric"]
@@ -150,7 +150,14 @@ def test_features_that_are_not_finite_are_refused_and_the_image_named():
     case = small_case()
     case[1][7, 3] = np.nan
     case[1][9, 0] = np.inf
-    with pytest.raises(ValueError, match="2 of 72 images are not finite.*first 19.jpg.*diverge"):
+    with pytest.raises(ValueError, match="2 of 64 images .* not finite.*first 19.jpg.*diverge"):
+        evaluated(case)
+
+
+def test_features_of_length_zero_are_refused_and_the_image_named():
+    case = small_case()
+    case[1][7] = 0
+    with pytest.raises(ValueError, match="1 of 64 images in a batch are zero, first 19.jpg"):
         evaluated(case)
 
 
@@ -183,3 +190,37 @@ def test_one_camera_is_diagnosed():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ValueError, match=r"'cosin' \(TEST.METRIC\)"):
         evaluated(small_case(), METRIC="cosin")
+
+
+def test_the_single_gallery_shot_metric_is_reached_by_config_and_seeded():
+    case = golden_case()
+    plain = evaluated(case)[1]
+    evaluator = ReidEvaluator(settings(SINGLE_GALLERY_SHOT=True), num_query=40)
+    fill(evaluator, case)
+    first = evaluator.evaluate()
+    assert first["mAP"] == plain["mAP"]
+    # Of several right images the nearest counts; here there is any one of them.
+    assert first["Rank-1"] < plain["Rank-1"]
+    assert evaluator.evaluate() == first
+    evaluator.cfg.TEST.SINGLE_GALLERY_SHOT.SEED = 1
+    assert evaluator.evaluate() != first
+
+
+@pytest.mark.parametrize("changes", [{}, {"METRIC": "euclidean"}, {"AQE": True}, {"RERANK": True}])
+def test_features_are_gathered_once_and_never_changed_for_the_caller(changes):
+    case = small_case()
+    before = [side.copy() for side in case[:2]]
+    evaluator, _ = evaluated(case, **changes)
+    for side, kept in zip(case, before):
+        np.testing.assert_array_equal(side, kept)
+    assert evaluator.evaluate() == evaluated(case, **changes)[1]
+
+
+def test_rates_of_many_pairs_come_from_a_histogram_and_say_how_exact_they_are(monkeypatch, caplog):
+    exact = evaluated(golden_case(), ROC=True)[1]
+    monkeypatch.setattr(verification, "MOST_PAIRS", 10)
+    with caplog.at_level(logging.INFO):
+        rough = evaluated(golden_case(), ROC=True)[1]
+    assert "ROC of 12000 pairs from a histogram; TPR is exact within" in caplog.text
+    for name in RATES:
+        assert rough[name] == pytest.approx(exact[name], abs=2e-3)

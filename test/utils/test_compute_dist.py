@@ -5,7 +5,6 @@ from fastreid.utils import compute_dist
 from fastreid.utils.compute_dist import (
     DistanceRows,
     build_dist,
-    nearest_indices,
     normalize_features,
     row_blocks,
 )
@@ -56,11 +55,3 @@ def test_blocks_cover_all_rows_once(monkeypatch):
     monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 30)
     assert list(row_blocks(7, 10)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(row_blocks(2, 100)) == [slice(0, 1), slice(1, 2)]
-
-
-def test_nearest_are_in_order_and_ties_go_by_index(monkeypatch):
-    monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 20)
-    dist = np.random.RandomState(0).randint(0, 4, (9, 11)).astype(np.float32)
-    for count in (1, 4, 11, 30):
-        want = np.argsort(dist, axis=1, kind="stable")[:, :count]
-        np.testing.assert_array_equal(nearest_indices(dist, count), want)

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.utils import plots_curves, plots_ranking
+from fastreid.utils import plots_curves, plots_features, plots_ranking
+from fastreid.utils.plots_features import principal_plane
 from fastreid.utils.visualizer import (
     RankedImage,
     RankedQuery,
     RankingReport,
+    draw_queries,
     draw_rank_list,
     plot_cmc,
+    plot_feature_map,
+    plot_roc,
     plot_training_curves,
 )
 
@@ -34,13 +38,14 @@ def metrics_json(tmp_path):
 def figures(monkeypatch):
     """The figures that get drawn."""
     made = []
-    new_figure = plots_curves._new_figure
+    new_figure = plots_curves.new_figure
 
     def keep(*args, **kwargs):
         made.append(new_figure(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(plots_curves, "_new_figure", keep)
+    monkeypatch.setattr(plots_curves, "new_figure", keep)
+    monkeypatch.setattr(plots_features, "new_figure", keep)
     return made
 
 
@@ -198,3 +203,58 @@ def test_images_keep_their_proportions(tmp_path):
     assert tile.size == plots_ranking.TILE
     assert tile.getpixel((40, 80)) == (0, 0, 255)
     assert tile.getpixel((40, 10)) == plots_ranking.PAPER
+
+
+def test_frames_tell_junk_and_unknown_images_apart(report, tmp_path):
+    first, second = (query.image for query in report.queries)
+    unknown = first._replace(pid=-1)
+    queries = [
+        RankedQuery(first, 0.5, (second._replace(is_junk=True), unknown)),
+        RankedQuery(unknown, float("nan"), (first, second)),
+    ]
+    draw_queries(queries, tmp_path / "sheet.png", title="t", legend="l")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        frames = [[frame_colour(sheet, row, column) for column in (1, 2)] for row in range(2)]
+    junk, grey = plots_ranking.JUNK, plots_ranking.UNKNOWN
+    assert frames == [[junk, grey], [grey, grey]]
+    meaning = plots_ranking._meaning_of_colours(queries)
+    assert "Yellow: same identity and camera, does not count." in meaning
+    assert "Green" not in plots_ranking._meaning_of_colours(queries[1:])
+
+
+def test_the_legend_of_a_roc_has_the_rate_at_one_in_a_thousand(tmp_path, figures):
+    curves = {"a": (np.array([0, 0, 1e-3, 1]), np.array([0, 0.2, 0.6, 1]))}
+    assert plot_roc(curves, tmp_path / "roc.png")
+    (axis,) = figures[0].axes
+    (label,) = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert label in ("a: 20.0 % at 1e-3", "a: 60.0 % at 1e-3")
+    assert axis.get_lines()[0].get_ydata()[-1] == 100
+
+
+def test_a_map_shows_domains_and_the_largest_identities(tmp_path, figures):
+    points = np.random.RandomState(0).randn(30, 2)
+    pids = np.array([1] * 10 + [2] * 5 + [-1] * 15)
+    domains = ["A"] * 10 + ["B"] * 20
+    assert plot_feature_map(points, domains, pids, tmp_path / "map.png")
+    left, right = figures[0].axes
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["A", "B"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["A 1", "B 2"]
+
+
+def test_the_principal_plane_keeps_the_largest_spread():
+    rng = np.random.RandomState(0)
+    angles = rng.rand(500) * 2
+    features = np.stack([np.cos(angles), np.sin(angles), 0.01 * rng.randn(500)], axis=1)
+    points = principal_plane(features * 7)
+    units = features / np.linalg.norm(features, axis=1, keepdims=True)
+    total = units.var(axis=0).sum()
+    assert points.var(axis=0).sum() == pytest.approx(total, rel=1e-3)
+    assert points.var(axis=0)[0] > points.var(axis=0)[1]
+    np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-5)
+    assert principal_plane(np.ones((3, 1))).shape == (3, 2)
+
+
+def test_without_matplotlib_neither_rocs_nor_maps_are_drawn(tmp_path, without_matplotlib):
+    assert not plot_roc({"a": (np.arange(2), np.arange(2))}, tmp_path / "a.png")
+    assert not plot_feature_map(np.ones((1, 2)), ["A"], np.ones(1), tmp_path / "a.png")
+    assert list(tmp_path.glob("*.png")) == []

@@ -85,6 +85,11 @@ class ImageDataset:
         return self._load("gallery")
 
     @property
+    def junk_pids(self) -> tuple[int, ...]:
+        """Test identities that are no persons to find."""
+        return tuple(self._junk_pids)
+
+    @property
     def num_train_pids(self) -> int:
         """Identities in ``train``."""
         return self.parse_data(self.train)[0]

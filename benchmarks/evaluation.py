@@ -1,0 +1,222 @@
+"""Time and weigh the evaluation on seeded random features: `python benchmarks/evaluation.py`.
+
+Sizes are those of Market-1501 and MSMT17. Each task runs in a process of its own, ours and, with
+--fastreid PATH, that of a checkout of fast-reid on the same features right after it, so that the
+ratios compare like with like. Memory is the peak of the process above what it held when the
+features were there. fast-reid needs torch, faiss-cpu and its Cython ranker:
+
+    (cd PATH/fastreid/evaluation/rank_cylib && python setup.py build_ext --inplace)
+    python benchmarks/evaluation.py --size market --fastreid PATH
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections.abc
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+_ROOT = Path(__file__).resolve().parent.parent
+TASKS = ("ranking", "reranking", "aqe")
+
+
+class Size(NamedTuple):
+    """A test set: queries, gallery images, identities, cameras."""
+
+    queries: int
+    gallery: int
+    identities: int
+    cameras: int
+
+
+SIZES = {
+    "tiny": Size(300, 2000, 60, 6),
+    "market": Size(3368, 19732, 751, 6),
+    "msmt17": Size(11659, 82161, 3060, 15),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", choices=SIZES, default="market")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--dimension", type=int, default=2048, help="of the features")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each; the fastest counts")
+    parser.add_argument("--fastreid", type=Path, metavar="PATH", help="a checkout of fast-reid")
+    parser.add_argument("--worker", choices=("ours", "fastreid"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Features (N, D), queries first, around a centre per identity; then pids and camids."""
+    size, rng = SIZES[args.size], np.random.default_rng(args.seed)
+    pids = rng.integers(0, size.identities, size.queries + size.gallery)
+    camids = rng.integers(0, size.cameras, len(pids))
+    centres = rng.standard_normal((size.identities, args.dimension), dtype=np.float32)
+    features = np.empty((len(pids), args.dimension), np.float32)
+    for start in range(0, len(pids), 4096):
+        rows = features[start : start + 4096]
+        rng.standard_normal(dtype=np.float32, out=rows)
+        # So noisy that scores are neither 0 nor 1.
+        rows *= 4
+        rows += centres[pids[start : start + 4096]]
+    cut = size.queries
+    return features, [pids[:cut], pids[cut:], camids[:cut], camids[cut:]]
+
+
+def our_task(
+    name: str, features: np.ndarray, labels: list[np.ndarray]
+) -> Callable[[], dict[str, Any]]:
+    """What is measured of this toolbox."""
+    from fastreid.evaluation import JaccardRows, RerankedRows, evaluate_rank
+    from fastreid.evaluation.query_expansion import expand_features
+    from fastreid.utils.compute_dist import DistanceRows, normalize_features
+
+    cut = len(labels[0])
+    if name != "aqe":
+        # As the evaluator does while the features come in; the expansion takes them as they are.
+        normalize_features(features, out=features)
+
+    def distances() -> DistanceRows:
+        return DistanceRows(features[:cut], features[cut:], metric="cosine", are_unit=True)
+
+    def ranking() -> dict[str, Any]:
+        result = evaluate_rank(distances(), *labels)
+        return {"mAP": result.mean_ap, "Rank-1": float(result.cmc[0])}
+
+    def reranking() -> dict[str, Any]:
+        mixed = RerankedRows(distances(), JaccardRows(features, cut))
+        result = evaluate_rank(mixed, *labels)
+        return {"mAP": result.mean_ap, "Rank-1": float(result.cmc[0])}
+
+    def expansion() -> dict[str, Any]:
+        expanded = expand_features(features, qe_times=1, qe_k=5, alpha=3.0)
+        return {"mean length": float(np.linalg.norm(expanded, axis=1).mean())}
+
+    return {"ranking": ranking, "reranking": reranking, "aqe": expansion}[name]
+
+
+def fastreid_task(
+    name: str, features: np.ndarray, labels: list[np.ndarray], checkout: Path
+) -> Callable[[], dict[str, Any]]:
+    """The same of a checkout of fast-reid, as its evaluator does it on a CPU."""
+    sys.path[:] = [path for path in sys.path if path != str(_ROOT)]
+    sys.path.insert(0, str(checkout))
+    # Python 3.10 took this name away; fast-reid still imports it from there.
+    collections.Mapping = collections.abc.Mapping
+    import torch
+
+    from fastreid.evaluation import rank
+    from fastreid.evaluation.query_expansion import aqe
+    from fastreid.utils.compute_dist import build_dist, compute_jaccard_distance
+
+    if not rank.IS_CYTHON_AVAI:
+        raise SystemExit(f"The Cython ranker of {checkout} is not built; see --help.")
+    tensors = torch.from_numpy(features)
+    cut = len(labels[0])
+
+    def score(distances: np.ndarray) -> dict[str, Any]:
+        cmc, all_ap, _ = rank.evaluate_rank(distances, *labels)
+        return {"mAP": float(np.mean(all_ap)), "Rank-1": float(cmc[0])}
+
+    def ranking() -> dict[str, Any]:
+        return score(build_dist(tensors[:cut], tensors[cut:], "cosine"))
+
+    def reranking() -> dict[str, Any]:
+        original = build_dist(tensors[:cut], tensors[cut:], "cosine")
+        units = torch.nn.functional.normalize(tensors)
+        jaccard = compute_jaccard_distance(units, k1=20, k2=6, search_option=3)
+        return score(0.7 * jaccard[:cut, cut:] + 0.3 * original)
+
+    def expansion() -> dict[str, Any]:
+        expanded = torch.cat(aqe(tensors[:cut], tensors[cut:], 1, 5, 3.0))
+        return {"mean length": float(expanded.norm(dim=1).mean())}
+
+    return {"ranking": ranking, "reranking": reranking, "aqe": expansion}[name]
+
+
+def memory_gb() -> float:
+    """What the process holds now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**30
+
+
+def work(args: argparse.Namespace) -> None:
+    """Run one task in this process and print what was measured as JSON."""
+    features, labels = make_features(args)
+    name = args.tasks[0]
+    if args.worker == "ours":
+        task = our_task(name, features, labels)
+    else:
+        task = fastreid_task(name, features, labels, args.fastreid)
+    before, seconds, scores = memory_gb(), [], {}
+    for _ in range(args.repeats):
+        start = time.perf_counter()
+        scores = task()
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    measured = {"seconds": min(seconds), "extra_gb": peak - before, "peak_gb": peak}
+    print(json.dumps({**measured, "scores": scores}))
+
+
+def measure(args: argparse.Namespace, worker: str, task: str) -> dict[str, Any] | None:
+    """Run one task in a process of its own; None if that fails, as for want of memory."""
+    command = [sys.executable, __file__, "--worker", worker, "--tasks", task, "--size", args.size]
+    command += ["--dimension", str(args.dimension), "--seed", str(args.seed)]
+    command += ["--repeats", str(args.repeats)]
+    if args.fastreid:
+        command += ["--fastreid", str(args.fastreid.resolve())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(f"{task}, {worker}: failed with exit status {done.returncode}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> int:
+    """Measure every task and print times, memory and ratios."""
+    args = parse_args()
+    if args.worker:
+        work(args)
+        return 0
+    size = SIZES[args.size]
+    print(f"{args.size}: {size.queries} x {size.gallery} x {args.dimension}, seed {args.seed}")
+    for task in args.tasks:
+        results = {}
+        for worker in ("ours", "fastreid") if args.fastreid else ("ours",):
+            result = measure(args, worker, task)
+            if result is None:
+                continue
+            results[worker] = result
+            scores = ", ".join(f"{name} {value:.6f}" for name, value in result["scores"].items())
+            print(
+                f"{task}, {worker}: {result['seconds']:.2f} s, {result['extra_gb']:.2f} GB above "
+                f"the features (peak {result['peak_gb']:.2f} GB); {scores}",
+                flush=True,
+            )
+        if len(results) == 2:
+            ours, theirs = results["ours"], results["fastreid"]
+            print(
+                f"{task}, ratio: {ours['seconds'] / theirs['seconds']:.3f} of the time, "
+                f"{ours['peak_gb'] / theirs['peak_gb']:.2f} of the peak memory",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

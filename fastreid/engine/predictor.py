@@ -1,0 +1,75 @@
+"""A trained model that is ready to give features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from fastreid.config import CfgNode
+from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
+from fastreid.modeling import build_model
+from fastreid.utils.checkpoint import Checkpointer
+
+from .defaults import CLASSIFIER_PREFIXES
+
+
+class DefaultPredictor:
+    """The model of a config with its weights, in evaluation (fast-reid's ``DefaultPredictor``).
+
+    Args:
+        cfg: the whole configuration; MODEL.WEIGHTS are the weights.
+
+    Raises:
+        ValueError: MODEL.WEIGHTS is empty, or the weights are not of this model.
+        FileNotFoundError: the weights are not there.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        if not cfg.MODEL.WEIGHTS:
+            raise ValueError(
+                "Features need a trained model: set MODEL.WEIGHTS, for example "
+                "MODEL.WEIGHTS logs/model_final.ckpt"
+            )
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.MODEL.BACKBONE.PRETRAIN = False
+        cfg.freeze()
+        self.cfg = cfg
+        self.model: nn.Cell = build_model(cfg)
+        Checkpointer(self.model).load(
+            cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+        )
+        self.model.set_train(False)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Compute features.
+
+        Args:
+            images: (N, 3, H, W) float32, RGB, 0 to 255, as ``build_transforms`` makes them.
+
+        Returns:
+            (N, D) float32, not normalized.
+        """
+        return self.model(Tensor(np.asarray(images, np.float32))).asnumpy()
+
+    def extract(self, loader: Any, *, num_query: int = 0, name: str = "") -> FeatureSet:
+        """Compute the features of all images of a loader, which is closed then.
+
+        Args:
+            loader: of `build_reid_test_loader` or `build_image_loader`.
+            num_query: the first so many images are queries.
+            name: of the data set.
+
+        Returns:
+            Features, labels and paths.
+        """
+        with loader:
+            features = inference_on_dataset(
+                self.model,
+                loader,
+                FeatureCollector(num_query, name),
+                flip_test=self.cfg.TEST.FLIP.ENABLED,
+            )
+        return features._replace(config=self.cfg.dump())

@@ -1,0 +1,172 @@
+"""Everything there is to see of one or several runs, and a page that shows it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastreid.utils.compute_dist import DistanceRows
+from fastreid.utils.plots_features import principal_plane
+from fastreid.utils.visualizer import (
+    RankedQuery,
+    draw_queries,
+    plot_cmc,
+    plot_feature_map,
+    plot_roc,
+)
+
+from .feature_file import FeatureSet
+from .rank import RankResult, evaluate_rank
+from .ranked_images import image_at, most_and_least, ranked_images
+from .retrieval import RetrievalLabels
+from .roc_histogram import RocHistogram
+
+RANKS = (1, 5, 10)
+# Images of each run that the map shows.
+MOST_POINTS = 4000
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;"
+    "color:#1e2228}img{max-width:100%;border:1px solid #e3e5e8}table{border-collapse:collapse}"
+    "td,th{padding:.3em .8em;border-bottom:1px solid #e3e5e8;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}"
+)
+
+
+class _Run(NamedTuple):
+    """Scores of one feature file."""
+
+    features: FeatureSet
+    ranking: RankResult
+    roc: RocHistogram
+
+
+def write_pictures(
+    runs: Mapping[str, FeatureSet],
+    output: str | Path,
+    *,
+    metric: str = "cosine",
+    num_queries: int = 8,
+    num_images: int = 10,
+    seed: int = 0,
+) -> Path:
+    """Draw rank lists, curves and a map, and write a page around them.
+
+    Args:
+        runs: label -> features of a test set, (N, D) each, with queries.
+        output: folder for the PNG files and index.html, made where it is missing.
+        metric: "cosine" or "euclidean".
+        num_queries: queries on each sheet.
+        num_images: gallery images of each query.
+        seed: of what is chosen at random.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: a run has no queries, or no query of it has a match.
+    """
+    if num_queries < 1 or num_images < 1:
+        raise ValueError(
+            f"There is nothing to draw: {num_queries} queries and {num_images} images."
+        )
+    output = Path(output)
+    scored = {name: _score(name, features, metric) for name, features in runs.items()}
+    output.mkdir(parents=True, exist_ok=True)
+    sections = _draw_curves(scored, output) + _draw_map(runs, output, seed)
+    for name, run in scored.items():
+        chosen = most_and_least(run.ranking.all_ap, num_queries, seed)
+        for kind, places in chosen.items():
+            file = f"ranklist_{name}_{kind}.png"
+            title = f"{name}: {kind} queries"
+            legend = f"{len(places)} of {run.ranking.num_queries} queries"
+            queries = _ranked(run, places, num_images, metric)
+            draw_queries(queries, output / file, title=title, legend=legend)
+            sections.append((title, file))
+    page = output / "index.html"
+    page.write_text(_page(scored, sections), encoding="utf-8")
+    return page
+
+
+def _score(name: str, features: FeatureSet, metric: str) -> _Run:
+    query, gallery = features.query, features.gallery
+    if not len(query.features) or not len(gallery.features):
+        raise ValueError(
+            f"{name} has {len(query.features)} queries and {len(gallery.features)} gallery images; "
+            "pictures need both: make the file with tools/extract_features.py --dataset."
+        )
+    distances = DistanceRows(query.features, gallery.features, metric=metric)
+    labels = (query.pids, gallery.pids, query.camids, gallery.camids)
+    ranking = evaluate_rank(distances, *labels)
+    return _Run(features, ranking, RocHistogram(distances, RetrievalLabels(*labels)))
+
+
+def _draw_curves(runs: Mapping[str, _Run], output: Path) -> list[tuple[str, str]]:
+    sections = []
+    cmcs = {name: run.ranking.cmc for name, run in runs.items()}
+    mean_aps = {name: run.ranking.mean_ap for name, run in runs.items()}
+    if plot_cmc(cmcs, output / "cmc.png", mean_aps=mean_aps):
+        sections.append(("Cumulative matching characteristic", "cmc.png"))
+    rocs = {name: (run.roc.false_rate, run.roc.true_rate) for name, run in runs.items()}
+    if plot_roc(rocs, output / "roc.png"):
+        sections.append(("Verification: true over false positive rate", "roc.png"))
+    return sections
+
+
+def _draw_map(runs: Mapping[str, FeatureSet], output: Path, seed: int) -> list[tuple[str, str]]:
+    dimension = next(iter(runs.values())).images.features.shape[1]
+    features, domains, pids = [], [], []
+    rng = np.random.default_rng(seed)
+    for run in runs.values():
+        images = run.images
+        if images.features.shape[1] == dimension and run.name not in domains:
+            shown = np.sort(rng.permutation(len(images.pids))[:MOST_POINTS])
+            features.append(images.features[shown])
+            pids.append(images.pids[shown])
+            domains += [run.name] * len(shown)
+    points = principal_plane(np.concatenate(features))
+    if not plot_feature_map(points, domains, np.concatenate(pids), output / "map.png"):
+        return []
+    return [("Features, projected onto their two principal directions", "map.png")]
+
+
+def _ranked(run: _Run, places: np.ndarray, count: int, metric: str) -> list[RankedQuery]:
+    chosen = run.ranking.query_indices[places]
+    query = run.features.query.rows(chosen)
+    ranked = ranked_images(query, run.features.gallery, count=count, metric=metric)
+    return [
+        RankedQuery(image_at(query, number, 0.0), float(ap), tuple(images))
+        for number, (ap, images) in enumerate(zip(run.ranking.all_ap[places], ranked))
+    ]
+
+
+def _page(runs: Mapping[str, _Run], sections: list[tuple[str, str]]) -> str:
+    heads = ["run", "test set", "queries", "without a match", "gallery"]
+    heads += [f"Rank-{rank}" for rank in RANKS] + ["mAP", "mINP"]
+    rows = []
+    for name, run in runs.items():
+        ranking = run.ranking
+        counts = (
+            ranking.num_queries,
+            ranking.num_queries - ranking.num_valid,
+            len(run.features.gallery.pids),
+        )
+        scores = [ranking.cmc[rank - 1] for rank in RANKS] + [ranking.mean_ap, ranking.mean_inp]
+        rows.append([name, run.features.name, *counts, *(f"{100 * s:.1f} %" for s in scores)])
+    table = "".join(
+        "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+        for tag, row in [("th", heads), *(("td", row) for row in rows)]
+    )
+    pictures = "".join(
+        f'<h2>{html.escape(title)}</h2><p><img src="{html.escape(file)}" '
+        f'alt="{html.escape(title)}"></p>\n'
+        for title, file in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
+        f"<style>{STYLE}</style></head><body>\n<h1>Evaluation</h1>\n<table>{table}</table>\n"
+        f"{pictures}</body></html>\n"
+    )

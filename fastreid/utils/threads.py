@@ -1,0 +1,36 @@
+"""Share work among the cores, for NumPy calls that let go of Python's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_on_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
+    """Call a function on every task, as many at a time as there are cores.
+
+    Args:
+        function: called with one task at a time; it must not change what others read.
+        tasks: any number of them.
+
+    Returns:
+        The results, in the order of the tasks.
+    """
+    tasks = list(tasks)
+    workers = min(num_cores(), len(tasks))
+    if workers < 2:
+        return [function(task) for task in tasks]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, tasks))

@@ -1,0 +1,29 @@
+import threading
+
+import pytest
+
+from fastreid.utils import threads
+from fastreid.utils.threads import num_cores, run_on_threads
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_results_come_in_the_order_of_the_tasks(cores, monkeypatch):
+    monkeypatch.setattr(threads, "num_cores", lambda: cores)
+    assert run_on_threads(lambda task: task**2, range(50)) == [task**2 for task in range(50)]
+    assert run_on_threads(str, []) == []
+
+
+def test_tasks_run_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(threads, "num_cores", lambda: 2)
+    meeting = threading.Barrier(2, timeout=20)
+    run_on_threads(lambda _: meeting.wait(), range(2))
+
+
+def test_an_error_of_a_task_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(threads, "num_cores", lambda: 2)
+    with pytest.raises(ZeroDivisionError):
+        run_on_threads(lambda task: 1 / task, [1, 0])
+
+
+def test_there_is_at_least_one_core():
+    assert num_cores() >= 1
