@@ -8,10 +8,7 @@ temporary folder. README.md, beside this file, has results and explains the colu
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tabulate import tabulate
 
+from benchmarks.contenders import Contender
 from benchmarks.pipeline.images import DOMAINS, write_images
 from fastreid.config import CfgNode, get_cfg
 
@@ -67,59 +65,16 @@ def recipe_of(cfg: CfgNode) -> dict:
     }
 
 
-class Contender:
-    """A pipeline in a process of its own, idle between measurements.
-
-    Args:
-        name: of its script in benchmarks/pipeline.
-        job: what it gets to do.
-    """
-
-    def __init__(self, name: str, job: dict) -> None:
-        self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, str(_SCRIPTS / f"{name}.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._say(json.dumps(job))
-
-    def measure(self) -> dict:
-        """Images, wall and processor seconds and memory of the next measurement."""
-        self._say("measure")
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"The pipeline {self.name} failed; its error stands above.")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        """End the process."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _say(self, line: str) -> None:
-        # Where the process has ended, the missing answer tells.
-        with contextlib.suppress(BrokenPipeError):
-            print(line, file=self._process.stdin, flush=True)
-
-
 def compare(names: Sequence[str], job: dict, rounds: int) -> dict[str, list[dict]]:
     """Measure pipelines in turn, A B A B, after one round that does not count."""
-    contenders = [Contender(name, job) for name in names]
+    contenders = [Contender(_SCRIPTS / f"{name}.py", job) for name in names]
     try:
         for contender in contenders:
-            contender.measure()
+            contender.ask("measure")
         measured = {name: [] for name in names}
         for _ in range(rounds):
             for contender in contenders:
-                measured[contender.name].append(contender.measure())
+                measured[contender.name].append(contender.ask("measure"))
     finally:
         for contender in contenders:
             contender.close()

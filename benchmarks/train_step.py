@@ -1,7 +1,8 @@
-"""Time the training steps of a config on synthetic images: `python benchmarks/train_step.py`.
+"""Time training steps and evaluation on synthetic images: `python benchmarks/train_step.py`.
 
-Prints the seconds of the first step of each kind, which compiles its graphs, the median of the
-steps after it, and the peak memory of the process. What the images show does not matter for speed.
+Ours alone, or in turn, A B A B, with a checkout of the PyTorch original (`--original PATH`). Every
+task has processes of its own, so that each peak of memory is the task's. README.md, beside this
+file, has results. Linux only: memory is read from /proc.
 """
 
 from __future__ import annotations
@@ -9,123 +10,127 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import fastreid  # noqa: F401 - sets the environment that mindspore reads when it is imported
+from tabulate import tabulate
 
-# isort: split
-import mindspore as ms
-import numpy as np
-
-from fastreid.config import CfgNode, get_cfg
-from fastreid.engine import MetaTrainer, set_device_and_mode
-from fastreid.engine.train_step import LossForward
-from fastreid.modeling import Phase, build_model
-from fastreid.solver import build_gradient_clipper, build_optimizer
-from fastreid.utils.events import EventStorage, max_memory_gb
+from benchmarks.contenders import Contender
+from fastreid.config import get_cfg
 
 _ROOT = Path(__file__).resolve().parent.parent
+_SCRIPTS = Path(__file__).resolve().parent / "steps"
+_TASKS = {
+    "basic": ("basic",),
+    "meta": ("meta",),
+    "cycle": ("basic", "basic", "basic", "meta"),
+    "evaluation": ("evaluation",),
+}
+_HEADERS = ("task", "who", "first s", "median s", "least", "most", "peak GiB", "above model GiB")
+
+# Columns of the table, and what they are called in a ratio.
+_COMPARED = {3: "time", 6: "peak memory", 7: "memory above the model"}
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Time the basic and meta steps of an ACL config on synthetic images.",
+        description="Time ACL's steps, a cycle of three basic and one meta step, and evaluation.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--config-file", default=str(_ROOT / "configs" / "bagtricks_DR50_mix.yml"))
+    parser.add_argument("--original", metavar="PATH", help="also time this checkout of ACL-DGReID")
+    parser.add_argument("--tasks", nargs="+", default=list(_TASKS), choices=list(_TASKS))
     parser.add_argument("--batch", type=int, default=24, help="images of a basic step")
+    parser.add_argument("--eval-batch", type=int, default=32, help="images of an evaluation")
     parser.add_argument(
         "--classes", type=int, nargs="+", default=[11934, 751, 1041], help="per source domain"
     )
-    parser.add_argument("--steps", type=int, default=5, help="timed steps of each kind")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs")
-    return parser.parse_args()
-
-
-def make_batch(rng: np.random.Generator, cfg: CfgNode, rows: int, domain: int | None) -> dict:
-    """Columns of a loader's batch: four images per identity, of one domain or of all in turn."""
-    classes = cfg.MODEL.HEADS.CLASSES_PER_DOMAIN
-    first = np.concatenate([[0], np.cumsum(classes)])
-    people = np.arange(rows) // 4
-    domains = people % len(classes) if domain is None else np.full(rows, domain)
-    return {
-        "images": rng.uniform(0, 255, (rows, 3, *cfg.INPUT.SIZE_TRAIN)).astype(np.float32),
-        "targets": (first[domains] + people).astype(np.int32),
-        "domainids": domains.astype(np.int32),
-        "img_paths": np.array([f"synthetic {i}" for i in range(rows)]),
-    }
-
-
-def build_trainer(cfg: CfgNode, batch: int) -> MetaTrainer:
-    """The trainer of a config, on endless synthetic batches."""
-    rng = np.random.default_rng(0)
-    model = build_model(cfg)
-    parameters = model.trainable_params()
-    domains = range(len(cfg.MODEL.HEADS.CLASSES_PER_DOMAIN))
-    trainer = MetaTrainer(
-        model,
-        [make_batch(rng, cfg, batch, None)] * 1000,
-        domain_loaders=[[make_batch(rng, cfg, batch // 2, domain)] * 1000 for domain in domains],
-        forward=LossForward(model, model.criterion(Phase.BASIC)),
-        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-        optimizers=[build_optimizer(cfg, parameters)],
-        meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
-        clipper=build_gradient_clipper(cfg),
-        log_period=10**6,
-        period=cfg.SOLVER.META.PERIOD,
-        first_basic_steps=1,
-        adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
-        seed=cfg.SEED,
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each task")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], help="KEY VALUE pairs, for ours"
     )
-    trainer.iter = 1
-    return trainer
+    return parser.parse_args(argv)
 
 
-def measure(name: str, step: Callable[[], None], steps: int) -> None:
-    """Run a step once to compile it and `steps` times more; print the times."""
-    seconds = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    print(
-        f"{name}: first {seconds[0]:.1f} s, then median {statistics.median(seconds[1:]):.2f} s "
-        f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}), peak memory {max_memory_gb():.2f} GB"
-    )
+def measure(task: str, contenders: Sequence[Contender]) -> dict[str, dict]:
+    """Do a task once in each process: seconds, of each step and together, and memory."""
+    found = {}
+    for contender in contenders:
+        answers = [contender.ask(step) for step in _TASKS[task]]
+        found[contender.name] = {
+            "steps": [answer["seconds"] for answer in answers],
+            "seconds": sum(answer["seconds"] for answer in answers),
+            "peak": answers[-1]["peak_gib"],
+            "above": answers[-1]["above_model_gib"],
+        }
+    return found
 
 
-def main() -> int:
-    """Time basic steps, then meta steps."""
-    args = parse_args()
+def report(task: str, first: dict[str, dict], rounds: Sequence[dict[str, dict]]) -> list[list]:
+    """Rows of the table: seconds of the first time, which compiles, and of the others; memory."""
+    rows = []
+    for name in first:
+        seconds = [found[name]["seconds"] for found in rounds]
+        middle = [statistics.median(seconds), min(seconds), max(seconds)]
+        memory = [rounds[-1][name]["peak"], rounds[-1][name]["above"]]
+        rows.append([task, name, first[name]["seconds"], *middle, *memory])
+    return rows
+
+
+def ratio(rows: Sequence[Sequence]) -> str:
+    """What ours takes of the original's time and memory, from the rows of a task."""
+    ours, original = rows
+    parts = [f"{ours[i] / original[i]:.2f} of its {what}" for i, what in _COMPARED.items()]
+    return f"{ours[0]}: ours takes {', '.join(parts)}"
+
+
+def run_task(task: str, scripts: Sequence[Path], job: dict, rounds: int) -> list[list]:
+    """Measure one task, once to compile and `rounds` times, and print what each step took."""
+    contenders = []
+    try:
+        for script in scripts:
+            contenders.append(Contender(script, job))
+        first = measure(task, contenders)
+        found = [measure(task, contenders) for _ in range(rounds)]
+    finally:
+        for contender in contenders:
+            contender.close()
+    for number, one in enumerate(found, start=1):
+        steps = "; ".join(
+            f"{name} {' + '.join(f'{s:.2f}' for s in done['steps'])} s"
+            for name, done in one.items()
+        )
+        print(f"{task}, round {number}: {steps}", flush=True)
+    return report(task, first, found)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure each task and print the table."""
+    args = parse_args(argv)
     cfg = get_cfg()
     cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(
-        ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.CLASSES_PER_DOMAIN", str(args.classes)]
-    )
     cfg.merge_from_list(args.opts)
-    cfg.freeze()
-    target = set_device_and_mode(cfg)
-    ms.set_seed(0)
-    print(f"{args.config_file}, batch {args.batch}, {cfg.INPUT.SIZE_TRAIN}, {target}, {cfg.MODE}")
-    with EventStorage():
-        trainer = build_trainer(cfg, args.batch)
-
-        def basic_step() -> None:
-            trainer.basic_step()
-            trainer.finish()
-
-        def meta_step() -> None:
-            trainer.meta_step(0)
-            trainer.finish()
-
-        measure("basic step", basic_step, args.steps)
-        measure("meta step", meta_step, args.steps)
+    job = {
+        "original": args.original and str(Path(args.original).resolve()),
+        "config_file": args.config_file,
+        "batch": args.batch,
+        "eval_batch": args.eval_batch,
+        "classes": args.classes,
+        "size": list(cfg.INPUT.SIZE_TRAIN),
+        "opts": args.opts,
+    }
+    names = ["ours", *["original"] * bool(args.original)]
+    rows, ratios = [], []
+    for task in args.tasks:
+        of_task = run_task(task, [_SCRIPTS / f"{name}.py" for name in names], job, args.rounds)
+        rows += of_task
+        if args.original:
+            ratios.append(ratio(of_task))
+    print(tabulate(rows, headers=_HEADERS, floatfmt=".2f"))
+    print(*ratios, sep="\n")
     return 0
 
 

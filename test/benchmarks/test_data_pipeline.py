@@ -45,7 +45,7 @@ def test_ours_and_the_plain_torch_pipeline_are_measured_and_compared(capfd):
 
 
 def test_a_pipeline_that_fails_ends_the_benchmark(tmp_path):
-    with pytest.raises(SystemExit, match="pipeline original failed; its error stands above"):
+    with pytest.raises(SystemExit, match="contender original failed; its error stands above"):
         data_pipeline.main([*TINY, "--workers", "0", "--original", str(tmp_path)])
 
 

@@ -1,0 +1,109 @@
+"""Count a step's operations and how fast this machine multiplies: `python benchmarks/floor.py`.
+
+No step can take less than its convolutions and classifiers at the speed of a large matrix product.
+The backward pass counts twice the forward: gradients of the inputs and of the weights, but for the
+image, which needs none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import fastreid  # noqa: F401 - sets the environment that mindspore reads when it is imported
+
+# isort: split
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from fastreid.config import get_cfg
+from fastreid.modeling import build_model
+
+_ROOT = Path(__file__).resolve().parent.parent
+_GIGA = 1e9
+_MATRIX = 4096
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Count a training step's floating-point operations and measure the peak.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--config-file", default=str(_ROOT / "configs" / "bagtricks_DR50_mix.yml"))
+    parser.add_argument("--batch", type=int, default=24, help="images of a basic step")
+    parser.add_argument(
+        "--classes", type=int, nargs="+", default=[11934, 751, 1041], help="per source domain"
+    )
+    return parser.parse_args(argv)
+
+
+def forward_gflops(model: nn.Cell, images: Tensor) -> dict[str, float]:
+    """Operations of every convolution and linear layer that an evaluation runs.
+
+    Args:
+        model: in evaluation, in pynative mode.
+        images: (1, 3, H, W).
+
+    Returns:
+        Name of the layer -> 10^9 operations per image, a multiplication and its sum being two.
+    """
+    found: dict[str, float] = {}
+
+    def count(name: str, weight_size: int, out_channels: int):  # noqa: ANN202
+        def hook(_cell: nn.Cell, _inputs: tuple, output: Tensor) -> None:
+            found[name] = 2 * weight_size * output.size / out_channels / _GIGA
+
+        return hook
+
+    for name, cell in model.cells_and_names():
+        if isinstance(cell, (nn.Conv2d, nn.Dense)):
+            cell.register_forward_hook(count(name, cell.weight.size, cell.weight.shape[0]))
+    model(images)
+    return found
+
+
+def peak_gflops(repeats: int = 8) -> float:
+    """10^9 operations a second of a large float32 matrix product in NumPy, the best of some."""
+    matrix = np.random.default_rng(0).random((_MATRIX, _MATRIX), np.float32)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * _MATRIX**3 / min(seconds) / _GIGA
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print operations, peak and the floor that they give."""
+    args = parse_args(argv)
+    cfg = get_cfg()
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(
+        ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.CLASSES_PER_DOMAIN", str(args.classes)]
+    )
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    model = build_model(cfg).set_train(False)
+    layers = forward_gflops(model, Tensor(np.zeros((1, 3, *cfg.INPUT.SIZE_TRAIN), np.float32)))
+    classifiers = 2 * cfg.MODEL.BACKBONE.FEAT_DIM * sum(args.classes) / _GIGA
+    image = next(iter(layers.values()))
+    per_image = sum(layers.values()) + classifiers
+    basic = args.batch * (3 * per_image - image)
+    # The meta step trains on the same number of images and on half as many held out; no classifier.
+    meta = 1.5 * args.batch * (3 * (per_image - classifiers) - image)
+    peak = peak_gflops()
+    print(f"forward of one image: {per_image:.2f} GFLOP in {len(layers)} layers and classifiers")
+    print(f"peak of a matrix product: {peak:.0f} GFLOP/s")
+    print(f"basic step of {args.batch}: {basic:.0f} GFLOP, at least {basic / peak:.2f} s")
+    print(f"meta step of {args.batch} + {args.batch // 2}: {meta:.0f} GFLOP, {meta / peak:.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

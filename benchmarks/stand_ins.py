@@ -1,0 +1,67 @@
+"""Make a checkout of the PyTorch original importable under today's torch, on a CPU.
+
+The checkout is of 2022 and runs on a GPU. What it asks for and is not there any more, or not on a
+CPU, is put in its place: nothing of it takes part in what is measured.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import contextlib
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+import torch
+
+
+def prepare(checkout: str) -> torch.library.Library | None:
+    """Put the stand-ins in place and the checkout on the path.
+
+    Args:
+        checkout: folder of the original.
+
+    Returns:
+        What must live as long as the original is used.
+    """
+    _stand_in_for_2022()
+    library = _stand_in_for_nms()
+    sys.path.insert(1, checkout)
+    return library
+
+
+class _NoStream:
+    def __init__(self, *_: object) -> None: ...
+
+    def wait_stream(self, *_: object) -> None: ...
+
+
+def _stand_in_for_2022() -> None:
+    six = types.ModuleType("torch._six")
+    six.string_classes = (str, bytes)
+    sys.modules["torch._six"] = six
+    collections.Mapping = collections.abc.Mapping
+    torch.cuda.Stream = _NoStream
+    torch.cuda.stream = lambda _: contextlib.nullcontext()
+    torch.cuda.current_stream = _NoStream
+    torch.cuda.set_device = lambda _: None
+    # The loader sends batches "to device 0", its rank: here that is where they are.
+    torch.Tensor.to = lambda tensor, *_, **__: tensor
+
+
+def _stand_in_for_nms() -> torch.library.Library | None:
+    """Declare what torchvision registers; without its compiled part it cannot be imported."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None:
+        raise SystemExit("The original needs torchvision: pip install --no-deps torchvision.")
+    compiled = next(Path(spec.origin).parent.glob("_C*"), None)
+    with contextlib.suppress(OSError):
+        if compiled is not None:
+            torch.ops.load_library(compiled)
+            return None
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library

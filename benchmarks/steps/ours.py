@@ -1,0 +1,103 @@
+"""Training steps and evaluation of this package. Started by train_step.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stepper import read_job, serve, targets_of
+
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+import fastreid  # noqa: F401 - sets the environment that mindspore reads when it is imported
+
+# isort: split
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor
+
+from fastreid.config import CfgNode, get_cfg
+from fastreid.engine import MetaTrainer, set_device_and_mode
+from fastreid.engine.train_step import LossForward
+from fastreid.modeling import Phase, build_model
+from fastreid.solver import build_gradient_clipper, build_optimizer
+from fastreid.utils.events import EventStorage
+
+
+def _config(job: dict) -> CfgNode:
+    cfg = get_cfg()
+    cfg.merge_from_file(job["config_file"])
+    cfg.merge_from_list(
+        ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.CLASSES_PER_DOMAIN", str(job["classes"])]
+    )
+    cfg.merge_from_list(job["opts"])
+    cfg.freeze()
+    return cfg
+
+
+def _batch(job: dict, rows: int, domains: list[int]) -> dict:
+    """Columns of a loader's batch; what the images show does not matter for speed."""
+    targets, domainids = targets_of(rows, domains, job["classes"])
+    rng = np.random.default_rng(0)
+    return {
+        "images": rng.uniform(0, 255, (len(targets), 3, *job["size"])).astype(np.float32),
+        "targets": np.array(targets, np.int32),
+        "domainids": np.array(domainids, np.int32),
+        "img_paths": np.array([f"synthetic {i}" for i in range(len(targets))]),
+    }
+
+
+def _build_trainer(cfg: CfgNode, job: dict) -> MetaTrainer:
+    """The trainer of a config, on endless synthetic batches."""
+    model = build_model(cfg)
+    parameters = model.trainable_params()
+    domains = list(range(len(job["classes"])))
+    trainer = MetaTrainer(
+        model,
+        [_batch(job, job["batch"], domains)] * 1000,
+        domain_loaders=[[_batch(job, job["batch"] // 2, [domain])] * 1000 for domain in domains],
+        forward=LossForward(model, model.criterion(Phase.BASIC)),
+        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
+        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
+        optimizers=[build_optimizer(cfg, parameters)],
+        meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
+        clipper=build_gradient_clipper(cfg),
+        log_period=10**6,
+        period=cfg.SOLVER.META.PERIOD,
+        first_basic_steps=1,
+        adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
+        seed=cfg.SEED,
+    )
+    trainer.iter = 1
+    return trainer
+
+
+def main() -> None:
+    """Serve basic steps, meta steps and evaluations."""
+    job = read_job()
+    cfg = _config(job)
+    set_device_and_mode(cfg)
+    ms.set_seed(0)
+    trainer = _build_trainer(cfg, job)
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (job["eval_batch"], 3, *job["size"])).astype(np.float32)
+
+    def basic() -> None:
+        trainer.basic_step()
+        trainer.finish()
+
+    def meta() -> None:
+        trainer.meta_step(0)
+        trainer.finish()
+        trainer.meta_optimizer.learning_rates[0].asnumpy()
+
+    def evaluate() -> None:
+        trainer.model.set_train(False)
+        trainer.model(Tensor(images)).asnumpy()
+
+    with EventStorage():
+        serve({"basic": basic, "meta": meta, "evaluation": evaluate})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What both contenders of train_step.py have in common: each is a process that waits for a line.
+
+The first line is the job, JSON; every further line names a piece of work, which is done once and
+answered with its seconds and the process's memory. What is printed goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_KIB_PER_GIB = 2**20
+
+
+def read_job() -> dict:
+    """The job: original, config_file, batch, eval_batch, classes, size, opts."""
+    return json.loads(sys.stdin.readline())
+
+
+def serve(works: Mapping[str, Callable[[], None]]) -> None:
+    """Do the work that each line of standard input names, until it is closed.
+
+    Args:
+        works: each returns when all is computed.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    built = _resident_gib()
+    for line in sys.stdin:
+        start = time.perf_counter()
+        works[line.strip()]()
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_GIB
+        answer = {"seconds": seconds, "peak_gib": peak, "above_model_gib": peak - built}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _resident_gib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+def targets_of(rows: int, domains: list[int], classes: list[int]) -> tuple[list[int], list[int]]:
+    """Global classes and domains of a batch: two images per identity, domain after domain.
+
+    Args:
+        rows: images, the same number for each domain.
+        domains: those in the batch.
+        classes: identities of each source domain.
+    """
+    first = [sum(classes[:i]) for i in range(len(classes))]
+    each = rows // len(domains)
+    targets = [first[domain] + row // 2 for domain in domains for row in range(each)]
+    return targets, [domain for domain in domains for _ in range(each)]
