@@ -42,6 +42,9 @@ def _model() -> CN:
     model.FREEZE_LAYERS = []
     # Length of MoCo's queue; kept so that fast-reid's files load.
     model.QUEUE_SIZE = 8192
+    # (new) Compute the activations of residual blocks again in the backward pass instead of keeping
+    # them: less memory, more time, the same numbers. Needs MODE "graph".
+    model.RECOMPUTE = False
     # Weights to start from or to evaluate: .ckpt, .safetensors, or PyTorch's .pth, .pth.tar, .pt.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.

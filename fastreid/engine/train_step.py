@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
-from mindspore.amp import all_finite
 
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
 _descend = ops.MultitypeFuncGraph("descend")
 _sum = ops.MultitypeFuncGraph("sum")
+_trace = ops.MultitypeFuncGraph("trace")
 
 
 @_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
@@ -21,6 +21,14 @@ def _descend_one(rate: Tensor, gradient: Tensor, parameter: Parameter, factor: T
 @_sum.register("Tensor", "Tensor")
 def _sum_one(first: Tensor, second: Tensor) -> Tensor:
     return first + second
+
+
+@_trace.register("Tensor")
+def _trace_one(gradient: Tensor) -> Tensor:
+    """(A, ...) -> (A, 1): 0 in every row of finite numbers, NaN in the others."""
+    rows = gradient.shape[0]
+    flat = gradient.reshape(rows, -1)
+    return ops.matmul(flat, ops.zeros((flat.shape[1], 1), flat.dtype))
 
 
 class LossForward(nn.Cell):
@@ -80,6 +88,23 @@ def classification_accuracy(logits: Tensor | tuple[Tensor, ...], targets: Tensor
     return right.mean()
 
 
+class AllFinite(nn.Cell):
+    """Tell whether no number is infinite or NaN.
+
+    Zero times such a number is NaN, and on CPU a product with a column of zeros is ten times as
+    fast as looking at every number.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.for_each = ops.HyperMap()
+
+    def construct(self, total: Tensor, gradients: tuple[Tensor, ...]) -> Tensor:
+        """Judge a scalar and tensors of any shapes (but scalars): a bool scalar."""
+        traces = ops.cat(self.for_each(_trace, gradients), 0)
+        return ops.isfinite(total + traces.sum())
+
+
 class GradientStep(nn.Cell):
     """Losses and gradients of one phase, nothing updated but batch-norm statistics.
 
@@ -91,6 +116,7 @@ class GradientStep(nn.Cell):
     def __init__(self, forward: LossForward, parameters: Sequence[Parameter]) -> None:
         super().__init__(auto_prefix=False)
         self.forward = forward
+        self.all_finite = AllFinite()
         self.gradients = ms.value_and_grad(
             forward, None, ms.ParameterTuple(parameters), has_aux=True
         )
@@ -100,7 +126,7 @@ class GradientStep(nn.Cell):
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Losses (L,), whether all is finite (bool scalar), and one gradient per parameter."""
         (total, losses, _), gradients = self.gradients(images, targets, domainids)
-        finite = ops.logical_and(ops.isfinite(total), all_finite(gradients))
+        finite = self.all_finite(total, gradients)
         return losses, finite, gradients
 
 
@@ -122,6 +148,7 @@ class TrainStep(nn.Cell):
         self.forward = forward
         self.optimizers = nn.CellList(optimizers, auto_prefix=False)
         self.clipper = clipper
+        self.all_finite = AllFinite()
         parameters = [p for optimizer in optimizers for p in optimizer.parameters]
         self.gradients = ms.value_and_grad(
             forward, None, ms.ParameterTuple(parameters), has_aux=True
@@ -134,7 +161,7 @@ class TrainStep(nn.Cell):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Losses (L,), accuracy, and whether all was finite, a bool scalar."""
         (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
-        finite = ops.logical_and(ops.isfinite(total), all_finite(gradients))
+        finite = self.all_finite(total, gradients)
         if finite:
             gradients = self.clipper(gradients)
             for i in range(len(self.slices)):

@@ -20,9 +20,9 @@ from .pooling import (
     GlobalMaxPool,
     Identity,
     get_pooling,
-    spatial_mean,
 )
 from .se_layer import SELayer
+from .spatial import ScaleChannels, SpatialMean
 
 __all__ = [
     "IBN",
@@ -45,11 +45,12 @@ __all__ = [
     "LinearSoftmax",
     "Non_local",
     "SELayer",
+    "ScaleChannels",
+    "SpatialMean",
     "StemMaxPool",
     "get_cls_layer",
     "get_norm",
     "get_pooling",
     "held_statistics",
     "l2_normalize",
-    "spatial_mean",
 ]

@@ -6,6 +6,7 @@ variance is unbiased, both as in PyTorch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +53,10 @@ class BatchNorm(nn.Cell):
         self.eps = eps
         self.momentum = momentum
         self.hold = False
+
+    def move_in_two_parts(self) -> None:
+        """Let two passes over one batch move the running statistics as far as one would."""
+        self.momentum = 1 - math.sqrt(1 - self.momentum)
 
     def construct(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         """Normalize.
@@ -125,13 +130,16 @@ class IBN(nn.Cell):
 
     def __init__(self, num_features: int, *, instance_norm=InstanceNorm, batch_norm=BatchNorm):
         super().__init__()
-        self.half = num_features // 2
-        self.IN = instance_norm(self.half)
-        self.BN = batch_norm(num_features - self.half)
+        half = num_features // 2
+        # An even split is one operation and so is its gradient.
+        self.parts = half if num_features == 2 * half else [half, num_features - half]
+        self.IN = instance_norm(half)
+        self.BN = batch_norm(num_features - half)
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalize (N, C, H, W) -> the same."""
-        return ops.cat((self.IN(x[:, : self.half]), self.BN(x[:, self.half :])), 1)
+        first, rest = ops.split(x, self.parts, 1)
+        return ops.cat((self.IN(first), self.BN(rest)), 1)
 
 
 NORMS = {"BN": BatchNorm, "IN": InstanceNorm}

@@ -4,8 +4,58 @@ from __future__ import annotations
 
 import math
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
+from mindspore.ops.operations import _grad_ops
+
+
+class _Convolution(nn.Cell):
+    """A convolution whose gradients come in an order, and by a way, that suit memory and speed.
+
+    The weight's gradient is computed before the input's: left to itself it waits until the end of
+    the backward pass, and its map and gradient wait in memory with it. The input gradient of a 1x1
+    convolution of stride 1 is such a convolution too; the framework's own takes up to twice as
+    long on CPU. The numbers are the same.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: side of the square kernel, in pixels.
+        stride: step of the kernel, in pixels.
+        padding: zeros added on each side, in pixels.
+        groups: number of channel groups that do not see each other.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int,
+        padding: int,
+        groups: int,
+    ) -> None:
+        super().__init__()
+        options = {"pad_mode": "pad", "pad": padding, "group": groups}
+        self.convolve = ops.Conv2D(out_channels, kernel_size, stride=stride, **options)
+        options = {**options, "pad_list": (padding,) * 4, "stride": (stride, stride)}
+        self.weight_gradient = _grad_ops.Conv2DBackpropFilter(out_channels, kernel_size, **options)
+        self.is_pointwise = (kernel_size, stride, padding, groups) == (1, 1, 0, 1)
+        self.convolve_back = ops.Conv2D(in_channels, 1)
+        self.input_gradient = ops.Conv2DBackpropInput(out_channels, kernel_size, **options)
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        return self.convolve(x, weight)
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the input and of the weight."""
+        dweight = self.weight_gradient(dout, x, weight.shape)
+        dout = ops.depend(dout, dweight)
+        if self.is_pointwise:
+            return self.convolve_back(dout, ops.transpose(weight, (1, 0, 2, 3))), dweight
+        return self.input_gradient(dout, weight, x.shape), dweight
 
 
 class Conv2d(nn.Conv2d):
@@ -47,6 +97,10 @@ class Conv2d(nn.Conv2d):
             has_bias=bias,
             weight_init=Normal(std),
         )
+        # What the framework's layer calls with the input and the weight.
+        self.conv2d = _Convolution(
+            in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups
+        )
 
 
 class Linear(nn.Dense):
@@ -77,7 +131,12 @@ class StemMaxPool(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
         self.pool = nn.MaxPool2d(3, 2, pad_mode="pad", padding=0, ceil_mode=True)
+        # The same where both sides are even. On CPU its forward is several times faster and its
+        # backward several times slower.
+        self.pool_even = nn.MaxPool2d(3, 2, pad_mode="same")
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, ceil((H - 3) / 2) + 1, the same of W)."""
+        if not self.training and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
+            return self.pool_even(x)
         return self.pool(x)

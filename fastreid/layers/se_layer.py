@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
 from .conv import Linear
-from .pooling import spatial_mean
+from .spatial import ScaleChannels, SpatialMean
 
 
 class SELayer(nn.Cell):
@@ -22,10 +22,9 @@ class SELayer(nn.Cell):
         self.fc = nn.SequentialCell(
             Linear(channel, hidden), nn.ReLU(), Linear(hidden, channel), nn.Sigmoid()
         )
+        self.mean = SpatialMean()
+        self.scale = ScaleChannels()
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
-        n, c, _, _ = x.shape
-        weights = self.fc(spatial_mean(x)).reshape(n, c, 1, 1)
-        # An implicit broadcast of this size would stay in memory until the whole graph ends.
-        return x * ops.broadcast_to(weights, x.shape)
+        return self.scale(x, self.fc(self.mean(x)))

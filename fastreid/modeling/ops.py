@@ -66,12 +66,18 @@ class MetaParam(nn.Cell, MetaCell):
         super().__init__()
         self.centers = Parameter(initializer(Normal(0.01), (num_classes, feat_dim)))
 
-    def construct(self, features: Tensor) -> Tensor:
-        """Squared euclidean distance of every feature (N, D) to every centre: (N, classes)."""
-        n, num_classes = features.shape[0], self.centers.shape[0]
-        squares = ops.broadcast_to((features**2).sum(1, keepdims=True), (n, num_classes))
-        centre_squares = ops.broadcast_to((self.centers**2).sum(1).reshape(1, -1), squares.shape)
-        return squares + centre_squares - 2 * ops.matmul(features, self.centers.T)
+    def construct(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Squared euclidean distance of every feature to the centre of its own identity.
+
+        Args:
+            features: (N, D).
+            targets: (N,) int32 global classes.
+
+        Returns:
+            (N,); upstream computes the distances to all centres, of which no loss uses the others.
+        """
+        differences = features - ops.gather(self.centers, targets, 0)
+        return (differences * differences).sum(1)
 
 
 def meta_parameters(model: nn.Cell) -> list[Parameter]:

@@ -163,10 +163,10 @@ def soft_margin(positive, negative):
     return float(np.mean([math.log1p(math.exp(gap)) for gap in gaps]))
 
 
-def center(distances, targets):
+def center(distances, targets, num_classes):
     """Own classes' distances, clamped, as are the zeros of all others; per row."""
     total = 0.0
-    for row, target in zip(distances, targets):
-        for k, value in enumerate(row):
-            total += min(max(float(value) if k == target else 0.0, 1e-12), 1e12)
+    for distance, target in zip(distances, targets):
+        for k in range(num_classes):
+            total += min(max(float(distance) if k == target else 0.0, 1e-12), 1e12)
     return total / len(distances)

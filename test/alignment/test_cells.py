@@ -222,8 +222,11 @@ class TorchGateCell(torch.nn.Module):
 
 
 class TorchDistances(Centers):
-    def forward(self, x):
-        return (x[:, None] - self.centers[None]).pow(2).sum(-1)
+    """All to all, and of them those to the own centres."""
+
+    def forward(self, x, targets):
+        matrix = (x[:, None] - self.centers[None]).pow(2).sum(-1)
+        return matrix[torch.arange(len(x)), targets.long()]
 
 
 class GateAndCentres(AlignmentCase):
@@ -236,11 +239,12 @@ class GateAndCentres(AlignmentCase):
 
     def test_squared_distances_to_centres(self):
         x = np.random.RandomState(0).randn(5, 6).astype(np.float32)
+        targets = np.array([3, 0, 6, 3, 1], np.int32)
         for mode in self.modes():
             with self.subTest(mode=mode):
                 module, cell = randomize(TorchDistances(7, 6)), MetaParam(6, 7)
                 copy_weights(cell, module)
-                assert_same(cell, module, x)
+                assert_same(cell, module, x, targets)
 
 
 class SoftmaxVariants(AlignmentCase):

@@ -61,6 +61,8 @@ class Joined(nn.Cell):
         parts = ()
         for key in self.keys:
             part = outputs[key]
+            if key == "center_distances":
+                part = part.reshape(-1, 1)
             parts = parts + (part if isinstance(part, tuple) else (part,))
         return ops.cat(parts, 1)
 
@@ -91,7 +93,7 @@ class Heads(AlignmentCase):
                     self.assert_trains(cell, module, keys, np.array([0, 2, 1, 4], np.int32))
 
     def test_meta_embedding_head(self):
-        keys = ("cls_outputs", "pred_class_logits", "center_distmat", "features")
+        keys = ("cls_outputs", "pred_class_logits", "center_distances", "features")
         for mode in self.modes():
             for variant, changes in META_VARIANTS.items():
                 with self.subTest(mode=mode, variant=variant):

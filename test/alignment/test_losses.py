@@ -231,13 +231,17 @@ class DomainLosses(LossCase):
                         self.assert_aligned(loss, (x, domains), (3,), value, in_torch)
 
     def test_center_loss(self):
-        distances = np.abs(random(3, 4)) + 1
+        distances = np.abs(random(3)) + 1
         targets = np.array([3, 0, 3], np.int32)
         for mode in self.modes():
             with self.subTest(mode=mode):
-                defined = definitions.center(distances, targets)
+                defined = definitions.center(distances, targets, 4)
                 self.assert_aligned(
-                    center_loss, (distances, targets), (), defined, reference.torch_center
+                    center_loss,
+                    (distances,),
+                    (4,),
+                    defined,
+                    lambda x: reference.torch_center(x, torch.tensor(targets), 4),
                 )
 
 
@@ -252,7 +256,7 @@ def criteria():
     def basic(features, paths, logits, distances, targets, domains):
         classes = reference.torch_domain_cross_entropy(logits, targets, FIRST_LABELS, 0.1, ALPHA)
         triplets = reference.torch_triplet(features, targets, 0.3, False, True)
-        center = reference.torch_center(distances, targets)
+        center = reference.torch_center(distances, targets, sum(CLASSES))
         return 0.5 * classes + 0.7 * triplets + on_paths(paths, domains) + 5e-4 * center
 
     def meta_train(features, paths, logits, distances, targets, domains):
@@ -264,15 +268,15 @@ def criteria():
         )
 
     def meta_test(features, paths, logits, distances, targets, domains):
-        center = 1e-3 * reference.torch_center(distances, targets)
+        center = 1e-3 * reference.torch_center(distances, targets, sum(CLASSES))
         return (
             reference.torch_identity_margin(features, targets) + on_paths(paths, domains) + center
         )
 
     return {
-        "basic": (BasicLosses(nn.CellList([entropy, triplet]), 3), basic),
+        "basic": (BasicLosses(nn.CellList([entropy, triplet]), 3, sum(CLASSES)), basic),
         "meta-train": (MetaTrainLosses(3), meta_train),
-        "meta-test": (MetaTestLosses(3), meta_test),
+        "meta-test": (MetaTestLosses(3, sum(CLASSES)), meta_test),
     }
 
 
@@ -282,7 +286,7 @@ class Criteria(LossCase):
     def test_sums_and_their_gradients(self):
         domains = np.array([0, 0, 1, 1, 1, 2], np.int32)
         targets = np.array([0, 0, 3, 3, 5, 8], np.int32)
-        arrays = [random(6, 5), routing_paths(), np.abs(random(6, 9, seed=3)) + 1]
+        arrays = [random(6, 5), routing_paths(), np.abs(random(6, seed=3)) + 1]
         arrays += [random(6, count, seed=4 + i) for i, count in enumerate(CLASSES)]
         labels = torch.tensor(targets), torch.tensor(domains)
         for mode in self.modes():
@@ -307,7 +311,7 @@ class Criteria(LossCase):
             outputs = {
                 "features": features,
                 "paths": paths,
-                "center_distmat": distances,
+                "center_distances": distances,
                 "cls_outputs": (first, second, third),
             }
             return sum(criterion(outputs, labels, of_domains))

@@ -5,6 +5,7 @@ from mindspore import Parameter, Tensor
 
 from fastreid.config import get_cfg
 from fastreid.engine.train_step import (
+    AllFinite,
     GradientStep,
     InnerUpdate,
     LossForward,
@@ -18,6 +19,7 @@ from fastreid.solver.clip import GradientClipper
 from .toy import PowerLosses, ToyModel, batch_of, changed, randomize, tensors, values
 
 RATE, DECAY = 0.1, 0.01
+SHAPES = ((5,), (4, 3), (2, 3, 3, 3))
 
 
 @pytest.fixture
@@ -171,3 +173,19 @@ def test_accuracy_judges_every_domains_rows_under_its_own_classifier(mode):
     # Right: row 0 (class 0 of the first) and row 2 (class 2 of the second).
     targets = Tensor(np.array([0, 1, 4, 3], np.int32))
     assert float(classification_accuracy((first, second), targets).asnumpy()) == 0.5
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(mode, bad):
+    all_finite = AllFinite()
+    rng = np.random.RandomState(0)
+    total = Tensor(1.5, ms.float32)
+    # Numbers whose sums and squares would overflow are finite themselves.
+    gradients = [3e38 * rng.uniform(-1, 1, shape).astype(np.float32) for shape in SHAPES]
+    assert bool(all_finite(total, tuple(map(Tensor, gradients))).asnumpy())
+    assert not bool(all_finite(Tensor(bad, ms.float32), tuple(map(Tensor, gradients))).asnumpy())
+    for k, gradient in enumerate(gradients):
+        for place in (0, gradient.size - 1):
+            spoiled = [value.copy() for value in gradients]
+            spoiled[k].reshape(-1)[place] = bad
+            assert not bool(all_finite(total, tuple(map(Tensor, spoiled))).asnumpy()), (k, place)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from fastreid.layers import GeneralizedMeanPooling, get_pooling, spatial_mean
+from fastreid.layers import GeneralizedMeanPooling, get_pooling
 from test.alignment.against_torch import assert_close, ours
 
 
@@ -19,10 +19,6 @@ def test_a_learned_power_is_a_parameter_that_learns(mode, images):
     cell = get_pooling("GeneralizedMeanPoolingP")
     assert [(p.name, p.shape, p.dtype) for p in cell.get_parameters()] == [("p", (1,), ms.float32)]
     assert np.abs(ours(cell, images)[2]["p"]) > 1e-3
-
-
-def test_spatial_mean_is_the_mean_over_height_and_width(images):
-    assert_close(spatial_mean(Tensor(images)).asnumpy(), images.mean((2, 3)))
 
 
 def test_an_unknown_pooling_names_the_key_and_the_choices():

@@ -1,3 +1,4 @@
+import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
@@ -84,15 +85,16 @@ def test_gate_and_centres_start_normal():
     assert MetaParam(200, 100).centers.asnumpy().std() == pytest.approx(0.01, rel=0.03)
 
 
-def test_centres_give_squared_distances(mode):
+def test_centres_give_squared_distances_to_the_own_identity(mode):
     features = np.random.RandomState(0).randn(3, 4).astype(np.float32)
     cell = MetaParam(4, 5)
     centres = np.random.RandomState(1).randn(5, 4).astype(np.float32)
     ops.assign(cell.centers, Tensor(centres))
-    got = cell(Tensor(features)).asnumpy()
-    for i in range(3):
-        for j in range(5):
-            assert got[i, j] == pytest.approx(((features[i] - centres[j]) ** 2).sum(), rel=1e-5)
+    targets = [4, 0, 4]
+    got = cell(Tensor(features), Tensor(targets, ms.int32)).asnumpy()
+    assert got.shape == (3,)
+    for i, target in enumerate(targets):
+        assert got[i] == pytest.approx(((features[i] - centres[target]) ** 2).sum(), rel=1e-5)
 
 
 class SmallNet(nn.Cell):

@@ -11,7 +11,14 @@ from functools import partial
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
-from fastreid.layers import SELayer, StemMaxPool, get_norm, l2_normalize, spatial_mean
+from fastreid.layers import (
+    ScaleChannels,
+    SELayer,
+    SpatialMean,
+    StemMaxPool,
+    get_norm,
+    l2_normalize,
+)
 
 from ..ops import (
     MetaBNNorm,
@@ -48,15 +55,33 @@ class HyperRouter(nn.Cell):
         self.fc2 = MetaLinear(channels // REDUCTION, channels * NUM_ADAPTORS)
         self.fc_classifier = MetaLinear(channels * NUM_ADAPTORS, ROUTER_CLASSIFIER_DOMAINS)
         _exclude_from_training(self.fc_classifier)
+        self.mean = SpatialMean()
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> weights of the adaptors (N, K), each row summing to one."""
         n, c = x.shape[:2]
-        pooled = spatial_mean(x)
+        pooled = self.mean(x)
         hidden = ops.relu(l2_normalize(self.fc1(pooled)))
         dynamic = self.fc2(hidden).reshape(n, c, NUM_ADAPTORS)
         logits = ops.bmm(pooled.reshape(n, 1, c), dynamic).reshape(n, NUM_ADAPTORS)
         return ops.softmax(logits, -1)
+
+
+class _AddToEach(nn.Cell):
+    """Add one map to each of K maps, with the sum over K of its gradient as a matrix product.
+
+    These maps are the widest of the network; the gradient of a tile would reduce them slowly.
+    """
+
+    def construct(self, y: Tensor, x: Tensor) -> Tensor:
+        """(N, K * C, H, W), (N, C, H, W) -> (N, K * C, H, W)."""
+        return y + ops.tile(x, (1, NUM_ADAPTORS, 1, 1))
+
+    def bprop(self, _y: Tensor, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the K maps and of the one."""
+        n = x.shape[0]
+        ones = ops.ones((n, 1, NUM_ADAPTORS), x.dtype)
+        return dout, ops.bmm(ones, dout.reshape(n, NUM_ADAPTORS, -1)).reshape(x.shape)
 
 
 class AdaptorBank(nn.Cell):
@@ -82,6 +107,7 @@ class AdaptorBank(nn.Cell):
         self.conv3 = grouped(planes, NUM_ADAPTORS * channels, 1)
         self.bn3 = MetaBNNorm(NUM_ADAPTORS * channels)
         self.se = SELayer(NUM_ADAPTORS * channels) if with_se else nn.Identity()
+        self.add_to_each = _AddToEach()
 
     def construct(self, x: Tensor, weights: Tensor) -> Tensor:
         """Run all adaptors and mix them.
@@ -93,13 +119,12 @@ class AdaptorBank(nn.Cell):
         Returns:
             (N, C, H, W), the weighted sum over the K adaptors.
         """
-        n, c, h, w = x.shape
+        n = x.shape[0]
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
         y = self.se(self.bn3(self.conv3(y)))
-        y = ops.relu(y + ops.tile(x, (1, NUM_ADAPTORS, 1, 1)))
-        mixed = ops.bmm(weights.reshape(n, 1, NUM_ADAPTORS), y.reshape(n, NUM_ADAPTORS, c * h * w))
-        return mixed.reshape(n, c, h, w)
+        y = ops.relu(self.add_to_each(y, x)).reshape(n, NUM_ADAPTORS, -1)
+        return ops.bmm(weights.reshape(n, 1, NUM_ADAPTORS), y).reshape(x.shape)
 
 
 class MetaSELayer(nn.Cell):
@@ -113,12 +138,12 @@ class MetaSELayer(nn.Cell):
         super().__init__()
         self.fc1 = MetaLinear(channels, channels // REDUCTION)
         self.fc2 = MetaLinear(channels // REDUCTION, channels)
+        self.mean = SpatialMean()
+        self.scale = ScaleChannels()
 
     def construct(self, x: Tensor) -> Tensor:
         """Rescale the channels: (N, C, H, W) -> the same."""
-        n, c = x.shape[:2]
-        scale = ops.sigmoid(self.fc2(ops.relu(self.fc1(spatial_mean(x)))))
-        return x * ops.broadcast_to(scale.reshape(n, c, 1, 1), x.shape)
+        return self.scale(x, ops.sigmoid(self.fc2(ops.relu(self.fc1(self.mean(x))))))
 
 
 class AdaptiveStage(nn.Cell):

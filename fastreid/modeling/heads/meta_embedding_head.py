@@ -83,6 +83,7 @@ class MetaEmbeddingHead(nn.Cell):
             neck.append(MetaBNNorm(feat_dim, bias_freeze=True))
         self.bottleneck = nn.SequentialCell(neck)
         self.num_domains = len(classes_per_domain)
+        self.num_classes = sum(classes_per_domain)
         self.first_labels = tuple(int(n) for n in np.cumsum([0, *classes_per_domain])[:-1])
         if self.num_domains:
             self.classifiers = nn.CellList(
@@ -91,7 +92,7 @@ class MetaEmbeddingHead(nn.Cell):
             self.cls_layers = nn.CellList(
                 [get_cls_layer(cls_type)(count, scale, margin) for count in classes_per_domain]
             )
-            self.center = MetaParam(feat_dim, sum(classes_per_domain))
+            self.center = MetaParam(feat_dim, self.num_classes)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class MetaEmbeddingHead(nn.Cell):
         Returns:
             In evaluation the neck feature (N, D), not normalized. In training a dict:
             `cls_outputs`, a tuple of (N, classes of the domain); `pred_class_logits`, the same
-            without a margin; `center_distmat` (N, all classes); `features` (N, D).
+            without a margin; `center_distances` (N,); `features` (N, D).
 
         Raises:
             ValueError: in training, if the head was built without classes.
@@ -152,6 +153,6 @@ class MetaEmbeddingHead(nn.Cell):
         return {
             "cls_outputs": cls_outputs,
             "pred_class_logits": pred_class_logits,
-            "center_distmat": self.center(neck),
+            "center_distances": self.center(neck, targets),
             "features": metric_features,
         }

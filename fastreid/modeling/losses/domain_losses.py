@@ -9,6 +9,7 @@ from fastreid.layers import l2_normalize
 
 _INTRA_MARGIN = 0.1
 _INTER_MARGIN = 0.3
+_SMALLEST_SQUARE = 1e-12
 
 
 def _membership(domainids: Tensor, num_domains: int) -> Tensor:
@@ -73,22 +74,21 @@ def inter_domain_loss(paths: Tensor, domainids: Tensor, num_domains: int) -> Ten
     return _mean_over(ops.relu(_INTER_MARGIN - ops.abs(rows - rows.T)) ** 2, both)
 
 
-def center_loss(distances: Tensor, targets: Tensor) -> Tensor:
+def center_loss(distances: Tensor, num_classes: int) -> Tensor:
     """Mean squared distance of the features to the centres of their identities.
 
-    Wen et al., ECCV 2016, as upstream computes it: the entries of other classes are clamped to
-    1e-12 and counted.
+    Wen et al., ECCV 2016, as upstream computes it: from a matrix (N, classes) whose entries of
+    other classes are clamped to 1e-12 and counted. They are a constant, so the own ones suffice.
 
     Args:
-        distances: (N, classes) squared distances, from `MetaParam`.
-        targets: (N,) global classes, int32.
+        distances: (N,) squared distances to the own centres, from `MetaParam`.
+        num_classes: identities of all source domains together.
 
     Returns:
         The loss, a scalar.
     """
-    n, num_classes = distances.shape
-    own = ops.one_hot(targets, num_classes, Tensor(1.0, ms.float32), Tensor(0.0, ms.float32))
-    return ops.clamp(distances * own, min=1e-12, max=1e12).sum() / n
+    others = (num_classes - 1) * _SMALLEST_SQUARE
+    return ops.clamp(distances, min=_SMALLEST_SQUARE, max=1e12).mean() + others
 
 
 def scatter_loss(features: Tensor, domainids: Tensor, num_domains: int) -> Tensor:

@@ -54,11 +54,13 @@ class BasicLosses(nn.Cell):
     Args:
         terms: cells from (outputs, targets) to a scalar, each with a `key`.
         num_domains: number of source domains.
+        num_classes: identities of all of them together.
     """
 
-    def __init__(self, terms: nn.CellList, num_domains: int) -> None:
+    def __init__(self, terms: nn.CellList, num_domains: int, num_classes: int) -> None:
         super().__init__()
         self.terms = terms
+        self.num_classes = num_classes
         self.domain_terms = _DomainTerms(num_domains)
         keys = tuple(term.key for term in terms)
         self.names = keys + ("loss_domain_intra", "loss_domain_inter", "loss_Center")
@@ -68,7 +70,7 @@ class BasicLosses(nn.Cell):
         losses = ()
         for term in self.terms:
             losses = losses + (term(outputs, targets),)
-        center = center_loss(outputs["center_distmat"], targets) * _BASIC_CENTER_SCALE
+        center = center_loss(outputs["center_distances"], self.num_classes) * _BASIC_CENTER_SCALE
         return losses + self.domain_terms(outputs, domainids) + (center,)
 
 
@@ -107,10 +109,12 @@ class MetaTestLosses(nn.Cell):
 
     Args:
         num_domains: number of source domains.
+        num_classes: identities of all of them together.
     """
 
-    def __init__(self, num_domains: int) -> None:
+    def __init__(self, num_domains: int, num_classes: int) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.domain_terms = _DomainTerms(num_domains)
         self.names = (
             "loss_triplet_mtest",
@@ -122,7 +126,7 @@ class MetaTestLosses(nn.Cell):
     def construct(self, outputs: dict, targets: Tensor, domainids: Tensor) -> tuple[Tensor, ...]:
         """Scalars in the order of `names`."""
         triplet = _identity_margin_loss(euclidean_distances(outputs["features"]), targets)
-        center = center_loss(outputs["center_distmat"], targets) * _META_CENTER_SCALE
+        center = center_loss(outputs["center_distances"], self.num_classes) * _META_CENTER_SCALE
         return (triplet,) + self.domain_terms(outputs, domainids) + (center,)
 
 
@@ -198,7 +202,7 @@ def _build_criteria(cfg: CfgNode, heads: nn.Cell) -> dict[Phase, nn.Cell]:
         options = {"first_labels": heads.first_labels} if loss is CrossEntropyLoss else {}
         terms.append(loss(cfg, **options))
     return {
-        Phase.BASIC: BasicLosses(nn.CellList(terms), heads.num_domains),
+        Phase.BASIC: BasicLosses(nn.CellList(terms), heads.num_domains, heads.num_classes),
         Phase.META_TRAIN: MetaTrainLosses(heads.num_domains),
-        Phase.META_TEST: MetaTestLosses(heads.num_domains),
+        Phase.META_TEST: MetaTestLosses(heads.num_domains, heads.num_classes),
     }

@@ -7,6 +7,8 @@ from mindspore import nn
 from fastreid.config import CfgNode, is_acl
 from fastreid.utils.registry import Registry
 
+from ..recompute import recompute_blocks
+
 META_ARCH_REGISTRY = Registry("META_ARCH")
 
 
@@ -23,13 +25,21 @@ def build_model(cfg: CfgNode) -> nn.Cell:
 
     Raises:
         KeyError: for an unknown name.
-        ValueError: for a backbone and a head that do not go together.
+        ValueError: for a backbone and a head that do not go together, or MODEL.RECOMPUTE outside
+            of graph mode.
     """
     _check_parts(cfg)
     name = cfg.MODEL.META_ARCHITECTURE
     if name == "Baseline" and is_acl(cfg):
         name = "ACL"
-    return META_ARCH_REGISTRY.get(name)(cfg)
+    model = META_ARCH_REGISTRY.get(name)(cfg)
+    if cfg.MODEL.RECOMPUTE:
+        if cfg.MODE != "graph":
+            raise ValueError(
+                f"MODEL.RECOMPUTE needs MODE graph, not {cfg.MODE}; set MODEL.RECOMPUTE False."
+            )
+        recompute_blocks(model)
+    return model
 
 
 def _check_parts(cfg: CfgNode) -> None:

@@ -10,20 +10,40 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from ..param_groups import ParamGroup
 
-_move = ops.MultitypeFuncGraph("move")
+# Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
+_plain = ops.MultitypeFuncGraph("plain")
+_heavy_ball = ops.MultitypeFuncGraph("heavy_ball")
+_nesterov = ops.MultitypeFuncGraph("nesterov")
+_apply_momentum = ops.ApplyMomentum()
 
 
-@_move.register("Function", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor")
-def _move_one(kernel, momentum, rate, gradient, parameter, velocity, flag):  # noqa: ANN001, ANN202
-    return kernel(parameter, gradient, rate, velocity, momentum, flag)
+@_plain.register("Tensor", "Number", "Tensor", "Tensor")
+def _plain_one(rate: Tensor, decay: float, gradient: Tensor, parameter: Parameter) -> Tensor:
+    return ops.assign_sub(parameter, rate * _decayed(gradient, parameter, decay))
+
+
+@_heavy_ball.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
+def _heavy_ball_one(momentum, rate, decay, gradient, parameter, velocity):  # noqa: ANN001, ANN202
+    gradient = _decayed(gradient, parameter, decay)
+    return _apply_momentum(parameter, velocity, rate, gradient, momentum)
+
+
+@_nesterov.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
+def _nesterov_one(momentum, rate, decay, gradient, parameter, velocity):  # noqa: ANN001, ANN202
+    gradient = _decayed(gradient, parameter, decay)
+    moved = ops.assign(velocity, momentum * velocity + gradient)
+    return ops.assign_sub(parameter, rate * (gradient + momentum * moved))
+
+
+def _decayed(gradient: Tensor, parameter: Parameter, decay: float) -> Tensor:
+    return gradient if decay == 0 else gradient + decay * parameter
 
 
 class SGD(nn.Cell):
     """SGD with momentum, Nesterov's variant and coupled weight decay.
 
     MindSpore's own `nn.SGD` keeps a "first step" flag as large as every parameter, and a velocity
-    even without momentum. Its kernel is used here with one zero flag per shape: without dampening
-    a velocity that starts at zero needs no first step.
+    even without momentum; nothing but the velocities that the rule needs is kept here.
 
     Args:
         groups: parameters with their base rates and decays.
@@ -41,7 +61,6 @@ class SGD(nn.Cell):
         self.parameters = tuple(parameter for group in groups for parameter in group.parameters)
         ends = np.cumsum([len(group.parameters) for group in groups]).tolist()
         self.group_slices = tuple(zip([0, *ends], ends))
-        # A loop over parameters would nest a call per parameter: hundreds exceed MindSpore's depth.
         self.for_each = ops.HyperMap()
         # Names must differ where several optimizers are compiled into one graph.
         owner = self.parameters[0].name
@@ -51,23 +70,14 @@ class SGD(nn.Cell):
                 for i, lr in enumerate(self.base_lrs)
             ]
         )
+        self.decays = [float(group.weight_decay) for group in groups]
         self.momentum = Tensor(momentum, ms.float32)
-        scratch: dict[tuple[int, ...], Parameter] = {}
-        for parameter in self.parameters:
-            if parameter.shape not in scratch:
-                name = f"sgd_scratch.{parameter.name}"
-                scratch[parameter.shape] = _zeros(parameter.shape, name)
-        flags = [scratch[parameter.shape] for parameter in self.parameters]
-        self.first_step_flags = tuple(flags)
-        self.velocities = self.first_step_flags
-        if momentum > 0:
-            self.velocities = ms.ParameterTuple(
-                [_zeros(p.shape, f"velocity.{p.name}") for p in self.parameters]
-            )
-        self.kernels = [
-            ops.SGD(dampening=0.0, weight_decay=group.weight_decay, nesterov=nesterov)
-            for group in groups
-        ]
+        self.rule = _nesterov if nesterov else _heavy_ball
+        self.velocities = (
+            ms.ParameterTuple([_zeros(p.shape, f"velocity.{p.name}") for p in self.parameters])
+            if momentum > 0
+            else ()
+        )
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         """Move every parameter once.
@@ -79,17 +89,18 @@ class SGD(nn.Cell):
             A scalar to depend on, so that the updates are not dropped.
         """
         done = self.momentum
-        for i in range(len(self.kernels)):
-            first, end = self.group_slices[i]
-            moved = self.for_each(
-                ops.partial(_move, self.kernels[i], self.momentum, self.learning_rates[i]),
-                gradients[first:end],
-                self.parameters[first:end],
-                self.velocities[first:end],
-                self.first_step_flags[first:end],
-            )
-            done = ops.depend(done, moved)
+        for i in range(len(self.decays)):
+            done = ops.depend(done, self._move_group(i, gradients))
         return done
+
+    def _move_group(self, i: int, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        first, end = self.group_slices[i]
+        rate, decay = self.learning_rates[i], self.decays[i]
+        gradients, parameters = gradients[first:end], self.parameters[first:end]
+        if len(self.velocities) == 0:
+            return self.for_each(ops.partial(_plain, rate, decay), gradients, parameters)
+        rule = ops.partial(self.rule, self.momentum, rate, decay)
+        return self.for_each(rule, gradients, parameters, self.velocities[first:end])
 
     def set_learning_rates(self, rates: Sequence[float]) -> None:
         """Set each group's rate for the steps to come; nothing recompiles."""
@@ -98,8 +109,6 @@ class SGD(nn.Cell):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy what a resumed run needs: the velocities, by name."""
-        if self.velocities is self.first_step_flags:
-            return {}
         return {velocity.name: velocity.asnumpy().copy() for velocity in self.velocities}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
@@ -108,12 +117,7 @@ class SGD(nn.Cell):
         Raises:
             ValueError: if the names are not this optimizer's.
         """
-        mine = (
-            {}
-            if self.velocities is self.first_step_flags
-            else {velocity.name: velocity for velocity in self.velocities}
-        )
-        restore_parameters(mine, state, "SGD")
+        restore_parameters({velocity.name: velocity for velocity in self.velocities}, state, "SGD")
 
 
 def restore_parameters(

@@ -87,7 +87,9 @@ class TorchMetaHead(torch.nn.Module):
                 outputs.append((logits - one_hot * margin) * scale)
             plain.append(logits * scale)
             first += count
-        distances = (neck[:, None] - self.center.centers[None]).pow(2).sum(-1)
+        # All to all, of which ours computes only the own ones.
+        matrix = (neck[:, None] - self.center.centers[None]).pow(2).sum(-1)
+        distances = matrix[torch.arange(len(neck)), targets.long()][:, None]
         before = self.options["neck_feat"] == "before"
         metric = pooled.flatten(1) if before else functional.normalize(neck)
         return torch.cat((*outputs, *plain, distances, metric), 1)

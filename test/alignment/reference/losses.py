@@ -107,9 +107,10 @@ def torch_domain_cross_entropy(logits_per_domain, targets, first_labels, eps, al
     return torch.stack(losses).mean()
 
 
-def torch_center(distances, targets):
-    own = functional.one_hot(targets.long(), distances.shape[1])
-    return (distances * own).clamp(1e-12, 1e12).sum() / len(distances)
+def torch_center(distances, targets, num_classes):
+    """From distances (N,) to the own centres, in a matrix where all others are masked out."""
+    own = functional.one_hot(targets.long(), num_classes)
+    return (distances[:, None] * own).clamp(1e-12, 1e12).sum() / len(distances)
 
 
 def torch_identity_margin(features, targets):

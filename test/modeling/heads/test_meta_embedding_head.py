@@ -38,7 +38,7 @@ def test_every_domain_has_its_logits_and_its_first_label(features):
     outputs = head.set_train()(Tensor(features), Tensor(np.array([0, 2, 5, 8], np.int32)))
     assert [block.shape for block in outputs["cls_outputs"]] == [(4, 2), (4, 3), (4, 4)]
     assert [block.shape for block in outputs["pred_class_logits"]] == [(4, 2), (4, 3), (4, 4)]
-    assert outputs["center_distmat"].shape == (4, 9)
+    assert outputs["center_distances"].shape == (4,)
 
 
 def test_the_shift_of_the_neck_is_frozen_and_all_else_learns():

@@ -66,18 +66,14 @@ def test_scatter_of_equal_features_is_one(mode):
 
 
 def test_center_loss_clamps_and_counts_the_other_classes(mode):
-    distances = np.float32([[4.0, 9.0, 1.0], [2.0, 0.0, 5e12]])
-    # Own class: 9 and, clamped, 1e12; four other entries of 1e-12.
-    got = run(center_loss, distances, np.array([1, 2], np.int32))
+    # 9 and, clamped, 1e12; of each row's three classes two others of 1e-12.
+    got = run(center_loss, np.float32([9, 5e12]), constants=(3,))
     assert got == pytest.approx((9 + 1e12 + 4e-12) / 2, rel=1e-6)
+    nothing = run(center_loss, np.zeros(2, np.float32), constants=(3,))
+    assert nothing == pytest.approx(3e-12, rel=1e-6)
 
 
-def test_center_loss_pulls_at_the_own_centre_only(mode):
-    distances = np.random.RandomState(0).rand(3, 4).astype(np.float32) + 1
-    targets = np.array([3, 0, 3], np.int32)
-    value, gradient = value_and_gradient(center_loss, distances, targets)
-    own = distances[np.arange(3), targets]
-    assert value == pytest.approx(own.sum() / 3, rel=1e-6)
-    want = np.zeros((3, 4))
-    want[np.arange(3), targets] = 1 / 3
-    assert_gradient(gradient, want)
+def test_center_loss_pulls_at_each_row_alike_within_its_limits(mode):
+    value, gradient = value_and_gradient(center_loss, np.float32([2, 3, 5e12, 0]), constants=(7,))
+    assert value == pytest.approx(1e12 / 4, rel=1e-6)
+    assert_gradient(gradient, np.array([1 / 4, 1 / 4, 0, 0]))

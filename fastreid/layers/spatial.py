@@ -1,0 +1,50 @@
+"""Between maps (N, C, H, W) and one value per channel (N, C): means, and scales.
+
+On CPU a reduction over two axes and a broadcast take several times as long as what is used here, a
+product with a column of ones and a tile; both cells bring their own gradients, made of the same.
+"""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+# ops.tile looks its primitive up in a cache, which does not compile inside a bprop.
+_tile = ops.Tile()
+
+
+def _sum_over_map(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C)."""
+    n, c, h, w = x.shape
+    return ops.matmul(x.reshape(n * c, h * w), ops.ones((h * w, 1), x.dtype)).reshape(n, c)
+
+
+def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
+    """(N, C) -> (N, C, H, W), every pixel of a channel the same."""
+    n, c = values.shape
+    return _tile(values.reshape(n * c, 1), (1, h * w)).reshape(n, c, h, w)
+
+
+class SpatialMean(nn.Cell):
+    """Average over height and width."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C)."""
+        return _sum_over_map(x) / (x.shape[2] * x.shape[3])
+
+    def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """Gradient of the input."""
+        h, w = x.shape[2:]
+        return (_spread_over_map(dout / (h * w), h, w),)
+
+
+class ScaleChannels(nn.Cell):
+    """Multiply every channel of every image by a value of its own."""
+
+    def construct(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(N, C, H, W), (N, C) -> (N, C, H, W)."""
+        return x * _spread_over_map(scale, x.shape[2], x.shape[3])
+
+    def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the map and of the scale."""
+        dx = dout * _spread_over_map(scale, x.shape[2], x.shape[3])
+        return dx, _sum_over_map(dout * x)

@@ -1,0 +1,32 @@
+"""Less memory for more time: blocks that compute their activations again in the backward pass.
+
+Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
+"""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from fastreid.layers import BatchNorm
+
+from .backbones.blocks import BasicBlock, Bottleneck
+from .backbones.meta_dynamic_router_resnet import AdaptorBank
+
+_BLOCKS = (BasicBlock, Bottleneck, AdaptorBank)
+
+
+def recompute_blocks(model: nn.Cell) -> None:
+    """Keep only the inputs of residual blocks and adaptor banks for the backward pass.
+
+    The numbers stay the same. A batch norm inside runs twice a step, so its running statistics
+    move in two parts. For graph mode, before the model is compiled.
+
+    Args:
+        model: of any architecture.
+    """
+    for _, block in model.cells_and_names():
+        if isinstance(block, _BLOCKS):
+            block.recompute()
+            for _, cell in block.cells_and_names():
+                if isinstance(cell, BatchNorm):
+                    cell.move_in_two_parts()

@@ -1,0 +1,77 @@
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from fastreid.config import get_cfg
+from fastreid.engine.train_step import GradientStep, LossForward
+from fastreid.layers import held_statistics
+from fastreid.modeling import Phase, build_model
+
+DR50 = {
+    "MODEL.BACKBONE.NAME": "build_meta_dynamic_router_resnet_backbone",
+    "MODEL.HEADS.NAME": "MetaEmbeddingHead",
+    "MODEL.HEADS.CLASSES_PER_DOMAIN": [4, 4],
+    "MODEL.BACKBONE.DEPTH": "tiny",
+    "MODEL.BACKBONE.WITH_IBN": True,
+}
+PLAIN = {"MODEL.HEADS.NUM_CLASSES": 8, "MODEL.BACKBONE.DEPTH": "18x"}
+
+
+def config_of(options, **more):
+    cfg = get_cfg()
+    pairs = {**options, "MODEL.BACKBONE.FEAT_DIM": 512, "MODEL.BACKBONE.PRETRAIN": False, **more}
+    for key, value in pairs.items():
+        cfg.merge_from_list([key, value])
+    return cfg
+
+
+def trained_on_one_batch(options, *, recompute, hold=False):
+    """Losses, gradients and statistics after one forward and backward pass."""
+    ms.set_seed(0)
+    model = build_model(config_of(options, **{"MODEL.RECOMPUTE": recompute}))
+    forward = LossForward(model, model.criterion(Phase.BASIC))
+    step = GradientStep(forward, model.trainable_params()).set_train()
+    images = np.random.RandomState(0).uniform(0, 255, (8, 3, 32, 16)).astype(np.float32)
+    targets = np.repeat(np.array([0, 1, 4, 5], np.int32), 2)
+    inputs = (Tensor(images), Tensor(targets), Tensor(targets // 4))
+    if hold:
+        with held_statistics(model):
+            losses, _, gradients = step(*inputs)
+    else:
+        losses, _, gradients = step(*inputs)
+    statistics = {p.name: p.asnumpy() for p in model.get_parameters() if "moving" in p.name}
+    return losses.asnumpy(), [gradient.asnumpy() for gradient in gradients], statistics
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [DR50, PLAIN], ids=["DR50", "ResNet18"])
+def test_recomputed_blocks_change_no_number(options):
+    losses, gradients, statistics = trained_on_one_batch(options, recompute=False)
+    again = trained_on_one_batch(options, recompute=True)
+    np.testing.assert_allclose(again[0], losses, rtol=1e-6)
+    for got, want in zip(again[1], gradients):
+        # Threads add up in an order of their own: two runs of one graph differ by 3e-6.
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.abs(want).max())
+    assert any((statistics[name] != 0).any() for name in statistics if "moving_mean" in name)
+    for name, value in statistics.items():
+        # Two moves round twice.
+        np.testing.assert_allclose(again[2][name], value, rtol=2e-6, atol=1e-6, err_msg=name)
+
+
+def test_recomputed_blocks_leave_held_statistics_alone():
+    _, _, statistics = trained_on_one_batch(DR50, recompute=True, hold=True)
+    for name, value in statistics.items():
+        np.testing.assert_array_equal(value, "variance" in name, err_msg=name)
+
+
+def test_only_a_recomputed_model_has_recomputed_blocks():
+    for recompute in (False, True):
+        model = build_model(config_of(PLAIN, **{"MODEL.RECOMPUTE": recompute}))
+        momenta = {c.momentum for _, c in model.backbone.cells_and_names() if hasattr(c, "hold")}
+        assert (len(momenta) == 2) == recompute
+
+
+def test_recomputing_outside_of_graph_mode_is_refused():
+    with pytest.raises(ValueError, match="MODEL.RECOMPUTE needs MODE graph, not pynative"):
+        build_model(config_of(PLAIN, **{"MODEL.RECOMPUTE": True, "MODE": "pynative"}))
