@@ -50,7 +50,7 @@ class _Convolution(nn.Cell):
         return self.convolve(x, weight)
 
     def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of the input and of the weight."""
+        """Gradients of the input (N, in, H, W) and of the weight (out, in / groups, k, k)."""
         dweight = self.weight_gradient(dout, x, weight.shape)
         dout = ops.depend(dout, dweight)
         if self.is_pointwise:

@@ -32,7 +32,7 @@ class SpatialMean(nn.Cell):
         return _sum_over_map(x) / (x.shape[2] * x.shape[3])
 
     def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """Gradient of the input."""
+        """Gradient of the input (N, C, H, W) from that of the output (N, C)."""
         h, w = x.shape[2:]
         return (_spread_over_map(dout / (h * w), h, w),)
 
@@ -45,6 +45,6 @@ class ScaleChannels(nn.Cell):
         return x * _spread_over_map(scale, x.shape[2], x.shape[3])
 
     def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of the map and of the scale."""
+        """Gradients of the map (N, C, H, W) and of the scale (N, C)."""
         dx = dout * _spread_over_map(scale, x.shape[2], x.shape[3])
         return dx, _sum_over_map(dout * x)
