@@ -281,9 +281,9 @@ def test_a_script_that_ends_in_the_midst_of_an_endless_loader_ends_cleanly(tmp_p
 
 
 def test_ctrl_c_while_waiting_for_a_batch_ends_the_script(tmp_path):
-    process = start_script(
-        tmp_path, transforms="case.Slow()", steps="", ending="for _ in batches: pass"
-    )
+    # The loader imports MindSpore when it starts: Ctrl-C is to meet the wait, not the import.
+    steps, ending = "import mindspore.dataset", "for _ in batches: pass"
+    process = start_script(tmp_path, transforms="case.Slow()", steps=steps, ending=ending)
     time.sleep(2.5)
     os.killpg(process.pid, signal.SIGINT)
     started = time.monotonic()
