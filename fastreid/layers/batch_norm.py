@@ -52,11 +52,16 @@ class BatchNorm(nn.Cell):
         self.moving_variance = Parameter(ops.ones(shape, ms.float32), requires_grad=False)
         self.eps = eps
         self.momentum = momentum
+        # Primitives: ops.batch_norm checks its arguments, which every norm pays for in compiling.
+        self.by_running = ops.BatchNorm(False, eps, 0.0)
+        self.by_batch_hold = ops.BatchNorm(True, eps, 0.0)
+        self.by_batch = ops.BatchNorm(True, eps, momentum)
         self.hold = False
 
     def move_in_two_parts(self) -> None:
         """Let two passes over one batch move the running statistics as far as one would."""
         self.momentum = 1 - math.sqrt(1 - self.momentum)
+        self.by_batch = ops.BatchNorm(True, self.eps, self.momentum)
 
     def construct(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         """Normalize.
@@ -72,17 +77,13 @@ class BatchNorm(nn.Cell):
         gamma, beta = self.gamma, self.beta
         if scale is not None:
             gamma, beta = gamma * scale, beta * scale
-        momentum = 0.0 if self.hold else self.momentum
-        return ops.batch_norm(
-            x,
-            self.moving_mean,
-            self.moving_variance,
-            gamma,
-            beta,
-            training=self.training,
-            momentum=momentum,
-            eps=self.eps,
-        )
+        if not self.training:
+            normalize = self.by_running
+        elif self.hold:
+            normalize = self.by_batch_hold
+        else:
+            normalize = self.by_batch
+        return normalize(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
 
 
 class InstanceNorm(nn.Cell):
@@ -99,22 +100,19 @@ class InstanceNorm(nn.Cell):
         super().__init__()
         self.gamma = Parameter(ops.ones((num_features,), ms.float32))
         self.beta = Parameter(ops.zeros((num_features,), ms.float32))
-        self.eps = eps
+        self.normalize = ops.BatchNorm(True, eps, 0.0)
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalize every channel of every image by itself: (N, C, H, W) -> the same."""
         n, c, h, w = x.shape
-        y = ops.batch_norm(
+        y = self.normalize(
             x.reshape(1, n * c, h, w),
-            ops.zeros((n * c,), ms.float32),
-            ops.ones((n * c,), ms.float32),
             ops.tile(self.gamma, (n,)),
             ops.tile(self.beta, (n,)),
-            training=True,
-            momentum=0.0,
-            eps=self.eps,
+            ops.zeros((n * c,), ms.float32),
+            ops.ones((n * c,), ms.float32),
         )
-        return y.reshape(n, c, h, w)
+        return y[0].reshape(n, c, h, w)
 
 
 class IBN(nn.Cell):
