@@ -190,7 +190,7 @@ def _dataloader() -> CN:
 
 def _solver() -> CN:
     solver = CN()
-    # Mixed precision; without effect so far: everything is computed in float32.
+    # Mixed precision: convolutions in float16, with loss scaling. Ignored on CPU, with a warning.
     solver.AMP = CN({"ENABLED": False})
     # "SGD" or "Adam".
     solver.OPT = "Adam"

@@ -18,7 +18,7 @@ from fastreid.data import (
     build_reid_train_loader,
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
-from fastreid.modeling import Phase, build_model
+from fastreid.modeling import Phase, build_model, use_half_precision
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.events import (
@@ -29,8 +29,9 @@ from fastreid.utils.events import (
 )
 
 from . import hooks
+from .loss_scale import LossScale
 from .meta_trainer import MetaTrainer
-from .setup import complete_config, write_config
+from .setup import complete_config, uses_mixed_precision, write_config
 from .train_loop import SimpleTrainer, TrainerBase
 from .train_step import LossForward
 
@@ -75,6 +76,8 @@ class DefaultTrainer(TrainerBase):
         if cfg.SOLVER.STOP_ITERS > 0:
             self.max_iter = min(self.max_iter, cfg.SOLVER.STOP_ITERS)
         self.model = self.build_model(cfg)
+        if uses_mixed_precision(cfg):
+            use_half_precision(self.model)
         self.domain_loaders = []
         if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
             self.domain_loaders = build_domain_train_loaders(
@@ -110,6 +113,7 @@ class DefaultTrainer(TrainerBase):
             "log_period": cfg.SOLVER.LOG_PERIOD,
             "frozen_parts": frozen_parts,
             "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
+            "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
         }
         if not is_acl(cfg):
             return SimpleTrainer(model, self.data_loader, **options)
@@ -293,6 +297,8 @@ class DefaultTrainer(TrainerBase):
         found = dict(zip(names, self._trainer.optimizers))
         if isinstance(self._trainer, MetaTrainer):
             found["meta_optimizer"] = self._trainer.meta_optimizer
+        if uses_mixed_precision(self.cfg):
+            found["loss_scale"] = self._trainer.loss_scale
         return found
 
     def _checkpoint_extra(self) -> dict[str, Any]:

@@ -79,8 +79,9 @@ class MetaTrainer(SimpleTrainer):
         self._domain_batches = None
         self._parameters = meta_optimizer.parameters
         self._names = meta_train_forward.names + meta_test_forward.names
-        self._meta_train = GradientStep(meta_train_forward, self._parameters)
-        self._meta_test = GradientStep(meta_test_forward, self._parameters)
+        scaled = {"loss_scale": self.loss_scale}
+        self._meta_train = GradientStep(meta_train_forward, self._parameters, **scaled)
+        self._meta_test = GradientStep(meta_test_forward, self._parameters, **scaled)
         movable = {id(parameter) for parameter in meta_parameters(model)}
         factors = [
             (adaptor_lr_factor if "adaptor" in parameter.name else 1.0)
@@ -89,7 +90,7 @@ class MetaTrainer(SimpleTrainer):
             for parameter in self._parameters
         ]
         self._inner_update = InnerUpdate(self._parameters, factors)
-        self._outer_update = SummedUpdate(meta_optimizer, clipper)
+        self._outer_update = SummedUpdate(meta_optimizer, clipper, **scaled)
 
     def run_step(self) -> None:
         """Take the basic steps of an iteration, then its meta step, if it has one."""
@@ -142,9 +143,11 @@ class MetaTrainer(SimpleTrainer):
             The step's losses, still on the device.
         """
         record, inner, outer = self.meta_gradients(seen, held_out)
-        if all(bool(flag.asnumpy()) for flag in record.finite):
-            self._outer_update(ms.mutable(inner), ms.mutable(outer))
-        return record
+        sound = self._outer_update(
+            *(ms.mutable(inner), ms.mutable(outer)),
+            *(ms.mutable(record.losses), ms.mutable(record.sound)),
+        )
+        return record._replace(sound=(sound,))
 
     def meta_gradients(
         self, seen: dict[str, np.ndarray], held_out: dict[str, np.ndarray]
@@ -156,17 +159,18 @@ class MetaTrainer(SimpleTrainer):
             held_out: a batch of the meta-test domain.
 
         Returns:
-            The step's losses; the gradients on the seen domains; those on the held-out domain after
-            the inner step. Both in the order of the meta optimizer's parameters.
+            The step's losses, with the finite flags of both phases; the gradients on the seen
+            domains; those on the held-out domain after the inner step. Both in the order of the
+            meta optimizer's parameters.
         """
         rate = self.meta_optimizer.learning_rates[0].value()
         self._meta_train.set_train(True)
         self._meta_test.set_train(True)
         with held_statistics(self.model):
-            seen_losses, seen_finite, inner = self._meta_train(*batch_tensors(seen))
+            seen_losses, seen_finite, inner, _ = self._meta_train(*batch_tensors(seen))
             with restored(self._parameters):
-                self._inner_update(ms.mutable(inner), rate)
-                held_losses, held_finite, outer = self._meta_test(*batch_tensors(held_out))
+                self._inner_update(ms.mutable(inner), rate, seen_finite)
+                held_losses, held_finite, outer, _ = self._meta_test(*batch_tensors(held_out))
         paths = np.concatenate([seen["img_paths"], held_out["img_paths"]])
         record = StepRecord(
             self.iter,

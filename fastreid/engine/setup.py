@@ -65,13 +65,19 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     seed_all_rng(cfg.SEED)
     for key in _settings_without_effect(cfg):
         logger.warning("%s is set, but has no effect in this version", key)
+    if cfg.SOLVER.AMP.ENABLED and not uses_mixed_precision(cfg):
+        logger.warning("SOLVER.AMP.ENABLED is ignored on %s, where float32 is faster", target)
     write_config(cfg)
+
+
+def uses_mixed_precision(cfg: CfgNode) -> bool:
+    """Tell whether `SOLVER.AMP.ENABLED` has an effect on the device that was set."""
+    return cfg.SOLVER.AMP.ENABLED and ms.get_context("device_target") != "CPU"
 
 
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
     """Name what fast-reid's configs may ask for and this toolbox does not do."""
     asked_for = {
-        "SOLVER.AMP.ENABLED": cfg.SOLVER.AMP.ENABLED,
         "TEST.PRECISE_BN.ENABLED": cfg.TEST.PRECISE_BN.ENABLED,
         "KD.MODEL_CONFIG": cfg.KD.MODEL_CONFIG,
     }

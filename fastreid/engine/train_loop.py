@@ -13,6 +13,7 @@ from mindspore import Tensor, nn
 
 from fastreid.utils.events import EventStorage, get_event_storage
 
+from .loss_scale import LossScale
 from .train_step import LossForward, TrainStep
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class StepRecord(NamedTuple):
     kind: str
     names: tuple[str, ...]
     losses: Sequence[Tensor]
-    finite: Sequence[Tensor]
+    sound: Sequence[Tensor]
     img_paths: np.ndarray
 
     def terms(self) -> dict[str, float]:
@@ -154,6 +155,7 @@ class SimpleTrainer(TrainerBase):
         frozen_parts: names of parts that stay in evaluation mode and do not learn at first; the
             second of two optimizers is theirs.
         freeze_iters: for how many iterations.
+        loss_scale: of mixed precision.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class SimpleTrainer(TrainerBase):
         log_period: int,
         frozen_parts: Sequence[str] = (),
         freeze_iters: int = 0,
+        loss_scale: LossScale | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -178,10 +181,12 @@ class SimpleTrainer(TrainerBase):
         self.freeze_iters = freeze_iters if frozen_parts else 0
         self._batches = None
         self._pending: StepRecord | None = None
-        self._step = TrainStep(forward, optimizers, clipper)
+        self.loss_scale = loss_scale or LossScale()
+        scaled = {"loss_scale": self.loss_scale}
+        self._step = TrainStep(forward, optimizers, clipper, **scaled)
         # Another set of moving parameters is another graph.
         self._frozen_step = (
-            TrainStep(forward, optimizers[:1], clipper) if self.freeze_iters else None
+            TrainStep(forward, optimizers[:1], clipper, **scaled) if self.freeze_iters else None
         )
 
     def run_step(self) -> None:
@@ -196,10 +201,10 @@ class SimpleTrainer(TrainerBase):
         batch = next(self._batches)
         data_time = time.perf_counter() - start
         step = self._prepare_step()
-        losses, accuracy, finite = step(*batch_tensors(batch))
+        losses, accuracy, sound = step(*batch_tensors(batch))
         self._check_pending()
         self._pending = StepRecord(
-            self.iter, "basic", self.forward.names, (losses,), (finite,), batch["img_paths"]
+            self.iter, "basic", self.forward.names, (losses,), (sound,), batch["img_paths"]
         )
         get_event_storage().put_scalar("data_time", data_time)
         if self.is_log_iteration():
@@ -241,7 +246,7 @@ class SimpleTrainer(TrainerBase):
     def _check_pending(self) -> None:
         """Read the last step's flag: one step late, so that the device is not kept waiting."""
         record, self._pending = self._pending, None
-        if record is None or all(bool(flag.asnumpy()) for flag in record.finite):
+        if record is None or all(bool(flag.asnumpy()) for flag in record.sound):
             return
         terms = ", ".join(f"{name}={value:.6g}" for name, value in record.terms().items())
         raise FloatingPointError(

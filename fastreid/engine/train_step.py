@@ -7,10 +7,14 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from .loss_scale import LossScale
+
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
 _descend = ops.MultitypeFuncGraph("descend")
 _sum = ops.MultitypeFuncGraph("sum")
 _trace = ops.MultitypeFuncGraph("trace")
+# The primitive: ops.matmul looks at ranks first, which hundreds of gradients pay for in compiling.
+_matmul = ops.MatMul()
 
 
 @_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
@@ -28,7 +32,7 @@ def _trace_one(gradient: Tensor) -> Tensor:
     """(A, ...) -> (A, 1): 0 in every row of finite numbers, NaN in the others."""
     rows = gradient.shape[0]
     flat = gradient.reshape(rows, -1)
-    return ops.matmul(flat, ops.zeros((flat.shape[1], 1), flat.dtype))
+    return _matmul(flat, ops.zeros((flat.shape[1], 1), flat.dtype))
 
 
 class LossForward(nn.Cell):
@@ -111,23 +115,47 @@ class GradientStep(nn.Cell):
     Args:
         forward: the model with its losses.
         parameters: what to differentiate by.
+        loss_scale: of mixed precision.
     """
 
-    def __init__(self, forward: LossForward, parameters: Sequence[Parameter]) -> None:
+    def __init__(
+        self,
+        forward: LossForward,
+        parameters: Sequence[Parameter],
+        *,
+        loss_scale: LossScale | None = None,
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.forward = forward
+        self.loss_scale = loss_scale or LossScale()
         self.all_finite = AllFinite()
         self.gradients = ms.value_and_grad(
-            forward, None, ms.ParameterTuple(parameters), has_aux=True
+            self._scaled, None, ms.ParameterTuple(parameters), has_aux=True
         )
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Losses (L,), whether all is finite (bool scalar), and one gradient per parameter."""
-        (total, losses, _), gradients = self.gradients(images, targets, domainids)
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
+        """Differentiate the losses of a batch.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 255].
+            targets: (N,) int32 classes.
+            domainids: (N,) int32 domains.
+
+        Returns:
+            Losses (L,); whether all is finite, a bool scalar; one gradient per parameter; the share
+            of rows that are classified right, a scalar.
+        """
+        (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
         finite = self.all_finite(total, gradients)
-        return losses, finite, gradients
+        return losses, finite, self.loss_scale.unscale(gradients), accuracy
+
+    def _scaled(
+        self, images: Tensor, targets: Tensor, domainids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        total, losses, accuracy = self.forward(images, targets, domainids)
+        return self.loss_scale.scale(total), losses, accuracy
 
 
 class TrainStep(nn.Cell):
@@ -139,39 +167,54 @@ class TrainStep(nn.Cell):
         forward: the model with its losses.
         optimizers: each moves its own parameters.
         clipper: clips gradients.
+        loss_scale: of mixed precision.
     """
 
     def __init__(
-        self, forward: LossForward, optimizers: Sequence[nn.Cell], clipper: nn.Cell
+        self,
+        forward: LossForward,
+        optimizers: Sequence[nn.Cell],
+        clipper: nn.Cell,
+        *,
+        loss_scale: LossScale | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.forward = forward
+        parameters = [p for optimizer in optimizers for p in optimizer.parameters]
+        self.loss_scale = loss_scale or LossScale()
+        self.differentiate = GradientStep(forward, parameters, loss_scale=self.loss_scale)
         self.optimizers = nn.CellList(optimizers, auto_prefix=False)
         self.clipper = clipper
-        self.all_finite = AllFinite()
-        parameters = [p for optimizer in optimizers for p in optimizer.parameters]
-        self.gradients = ms.value_and_grad(
-            forward, None, ms.ParameterTuple(parameters), has_aux=True
-        )
         counts = [len(optimizer.parameters) for optimizer in optimizers]
         self.slices = [(sum(counts[:i]), sum(counts[: i + 1])) for i in range(len(counts))]
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Losses (L,), accuracy, and whether all was finite, a bool scalar."""
-        (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
-        finite = self.all_finite(total, gradients)
+        """Take a step on a batch.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 255].
+            targets: (N,) int32 classes.
+            domainids: (N,) int32 domains.
+
+        Returns:
+            Losses (L,); accuracy, a scalar; whether the step was sound (`LossScale.judge`), a bool
+            scalar.
+        """
+        losses, finite, gradients, accuracy = self.differentiate(images, targets, domainids)
+        sound = self.loss_scale.judge(losses.sum(), finite)
         if finite:
             gradients = self.clipper(gradients)
             for i in range(len(self.slices)):
                 first, end = self.slices[i]
-                finite = ops.depend(finite, self.optimizers[i](gradients[first:end]))
-        return losses, accuracy, finite
+                sound = ops.depend(sound, self.optimizers[i](gradients[first:end]))
+        return losses, accuracy, ops.depend(sound, self.loss_scale.adjust(finite))
 
 
 class InnerUpdate(nn.Cell):
     """ACL's inner step: move parameters from theta to theta' = theta - rate * gradient.
+
+    Nothing moves where the gradients are not finite.
 
     Args:
         parameters: what moves, in order.
@@ -184,26 +227,63 @@ class InnerUpdate(nn.Cell):
         self.factors = tuple(Tensor(factor, ms.float32) for factor in factors)
         self.for_each = ops.HyperMap()
 
-    def construct(self, gradients: tuple[Tensor, ...], rate: Tensor) -> Tensor:
-        """Move, by gradients in the order of the parameters and a scalar rate."""
-        moved = self.for_each(ops.partial(_descend, rate), gradients, self.parameters, self.factors)
-        return ops.depend(rate, moved)
+    def construct(self, gradients: tuple[Tensor, ...], rate: Tensor, finite: Tensor) -> Tensor:
+        """Move the parameters.
+
+        Args:
+            gradients: in the order of the parameters.
+            rate: a scalar.
+            finite: whether the gradients are finite, a bool scalar.
+
+        Returns:
+            A scalar to depend on.
+        """
+        if finite:
+            descend = ops.partial(_descend, rate)
+            moved = self.for_each(descend, gradients, self.parameters, self.factors)
+            rate = ops.depend(rate, moved)
+        return rate
 
 
 class SummedUpdate(nn.Cell):
-    """Apply the sum of two gradients.
+    """Apply the sum of two gradients, unless one of them is not finite.
 
     Args:
         optimizer: moves its parameters.
         clipper: clips the sums.
+        loss_scale: of mixed precision.
     """
 
-    def __init__(self, optimizer: nn.Cell, clipper: nn.Cell) -> None:
+    def __init__(
+        self, optimizer: nn.Cell, clipper: nn.Cell, *, loss_scale: LossScale | None = None
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
         self.clipper = clipper
+        self.loss_scale = loss_scale or LossScale()
         self.for_each = ops.HyperMap()
 
-    def construct(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> Tensor:
-        """Move by ``first + second``, both in the order of the optimizer's parameters."""
-        return self.optimizer(self.clipper(self.for_each(_sum, first, second)))
+    def construct(
+        self,
+        first: tuple[Tensor, ...],
+        second: tuple[Tensor, ...],
+        losses: tuple[Tensor, Tensor],
+        finite: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """Move by ``first + second``.
+
+        Args:
+            first: in the order of the optimizer's parameters.
+            second: in that order, too.
+            losses: those of both, (L,) each.
+            finite: whether each of the two is finite, bool scalars.
+
+        Returns:
+            Whether the step was sound (`LossScale.judge`), a bool scalar.
+        """
+        both = ops.logical_and(finite[0], finite[1])
+        sound = self.loss_scale.judge(losses[0].sum() + losses[1].sum(), both)
+        if both:
+            gradients = self.clipper(self.for_each(_sum, first, second))
+            sound = ops.depend(sound, self.optimizer(gradients))
+        return ops.depend(sound, self.loss_scale.adjust(both))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from .batch_norm import BatchNorm
@@ -32,14 +33,15 @@ class Non_local(nn.Cell):  # noqa: N801 - fast-reid's name
         self.W = nn.SequentialCell(_pointwise(inter_channels, in_channels), out_norm)
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same."""
+        """(N, C, H, W) -> the same; computed in float32 where x is float16."""
         n, _, h, w = x.shape
-        g = self.g(x).reshape(n, -1, h * w)
-        theta = self.theta(x).reshape(n, -1, h * w)
-        phi = self.phi(x).reshape(n, -1, h * w)
+        exact = x.astype(ms.float32)
+        g = self.g(exact).reshape(n, -1, h * w)
+        theta = self.theta(exact).reshape(n, -1, h * w)
+        phi = self.phi(exact).reshape(n, -1, h * w)
         # (theta' phi) g' = theta' (phi g'), which needs no matrix of all pairs of pixels.
         mixed = ops.bmm(ops.bmm(g, phi.swapaxes(1, 2)) / (h * w), theta)
-        return x + self.W(mixed.reshape(n, -1, h, w))
+        return x + self.W(mixed.reshape(n, -1, h, w)).astype(x.dtype)
 
 
 def _pointwise(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -6,16 +6,21 @@ product with a column of ones and a tile; both cells bring their own gradients, 
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-# ops.tile looks its primitive up in a cache, which does not compile inside a bprop.
+# Functions and methods that look their primitive up in a cache do not compile inside a bprop.
 _tile = ops.Tile()
+_cast = ops.Cast()
+# The primitive: ops.matmul looks at ranks first, which costs compiling time in every use.
+_matmul = ops.MatMul()
 
 
 def _sum_over_map(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C)."""
+    """(N, C, H, W), float32 or float16 -> (N, C) float32."""
     n, c, h, w = x.shape
-    return ops.matmul(x.reshape(n * c, h * w), ops.ones((h * w, 1), x.dtype)).reshape(n, c)
+    rows = _cast(x, ms.float32).reshape(n * c, h * w)
+    return _matmul(rows, ops.ones((h * w, 1), ms.float32)).reshape(n, c)
 
 
 def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
@@ -25,26 +30,26 @@ def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
 
 
 class SpatialMean(nn.Cell):
-    """Average over height and width."""
+    """Average over height and width, in float32."""
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C)."""
+        """(N, C, H, W), float32 or float16 -> (N, C) float32."""
         return _sum_over_map(x) / (x.shape[2] * x.shape[3])
 
     def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
         """Gradient of the input (N, C, H, W) from that of the output (N, C)."""
         h, w = x.shape[2:]
-        return (_spread_over_map(dout / (h * w), h, w),)
+        return (_spread_over_map(_cast(dout / (h * w), x.dtype), h, w),)
 
 
 class ScaleChannels(nn.Cell):
     """Multiply every channel of every image by a value of its own."""
 
     def construct(self, x: Tensor, scale: Tensor) -> Tensor:
-        """(N, C, H, W), (N, C) -> (N, C, H, W)."""
-        return x * _spread_over_map(scale, x.shape[2], x.shape[3])
+        """(N, C, H, W), (N, C) float32 -> (N, C, H, W), of the type of the map."""
+        return x * _spread_over_map(_cast(scale, x.dtype), x.shape[2], x.shape[3])
 
     def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of the map (N, C, H, W) and of the scale (N, C)."""
-        dx = dout * _spread_over_map(scale, x.shape[2], x.shape[3])
+        dx = dout * _spread_over_map(_cast(scale, x.dtype), x.shape[2], x.shape[3])
         return dx, _sum_over_map(dout * x)

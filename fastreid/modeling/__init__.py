@@ -3,6 +3,7 @@ from .heads import REID_HEADS_REGISTRY, build_heads
 from .losses import LOSS_REGISTRY
 from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
 from .ops import meta_parameters
+from .precision import use_half_precision
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -14,4 +15,5 @@ __all__ = [
     "build_heads",
     "build_model",
     "meta_parameters",
+    "use_half_precision",
 ]

@@ -87,7 +87,7 @@ class Dr50Checks:
         parameters = model.trainable_params()
         step = GradientStep(self.trainer.forward, parameters).set_train(True)
         batch = golden_batch(basic_batch(0, golden.size, golden.seed))
-        losses, _, gradients = step(*batch_tensors(batch))
+        losses, _, gradients, _ = step(*batch_tensors(batch))
         named = dict(zip(self.trainer.forward.names, losses.asnumpy()))
         yield from _check_losses(golden, "basic.loss.", named)
         yield check_values(golden, "basic.total", losses.asnumpy().sum())

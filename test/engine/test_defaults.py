@@ -57,6 +57,20 @@ def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path, caplog):
     assert f"{last:.2f} after the last epoch; {best:.2f} in model_best" in caplog.text
 
 
+def test_mixed_precision_scales_the_loss_and_keeps_its_scale(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastreid.engine.defaults.uses_mixed_precision", lambda cfg: True)
+    cfg.SOLVER.STOP_ITERS = 2
+    trainer = DefaultTrainer(cfg)
+    assert trainer.model.backbone.conv1.conv2d.half
+    trainer._trainer.loss_scale.load_state_dict({"scale": 64.0, "steps": 1999})
+    trainer.train()
+    state = read_checkpoint(tmp_path / "model_final.ckpt").states["loss_scale"]
+    assert {key: value.item() for key, value in state.items()} == {"scale": 128, "steps": 1}
+    again = DefaultTrainer(cfg)
+    again.resume_or_load()
+    assert again._trainer.loss_scale.state_dict()["scale"] == 128
+
+
 def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
     cfg.merge_from_list(["SOLVER.STOP_ITERS", "2", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])

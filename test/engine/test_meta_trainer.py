@@ -89,7 +89,7 @@ def test_a_meta_step_applies_both_gradients_the_second_taken_after_the_inner_ste
 def test_weights_and_statistics_are_back_bit_by_bit_before_the_update(mode, model):
     trainer = meta_trainer(model)
     inside = []
-    trainer._outer_update = lambda inner, outer: inside.append(values(model))
+    trainer._outer_update = lambda *_: inside.append(values(model))
     before = values(model)
     trainer.meta_update(batch_of(1), batch_of(2))
     assert len(inside) == 1

@@ -119,15 +119,16 @@ def test_a_gradient_step_gives_gradients_and_changes_nothing(mode, model):
     parameters = [model.heads.weight, model.backbone.weight]
     step = GradientStep(LossForward(model, PowerLosses()), parameters).set_train()
     before, batch = values(model), batch_of(0)
-    losses, gradients, _ = by_hand(model, batch)
-    got_losses, finite, got = step(*tensors(batch))
+    losses, gradients, share_right = by_hand(model, batch)
+    got_losses, finite, got, accuracy = step(*tensors(batch))
+    assert float(accuracy.asnumpy()) == pytest.approx(share_right)
     np.testing.assert_allclose(got_losses.asnumpy(), losses, rtol=1e-5)
     assert bool(finite.asnumpy())
     for parameter, gradient in zip(parameters, got):
         want = gradients[parameter.name]
         np.testing.assert_allclose(gradient.asnumpy(), want, rtol=1e-4, atol=1e-6)
     assert changed(model, before) == set()
-    _, finite, _ = step(*tensors(batch_of(1, broken=True)))
+    _, finite, _, _ = step(*tensors(batch_of(1, broken=True)))
     assert not bool(finite.asnumpy())
 
 
@@ -135,7 +136,10 @@ def test_the_inner_update_moves_each_parameter_by_its_factor(mode, model):
     parameters = [model.heads.weight, model.backbone.weight]
     gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in parameters)
     before = values(model)
-    InnerUpdate(parameters, [0.5, 0.0])(gradients, Tensor(0.2, ms.float32))
+    update, rate = InnerUpdate(parameters, [0.5, 0.0]), Tensor(0.2, ms.float32)
+    update(gradients, rate, Tensor(False))
+    assert changed(model, before) == set()
+    update(gradients, rate, Tensor(True))
     assert changed(model, before) == {"heads.weight"}
     assert_values(model, {"heads.weight": before["heads.weight"] - 0.1})
 
@@ -144,8 +148,12 @@ def test_a_summed_update_applies_the_clipped_sum(mode, model):
     parameters = [model.heads.weight, model.backbone.weight]
     first = tuple(Tensor(np.full(p.shape, 3.0, np.float32)) for p in parameters)
     second = tuple(Tensor(np.full(p.shape, -1.0, np.float32)) for p in parameters)
-    before = values(model)
-    SummedUpdate(sgd(parameters), GradientClipper("value", 1.5))(first, second)
+    before, losses = values(model), (Tensor([1.0]), Tensor([2.0]))
+    update = SummedUpdate(sgd(parameters), GradientClipper("value", 1.5))
+    for flags in ((True, False), (False, True)):
+        assert not bool(update(first, second, losses, tuple(map(Tensor, flags))).asnumpy())
+        assert changed(model, before) == set()
+    assert bool(update(first, second, losses, (Tensor(True), Tensor(True))).asnumpy())
     assert_values(model, {name: v - RATE * (1.5 + DECAY * v) for name, v in before.items()})
 
 
@@ -154,9 +162,10 @@ def test_hundreds_of_parameters_are_no_trouble_for_the_compiler(clipper):
     ms.set_context(mode=ms.GRAPH_MODE)
     parameters = [Parameter(Tensor(np.ones(2, np.float32)), name=f"weight{i}") for i in range(600)]
     ones = tuple(Tensor(np.ones(2, np.float32)) for _ in parameters)
-    InnerUpdate(parameters, [1.0] * 600)(ms.mutable(ones), Tensor(0.5, ms.float32))
+    yes, loss = Tensor(True), Tensor([1.0])
+    InnerUpdate(parameters, [1.0] * 600)(ms.mutable(ones), Tensor(0.5, ms.float32), yes)
     optimizer = SGD([ParamGroup(tuple(parameters), RATE, 0.0)], momentum=0.9)
-    SummedUpdate(optimizer, clipper)(ms.mutable(ones), ms.mutable(ones))
+    SummedUpdate(optimizer, clipper)(ms.mutable(ones), ms.mutable(ones), (loss, loss), (yes, yes))
     for parameter in (parameters[0], parameters[-1]):
         np.testing.assert_allclose(parameter.asnumpy(), 1 - 0.5 - RATE * 2, rtol=1e-6)
 

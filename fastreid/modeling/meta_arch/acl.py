@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode, configurable
@@ -190,7 +191,7 @@ class ACL(nn.Cell):
         """Compute what the losses need, in training, from images (N, 3, H, W) and targets (N,)."""
         images = standardise(images, self.pixel_mean, self.pixel_std)
         features, paths = self.backbone(images)
-        outputs = self.heads(features, targets)
+        outputs = self.heads(features.astype(ms.float32), targets)
         outputs["paths"] = paths
         return outputs
 

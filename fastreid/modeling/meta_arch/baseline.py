@@ -115,4 +115,4 @@ class Baseline(nn.Cell):
     def outputs(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Compute what the losses need, in training, from images (N, 3, H, W) and targets (N,)."""
         images = standardise(images, self.pixel_mean, self.pixel_std)
-        return self.heads(self.backbone(images), targets)
+        return self.heads(self.backbone(images).astype(ms.float32), targets)

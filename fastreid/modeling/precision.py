@@ -1,0 +1,20 @@
+"""Mixed precision: float16 where most of the time and memory goes, float32 where it matters."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from fastreid.layers import Conv2d
+
+
+def use_half_precision(model: nn.Cell) -> None:
+    """Train the backbone's convolutions, and the maps between them, in float16.
+
+    Parameters, statistics, everything from pooled features on, and evaluation stay float32.
+
+    Args:
+        model: of any architecture; before it is compiled.
+    """
+    for _, cell in model.backbone.cells_and_names():
+        if isinstance(cell, Conv2d):
+            cell.train_in_half_precision()
