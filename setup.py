@@ -20,6 +20,7 @@ TEST = [
     *DEMO,
     *TENSORBOARD,
     "pytest>=8.0",
+    "pytest-xdist>=3.6",
     "ruff>=0.6",
     "setuptools>=64",
     "torch==2.8.0; python_version < '3.10'",
