@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.config import get_cfg
 from fastreid.engine import CLASSIFIER_PREFIXES
 from fastreid.modeling import build_model
-from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import to_mindspore_weights
 from fastreid.utils.weights_file import check_suffix, read_torch_weights, write_weights
 

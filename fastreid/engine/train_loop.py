@@ -106,6 +106,7 @@ class TrainerBase:
         if ends_epoch or self.iter == self.max_iter:
             # Before anything is evaluated or saved.
             self.finish()
+            self.finished = self.iter == self.max_iter
         if ends_epoch:
             self._call("after_epoch")
 

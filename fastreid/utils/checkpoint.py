@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import nn
 
-from .checkpoint_file import CheckpointContent, State, read_checkpoint, replacing, write_checkpoint
+from .checkpoint_file import (
+    CheckpointContent,
+    DamagedCheckpointError,
+    State,
+    read_checkpoint,
+    remove_leftovers,
+    write_checkpoint,
+)
+from .checkpoint_list import CheckpointList
 from .comm import is_main_process
+from .load_weights import load_weights
 from .torch_weights import BATCH_COUNTER, to_mindspore_weights
 from .weights_file import (
     CHECKPOINT_SUFFIX,
@@ -22,7 +30,9 @@ from .weights_file import (
 
 logger = logging.getLogger(__name__)
 
-_LAST = "last_checkpoint"
+# Of the checkpoints between those of a period, the last ones stay.
+_ROLLING = "model_iter_"
+_ROLLING_KEPT = 2
 
 
 class Checkpointable(Protocol):
@@ -33,68 +43,6 @@ class Checkpointable(Protocol):
 
     def load_state_dict(self, state: State) -> None:
         """Put a state back."""
-
-
-def load_weights(
-    model: nn.Cell,
-    weights: Mapping[str, np.ndarray],
-    *,
-    source: str | Path = "weights",
-    ignore: Sequence[str] = (),
-) -> None:
-    """Load weights exactly, or not at all.
-
-    Args:
-        model: gets the weights.
-        weights: name in the model -> array of the parameter's shape.
-        source: where they come from, for the message.
-        ignore: what begins like one of these may be missing, unknown or of another shape; such a
-            parameter keeps its value.
-
-    Raises:
-        ValueError: naming every tensor that is missing, unknown or of another shape.
-    """
-    have = {name: tuple(np.shape(value)) for name, value in weights.items()}
-    parameters = {parameter.name: parameter for parameter in model.get_parameters()}
-    want = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    problems = {
-        "missing": sorted(want.keys() - have.keys()),
-        "unexpected": sorted(have.keys() - want.keys()),
-        "of another shape": sorted(
-            name for name in want if have.get(name, want[name]) != want[name]
-        ),
-    }
-    faults = {
-        kind: [name for name in names if not name.startswith(tuple(ignore))]
-        for kind, names in problems.items()
-    }
-    if any(faults.values()):
-        raise ValueError(
-            f"{source} does not fit the model {type(model).__name__}: "
-            f"{_describe(faults, have, want)}. Use the configuration that the weights were "
-            "trained with, or other weights."
-        )
-    left_alone = sorted({name for names in problems.values() for name in names})
-    if left_alone:
-        logger.info("Not loaded from %s, as asked: %s", source, ", ".join(left_alone))
-    for name, parameter in parameters.items():
-        if name not in left_alone:
-            value = np.ascontiguousarray(weights[name])
-            ops.assign(parameter, Tensor(value.reshape(want[name]), dtype=parameter.dtype))
-
-
-def _describe(
-    faults: Mapping[str, list[str]],
-    have: Mapping[str, tuple[int, ...]],
-    want: Mapping[str, tuple[int, ...]],
-) -> str:
-    parts = []
-    for kind, names in faults.items():
-        if names and kind == "of another shape":
-            names = [f"{name} {have[name]}, the model has {want[name]}" for name in names]
-        if names:
-            parts.append(f"{len(names)} {kind}: {'; '.join(names)}")
-    return " | ".join(parts)
 
 
 class Checkpointer:
@@ -119,13 +67,21 @@ class Checkpointer:
         self.checkpointables = dict(checkpointables)
         self.save_dir = Path(save_dir)
         self.save_to_disk = is_main_process() if save_to_disk is None else save_to_disk
+        self._list = CheckpointList(self.save_dir)
 
-    def save(self, name: str, **extra: Any) -> None:
+    def save(self, name: str, *, is_last: bool = True, **extra: Any) -> None:
         """Write ``<save_dir>/<name>.ckpt`` and make it the last checkpoint.
+
+        At every moment `last_checkpoint` names complete files only. Older ones whose names begin
+        with "model_iter_" are removed, but for the one before.
 
         Args:
             name: of the file, without the suffix.
+            is_last: False: resuming never starts from this file.
             **extra: numbers, texts and lists to keep with it, such as the epoch.
+
+        Raises:
+            OSError: it cannot be written; nothing changed then.
         """
         if not self.save_to_disk:
             return
@@ -138,11 +94,22 @@ class Checkpointer:
             states={name: value.state_dict() for name, value in self.checkpointables.items()},
             extra=extra,
         )
-        with replacing(self.save_dir / _LAST) as temporary:
-            temporary.write_text(path.name, encoding="utf-8")
+        if is_last:
+            self._list.put_first(path.name, rolling=_ROLLING, kept=_ROLLING_KEPT)
+
+    def remove_leftovers(self) -> None:
+        """Remove half-written files of processes that were killed."""
+        if self.save_to_disk and self.save_dir.is_dir():
+            for name in remove_leftovers(self.save_dir):
+                logger.info("Removed %s, half-written when its process ended", name)
 
     def load(
-        self, path: str | Path, *, ignore: Sequence[str] = (), weights_only: bool = False
+        self,
+        path: str | Path,
+        *,
+        ignore: Sequence[str] = (),
+        weights_only: bool = False,
+        check: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """Load a checkpoint, or PyTorch weights.
 
@@ -151,6 +118,7 @@ class Checkpointer:
                 ``.pkl``, ``.safetensors``), from which only the model is loaded.
             ignore: as in `load_weights`.
             weights_only: leave the other objects alone.
+            check: gets what `save` was given as extra, before anything changes; may refuse it.
 
         Returns:
             What `save` was given as extra; nothing for PyTorch weights.
@@ -167,6 +135,8 @@ class Checkpointer:
             load_weights(self.model, weights, source=path, ignore=ignore)
             return {}
         content = read_checkpoint(path)
+        if check is not None:
+            check(content.extra)
         if not weights_only:
             self._check_states(content, path)
         # Converted weights may have PyTorch's batch counters.
@@ -187,38 +157,61 @@ class Checkpointer:
 
     def has_checkpoint(self) -> bool:
         """Tell whether save_dir has a last checkpoint."""
-        return (self.save_dir / _LAST).is_file()
+        return bool(self._list.read())
 
     def get_checkpoint_file(self) -> str:
         """Give the path of the last checkpoint, "" if there is none."""
-        if not self.has_checkpoint():
-            return ""
-        name = (self.save_dir / _LAST).read_text(encoding="utf-8").strip()
-        return str(self.save_dir / name)
+        names = self._list.read()
+        return str(self.save_dir / names[0]) if names else ""
 
-    def resume_or_load(self, path: str | Path, *, resume: bool = True) -> dict[str, Any]:
+    def resume_or_load(
+        self,
+        path: str | Path,
+        *,
+        resume: bool = True,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
         """Go on from the last checkpoint; where there is none, load only the weights of a file.
+
+        A damaged or missing checkpoint is reported, and the one before it is used.
 
         Args:
             path: of the file; "" loads nothing.
             resume: False: do not look for a last checkpoint.
+            check: as in `load`, for a checkpoint to go on from.
 
         Returns:
             What `save` was given as extra; nothing if no training goes on.
+
+        Raises:
+            ValueError: there are checkpoints, but none can be read, or the last one that can does
+                not fit.
         """
-        if resume and self.has_checkpoint():
-            return self.load(self.get_checkpoint_file())
+        names = self._list.resume() if resume else []
+        for name in names:
+            try:
+                return self.load(self.save_dir / name, check=check)
+            except (FileNotFoundError, DamagedCheckpointError) as error:
+                logger.warning("%s Trying the checkpoint before it", error)
+        if names:
+            raise ValueError(
+                f"None of the checkpoints in {self.save_dir} can be read ({', '.join(names)}). To "
+                "start afresh, leave --resume out."
+            )
         if path:
             self.load(path, weights_only=True)
         return {}
 
 
 class PeriodicCheckpointer:
-    """Saves every some epochs, when the metric is better than ever, and at the end.
+    """Saves after every epoch: for good every some epochs, when the metric is better, at the end.
+
+    What is not kept for good is one of the last two, model_iter_<iteration>. Where the disk is
+    full or gone, a warning says so and training goes on.
 
     Args:
         checkpointer: does the saving.
-        period: epochs between checkpoints; 0: only the best and the last.
+        period: epochs between checkpoints that stay; 0: only the best and the last.
         best_metric: the best value of a resumed run, which every checkpoint holds as
             "best_metric"; None before the first.
     """
@@ -239,16 +232,44 @@ class PeriodicCheckpointer:
             epoch: from 0.
             metric: decides what is best; None: not evaluated.
             is_last: training ends here.
-            **extra: kept in the checkpoint.
+            **extra: kept in the checkpoint; "iteration" is among it.
+
+        Raises:
+            OSError: the last one cannot be written.
         """
         is_best = metric is not None and (self.best_metric is None or metric > self.best_metric)
-        if is_best:
-            self.best_metric = metric
-        extra = {**extra, "epoch": epoch, "best_metric": self.best_metric}
+        extra["epoch"] = epoch
         # The best comes first, so that the last checkpoint is the one of the period.
-        if is_best:
-            self.checkpointer.save("model_best", **extra)
+        if is_best and self._try("model_best", **extra, best_metric=metric):
+            self.best_metric = metric
         if is_last:
-            self.checkpointer.save("model_final", **extra)
+            self.checkpointer.save("model_final", **extra, best_metric=self.best_metric)
         elif self.period > 0 and (epoch + 1) % self.period == 0:
-            self.checkpointer.save(f"model_{epoch:04d}", **extra)
+            self._try(f"model_{epoch:04d}", **extra, best_metric=self.best_metric)
+        else:
+            self.save_rolling(**extra)
+
+    def save_rolling(self, *, iteration: int, **extra: Any) -> bool:
+        """Save one of the last two.
+
+        Args:
+            iteration: iterations done.
+            **extra: kept in the checkpoint.
+
+        Returns:
+            Whether it was written.
+        """
+        name = f"{_ROLLING}{iteration:07d}"
+        return self._try(name, iteration=iteration, **extra, best_metric=self.best_metric)
+
+    def _try(self, name: str, **extra: Any) -> bool:
+        try:
+            self.checkpointer.save(name, **extra)
+        except OSError as error:
+            logger.warning(
+                "Cannot save %s: %s. The checkpoints before it are whole, and training goes on; "
+                "make room before the next one is due",
+                *(name, error),
+            )
+            return False
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Union
@@ -13,12 +14,22 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
 
+from .ckpt_reader import read_ckpt
+
 State = Mapping[str, Union[np.ndarray, int, float, str]]
 
 _MODEL = "model"
 _EXTRA = "extra"
 _STATES = "states"
 _READABLE = 0o644
+# As `replacing` names them, and MindSpore after it.
+_TEMPORARY = re.compile(
+    r"\.(?:last_checkpoint|.+(?=\.\d+\.(?:ckpt|tmp|json)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
+)
+
+
+class DamagedCheckpointError(ValueError):
+    """A file that is no whole checkpoint of this toolbox."""
 
 
 class CheckpointContent(NamedTuple):
@@ -76,36 +87,82 @@ def read_checkpoint(path: Path) -> CheckpointContent:
         path: of the file.
 
     Returns:
-        Its content.
+        Its content; arrays cannot be written to.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or another program's.
+        DamagedCheckpointError: if it is damaged, or another program's.
     """
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint {path} does not exist; check the path.")
     try:
-        entries = ms.load_checkpoint(str(path), crc_check=True)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"The checkpoint {path} is damaged and cannot be read; use an earlier one of the same "
-            "run, or copy it again."
+        entries, is_checked = read_ckpt(path)
+        if _EXTRA in entries and _STATES in entries:
+            return _sort_out(entries, is_checked=is_checked)
+    except (OSError, ValueError, MemoryError, RecursionError) as error:
+        raise DamagedCheckpointError(
+            f"The checkpoint {path} is damaged and cannot be read ({error}); use an earlier one of "
+            "the same run, or copy it again."
         ) from error
-    if _EXTRA not in entries or _STATES not in entries:
-        raise ValueError(
-            f"{path} is not a checkpoint of this toolbox: it has {sorted(entries)[:5]}. Give a "
-            "file that training wrote, such as model_final.ckpt, or PyTorch weights (.pth)."
-        )
-    extra = json.loads(entries.pop(_EXTRA))
-    states = json.loads(entries.pop(_STATES))
+    raise DamagedCheckpointError(
+        f"{path} is not a checkpoint of this toolbox, or its end is missing: it has "
+        f"{sorted(entries)[:5]}. Give a file that training wrote, such as model_final.ckpt, or "
+        "PyTorch weights (.pth)."
+    )
+
+
+def _sort_out(entries: dict[str, np.ndarray | str], *, is_checked: bool) -> CheckpointContent:
+    if not is_checked:
+        raise ValueError("its check sum is missing")
+    extra, states = (_parse(entries.pop(key), key) for key in (_EXTRA, _STATES))
     model: dict[str, np.ndarray] = {}
     for name, value in entries.items():
         owner, _, key = name.partition("/")
-        group = model if owner == _MODEL else states[owner]
-        group[key] = value.asnumpy()
+        group = model if owner == _MODEL else states.get(owner)
+        if not isinstance(group, dict) or not isinstance(value, np.ndarray):
+            raise ValueError(f"it holds {name!r}, which belongs to nothing")
+        group[key] = value
     if not model:
-        raise ValueError(f"The checkpoint {path} holds no model weights; use another one.")
+        raise ValueError("it holds no model weights")
     return CheckpointContent(model, states, extra)
+
+
+def _parse(text: np.ndarray | str, key: str) -> dict[str, Any]:
+    values = json.loads(text) if isinstance(text, str) else None
+    if not isinstance(values, dict):
+        raise ValueError(f"its {key!r} is not a JSON object")
+    return values
+
+
+def remove_leftovers(folder: Path) -> list[str]:
+    """Remove the temporary files that killed processes left behind.
+
+    Args:
+        folder: of checkpoints; files of processes that still run are left alone.
+
+    Returns:
+        Their names, sorted.
+    """
+    found = []
+    for path in sorted(folder.glob(".*")):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not _is_running(int(match["pid"])):
+            path.unlink(missing_ok=True)
+            found.append(path.name)
+    return found
+
+
+def _is_running(pid: int) -> bool:
+    # In a container the process that was killed often had the number of this one.
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

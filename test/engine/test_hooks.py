@@ -100,7 +100,7 @@ def test_a_run_that_stops_in_an_epoch_is_evaluated_and_saved():
         trainer=trainer,
         max_iter=3,
     )
-    assert notes.log == ["evaluate", "model_best:3", "model_final:3"]
+    assert notes.log == ["model_iter_0000002:2", "evaluate", "model_best:3", "model_final:3"]
 
 
 def test_checkpoints_follow_evaluations():
@@ -125,7 +125,15 @@ def test_a_failed_evaluation_costs_no_checkpoint():
             [hooks.EvalHook(0, notes.evaluate), checkpoints(notes, trainer)],
             trainer=trainer,
         )
-    assert notes.log == ["model_final:6"]
+    assert notes.log == ["model_iter_0000002:2", "model_iter_0000004:4", "model_final:6"]
+
+
+def test_a_failed_evaluation_after_the_last_epoch_costs_no_checkpoint_either():
+    notes, trainer = Notes(), Idle()
+    with pytest.raises(IndexError):
+        run([hooks.EvalHook(3, notes.evaluate), checkpoints(notes, trainer)], trainer=trainer)
+    assert notes.log[-1] == "model_final:6"
+    assert trainer.finished
 
 
 def test_a_run_that_fails_is_neither_evaluated_nor_saved():
@@ -135,7 +143,7 @@ def test_a_run_that_fails_is_neither_evaluated_nor_saved():
             [hooks.EvalHook(0, notes.evaluate), checkpoints(notes, trainer)],
             trainer=trainer,
         )
-    assert notes.log == []
+    assert notes.log == ["model_iter_0000002:2"]
 
 
 def test_writers_write_every_period_at_epoch_ends_and_are_closed_after_an_error_too():

@@ -1,4 +1,8 @@
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import mindspore as ms
@@ -6,8 +10,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer, load_weights
-from fastreid.utils.checkpoint_file import read_checkpoint, replacing
+from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
+from fastreid.utils.checkpoint_file import read_checkpoint, remove_leftovers, replacing
+from fastreid.utils.load_weights import load_weights
 
 
 class Net(nn.Cell):
@@ -245,25 +250,141 @@ def test_checkpoints_come_every_period_when_better_and_at_the_end():
     for epoch, metric in enumerate([None, 0.3, 0.2, 0.5]):
         periodic.step(epoch, metric=metric, is_last=epoch == 3, iteration=epoch)
     assert saved.calls == [
+        ("model_iter_0000000", None),
         ("model_best", 0.3),
         ("model_0001", 0.3),
+        ("model_iter_0000002", 0.3),
         ("model_best", 0.5),
         ("model_final", 0.5),
     ]
 
 
-def test_period_0_keeps_the_best_and_the_last_only():
-    saved = Saved()
-    periodic = PeriodicCheckpointer(saved, 0)
-    for epoch in range(3):
-        periodic.step(epoch, is_last=epoch == 2)
-    assert saved.calls == [("model_final", None)]
-
-
 def test_the_best_of_a_resumed_run_is_not_forgotten():
     saved = Saved()
-    PeriodicCheckpointer(saved, 0, best_metric=0.6).step(4, metric=0.5)
-    assert saved.calls == []
+    PeriodicCheckpointer(saved, 0, best_metric=0.6).step(4, metric=0.5, iteration=9)
+    assert saved.calls == [("model_iter_0000009", 0.6)]
+
+
+def test_the_last_two_stay_besides_the_best_and_those_of_the_period(tmp_path):
+    periodic = PeriodicCheckpointer(Checkpointer(filled(Net(), 1.0), tmp_path), 3)
+    for epoch in range(7):
+        metric = 0.5 if epoch == 1 else 0.1
+        periodic.step(epoch, metric=metric, iteration=10 * (epoch + 1))
+    kept = ["model_0002", "model_0005", "model_best", "model_iter_0000050", "model_iter_0000070"]
+    assert sorted(path.stem for path in tmp_path.glob("*.ckpt")) == kept
+    names = (tmp_path / "last_checkpoint").read_text().split()
+    assert names[:2] == ["model_iter_0000070.ckpt", "model_0005.ckpt"]
+    assert {Path(name).stem for name in names} == set(kept)
+
+
+def full_disk(monkeypatch):
+    def fail(entries, name, **options):
+        Path(name).with_suffix(".tmp").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ms, "save_checkpoint", fail)
+
+
+def test_a_full_disk_is_a_warning_and_the_old_checkpoints_stay(tmp_path, monkeypatch, caplog):
+    periodic = PeriodicCheckpointer(Checkpointer(filled(Net(), 1.0), tmp_path), 2)
+    periodic.step(0, metric=0.1, iteration=10)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with monkeypatch.context() as patch:
+        full_disk(patch)
+        periodic.step(1, metric=0.2, iteration=20)
+        periodic.step(2, metric=0.2, iteration=30)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    for name in ("model_best", "model_0001", "model_iter_0000030"):
+        assert f"Cannot save {name}: [Errno 28] No space left" in caplog.text
+    # There is room again; the best was not saved, so it is still to be.
+    periodic.step(3, metric=0.2, iteration=40)
+    assert read_checkpoint(tmp_path / "model_best.ckpt").extra["best_metric"] == 0.2
+
+
+def test_a_final_model_that_cannot_be_saved_is_an_error(tmp_path, monkeypatch):
+    full_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        PeriodicCheckpointer(Checkpointer(Net(), tmp_path), 2).step(3, is_last=True, iteration=4)
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A folder with checkpoints of 1, 2 and 3, and a checkpointer of another model to load into."""
+    saver = Checkpointer(Net(), tmp_path)
+    for value in (1, 2, 3):
+        filled(saver.model, float(value))
+        saver.save(f"model_iter_{value}" if value > 1 else "model_0000", value=value)
+    return Checkpointer(filled(Net(), 0.0), tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["cut", "changed", "empty", "gone"])
+def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_used(
+    three, tmp_path, caplog, fault
+):
+    path = tmp_path / "model_iter_3.ckpt"
+    content = path.read_bytes()
+    damaged = {
+        "cut": content[: len(content) // 2],
+        "changed": content[:40] + bytes([content[40] ^ 1]) + content[41:],
+        "empty": b"",
+    }
+    path.unlink() if fault == "gone" else path.write_bytes(damaged[fault])
+    assert three.resume_or_load("") == {"value": 2}
+    assert (three.model.dense.weight.asnumpy() == 2).all()
+    assert f"{path}" in caplog.text
+    assert "Trying the checkpoint before it" in caplog.text
+
+
+def test_where_no_checkpoint_can_be_read_nothing_is_started_afresh(three, tmp_path):
+    for path in tmp_path.glob("*.ckpt"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="None of the checkpoints .* leave --resume out"):
+        three.resume_or_load("")
+
+
+def test_a_checkpoint_that_is_refused_changes_nothing_and_is_not_replaced_by_another(three):
+    def refuse(extra):
+        raise ValueError(f"not {extra['value']}")
+
+    with pytest.raises(ValueError, match="not 3"):
+        three.resume_or_load("", check=refuse)
+    assert (three.model.dense.weight.asnumpy() == 0).all()
+
+
+def test_a_new_run_in_an_old_folder_does_not_fall_back_to_the_old_one(three, tmp_path):
+    three.save("model_iter_9", value=9)
+    assert (tmp_path / "last_checkpoint").read_text().split() == ["model_iter_9.ckpt"]
+
+
+def test_what_is_saved_beside_is_never_resumed_from(three, tmp_path):
+    three.save("debug", is_last=False)
+    assert (tmp_path / "debug.ckpt").is_file()
+    assert three.get_checkpoint_file().endswith("model_iter_3.ckpt")
+
+
+def ended_process():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_leftovers_of_dead_processes_are_removed_and_nothing_else(three, tmp_path, caplog):
+    caplog.set_level("INFO", logger="fastreid")
+    dead = ended_process()
+    leftovers = [
+        f".model_0001.{dead}.ckpt",
+        f".model_0001.{dead}.tmp",
+        f".model_iter_2.{os.getpid()}.tmp",
+        f".last_checkpoint.{dead}",
+    ]
+    others = [f".model_0001.{os.getppid()}.ckpt", ".hidden", f".nfs.{dead}", "a.12.ckpt"]
+    for name in (*leftovers, *others):
+        (tmp_path / name).write_bytes(b"half")
+    three.remove_leftovers()
+    assert [name for name in leftovers if (tmp_path / name).exists()] == []
+    assert [name for name in others if not (tmp_path / name).exists()] == []
+    assert f"Removed {leftovers[0]}, half-written" in caplog.text
+    assert remove_leftovers(tmp_path) == []
 
 
 def test_extra_is_plain_json_in_the_file(tmp_path):

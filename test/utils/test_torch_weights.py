@@ -6,7 +6,7 @@ from fastreid.config import get_cfg
 from fastreid.layers import BatchNorm, Conv2d
 from fastreid.modeling import build_model
 from fastreid.modeling.backbones import build_backbone
-from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import (
     export_weights,
     to_mindspore_names,

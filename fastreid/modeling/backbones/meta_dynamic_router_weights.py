@@ -14,7 +14,7 @@ import numpy as np
 from mindspore import nn
 
 from fastreid.config import CfgNode
-from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
 
 from .pretrained import find_pretrained, read_pretrained

@@ -11,7 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
-from fastreid.utils.checkpoint import load_weights
+from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
