@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import difflib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from yacs.config import CfgNode as _YacsNode
+
+from .yaml_file import read_yaml
 
 _BASE_KEY = "_BASE_"
 
@@ -67,29 +69,27 @@ def get_cfg() -> CfgNode:
 
 
 def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, dict]]:
-    resolved = path.expanduser().resolve()
+    origin = f" (the {_BASE_KEY} of {chain[-1]})" if chain else ""
+    try:
+        resolved = path.expanduser().resolve()
+        exists = resolved.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        # Too long, a null character, a link to itself, a home that nobody has.
+        raise ValueError(f"There can be no configuration file {path!s:.200}{origin}.") from error
     if resolved in chain:
         cycle = " -> ".join(map(str, (*chain, resolved)))
         raise ValueError(f"{_BASE_KEY} leads back to itself: {cycle}")
-    if not resolved.is_file():
-        origin = f" (the {_BASE_KEY} of {chain[-1]})" if chain else ""
+    if not exists:
         raise FileNotFoundError(f"There is no configuration file {path}{origin}.")
-    values = _read_yaml(resolved)
+    values = read_yaml(resolved)
     base = values.pop(_BASE_KEY, None)
     before: list[tuple[Path, dict]] = []
     if base is not None:
-        before = _read_with_bases(resolved.parent / Path(base).expanduser(), (*chain, resolved))
+        if not isinstance(base, str):
+            raise ValueError(f"{path}: {_BASE_KEY} must be the name of a file, but is {base!r}.")
+        named = Path(base) if base.startswith("~") else resolved.parent / base
+        before = _read_with_bases(named, (*chain, resolved))
     return [*before, (path, values)]
-
-
-def _read_yaml(path: Path) -> dict:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not plain YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{path} must hold keys and values, but holds {type(values).__name__}.")
-    return dict(values)
 
 
 def _merge(node: CfgNode, values: Mapping, above: tuple[str, ...], source: str) -> None:
@@ -119,10 +119,13 @@ def _coerce(old: Any, value: Any, name: str, source: str) -> Any:
     """Decode a string as a literal, and check that the type is the default's."""
     if isinstance(value, str) and not isinstance(old, str):
         try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
+            with warnings.catch_warnings():
+                # Python warns of odd escapes in texts; the type is judged below.
+                warnings.simplefilter("ignore")
+                value = ast.literal_eval(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
             raise TypeError(
-                f"{source}: {name} must be {_kind(old)}, but is the text {value!r}."
+                f"{source}: {name} must be {_kind(old)}, but is the text {value[:200]!r}."
             ) from error
     if isinstance(old, (list, tuple)) and isinstance(value, (list, tuple)):
         return type(old)(value)

@@ -183,6 +183,9 @@ def _dataloader() -> CN:
     loader.NUM_INSTANCE = 4
     # Worker processes, shared by all loaders of a process; 0: in the main process.
     loader.NUM_WORKERS = 8
+    # (new) What an unreadable training image does: "raise" ends the run and names it; "skip" logs
+    # it, and the next image of its identity takes its place. In evaluation it always ends the run.
+    loader.ON_ERROR = "raise"
     # Identities per camera in a batch, for SetReWeightSampler.
     loader.SET_WEIGHT = []
     return loader
@@ -201,8 +204,10 @@ def _solver() -> CN:
     solver.STOP_ITERS = 0
     # (new) Iterations between log lines; losses are read from the device only then.
     solver.LOG_PERIOD = 20
-    # Epochs between checkpoints.
+    # Epochs between checkpoints that stay; 0: only the best and the last one stay.
     solver.CHECKPOINT_PERIOD = 20
+    # (new) Iterations between checkpoints in the midst of epochs; 0: only at the end of each epoch.
+    solver.CHECKPOINT_PERIOD_ITERS = 0
 
     solver.BASE_LR = 3e-4
     # Factors on BASE_LR for the head and for biases.

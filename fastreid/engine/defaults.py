@@ -7,7 +7,6 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mindspore import Parameter, nn
 
 from fastreid.config import CfgNode, is_acl
@@ -20,33 +19,28 @@ from fastreid.data import (
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.modeling import Phase, build_model, use_half_precision
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
-from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
+from fastreid.utils.checkpoint import Checkpointable, Checkpointer, PeriodicCheckpointer
+from fastreid.utils.env import GlobalRandomness
 from fastreid.utils.events import (
     CommonMetricPrinter,
     EventWriter,
     JSONWriter,
     TensorboardXWriter,
 )
+from fastreid.utils.metrics_file import rewind_metrics
 
 from . import hooks
 from .loss_scale import LossScale
 from .meta_trainer import MetaTrainer
+from .non_finite import NonFiniteError
+from .run_record import check_resumable, record_run
 from .setup import complete_config, uses_mixed_precision, write_config
+from .termination import Termination
 from .train_loop import SimpleTrainer, TrainerBase
 from .train_step import LossForward
 
 logger = logging.getLogger(__name__)
 
-# An iteration or a position in the data means something only if these are the same.
-_MUST_STAY = (
-    "SEED",
-    "DATASETS.NAMES",
-    "DATASETS.COMBINEALL",
-    "DATALOADER.SAMPLER_TRAIN",
-    "DATALOADER.NUM_INSTANCE",
-    "SOLVER.IMS_PER_BATCH",
-    "SOLVER.META.PERIOD",
-)
 # What the weights of another run cannot give: the classifiers of its own identities.
 CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
 
@@ -84,6 +78,8 @@ class DefaultTrainer(TrainerBase):
                 cfg, train_set, pool=self.data_loader.pool
             )
         self._trainer = self.build_trainer()
+        self._termination = Termination()
+        self._record = record_run(cfg, train_set)
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **self._checkpointables())
         self.start_iter = 0
         self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
@@ -168,11 +164,13 @@ class DefaultTrainer(TrainerBase):
         built = [
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, schedule),
-            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
+            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate, termination=self._termination),
             hooks.CheckpointHook(
                 self._periodic_checkpointer,
                 metric=self._target_metric,
                 extra=self._checkpoint_extra,
+                period_iters=cfg.SOLVER.CHECKPOINT_PERIOD_ITERS,
+                termination=self._termination,
             ),
             hooks.PeriodicWriter(self.build_writers(), cfg.SOLVER.LOG_PERIOD),
         ]
@@ -194,35 +192,68 @@ class DefaultTrainer(TrainerBase):
         Args:
             resume: look for a checkpoint; where there is none, start afresh and say so.
         """
+        self.checkpointer.remove_leftovers()
         if not (resume and self.checkpointer.has_checkpoint()):
-            if resume:
-                logger.info("No checkpoint in %s: starting afresh", self.cfg.OUTPUT_DIR)
-            if self.cfg.MODEL.WEIGHTS:
-                self.checkpointer.load(
-                    self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
-                )
+            self._start_afresh(was_asked_to_resume=resume)
             return
-        state = self.checkpointer.resume_or_load("", resume=True)
-        _check_same_recipe(self.cfg, state["config"])
+        state = self.checkpointer.resume_or_load(
+            "", check=lambda extra: check_resumable(self._record, extra)
+        )
         self.start_iter = state["iteration"]
+        self.evaluation_due = state["evaluation_due"]
         self._periodic_checkpointer.best_metric = state["best_metric"]
         loaders = [self.data_loader, *self.domain_loaders]
         for loader, position in zip(loaders, state["positions"]):
             loader.seek(position)
+        again = rewind_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
         logger.info("Resumed at iteration %d", self.start_iter)
+        if again:
+            logger.info("Removed %d later lines of metrics.json, which come again", again)
+
+    def _start_afresh(self, *, was_asked_to_resume: bool) -> None:
+        if was_asked_to_resume:
+            logger.info("No checkpoint in %s: starting afresh", self.cfg.OUTPUT_DIR)
+        elif self.checkpointer.has_checkpoint():
+            logger.warning(
+                "%s holds checkpoints of an earlier run, which this one will overwrite; --resume "
+                "would go on with it",
+                self.cfg.OUTPUT_DIR,
+            )
+        if self.cfg.MODEL.WEIGHTS:
+            self.checkpointer.load(
+                self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+            )
 
     def train(self) -> OrderedDict[str, OrderedDict[str, Any]]:
         """Run training to its end.
 
         Returns:
             The last evaluation: test set -> name -> value, in percent.
+
+        Raises:
+            SystemExit: with code 143, after a checkpoint, where SIGTERM ended it.
+            NonFiniteError: a loss or gradient is not finite, after a checkpoint to look into.
         """
         try:
-            super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
+            with self._termination.listening():
+                super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
+        except NonFiniteError as error:
+            self._save_for_inspection(error)
+            raise
         finally:
             self.close()
         self._log_selection()
         return self.last_results
+
+    def _save_for_inspection(self, error: NonFiniteError) -> None:
+        found = {"terms": error.terms, "lr": error.learning_rate, "img_paths": error.img_paths}
+        name = f"debug_{error.iteration:07d}"
+        try:
+            self.checkpointer.save(
+                name, is_last=False, non_finite=found, epoch=self.epoch, **self._checkpoint_extra()
+            )
+        except OSError as failure:
+            logger.warning("Cannot save %s: %s", name, failure)
 
     def close(self) -> None:
         """Stop the data workers."""
@@ -292,9 +323,10 @@ class DefaultTrainer(TrainerBase):
                 *(last, best),
             )
 
-    def _checkpointables(self) -> dict[str, nn.Cell]:
+    def _checkpointables(self) -> dict[str, Checkpointable]:
         names = ("optimizer", "optimizer_frozen")
-        found = dict(zip(names, self._trainer.optimizers))
+        found = {"randomness": GlobalRandomness()}
+        found.update(zip(names, self._trainer.optimizers))
         if isinstance(self._trainer, MetaTrainer):
             found["meta_optimizer"] = self._trainer.meta_optimizer
         if uses_mixed_precision(self.cfg):
@@ -306,20 +338,6 @@ class DefaultTrainer(TrainerBase):
         return {
             "iteration": self.iter,
             "positions": [loader.position for loader in loaders],
-            "config": self.cfg.dump(),
+            "evaluation_due": self.evaluation_due,
+            **self._record,
         }
-
-
-def _check_same_recipe(cfg: CfgNode, written: str) -> None:
-    """Refuse to go on with a run whose data came in another order."""
-    before = CfgNode(yaml.safe_load(written))
-    for key in _MUST_STAY:
-        old, new = before, cfg
-        for part in key.split("."):
-            old, new = old[part], new[part]
-        old, new = (list(v) if isinstance(v, (list, tuple)) else v for v in (old, new))
-        if old != new:
-            raise ValueError(
-                f"The run to resume had {key} {old!r}, not {new!r}. Set it back, or start a new "
-                "run from the checkpoint's weights with MODEL.WEIGHTS and another OUTPUT_DIR."
-            )

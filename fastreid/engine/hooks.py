@@ -11,16 +11,17 @@ from typing import Any
 from mindspore import nn
 
 from fastreid.utils.checkpoint import PeriodicCheckpointer
-from fastreid.utils.events import EventWriter
+from fastreid.utils.events import EventWriter, max_memory_gb
 from fastreid.utils.visualizer import plot_training_curves
 
+from .termination import Termination
 from .train_loop import HookBase
 
 logger = logging.getLogger(__name__)
 
 
 class IterationTimer(HookBase):
-    """Put the seconds of each iteration into the event storage, as "time"."""
+    """Put the seconds of each iteration and the largest memory so far into the event storage."""
 
     def before_step(self) -> None:
         """Start the clock."""
@@ -30,6 +31,7 @@ class IterationTimer(HookBase):
         """Stop it. The first iteration compiles and would mislead the estimate of what is left."""
         if self.trainer.iter > self._first_iter:
             self.trainer.storage.put_scalar("time", time.perf_counter() - self._start)
+        self.trainer.storage.put_scalar("max_mem_gb", max_memory_gb(), smoothing_hint=False)
 
     def before_train(self) -> None:
         """Remember where this run starts."""
@@ -71,11 +73,19 @@ class EvalHook(HookBase):
     Args:
         period: epochs between evaluations; 0: only at the end.
         evaluate: gives results by test set, name -> value in percent.
+        termination: a request to end breaks an evaluation off: the resumed run does it again.
     """
 
-    def __init__(self, period: int, evaluate: Callable[[], Mapping[str, Mapping[str, Any]]]):
+    def __init__(
+        self,
+        period: int,
+        evaluate: Callable[[], Mapping[str, Mapping[str, Any]]],
+        *,
+        termination: Termination | None = None,
+    ) -> None:
         self._period = period
         self._evaluate = evaluate
+        self._termination = termination or Termination()
         self._evaluated_at = -1
 
     def after_epoch(self) -> None:
@@ -93,7 +103,11 @@ class EvalHook(HookBase):
         self._evaluated_at = self.trainer.iter
         storage = self.trainer.storage
         storage.iter = self.trainer.iter - 1
-        for dataset, results in self._evaluate().items():
+        self.trainer.evaluation_due = True
+        with self._termination.at_once():
+            evaluated = self._evaluate()
+        self.trainer.evaluation_due = False
+        for dataset, results in evaluated.items():
             numbers = {
                 f"{dataset}/{name}": value
                 for name, value in results.items()
@@ -103,14 +117,16 @@ class EvalHook(HookBase):
 
 
 class CheckpointHook(HookBase):
-    """Save a checkpoint every some epochs, when the target improves, and at the end.
+    """Save a checkpoint after epochs and between them, at the end, and where the run is to end.
 
     "Best" is chosen on the target domain: report it beside the last epoch, never in its place.
 
     Args:
         checkpointer: decides what is due, and saves it.
         metric: reads the value that decides "best"; None before the first evaluation.
-        extra: reads what else belongs into a checkpoint.
+        extra: reads what else belongs into a checkpoint, "iteration" among it.
+        period_iters: iterations between checkpoints in the midst of an epoch; 0: none.
+        termination: whether the run is to end before the next iteration.
     """
 
     def __init__(
@@ -119,10 +135,30 @@ class CheckpointHook(HookBase):
         *,
         metric: Callable[[], float | None],
         extra: Callable[[], Mapping[str, Any]],
+        period_iters: int = 0,
+        termination: Termination | None = None,
     ) -> None:
         self._checkpointer = checkpointer
         self._metric = metric
         self._extra = extra
+        self._period_iters = period_iters
+        self._termination = termination or Termination()
+        self._saved_at = 0
+
+    def before_train(self) -> None:
+        """Remember that nothing is new yet."""
+        self._saved_at = self.trainer.iter
+
+    def before_step(self) -> None:
+        """Save what is due between epochs; end the run where that was asked for."""
+        done = self.trainer.iter
+        is_due = self._period_iters > 0 and done % self._period_iters == 0
+        if (is_due or self._termination.requested) and done != self._saved_at:
+            # Nothing is saved before its last step is known to be sound.
+            self.trainer.finish()
+            self._checkpointer.save_rolling(epoch=self.trainer.epoch, **self._extra())
+            self._saved_at = done
+        self._termination.obey()
 
     def after_epoch(self) -> None:
         """Save what is due in the middle of a run."""
@@ -135,6 +171,7 @@ class CheckpointHook(HookBase):
             self._step(is_last=True)
 
     def _step(self, *, is_last: bool) -> None:
+        self._saved_at = self.trainer.iter
         self._checkpointer.step(
             self.trainer.epoch, metric=self._metric(), is_last=is_last, **self._extra()
         )

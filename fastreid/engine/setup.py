@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tempfile
 from pathlib import Path
 
 import mindspore as ms
@@ -54,14 +55,16 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
 
     Raises:
         ValueError: for an unknown MODE or MODEL.DEVICE, or a device that is not there.
+        OSError: OUTPUT_DIR cannot be written.
     """
     output_dir = Path(cfg.OUTPUT_DIR)
+    _require_writable(output_dir)
     setup_logger(str(output_dir), distributed_rank=get_rank())
     logger.info("Rank %d of %d", get_rank(), get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
     logger.info("Command line arguments: %s", args)
     target = set_device_and_mode(cfg)
-    logger.info("Running on %s in %s mode", target, cfg.MODE)
+    logger.info("Running on %s in %s mode with seed %d", target, cfg.MODE, cfg.SEED)
     seed_all_rng(cfg.SEED)
     for key in _settings_without_effect(cfg):
         logger.warning("%s is set, but has no effect in this version", key)
@@ -73,6 +76,17 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
 def uses_mixed_precision(cfg: CfgNode) -> bool:
     """Tell whether `SOLVER.AMP.ENABLED` has an effect on the device that was set."""
     return cfg.SOLVER.AMP.ENABLED and ms.get_context("device_target") != "CPU"
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"OUTPUT_DIR {folder} cannot be written: {error}. Set OUTPUT_DIR to a folder that can."
+        ) from error
 
 
 def _settings_without_effect(cfg: CfgNode) -> list[str]:

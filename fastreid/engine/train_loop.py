@@ -14,6 +14,7 @@ from mindspore import Tensor, nn
 from fastreid.utils.events import EventStorage, get_event_storage
 
 from .loss_scale import LossScale
+from .non_finite import NonFiniteError
 from .train_step import LossForward, TrainStep
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class TrainerBase:
         max_iter: where the run ends.
         epoch: epochs done.
         finished: whether the last iteration was reached without an error.
+        evaluation_due: whether the evaluation at this point of the run is still to be done, or to
+            be done again.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class TrainerBase:
         self.max_iter = 0
         self.epoch = 0
         self.finished = False
+        self.evaluation_due = False
 
     def register_hooks(self, hooks: Iterable[HookBase]) -> None:
         """Add hooks, called in this order."""
@@ -86,6 +90,10 @@ class TrainerBase:
         with EventStorage(start_iter) as self.storage:
             try:
                 self._call("before_train")
+                if self.evaluation_due and start_iter and start_iter % iters_per_epoch == 0:
+                    # The run before broke off after an epoch, in the midst of these.
+                    self.epoch = self.storage.epoch = start_iter // iters_per_epoch - 1
+                    self._call("after_epoch")
                 while self.iter < max_iter:
                     self._run_iteration(iters_per_epoch)
                 self.finished = True
@@ -249,12 +257,22 @@ class SimpleTrainer(TrainerBase):
         record, self._pending = self._pending, None
         if record is None or all(bool(flag.asnumpy()) for flag in record.sound):
             return
-        terms = ", ".join(f"{name}={value:.6g}" for name, value in record.terms().items())
-        raise FloatingPointError(
-            f"A loss or gradient of the {record.kind} step at iteration {record.iteration} is not "
-            f"finite: {terms}. The update was skipped. Try a lower SOLVER.BASE_LR or a longer "
-            f"warm-up. The batch: {', '.join(map(str, record.img_paths))}"
+        raise NonFiniteError(
+            record.kind,
+            record.iteration,
+            terms=record.terms(),
+            learning_rate=_logged_rate(record.iteration),
+            img_paths=record.img_paths,
         )
+
+
+def _logged_rate(iteration: int) -> float | None:
+    """Look up the learning rate of an iteration of late."""
+    try:
+        history = get_event_storage().history("lr")
+    except KeyError:
+        return None
+    return {at: rate for rate, at in history.values()}.get(iteration)
 
 
 def batch_tensors(batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:

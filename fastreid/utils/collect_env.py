@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from tabulate import tabulate
 
@@ -23,6 +25,7 @@ _PACKAGES = (
     "tabulate",
     "termcolor",
 )
+_NUMERIC_PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "opencv-python", "pillow")
 _VARIABLES = (
     "FASTREID_DATASETS",
     "GLOG_v",
@@ -44,10 +47,53 @@ def collect_env_info() -> str:
         ("python", sys.version.replace("\n", " ")),
         ("processors", str(os.cpu_count())),
         ("fastreid", __version__),
+        ("git", git_state()),
+        ("command", command_line()),
     ]
     rows += [(package, metadata_version(package)) for package in _PACKAGES]
     rows += [(name, os.environ.get(name, "<not set>")) for name in _VARIABLES]
     return tabulate(rows, disable_numparse=True)
+
+
+def collect_versions() -> dict[str, str]:
+    """Give the versions that the numbers of a run may depend on, by name."""
+    versions = {"python": platform.python_version(), "fastreid": __version__}
+    return {**versions, **{name: metadata_version(name) for name in _NUMERIC_PACKAGES}}
+
+
+def command_line() -> str:
+    """Give the words that this process was started with."""
+    return " ".join(sys.argv)
+
+
+def git_state() -> str:
+    """Name the commit of this source tree, and say whether files differ from it."""
+    folder = _source_folder()
+    if not (folder / ".git").exists():
+        return "<no repository>"
+    commit = _git(folder, "rev-parse", "HEAD")
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    if commit is None or changed is None:
+        return "<unknown>"
+    return f"{commit}, {len(changed.splitlines())} changed files" if changed else commit
+
+
+def _source_folder() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def metadata_version(package: str) -> str:

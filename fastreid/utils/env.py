@@ -1,8 +1,11 @@
-"""Seeds of the generators that nobody passes around."""
+"""Seeds and states of the generators that nobody passes around."""
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -22,3 +25,31 @@ def seed_all_rng(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     ms.set_seed(seed)
+
+
+class GlobalRandomness:
+    """The states of Python's, NumPy's and MindSpore's global generators, for checkpoints.
+
+    Nothing that this toolbox does in training draws from them; hooks of users may. MindSpore's
+    random operators, such as dropout, keep states of their own on CPU, which nobody can read.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the states."""
+        version, words, gauss = random.getstate()
+        kind, keys, position, has_gauss, cached = np.random.get_state()
+        return {
+            "python": json.dumps([version, list(words), gauss]),
+            "numpy": json.dumps([kind, position, has_gauss, cached]),
+            "numpy_keys": keys.astype(np.int64),
+            "mindspore": ms.get_rng_state().asnumpy().copy(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put the states back."""
+        version, words, gauss = json.loads(state["python"])
+        random.setstate((version, tuple(words), gauss))
+        kind, position, has_gauss, cached = json.loads(state["numpy"])
+        keys = np.asarray(state["numpy_keys"]).astype(np.uint32)
+        np.random.set_state((kind, keys, position, has_gauss, cached))
+        ms.set_rng_state(ms.Tensor(np.array(state["mindspore"])))

@@ -3,11 +3,12 @@
 import json
 
 import mindspore as ms
+import numpy as np
 import pytest
 
 from fastreid.config import get_cfg
 from fastreid.data.demo import Sizes, make_demo_data
-from fastreid.engine import DefaultTrainer, MetaTrainer, SimpleTrainer
+from fastreid.engine import DefaultTrainer, HookBase, MetaTrainer, SimpleTrainer
 from fastreid.utils.checkpoint_file import read_checkpoint
 
 
@@ -163,3 +164,32 @@ def test_weights_of_another_run_may_have_other_classifiers(cfg, tmp_path):
     mine, theirs = second.model.backbone.conv1.weight, trainer.model.backbone.conv1.weight
     assert (mine.asnumpy() == theirs.asnumpy()).all()
     second.close()
+
+
+def test_a_loss_that_is_not_finite_leaves_a_checkpoint_to_look_into(cfg, tmp_path):
+    cfg.merge_from_list(["TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    trainer = DefaultTrainer(cfg)
+    weight = trainer.model.heads.weight
+
+    class Spoil(HookBase):
+        def before_step(self):
+            if self.trainer.iter == 1:
+                ms.ops.assign(weight, ms.Tensor(np.full(weight.shape, np.nan, np.float32)))
+
+    trainer.register_hooks([Spoil()])
+    with pytest.raises(FloatingPointError, match="iteration 1 is not finite.*rate 0.0003"):
+        trainer.train()
+    found = read_checkpoint(tmp_path / "debug_0000001.ckpt").extra["non_finite"]
+    assert found["lr"] == pytest.approx(3e-4)
+    assert list(found["terms"]) == ["loss_cls"]
+    assert len(found["img_paths"]) == 10
+    resumed = DefaultTrainer(cfg)
+    resumed.resume_or_load()
+    assert resumed.start_iter == 0
+    resumed.close()
+
+
+def test_what_to_do_with_unreadable_images_is_one_of_two(cfg):
+    cfg.DATALOADER.ON_ERROR = "ignore"
+    with pytest.raises(ValueError, match=r"ON_ERROR is 'ignore'; it can be one of \('raise', 'sk"):
+        DefaultTrainer(cfg)

@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from fastreid.engine import TrainerBase, hooks
+from fastreid.engine import HookBase, TrainerBase, hooks
+from fastreid.engine.termination import Termination
 from fastreid.utils.checkpoint import PeriodicCheckpointer
 
 
@@ -49,11 +50,12 @@ def run(hooks_, *, max_iter=6, iters_per_epoch=2, start_iter=0, trainer=None):
     return trainer
 
 
-def checkpoints(notes, trainer, period=0, best=None):
+def checkpoints(notes, trainer, period=0, best=None, **options):
     return hooks.CheckpointHook(
         PeriodicCheckpointer(notes, period, best_metric=best),
         metric=lambda: notes.metric,
         extra=lambda: {"iteration": trainer.iter},
+        **options,
     )
 
 
@@ -144,6 +146,74 @@ def test_a_run_that_fails_is_neither_evaluated_nor_saved():
             trainer=trainer,
         )
     assert notes.log == ["model_iter_0000002:2"]
+
+
+def rolling(*iterations):
+    return [f"model_iter_{iteration:07d}:{iteration}" for iteration in iterations]
+
+
+def test_checkpoints_between_epochs_come_once_and_not_at_the_start():
+    notes, trainer = Notes(), Idle()
+    hook = checkpoints(notes, trainer, period_iters=3)
+    run([hook], trainer=trainer, start_iter=3, max_iter=16, iters_per_epoch=6)
+    assert notes.log == [*rolling(6, 9, 12, 15), "model_final:16"]
+
+
+def test_nothing_is_saved_between_epochs_before_its_last_step_was_checked():
+    class Unsound(Idle):
+        def finish(self):
+            if self.iter == 4:
+                raise FloatingPointError
+
+    notes, trainer = Notes(), Unsound()
+    hook = checkpoints(notes, trainer, period_iters=2)
+    with pytest.raises(FloatingPointError):
+        run([hook], trainer=trainer, iters_per_epoch=10, max_iter=9)
+    assert notes.log == rolling(2)
+
+
+class AskToEnd(HookBase):
+    """Stands for SIGTERM before an iteration."""
+
+    def __init__(self, termination, at):
+        self._termination, self._at = termination, at
+
+    def before_step(self):
+        if self.trainer.iter == self._at:
+            self._termination.requested = True
+
+
+@pytest.mark.parametrize(("at", "log"), [(3, rolling(2, 4)), (1, rolling(2)), (0, rolling(1))])
+def test_a_run_that_is_asked_to_end_saves_and_ends_before_the_next_iteration(at, log):
+    notes, trainer, termination = Notes(), Idle(), Termination()
+    hook = checkpoints(notes, trainer, termination=termination)
+    with pytest.raises(SystemExit) as ended:
+        run([hook, AskToEnd(termination, at)], trainer=trainer)
+    assert ended.value.code == 143
+    assert notes.log == log
+    assert not trainer.finished
+
+
+def test_an_evaluation_that_was_broken_off_is_done_by_the_resumed_run():
+    termination = Termination()
+    notes = Notes([0.5, 0.4])
+
+    def broken_off():
+        termination.requested = True
+        termination.obey()
+
+    trainer = Idle()
+    evaluation = hooks.EvalHook(2, broken_off, termination=termination)
+    with pytest.raises(SystemExit):
+        run([evaluation, checkpoints(notes, trainer)], trainer=trainer)
+    assert notes.log == rolling(2, 4)
+    assert (trainer.iter, trainer.evaluation_due) == (4, True)
+    resumed = Idle()
+    resumed.evaluation_due = True
+    hooks_ = [hooks.EvalHook(2, notes.evaluate), checkpoints(notes, resumed)]
+    run(hooks_, trainer=resumed, start_iter=4, max_iter=5)
+    assert notes.log[2:5] == ["evaluate", "model_best:4", *rolling(4)]
+    assert not resumed.evaluation_due
 
 
 def test_writers_write_every_period_at_epoch_ends_and_are_closed_after_an_error_too():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fastreid.engine import HookBase, SimpleTrainer, TrainerBase
+from fastreid.engine.non_finite import NonFiniteError
 from fastreid.engine.train_step import LossForward
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
@@ -144,6 +145,21 @@ def test_a_step_that_is_not_finite_is_reported_one_step_late():
     assert trainer.iter == 2
     assert log[-1] == "after_train2"
     assert all(np.isfinite(value).all() for value in values(model).values())
+
+
+def test_the_learning_rate_of_the_bad_step_is_told():
+    class Rate(HookBase):
+        def before_step(self):
+            self.trainer.storage.put_scalar("lr", 0.5 / (self.trainer.iter + 1))
+
+    batches = [batch_of(0), batch_of(7, broken=True), batch_of(2), batch_of(3)]
+    trainer = simple_trainer(randomize(ToyModel()), batches)
+    trainer.register_hooks([Rate()])
+    with pytest.raises(NonFiniteError, match="loss_power=nan, at the learning rate 0.25. The") as e:
+        trainer.train(0, 4, 100)
+    assert (e.value.iteration, e.value.learning_rate) == (1, 0.25)
+    assert e.value.img_paths == batches[1]["img_paths"].tolist()
+    assert set(e.value.terms) == {"loss_square", "loss_power"}
 
 
 def test_a_last_step_that_is_not_finite_is_reported_at_the_finish():

@@ -1,13 +1,17 @@
 import random
+import re
+import subprocess
 
 import mindspore as ms
 import numpy as np
 import pytest
 
 from fastreid import __version__
-from fastreid.utils.collect_env import collect_env_info
+from fastreid.utils import collect_env
+from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.collect_env import collect_env_info, collect_versions, git_state
 from fastreid.utils.comm import get_rank, get_world_size, is_main_process
-from fastreid.utils.env import seed_all_rng
+from fastreid.utils.env import GlobalRandomness, seed_all_rng
 
 
 def draws():
@@ -41,3 +45,46 @@ def test_the_environment_names_versions_and_variables(monkeypatch):
     assert rows["mindspore"].strip() == ms.__version__
     assert rows["FASTREID_DATASETS"].strip() == "somewhere"
     assert rows["CUDA_VISIBLE_DEVICES"].strip() == "<not set>"
+
+
+def test_the_states_of_global_generators_come_back_from_a_checkpoint(tmp_path):
+    model = ms.nn.Dense(2, 2)
+    seed_all_rng(5)
+    # An odd number of normal draws leaves one in store.
+    random.gauss(0, 1), np.random.randn()
+    Checkpointer(model, tmp_path, randomness=GlobalRandomness()).save("a")
+    state = ms.get_rng_state().asnumpy().copy()
+
+    def draw():
+        return random.gauss(0, 1), random.random(), np.random.randn(), np.random.rand()
+
+    expected = draw()
+    seed_all_rng(6)
+    Checkpointer(model, tmp_path, randomness=GlobalRandomness()).load(tmp_path / "a.ckpt")
+    assert draw() == expected
+    np.testing.assert_array_equal(ms.get_rng_state().asnumpy(), state)
+
+
+def test_the_state_of_the_source_is_told(tmp_path, monkeypatch):
+    run = subprocess.run
+    for words in ("init -q", "config user.email a@b.c", "config user.name a"):
+        run(["git", "-C", str(tmp_path), *words.split()], check=True)
+    monkeypatch.setattr(collect_env, "_source_folder", lambda: tmp_path)
+    assert git_state() == "<unknown>"
+    (tmp_path / "a").write_text("1")
+    run(["git", "-C", str(tmp_path), "add", "a"], check=True)
+    run(["git", "-C", str(tmp_path), "commit", "-qm", "x"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", git_state())
+    (tmp_path / "a").write_text("2")
+    assert re.fullmatch("[0-9a-f]{40}, 1 changed files", git_state())
+    monkeypatch.setenv("PATH", "")
+    assert git_state() == "<unknown>"
+    monkeypatch.setattr(collect_env, "_source_folder", lambda: tmp_path / "none")
+    assert git_state() == "<no repository>"
+
+
+def test_the_versions_that_numbers_depend_on_are_collected():
+    versions = collect_versions()
+    assert versions["mindspore"] == ms.__version__
+    assert versions["numpy"] == np.__version__
+    assert versions["fastreid"] == __version__

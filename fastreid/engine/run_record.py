@@ -1,0 +1,162 @@
+"""What a run was, kept in its checkpoints, and whether another one may go on from them."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import yaml
+
+from fastreid.config import CfgNode
+from fastreid.data import CommDataset
+from fastreid.utils.collect_env import collect_versions, command_line, git_state
+
+logger = logging.getLogger(__name__)
+
+# A position in the data means something only if these are the same.
+_ORDER_OF_DATA = (
+    "SEED",
+    "DATASETS.NAMES",
+    "DATASETS.COMBINEALL",
+    "DATALOADER.SAMPLER_TRAIN",
+    "DATALOADER.NUM_INSTANCE",
+    "DATALOADER.SET_WEIGHT",
+    "SOLVER.IMS_PER_BATCH",
+    "SOLVER.META.PERIOD",
+)
+# Weights and optimizer states fit only if these are the same.
+_SHAPES = (
+    "MODEL.META_ARCHITECTURE",
+    "MODEL.BACKBONE.NAME",
+    "MODEL.BACKBONE.DEPTH",
+    "MODEL.BACKBONE.NORM",
+    "MODEL.BACKBONE.WITH_IBN",
+    "MODEL.BACKBONE.WITH_SE",
+    "MODEL.BACKBONE.WITH_NL",
+    "MODEL.HEADS.NAME",
+    "MODEL.HEADS.NORM",
+    "MODEL.HEADS.EMBEDDING_DIM",
+    "MODEL.HEADS.WITH_BNNECK",
+    "MODEL.HEADS.POOL_LAYER",
+    "SOLVER.OPT",
+)
+# These change neither weights nor scores of a run, or are read before its first step only.
+_WITHOUT_CONSEQUENCE = (
+    "OUTPUT_DIR",
+    "CUDNN_BENCHMARK",
+    "MODEL.WEIGHTS",
+    "MODEL.BACKBONE.PRETRAIN",
+    "MODEL.BACKBONE.PRETRAIN_PATH",
+    "DATASETS.TESTS",
+    "DATALOADER.NUM_WORKERS",
+    "DATALOADER.ON_ERROR",
+    "SOLVER.LOG_PERIOD",
+    "SOLVER.CHECKPOINT_PERIOD",
+    "SOLVER.CHECKPOINT_PERIOD_ITERS",
+    "SOLVER.STOP_ITERS",
+    "TEST.EVAL_PERIOD",
+    "TEST.IMS_PER_BATCH",
+    "TEST.PLOTS",
+)
+_ADVICE = (
+    "Set it back, or start a new run from the checkpoint's weights with MODEL.WEIGHTS and another "
+    "OUTPUT_DIR."
+)
+
+
+def record_run(cfg: CfgNode, train_set: CommDataset) -> dict[str, Any]:
+    """Describe a run for its checkpoints.
+
+    Args:
+        cfg: the whole configuration.
+        train_set: what it learns from.
+
+    Returns:
+        config (YAML), data (number and check sum of the training items), versions, device, git
+        and command.
+    """
+    return {
+        "config": cfg.dump(),
+        "data": _describe_items(train_set.img_items),
+        "versions": collect_versions(),
+        "device": str(ms.get_context("device_target")),
+        "git": git_state(),
+        "command": command_line(),
+    }
+
+
+def check_resumable(record: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run that this one cannot continue; log what differs and matters.
+
+    Args:
+        record: `record_run` of this run.
+        before: that of the run to resume, out of its checkpoint.
+
+    Raises:
+        ValueError: naming every setting that must be as it was.
+    """
+    missing = [key for key in record if key not in before]
+    if missing:
+        raise ValueError(
+            f"The checkpoint to resume lacks {missing}: it holds weights, but not a training run. "
+            "Start from it with MODEL.WEIGHTS."
+        )
+    differences = _differences(before["config"], record["config"])
+    fatal = [key for key in differences if key in (*_ORDER_OF_DATA, *_SHAPES)]
+    if fatal:
+        told = "; ".join("{} {!r}, not {!r}".format(key, *differences[key]) for key in fatal)
+        raise ValueError(f"The run to resume had {told}. {_ADVICE}")
+    if before["data"] != record["data"]:
+        raise ValueError(
+            f"The run to resume learned from {before['data']['images']} training images; now there "
+            f"are {record['data']['images']}, or others than then, so that its place in them means "
+            f"nothing. {_ADVICE}"
+        )
+    changes = [
+        "{} {!r} -> {!r}".format(key, *values)
+        for key, values in differences.items()
+        if key not in _WITHOUT_CONSEQUENCE
+    ]
+    changes += _changed_surroundings(before, record)
+    if changes:
+        logger.warning(
+            "The run goes on otherwise than it began: %s. It will not end where an unbroken one "
+            "would",
+            "; ".join(changes),
+        )
+
+
+def _describe_items(items: Iterable[tuple]) -> dict[str, int]:
+    count, check_sum = 0, 0
+    for path, pid, camid in items:
+        count += 1
+        # The folder may have moved.
+        check_sum = zlib.crc32(f"{Path(path).name}\t{pid}\t{camid}\n".encode(), check_sum)
+    return {"images": count, "check_sum": check_sum}
+
+
+def _differences(before: str, now: str) -> dict[str, tuple[Any, Any]]:
+    """Key -> value then and now, for the keys that both configurations have."""
+    old, new = _flatten(yaml.safe_load(before)), _flatten(yaml.safe_load(now))
+    return {key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]}
+
+
+def _flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{above}{key}."))
+        else:
+            flat[f"{above}{key}"] = value
+    return flat
+
+
+def _changed_surroundings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    names = {**before["versions"], **now["versions"]}
+    pairs = {n: (before["versions"].get(n), now["versions"].get(n)) for n in names}
+    pairs["device"] = (before["device"], now["device"])
+    return [f"{name} {old} -> {new}" for name, (old, new) in pairs.items() if old != new]
