@@ -3,9 +3,11 @@ from .build import (
     build_image_loader,
     build_reid_test_loader,
     build_reid_train_loader,
+    load_dataset,
 )
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
+from .dataset_check import CheckResult, check_dataset
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
 from .transforms import build_transforms
@@ -14,6 +16,7 @@ from .workers import WorkerError, WorkerPool
 __all__ = [
     "BATCH_COLUMNS",
     "DATASET_REGISTRY",
+    "CheckResult",
     "CommDataset",
     "ImageDataset",
     "ImageError",
@@ -25,5 +28,7 @@ __all__ = [
     "build_reid_test_loader",
     "build_reid_train_loader",
     "build_transforms",
+    "check_dataset",
+    "load_dataset",
     "read_image",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from fastreid.config import CfgNode
 
 from .common import CommDataset
+from .dataset_check import check_train_set
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .diagnosis import check_test_set
 from .loader import ReidDataLoader
@@ -30,6 +31,7 @@ from .workers import WorkerPool
 logger = logging.getLogger(__name__)
 
 _LARGEST_SEED = 2**32 - 1
+_ON_ERROR = ("raise", "skip")
 _IDENTITY_SAMPLERS = {
     "NaiveIdentitySampler": NaiveIdentitySampler,
     "BalancedIdentitySampler": BalancedIdentitySampler,
@@ -66,6 +68,7 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
         batch_transform=build_batch_transform(cfg),
         seed=cfg.SEED,
         stream=0,
+        skip_unreadable=_skips_unreadable(cfg),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
     )
 
@@ -106,6 +109,7 @@ def build_domain_train_loaders(
             batch_transform=build_batch_transform(cfg),
             seed=cfg.SEED,
             stream=domain + 1,
+            skip_unreadable=_skips_unreadable(cfg),
             pool=pool,
         )
         for domain, sampler in enumerate(samplers)
@@ -129,7 +133,7 @@ def build_reid_test_loader(
     Raises:
         ValueError: the data set has no query or no gallery images, or no query has a match.
     """
-    data = _load(cfg, dataset_name, combineall=False)
+    data = load_dataset(cfg, dataset_name)
     check_test_set(dataset_name, data)
     data.show_test()
     return build_image_loader(cfg, [*data.query, *data.gallery], pool=pool), len(data.query)
@@ -161,7 +165,21 @@ def build_image_loader(
     )
 
 
-def _load(cfg: CfgNode, name: str, *, combineall: bool) -> ImageDataset:
+def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageDataset:
+    """Find a data set under $FASTREID_DATASETS.
+
+    Args:
+        cfg: DATASETS.
+        name: registered name.
+        combineall: train on query and gallery too.
+
+    Returns:
+        The data set; its lists are read when they are asked for.
+
+    Raises:
+        KeyError: no data set of that name is registered.
+        FileNotFoundError: its files are not there.
+    """
     root = os.environ.get("FASTREID_DATASETS", "datasets")
     options = {}
     if name == "CUHK03":
@@ -180,8 +198,9 @@ def _build_train_set(cfg: CfgNode) -> CommDataset:
         raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
     items = []
     for name in names:
-        data = _load(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
+        data = load_dataset(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
         data.show_train()
+        check_train_set(name, data, skips_unreadable=_skips_unreadable(cfg))
         items += data.train
     return CommDataset(items, domains=names)
 
@@ -236,6 +255,13 @@ def _warn_of_single_images(train_set: CommDataset, num_instances: int) -> None:
             len(images_of),
             num_instances,
         )
+
+
+def _skips_unreadable(cfg: CfgNode) -> bool:
+    value = cfg.DATALOADER.ON_ERROR
+    if value not in _ON_ERROR:
+        raise ValueError(f"DATALOADER.ON_ERROR is {value!r}; it can be one of {_ON_ERROR}.")
+    return value == "skip"
 
 
 def _check_seed(cfg: CfgNode) -> None:

@@ -82,7 +82,7 @@ def _absent_identities(query: Sequence[tuple], gallery: Sequence[tuple]) -> list
     left_out = sum(pid in absent for _, pid, _ in query)
     return [
         f"{len(absent)} of {len(wanted)} query identities are not in the gallery "
-        f"({_some(absent)}); their {left_out} queries are left out."
+        f"({list_some(absent)}); their {left_out} queries are left out."
     ]
 
 
@@ -90,7 +90,7 @@ def _cameras(query: Sequence[tuple], gallery: Sequence[tuple]) -> list[str]:
     cameras = {camid for _, _, camid in [*query, *gallery]}
     if len(cameras) == 1:
         return [
-            f"All images are from one camera ({_some(cameras)}), and gallery images of the "
+            f"All images are from one camera ({list_some(cameras)}), and gallery images of the "
             "query's identity from the query's camera do not count."
         ]
     present = {pid for _, pid, _ in gallery}
@@ -108,7 +108,9 @@ def _junk(query: Sequence[tuple], junk_pids: set[int]) -> list[str]:
     count = sum(pid in junk_pids for _, pid, _ in query)
     if not count:
         return []
-    return [f"{count} queries are of junk identities ({_some(junk_pids)}), which are no persons."]
+    return [
+        f"{count} queries are of junk identities ({list_some(junk_pids)}), which are no persons."
+    ]
 
 
 def _listed_twice(query: Sequence[tuple], gallery: Sequence[tuple]) -> list[str]:
@@ -119,12 +121,24 @@ def _listed_twice(query: Sequence[tuple], gallery: Sequence[tuple]) -> list[str]
     both = {path for path, _, _ in query} & {path for path, _, _ in gallery}
     return [
         f"{len(twice)} files are listed more than once, {len(both)} of them as query and as "
-        f"gallery ({_some(twice)})."
+        f"gallery ({list_some(twice)})."
     ]
 
 
 def _same_content(paths: Iterable[str]) -> list[str]:
-    """Copies under other names; size and tail sort out nearly all files without reading them."""
+    copies = [f"{path} is {original}" for path, original in files_with_the_same_content(paths)]
+    return [f"{len(copies)} files are copies of others ({list_some(copies)})."] if copies else []
+
+
+def files_with_the_same_content(paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Find copies under other names; size and tail sort out nearly all files without reading them.
+
+    Args:
+        paths: of files; what cannot be read is passed over.
+
+    Returns:
+        Each copy with the first file of its content.
+    """
     groups = defaultdict(list)
     for path in sorted(paths):
         key = _size_and_tail(Path(path))
@@ -137,8 +151,8 @@ def _same_content(paths: Iterable[str]) -> list[str]:
             for path in group:
                 original = first_with.setdefault(Path(path).read_bytes(), path)
                 if original != path:
-                    copies.append(f"{path} is {original}")
-    return [f"{len(copies)} files are copies of others ({_some(copies)})."] if copies else []
+                    copies.append((path, original))
+    return copies
 
 
 def _size_and_tail(path: Path) -> tuple[int, int] | None:
@@ -153,7 +167,12 @@ def _size_and_tail(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _some(names: Iterable) -> str:
+def list_some(names: Iterable) -> str:
+    """List the first few names, sorted.
+
+    Args:
+        names: any number of them.
+    """
     ordered = sorted(names)
     shown = ", ".join(str(name) for name in ordered[:_LISTED])
     return shown if len(ordered) <= _LISTED else f"{shown}, ..."

@@ -8,12 +8,15 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from .common import BATCH_COLUMNS, CommDataset
+from .data_utils import ImageError
 from .preparation import ImageTransform, prepare_images
+from .substitutes import Substitutes
 from .transforms import RandomPatch
 from .workers import Caught, WorkerPool
 
@@ -55,6 +58,7 @@ class BatchFeed:
         sampler: gives indices; with a length, the last batch may be smaller.
         spec: how batches are made.
         pool: prepares the images.
+        substitutes: for images that cannot be read; None: such an image is an error.
         start: number of the first batch; the sampler's indices before it are passed over.
     """
 
@@ -65,8 +69,11 @@ class BatchFeed:
         spec: BatchSpec,
         pool: WorkerPool,
         *,
+        substitutes: Substitutes | None = None,
         start: int = 0,
     ) -> None:
+        self._substitutes = substitutes
+        self._prepare = partial(prepare_images, keep_errors=substitutes is not None)
         self._dataset = dataset
         self._sampler = sampler
         self._spec = spec
@@ -126,18 +133,20 @@ class BatchFeed:
     def _order(self, number: int, indices: np.ndarray) -> _Pending:
         """Hand a batch to the workers, in parts."""
         spec = self._spec
-        first_place = number * spec.batch_size
-        rows = [
-            (self._dataset.paths[index], (spec.seed, spec.stream, first_place + row, _FOR_IMAGE))
-            for row, index in enumerate(indices.tolist())
-        ]
+        rows = [self._job(index, number, row) for row, index in enumerate(indices.tolist())]
         share = -(-len(rows) // max(self._pool.num_workers, 1))
         size = min(max(share, _IMAGES_PER_JOB[0]), _IMAGES_PER_JOB[1])
         parts = [
-            self._pool.submit(prepare_images, spec.transforms, rows[begin : begin + size])
+            self._pool.submit(self._prepare, spec.transforms, rows[begin : begin + size])
             for begin in range(0, len(rows), size)
         ]
         return _Pending(number, indices, parts)
+
+    def _job(self, index: int, number: int, row: int) -> tuple[str, tuple[int, ...]]:
+        """Path and random key of an image for a row of a batch."""
+        spec = self._spec
+        place = number * spec.batch_size + row
+        return self._dataset.paths[index], (spec.seed, spec.stream, place, _FOR_IMAGE)
 
     def _is_ready(self, pending: _Pending) -> bool:
         """Wait for a batch; False: the feed was stopped first."""
@@ -148,6 +157,9 @@ class BatchFeed:
 
     def _assemble(self, pending: _Pending) -> tuple[np.ndarray, ...]:
         arrays = list(itertools.chain.from_iterable(part.result() for part in pending.parts))
+        indices = pending.indices
+        if self._substitutes is not None:
+            indices, arrays = self._readable(pending, arrays)
         dtype = np.result_type(*{array.dtype for array in arrays})
         images = np.empty((len(arrays), *arrays[0].shape), dtype=dtype)
         for target, array in zip(images, arrays):
@@ -155,10 +167,36 @@ class BatchFeed:
         if self._spec.batch_transform is not None:
             key = (self._spec.seed, self._spec.stream, pending.number, _FOR_BATCH)
             images = self._spec.batch_transform(images, np.random.default_rng(key))
-        dataset, indices = self._dataset, pending.indices
+        dataset = self._dataset
         labels = (dataset.targets, dataset.camids, dataset.domainids)
         paths = np.array([dataset.paths[index] for index in indices.tolist()])
         return (images, *(column[indices] for column in labels), paths)
+
+    def _readable(
+        self, pending: _Pending, arrays: list[np.ndarray | ImageError]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Replace what cannot be read: indices and images of the batch."""
+        chosen = [
+            (index, array)
+            if isinstance(array, np.ndarray)
+            else self._substitute(index, array, pending.number, row)
+            for row, (index, array) in enumerate(zip(pending.indices.tolist(), arrays))
+        ]
+        return np.array([index for index, _ in chosen]), [array for _, array in chosen]
+
+    def _substitute(
+        self, index: int, error: ImageError, number: int, row: int
+    ) -> tuple[int, np.ndarray]:
+        self._substitutes.note(index, error)
+        for other in self._substitutes.of(index):
+            job = self._pool.submit(
+                self._prepare, self._spec.transforms, [self._job(other, number, row)]
+            )
+            (array,) = job.result()
+            if isinstance(array, np.ndarray):
+                return other, array
+            self._substitutes.note(other, array)
+        raise ImageError(f"{error} No other image of its identity can be read.")
 
 
 def _through_mindspore(rows) -> Iterator[tuple[np.ndarray, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 from .common import BATCH_COLUMNS, CommDataset
 from .feed import BatchFeed, BatchSpec
 from .preparation import ImageTransform
+from .substitutes import Substitutes
 from .transforms import RandomPatch
 from .workers import WorkerPool
 
@@ -31,6 +32,7 @@ class ReidDataLoader:
         batch_transform: called with (N, 3, H, W) uint8 or float32 and a generator, or None.
         seed: of the augmentation, at least 0.
         stream: number of this loader among those of a run, so that no two augment alike.
+        skip_unreadable: an image that cannot be read is replaced by the next of its identity.
         pool: the worker processes; loaders may share one, the last to close closes it.
     """
 
@@ -45,12 +47,14 @@ class ReidDataLoader:
         batch_transform: RandomPatch | None = None,
         seed: int = 0,
         stream: int = 0,
+        skip_unreadable: bool = False,
     ) -> None:
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
         self.pool = pool
         self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream)
+        self._substitutes = Substitutes(dataset) if skip_unreadable else None
         self._is_endless = not hasattr(sampler, "__len__")
         self._position = 0
         self._feed: BatchFeed | None = None
@@ -97,7 +101,14 @@ class ReidDataLoader:
         self._stop()
         if not self._is_endless:
             self._position = 0
-        feed = BatchFeed(self.dataset, self.sampler, self._spec, self.pool, start=self._position)
+        feed = BatchFeed(
+            self.dataset,
+            self.sampler,
+            self._spec,
+            self.pool,
+            substitutes=self._substitutes,
+            start=self._position,
+        )
         self._feed = feed
         # MindSpore must not wait for a batch while Python goes down.
         atexit.register(feed.stop)
@@ -129,6 +140,8 @@ class ReidDataLoader:
             self._is_closed = True
             self._stop()
             self.pool.detach()
+            if self._substitutes is not None:
+                self._substitutes.close()
 
     def __enter__(self) -> ReidDataLoader:
         return self

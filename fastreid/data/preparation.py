@@ -13,14 +13,18 @@ ImageTransform = Callable[[Image.Image, np.random.Generator], np.ndarray]
 
 
 def prepare_images(
-    transforms: ImageTransform, rows: Sequence[tuple[str, tuple[int, ...]]]
-) -> list[np.ndarray]:
+    transforms: ImageTransform,
+    rows: Sequence[tuple[str, tuple[int, ...]]],
+    *,
+    keep_errors: bool = False,
+) -> list[np.ndarray | ImageError]:
     """Read and transform images, each with randomness of its own.
 
     Args:
         transforms: called with an RGB image and a generator; gives (3, H, W) uint8 or float32,
             0 to 255.
         rows: path and random key of each image; equal keys give equal augmentation.
+        keep_errors: give the error of an image that cannot be read in its place.
 
     Returns:
         (3, H, W) arrays: uint8 where all values are whole numbers, a quarter of the bytes to
@@ -29,11 +33,22 @@ def prepare_images(
     Raises:
         ImageError: an image cannot be read or transformed; the message names the file.
     """
-    return [_pack(_prepare(transforms, path, key)) for path, key in rows]
+    prepared = []
+    for path, key in rows:
+        try:
+            image = read_image(path)
+        except ImageError as error:
+            if not keep_errors:
+                raise
+            prepared.append(error)
+        else:
+            prepared.append(_pack(_transform(transforms, image, path, key)))
+    return prepared
 
 
-def _prepare(transforms: ImageTransform, path: str, key: tuple[int, ...]) -> np.ndarray:
-    image = read_image(path)
+def _transform(
+    transforms: ImageTransform, image: Image.Image, path: str, key: tuple[int, ...]
+) -> np.ndarray:
     try:
         return transforms(image, np.random.default_rng(key))
     except Exception as error:

@@ -25,6 +25,7 @@ from types import ModuleType, TracebackType
 from typing import Any, NamedTuple
 
 from .data_utils import ImageError
+from .stalls import StallWatch
 
 # How often the pool looks at its workers when no pipe has anything to say.
 _POLL_SECONDS = 1.0
@@ -240,7 +241,7 @@ class WorkerPool:
         """Move jobs to idle workers and results to their futures, until closed or broken."""
         idle = list(self._workers)
         busy: dict[Connection, tuple[_Worker, Future]] = {}
-        failure = None
+        failure, watch = None, StallWatch()
         while failure is None and self._open:
             self._hand_out(idle, busy)
             pipes = [worker.connection for worker in self._workers]
@@ -249,7 +250,8 @@ class WorkerPool:
                     self._wake_reader.recv_bytes()
                 elif not self._collect(ready, idle, busy):
                     failure = self._death(ready)
-            failure = failure or self._death()
+            running = {worker.process.pid: future for worker, future in busy.values()}
+            failure = failure or self._death() or watch.look(running)
         self._end(failure, [future for _, future in busy.values()])
 
     def _hand_out(self, idle: list[_Worker], busy: dict) -> None:

@@ -2,6 +2,7 @@ import itertools
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -194,6 +195,71 @@ def test_batches_before_a_bad_image_are_still_handed_out(items, loaders):
     case.assert_same_batches(case.take(batches, 2), expected[:2])
     with pytest.raises(ImageError, match="does not exist"):
         next(batches)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_unreadable_image_may_be_skipped_for_the_next_of_its_identity(
+    items, loaders, num_workers, caplog
+):
+    expected = case.take(loaders(), 8)
+    # Two of the three images of identity 1: what is left stands for both.
+    for path, _, _ in items[3:5]:
+        Path(path).write_bytes(b"no image")
+    loader = loaders(num_workers, skip_unreadable=True)
+    got = case.take(loader, 8)
+    stand_in = {items[3][0]: items[5][0], items[4][0]: items[5][0]}
+    for ours, theirs in zip(got, expected):
+        wanted = [stand_in.get(path, path) for path in theirs["img_paths"].tolist()]
+        assert ours["img_paths"].tolist() == wanted
+        np.testing.assert_array_equal(ours["targets"], theirs["targets"])
+        camera_of = {path: int(camid.split("_")[1]) for path, _, camid in items}
+        assert ours["camids"].tolist() == [camera_of[path] for path in wanted]
+        kept = [row for row, path in enumerate(theirs["img_paths"]) if path not in stand_in]
+        np.testing.assert_array_equal(ours["images"][kept], theirs["images"][kept])
+    assert sum(path in stand_in for batch in expected for path in batch["img_paths"]) > 1
+    again = loaders(1, skip_unreadable=True)
+    case.assert_same_batches(case.take(again, 8), got)
+    loader.close()
+    assert caplog.text.count(f"{items[3][0]} cannot be read") == 2
+    assert "files skipped so far: 2" in caplog.text
+    assert "2 unreadable image files were replaced," in caplog.text
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_identity_without_a_readable_image_ends_the_run(items, loaders, num_workers):
+    for path, _, _ in items[3:6]:
+        Path(path).unlink()
+    with pytest.raises(ImageError, match=r"1_\d.png does not exist. No other image of its"):
+        case.take(loaders(num_workers, skip_unreadable=True), 30)
+
+
+def test_a_transform_that_fails_is_not_skipped(loaders):
+    with pytest.raises(ImageError, match="cannot be augmented"):
+        next(iter(loaders(1, transforms=case.Broken(), skip_unreadable=True)))
+
+
+def test_a_stopped_worker_is_named_within_ten_seconds_and_may_go_on(loaders, caplog):
+    expected = case.take(loaders(), 40)
+    loader = loaders(2)
+    batches = iter(loader)
+    got = [next(batches)]
+    os.kill(loader.pool.pids[0], signal.SIGSTOP)
+    started = time.monotonic()
+    named = []
+
+    def release():
+        while not named and time.monotonic() - started < 10:
+            time.sleep(0.05)
+            if f"Data worker {loader.pool.pids[0]} is stopped" in caplog.text:
+                named.append(time.monotonic() - started)
+        os.kill(loader.pool.pids[0], signal.SIGCONT)
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    got += case.take(batches, 39)
+    thread.join()
+    assert named
+    case.assert_same_batches(got, expected)
 
 
 def test_a_worker_that_dies_is_an_error_within_seconds(loaders):

@@ -35,8 +35,8 @@ class ImageDataset:
     Training items are (img_path, "<dataset>_<int>", "<dataset>_<int>"): path, identity, camera.
     Query and gallery items are (img_path, int, int). Cameras count from 0.
 
-    Subclasses set ``dataset_name``, and ``_junk_pids``, the test identities that are no persons
-    to learn.
+    Subclasses set ``dataset_name``, ``_junk_pids``, the test identities that are no persons to
+    learn, and ``trains_on_test_identities``, where the published split does.
 
     Args:
         train: items, or a function that reads them.
@@ -48,6 +48,7 @@ class ImageDataset:
     """
 
     dataset_name = "Unknown"
+    trains_on_test_identities = False
     _junk_pids: Sequence[int] = ()
 
     def __init__(
@@ -110,6 +111,19 @@ class ImageDataset:
         """
         return len({item[1] for item in data}), len({item[2] for item in data})
 
+    def count_differences(self) -> list[str]:
+        """Say where the counts are not the published ones, a sentence for each split."""
+        found = [self._difference_from_published(split) for split in self._sources]
+        return [difference for difference in found if difference]
+
+    def identities_in_both(self) -> set | None:
+        """Give the identities of training that query or gallery have too.
+
+        Returns:
+            Their names; None if the two are not numbered together, so that nobody can tell.
+        """
+        return None
+
     def show_train(self) -> None:
         """Log the table of the training set."""
         self._show({"train": self.train})
@@ -134,17 +148,20 @@ class ImageDataset:
         ]
 
     def _compare_with_published(self, split: str) -> None:
-        items = self._loaded[split]
+        difference = self._difference_from_published(split)
+        if difference:
+            logger.warning("%s %s", self.dataset_name, difference)
+
+    def _difference_from_published(self, split: str) -> str:
+        items = self._load(split)
         found = Counts(self.parse_data(items)[0], len(items))
         published = self._published.get(split, found)
-        if found != published and found.images >= _LIKE_THE_REAL_SET * published.images:
-            logger.warning(
-                "%s %s: %d identities and %d images; the published set has %d and %d.",
-                self.dataset_name,
-                split,
-                *found,
-                *published,
-            )
+        if found == published or found.images < _LIKE_THE_REAL_SET * published.images:
+            return ""
+        return (
+            f"{split}: {found.ids} identities and {found.images} images; the published set has "
+            f"{published.ids} and {published.images}."
+        )
 
     def _show(self, splits: Mapping[str, Sequence[Item]]) -> None:
         rows = []

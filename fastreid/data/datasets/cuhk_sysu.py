@@ -24,6 +24,7 @@ class cuhkSYSU(FolderDataset):  # noqa: N801 - the name in the field's configs
     """
 
     dataset_name = "cuhkSYSU"
+    trains_on_test_identities = True
     splits = {
         "train": "cuhk_sysu/cropped_images",
         "query": "cuhksysu4reid/query",

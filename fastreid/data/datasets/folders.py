@@ -53,6 +53,13 @@ class FolderDataset(ImageDataset):
         ]
         return [item for item in items if item is not None]
 
+    def identities_in_both(self) -> set:
+        """Give the identities of training that query or gallery have too."""
+        prefix = len(f"{self.dataset_name}_")
+        trained = {int(pid[prefix:]) for _, pid, _ in self._load("train")}
+        tested = {pid for _, pid, _ in [*self.query, *self.gallery]}
+        return (trained & tested) - set(self.junk_pids)
+
     def _as_item(self, path: Path, split: str) -> Item | None:
         match = self.file_name.match(path.name)
         if match is None:

@@ -93,6 +93,11 @@ class ImageList(ImageDataset):
             if row.split == "train"
         ]
 
+    def identities_in_both(self) -> set:
+        """Give the identities of training that query or gallery have too, as they are written."""
+        trained = {row.pid for row in self._rows if row.split == "train"}
+        return trained & {row.pid for row in self._rows if row.split != "train"}
+
     def _test_items(self, split: str) -> list[Item]:
         tested = [row for row in self._rows if row.split != "train"]
         pids, camids = (
