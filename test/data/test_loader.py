@@ -2,7 +2,6 @@ import itertools
 import os
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -236,30 +235,6 @@ def test_an_identity_without_a_readable_image_ends_the_run(items, loaders, num_w
 def test_a_transform_that_fails_is_not_skipped(loaders):
     with pytest.raises(ImageError, match="cannot be augmented"):
         next(iter(loaders(1, transforms=case.Broken(), skip_unreadable=True)))
-
-
-def test_a_stopped_worker_is_named_within_ten_seconds_and_may_go_on(loaders, caplog):
-    expected = case.take(loaders(), 40)
-    loader = loaders(2)
-    batches = iter(loader)
-    got = [next(batches)]
-    os.kill(loader.pool.pids[0], signal.SIGSTOP)
-    started = time.monotonic()
-    named = []
-
-    def release():
-        while not named and time.monotonic() - started < 10:
-            time.sleep(0.05)
-            if f"Data worker {loader.pool.pids[0]} is stopped" in caplog.text:
-                named.append(time.monotonic() - started)
-        os.kill(loader.pool.pids[0], signal.SIGCONT)
-
-    thread = threading.Thread(target=release)
-    thread.start()
-    got += case.take(batches, 39)
-    thread.join()
-    assert named
-    case.assert_same_batches(got, expected)
 
 
 def test_a_worker_that_dies_is_an_error_within_seconds(loaders):
