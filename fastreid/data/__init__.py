@@ -8,6 +8,7 @@ from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
+from .shares import held_out_domain
 from .transforms import build_transforms
 from .workers import WorkerError, WorkerPool
 
@@ -25,5 +26,6 @@ __all__ = [
     "build_reid_test_loader",
     "build_reid_train_loader",
     "build_transforms",
+    "held_out_domain",
     "read_image",
 ]
