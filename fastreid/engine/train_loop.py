@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from mindspore import Tensor, nn
 
+from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import EventStorage, get_event_storage
 
 from .loss_scale import LossScale
@@ -249,10 +250,11 @@ class SimpleTrainer(TrainerBase):
         if record is None or all(bool(flag.asnumpy()) for flag in record.sound):
             return
         terms = ", ".join(f"{name}={value:.6g}" for name, value in record.terms().items())
+        rank = f" (rank {get_rank()}'s part)" if get_world_size() > 1 else ""
         raise FloatingPointError(
             f"A loss or gradient of the {record.kind} step at iteration {record.iteration} is not "
             f"finite: {terms}. The update was skipped. Try a lower SOLVER.BASE_LR or a longer "
-            f"warm-up. The batch: {', '.join(map(str, record.img_paths))}"
+            f"warm-up. The batch{rank}: {', '.join(map(str, record.img_paths))}"
         )
 
 

@@ -161,6 +161,12 @@ def get_norm(norm: str, out_channels: int) -> nn.Cell:
     return NORMS[norm](out_channels)
 
 
+def running_statistics(model: nn.Cell) -> list[Parameter]:
+    """Find the running means and variances, (C,) each, of every `BatchNorm` of `model`."""
+    norms = [cell for _, cell in model.cells_and_names() if isinstance(cell, BatchNorm)]
+    return [each for norm in norms for each in (norm.moving_mean, norm.moving_variance)]
+
+
 @contextmanager
 def held_statistics(model: nn.Cell) -> Iterator[None]:
     """Switch every `BatchNorm` of `model` to *hold* for the block, whatever ends it."""
