@@ -79,6 +79,11 @@ class RankOutput:
             return "\n".join(text.splitlines()[-_LAST_LINES:])
         return text[place + 1 :]
 
+    def lasting_path(self) -> Path | None:
+        """Tell where the output stays when the supervisor ends; None: nowhere."""
+        self._follow()
+        return None if self.path == self._first else self.path
+
     def _follow(self) -> None:
         note = _note_of(self._first)
         if self.path == self._first and note.is_file():

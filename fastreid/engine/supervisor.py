@@ -25,11 +25,10 @@ from .machines import Machines
 from .rank_output import RankOutput
 
 _POLL_SECONDS = 0.1
-# From the polite signal to SIGKILL: after a failure, and when the user ends the job, where a rank
-# may still have a checkpoint to write.
+# From the polite signal to SIGKILL: after a failure, and when a signal ends the job; SIGTERM comes
+# from whoever runs the machine, and a rank may have a checkpoint to write.
 _FAILURE_GRACE_SECONDS = 3.0
-_USER_GRACE_SECONDS = 15.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GRACE_SECONDS = {signal.SIGINT: 5.0, signal.SIGTERM: 15.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):
@@ -80,7 +79,7 @@ def supervise(job: Job) -> int:
                 _report(ending, children)
                 # A signal from the user is passed on: a rank may want to save its work.
                 polite = signals[0] if signals else signal.SIGTERM
-                grace = _USER_GRACE_SECONDS if signals else _FAILURE_GRACE_SECONDS
+                grace = _GRACE_SECONDS[polite] if signals else _FAILURE_GRACE_SECONDS
                 end(children, polite, grace if ending.code else 0.0, signals)
                 _relay(children)
             finally:
@@ -129,7 +128,7 @@ def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int])
         if signals:
             name = signal.Signals(signals[0]).name
             machines.fail(f"it was ended by {name}")
-            return Ending(128 + signals[0], f"{name}: ending all processes of the job.")
+            return Ending(128 + signals[0], f"it was sent {name}")
         # Ranks first: one that fails may take the scheduler with it.
         failed = [child for child in [*ranks, *children] if child.process.poll()]
         if all(child.process.returncode == 0 for child in ranks):
@@ -182,7 +181,7 @@ def _noted_signals() -> Iterator[list[int]]:
     noted: list[int] = []
     before = {
         number: signal.signal(number, lambda received, _: noted.append(received))
-        for number in _SIGNALS
+        for number in _GRACE_SECONDS
     }
     try:
         yield noted
@@ -223,6 +222,7 @@ def _report(ending: Ending, children: Sequence[Child]) -> None:
     culprit = ending.culprit
     if culprit is not None and culprit.name != "rank 0":
         sys.stderr.write(f"{culprit.output.last_words()}\n")
-    where = f" Its output: {culprit.output.path}" if culprit is not None else ""
-    sys.stderr.write(f"The job ends: {ending.message}.{where}\n")
+    where = culprit.output.lasting_path() if culprit is not None else None
+    pointer = f" Its output: {where}" if where else ""
+    sys.stderr.write(f"The job ends: {ending.message}.{pointer}\n")
     sys.stderr.flush()

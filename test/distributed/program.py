@@ -1,4 +1,7 @@
-"""What each of two processes does, started by `launch`; its results go into a file."""
+"""What each of two processes does, started by `launch`; its results go into a file.
+
+`python -m test.distributed.program FOLDER [MACHINE URL]`: on one machine, or as one of two.
+"""
 
 import json
 import sys
@@ -79,4 +82,9 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    launch(main, case.WORLD_SIZE, args=(Path(sys.argv[1]),))
+    output, *machine = sys.argv[1:]
+    if machine:
+        where = {"num_machines": 2, "machine_rank": int(machine[0]), "dist_url": machine[1]}
+        launch(main, 1, args=(Path(output),), **where)
+    else:
+        launch(main, case.WORLD_SIZE, args=(Path(output),))

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fastreid.data.shares import Place
+from fastreid.engine.job import make_job
 from fastreid.engine.train_step import GradientStep, InnerUpdate, SummedUpdate
 from fastreid.layers import held_statistics
 from fastreid.modeling import meta_parameters
@@ -26,27 +27,37 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """What the two processes of `program` left behind."""
-    folder = tmp_path_factory.mktemp("two")
+def write_images(folder):
+    """Three images of each of nine people, told apart by brightness, within noise."""
     rng = np.random.default_rng(0)
     for pid in range(9):
         for camid in range(3):
             pixels = rng.integers(0, 256, (40, 20, 3)) // 3 + 15 * pid
             Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{pid}_{camid}.png")
-    done = subprocess.run(
-        [sys.executable, "-m", "test.distributed.program", str(folder)],
+
+
+def start(folder, *machine):
+    """Start the command of one machine."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "test.distributed.program", str(folder), *machine],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
-        check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Rank 0 of 2" in done.stdout
-    assert "Rank 1 of 2" not in done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the two processes of `program` left behind."""
+    folder = tmp_path_factory.mktemp("two")
+    write_images(folder)
+    command = start(folder)
+    printed, _ = command.communicate(timeout=300)
+    assert command.returncode == 0, printed
+    assert "Rank 0 of 2" in printed
+    assert "Rank 1 of 2" not in printed
     return folder
 
 
@@ -200,3 +211,20 @@ def test_every_rank_keeps_a_log(folder):
         text = (folder / "log" / f"rank_{rank}.txt").read_text(encoding="utf-8")
         assert f"Rank {rank} of 2" in text
     assert not (folder / "log.txt").exists()
+
+
+def test_two_machines_do_what_one_does(folder, results, tmp_path):
+    write_images(tmp_path)
+    url = make_job(1, 1, 0, "auto")
+    commands = [start(tmp_path, str(m), f"tcp://{url.host}:{url.port}") for m in (0, 1)]
+    printed = [command.communicate(timeout=300)[0] for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], printed
+    assert "Rank 0 of 2" in printed[0]
+    assert printed[1] == ""
+    for rank, wanted in enumerate(results):
+        found = json.loads((tmp_path / f"results_{rank}.json").read_text("utf-8"))
+        # The device is the first of the rank's own machine.
+        assert found.pop("numbers") == [rank, rank, 0, 2]
+        assert found == {key: value for key, value in wanted.items() if key != "numbers"}
+        weights = arrays(tmp_path / f"weights_{rank}.npz")
+        assert case.bits(weights) == case.bits(arrays(folder / f"weights_{rank}.npz"))

@@ -43,7 +43,7 @@ def test_output_is_read_once_and_followed_to_its_new_place(tmp_path):
         read += output.new()
     read += output.new()
     assert read == "before\nafter\nan error\n"
-    assert output.path == final
+    assert output.path == output.lasting_path() == final
     assert final.read_text(encoding="utf-8") == "of an earlier run\n" + read
     assert output.last_words() == read.rstrip()
 
@@ -53,5 +53,6 @@ def test_last_words_are_the_last_traceback_else_the_last_lines(tmp_path):
     trace = "Traceback (most recent call last):\n  File x\nValueError: no"
     path.write_text(f"start\nTraceback (most recent call last):\nfirst\n{trace}\n", "utf-8")
     assert RankOutput(path).last_words() == trace
+    assert RankOutput(path).lasting_path() is None
     path.write_text("\n".join(map(str, range(1000))), encoding="utf-8")
     assert RankOutput(path).last_words().splitlines() == [str(n) for n in range(940, 1000)]
