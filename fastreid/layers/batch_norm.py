@@ -156,6 +156,11 @@ def get_norm(norm: str, out_channels: int) -> nn.Cell:
     Raises:
         ValueError: for an unknown name.
     """
+    if norm == "syncBN":
+        raise ValueError(
+            "NORM 'syncBN', statistics over all devices, is not built; use 'BN', whose statistics "
+            "are each device's own, and as many images per device as fit."
+        )
     if norm not in NORMS:
         raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")
     return NORMS[norm](out_channels)
