@@ -244,6 +244,10 @@ def _solver() -> CN:
     # (new) ACL: iterations from one meta step to the next (0: none), basic steps in the first
     # iteration, and the factor on the inner rate of the adaptors' parameters.
     solver.META = CN({"PERIOD": 3, "FIRST_BASIC_STEPS": 10, "ADAPTOR_LR_FACTOR": 0.5})
+    # (new) ACL on several devices: what each gets of a meta-train batch. "contiguous": its part of
+    # the domains' batches one after the other, as the original scatters them, so that a device may
+    # see one domain only; "mixed": an equal share of every domain.
+    solver.META_SHARD = "contiguous"
     return solver
 
 
@@ -251,7 +255,7 @@ def _test() -> CN:
     test = CN()
     # Epochs between evaluations; 0: only at the end.
     test.EVAL_PERIOD = 20
-    # Images per batch over all devices.
+    # Images per forward pass of one device.
     test.IMS_PER_BATCH = 64
     # "cosine" or "euclidean" (squared).
     test.METRIC = "cosine"

@@ -10,6 +10,7 @@ from .data_utils import ImageError, read_image
 from .dataset_check import CheckResult, check_dataset
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
+from .shares import held_out_domain
 from .transforms import build_transforms
 from .workers import WorkerError, WorkerPool
 
@@ -29,6 +30,7 @@ __all__ = [
     "build_reid_train_loader",
     "build_transforms",
     "check_dataset",
+    "held_out_domain",
     "load_dataset",
     "read_image",
 ]

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, is_acl
+from fastreid.utils import comm
 
 from .common import CommDataset
 from .dataset_check import check_train_set
@@ -24,6 +25,15 @@ from .samplers import (
     SetReWeightSampler,
     SubsetSampler,
     TrainingSampler,
+)
+from .shares import (
+    META_SHARDS,
+    Place,
+    RowsOf,
+    check_shares,
+    contiguous_share,
+    held_out_domain,
+    meta_share,
 )
 from .transforms import build_batch_transform, build_transforms
 from .workers import WorkerPool
@@ -52,18 +62,21 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
         pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
 
     Returns:
-        Loader of batches of IMS_PER_BATCH images; its ``dataset`` has the class counts, and its
-        ``pool`` may serve further loaders.
+        Loader of batches of IMS_PER_BATCH images, or of this process's part of them; its
+        ``dataset`` has the class counts, and its ``pool`` may serve further loaders.
 
     Raises:
         ValueError: a setting that does not fit the data; the message names the key.
     """
     _check_seed(cfg)
     train_set = _build_train_set(cfg)
+    sampler = _build_sampler(cfg, train_set)
+    _check_shares(cfg)
     return ReidDataLoader(
         train_set,
-        _build_sampler(cfg, train_set),
+        sampler,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        rows_of=contiguous_share(cfg.SOLVER.IMS_PER_BATCH, _place()),
         transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
         batch_transform=build_batch_transform(cfg),
         seed=cfg.SEED,
@@ -78,7 +91,8 @@ def build_domain_train_loaders(
 ) -> list[ReidDataLoader]:
     """Build an endless loader for each source domain, as the meta steps need them.
 
-    Each draws IMS_PER_BATCH // 2 images by a NaiveIdentitySampler. The original seeds every
+    Each draws IMS_PER_BATCH // 2 images by a NaiveIdentitySampler; of several processes, each takes
+    the part of SOLVER.META_SHARD. The original seeds every
     sampler anew at random; here domain d's seed is the first word of NumPy's
     ``SeedSequence([SEED, d + 1])``, and its augmentation is stream d + 1.
 
@@ -109,6 +123,7 @@ def build_domain_train_loaders(
             batch_transform=build_batch_transform(cfg),
             seed=cfg.SEED,
             stream=domain + 1,
+            rows_of=_meta_rows(cfg, domain, len(samplers)),
             skip_unreadable=_skips_unreadable(cfg),
             pool=pool,
         )
@@ -128,7 +143,7 @@ def build_reid_test_loader(
 
     Returns:
         Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller, and the number of
-        queries.
+        queries. Of several processes, each takes whole batches in turn.
 
     Raises:
         ValueError: the data set has no query or no gallery images, or no query has a match.
@@ -136,7 +151,8 @@ def build_reid_test_loader(
     data = load_dataset(cfg, dataset_name)
     check_test_set(dataset_name, data)
     data.show_test()
-    return build_image_loader(cfg, [*data.query, *data.gallery], pool=pool), len(data.query)
+    items = [*data.query, *data.gallery]
+    return _build_ordered_loader(cfg, items, pool=pool, place=_place()), len(data.query)
 
 
 def build_image_loader(
@@ -155,13 +171,52 @@ def build_image_loader(
     Raises:
         ValueError: TEST.IMS_PER_BATCH is below 1.
     """
+    return _build_ordered_loader(cfg, items, pool=pool, place=Place())
+
+
+def _build_ordered_loader(
+    cfg: CfgNode, items: Sequence[tuple], *, pool: WorkerPool | None, place: Place
+) -> ReidDataLoader:
     test_set = CommDataset(items, relabel=False)
+    batch_size = _positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH)
     return ReidDataLoader(
         test_set,
-        InferenceSampler(len(test_set)),
-        batch_size=_positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH),
+        InferenceSampler(len(test_set), batch_size=batch_size, **place._asdict()),
+        batch_size=batch_size,
         transforms=build_transforms(cfg, is_train=False, dtype=np.uint8),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
+    )
+
+
+def _place() -> Place:
+    return Place(comm.get_rank(), comm.get_world_size())
+
+
+def _check_shares(cfg: CfgNode) -> None:
+    if cfg.SOLVER.META_SHARD not in META_SHARDS:
+        raise ValueError(
+            f"SOLVER.META_SHARD is {cfg.SOLVER.META_SHARD!r}; it must be one of {META_SHARDS}."
+        )
+    by_identity = cfg.DATALOADER.SAMPLER_TRAIN in _IDENTITY_SAMPLERS
+    check_shares(
+        cfg.SOLVER.IMS_PER_BATCH,
+        cfg.DATALOADER.NUM_INSTANCE if by_identity else 1,
+        comm.get_world_size(),
+        has_meta_steps=is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0,
+    )
+
+
+def _meta_rows(cfg: CfgNode, domain: int, num_domains: int) -> RowsOf:
+    batch_size, place = cfg.SOLVER.IMS_PER_BATCH // 2, _place()
+    if cfg.SOLVER.META_SHARD == "mixed" or place.world_size == 1:
+        return contiguous_share(batch_size, place)
+    seed, period = cfg.SEED, cfg.SOLVER.META.PERIOD
+    return meta_share(
+        domain,
+        num_domains=num_domains,
+        batch_size=batch_size,
+        place=place,
+        held_out=lambda number: held_out_domain(seed, number * period, num_domains),
     )
 
 
@@ -187,7 +242,9 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
         options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
     if name == "ImageList":
         options["image_list"] = cfg.DATASETS.IMAGE_LIST
-    return DATASET_REGISTRY.get(name)(root=root, combineall=combineall, **options)
+    # Some data sets extract their images when they are loaded for the first time.
+    with comm.first_of_machine():
+        return DATASET_REGISTRY.get(name)(root=root, combineall=combineall, **options)
 
 
 def _build_train_set(cfg: CfgNode) -> CommDataset:

@@ -16,6 +16,7 @@ import numpy as np
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError
 from .preparation import ImageTransform, prepare_images
+from .shares import RowsOf
 from .substitutes import Substitutes
 from .transforms import RandomPatch
 from .workers import Caught, WorkerPool
@@ -26,7 +27,8 @@ _BATCHES_QUEUED = 1
 # Small jobs give all workers a part of each batch; large ones cost less to hand over.
 _IMAGES_PER_JOB = (4, 32)
 _STOP_POLL_SECONDS = 0.1
-# Last number of a random key: one image's augmentation, or the batch transform.
+# Last number of a random key: one image's augmentation, or the transform of a batch; a process
+# whose part of the batch begins at a later row adds that.
 _FOR_IMAGE, _FOR_BATCH = 0, 1
 
 
@@ -38,12 +40,31 @@ class BatchSpec(NamedTuple):
     batch_transform: RandomPatch | None
     seed: int
     stream: int
+    rows_of: RowsOf | None
+
+    def rows(self, number: int) -> slice:
+        """Tell which rows of a batch are made: all, or those of this process.
+
+        Args:
+            number: of the batch.
+        """
+        return slice(0, self.batch_size) if self.rows_of is None else self.rows_of(number)
+
+    def has_rows(self, number: int) -> bool:
+        """Tell whether any row of a batch is made.
+
+        Args:
+            number: of the batch.
+        """
+        rows = self.rows(number)
+        return rows.start < rows.stop
 
 
 class _Pending(NamedTuple):
-    """A batch whose images are being prepared."""
+    """A batch whose images are being prepared; its first row is one of the whole batch's."""
 
     number: int
+    first_row: int
     indices: np.ndarray
     parts: list[Future]
 
@@ -121,26 +142,33 @@ class BatchFeed:
                 for part in pending.parts:
                     part.cancel()
 
-    def _indices_of_batches(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _indices_of_batches(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Number, first row and indices of every batch of which rows are made."""
         size = self._spec.batch_size
         indices = itertools.islice(self._sampler, self._start * size, None)
         for number in itertools.count(self._start):
             batch = list(itertools.islice(indices, size))
-            if not batch:
+            # There may never be another batch of which rows are made.
+            if not batch or self._stopped.is_set():
                 return
-            yield number, np.array(batch)
+            if self._spec.has_rows(number):
+                rows = self._spec.rows(number)
+                yield number, rows.start, np.array(batch[rows])
 
-    def _order(self, number: int, indices: np.ndarray) -> _Pending:
+    def _order(self, number: int, first_row: int, indices: np.ndarray) -> _Pending:
         """Hand a batch to the workers, in parts."""
         spec = self._spec
-        rows = [self._job(index, number, row) for row, index in enumerate(indices.tolist())]
+        rows = [
+            self._job(index, number, row)
+            for row, index in enumerate(indices.tolist(), start=first_row)
+        ]
         share = -(-len(rows) // max(self._pool.num_workers, 1))
         size = min(max(share, _IMAGES_PER_JOB[0]), _IMAGES_PER_JOB[1])
         parts = [
             self._pool.submit(self._prepare, spec.transforms, rows[begin : begin + size])
             for begin in range(0, len(rows), size)
         ]
-        return _Pending(number, indices, parts)
+        return _Pending(number, first_row, indices, parts)
 
     def _job(self, index: int, number: int, row: int) -> tuple[str, tuple[int, ...]]:
         """Path and random key of an image for a row of a batch."""
@@ -165,7 +193,8 @@ class BatchFeed:
         for target, array in zip(images, arrays):
             target[...] = array
         if self._spec.batch_transform is not None:
-            key = (self._spec.seed, self._spec.stream, pending.number, _FOR_BATCH)
+            kind = _FOR_BATCH + pending.first_row
+            key = (self._spec.seed, self._spec.stream, pending.number, kind)
             images = self._spec.batch_transform(images, np.random.default_rng(key))
         dataset = self._dataset
         labels = (dataset.targets, dataset.camids, dataset.domainids)
@@ -180,7 +209,9 @@ class BatchFeed:
             (index, array)
             if isinstance(array, np.ndarray)
             else self._substitute(index, array, pending.number, row)
-            for row, (index, array) in enumerate(zip(pending.indices.tolist(), arrays))
+            for row, (index, array) in enumerate(
+                zip(pending.indices.tolist(), arrays), start=pending.first_row
+            )
         ]
         return np.array([index for index, _ in chosen]), [array for _, array in chosen]
 

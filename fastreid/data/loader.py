@@ -10,6 +10,7 @@ import numpy as np
 from .common import BATCH_COLUMNS, CommDataset
 from .feed import BatchFeed, BatchSpec
 from .preparation import ImageTransform
+from .shares import RowsOf
 from .substitutes import Substitutes
 from .transforms import RandomPatch
 from .workers import WorkerPool
@@ -32,6 +33,8 @@ class ReidDataLoader:
         batch_transform: called with (N, 3, H, W) uint8 or float32 and a generator, or None.
         seed: of the augmentation, at least 0.
         stream: number of this loader among those of a run, so that no two augment alike.
+        rows_of: the rows of a batch that this process takes, by number of the batch, of an endless
+            loader; of a batch without any, the columns are empty. None: all rows.
         skip_unreadable: an image that cannot be read is replaced by the next of its identity.
         pool: the worker processes; loaders may share one, the last to close closes it.
     """
@@ -47,13 +50,14 @@ class ReidDataLoader:
         batch_transform: RandomPatch | None = None,
         seed: int = 0,
         stream: int = 0,
+        rows_of: RowsOf | None = None,
         skip_unreadable: bool = False,
     ) -> None:
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
         self.pool = pool
-        self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream)
+        self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream, rows_of)
         self._substitutes = Substitutes(dataset) if skip_unreadable else None
         self._is_endless = not hasattr(sampler, "__len__")
         self._position = 0
@@ -65,6 +69,11 @@ class ReidDataLoader:
         if self._is_endless:
             raise TypeError("A training loader is endless: it has no length.")
         return -(-len(self.sampler) // self.batch_size)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes share the batches: each gives some of them, whole."""
+        return getattr(self.sampler, "world_size", 1) > 1 and not self._is_endless
 
     @property
     def position(self) -> int:
@@ -115,8 +124,15 @@ class ReidDataLoader:
         return self._batches(feed)
 
     def _batches(self, feed: BatchFeed) -> Iterator[dict[str, np.ndarray]]:
+        rows = iter(feed)
         try:
-            for row in feed:
+            while True:
+                while not self._spec.has_rows(self._position):
+                    self._position += 1
+                    yield {column: np.empty(0) for column in BATCH_COLUMNS}
+                row = next(rows, None)
+                if row is None:
+                    return
                 self._position += 1
                 batch = dict(zip(BATCH_COLUMNS, row))
                 # Last of all: a quarter of the bytes went through queues and copies until here.

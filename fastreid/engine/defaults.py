@@ -17,8 +17,10 @@ from fastreid.data import (
     build_reid_train_loader,
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
+from fastreid.layers import running_statistics
 from fastreid.modeling import Phase, build_model, use_half_precision
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
+from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointable, Checkpointer, PeriodicCheckpointer
 from fastreid.utils.env import GlobalRandomness
 from fastreid.utils.events import (
@@ -28,6 +30,7 @@ from fastreid.utils.events import (
     TensorboardXWriter,
 )
 from fastreid.utils.metrics_file import rewind_metrics
+from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
 from .loss_scale import LossScale
@@ -72,6 +75,7 @@ class DefaultTrainer(TrainerBase):
         self.model = self.build_model(cfg)
         if uses_mixed_precision(cfg):
             use_half_precision(self.model)
+        broadcast_parameters(list(self.model.get_parameters()))
         self.domain_loaders = []
         if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
             self.domain_loaders = build_domain_train_loaders(
@@ -174,14 +178,17 @@ class DefaultTrainer(TrainerBase):
             ),
             hooks.PeriodicWriter(self.build_writers(), cfg.SOLVER.LOG_PERIOD),
         ]
-        if cfg.TEST.PLOTS:
+        if cfg.TEST.PLOTS and comm.is_main_process():
             built.append(hooks.TrainingCurves(Path(cfg.OUTPUT_DIR)))
         return built
 
     def build_writers(self) -> list[EventWriter]:
-        """Build the writers of the screen, of metrics.json and of TensorBoard files."""
+        """Build the writers of the log, and on rank 0 of metrics.json and TensorBoard files."""
+        printer = CommonMetricPrinter(self.max_iter)
+        if not comm.is_main_process():
+            return [printer]
         return [
-            CommonMetricPrinter(self.max_iter),
+            printer,
             JSONWriter(str(Path(self.cfg.OUTPUT_DIR) / "metrics.json")),
             TensorboardXWriter(self.cfg.OUTPUT_DIR),
         ]
@@ -193,13 +200,21 @@ class DefaultTrainer(TrainerBase):
             resume: look for a checkpoint; where there is none, start afresh and say so.
         """
         self.checkpointer.remove_leftovers()
-        if not (resume and self.checkpointer.has_checkpoint()):
+        resumes = resume and self.checkpointer.has_checkpoint()
+        name = self.checkpointer.get_checkpoint_file() if resumes else ""
+        comm.require_same(
+            Path(name).name,
+            "the checkpoint to go on from. All processes read it: OUTPUT_DIR must be a folder that "
+            "all machines share, or be copied to each.",
+        )
+        if not resumes:
             self._start_afresh(was_asked_to_resume=resume)
             return
         state = self.checkpointer.resume_or_load(
             "", check=lambda extra: check_resumable(self._record, extra)
         )
         self.start_iter = state["iteration"]
+        comm.require_same(self.start_iter, "the iteration to go on from; a checkpoint is damaged.")
         self.evaluation_due = state["evaluation_due"]
         self._periodic_checkpointer.best_metric = state["best_metric"]
         loaders = [self.data_loader, *self.domain_loaders]
@@ -299,12 +314,14 @@ class DefaultTrainer(TrainerBase):
                 results[name] = inference_on_dataset(
                     model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED
                 )
-            if cfg.TEST.PLOTS:
+            if cfg.TEST.PLOTS and comm.is_main_process():
                 evaluator.write_report(output_dir=cfg.OUTPUT_DIR, name=name)
             print_csv_format({"dataset": name, **results[name]})
         return results
 
     def _evaluate(self) -> OrderedDict[str, OrderedDict[str, Any]]:
+        # Each process has its own while it trains; those of rank 0 are the model's.
+        broadcast_parameters(running_statistics(self.model))
         self.last_results = self.test(self.cfg, self.model, pool=self.data_loader.pool)
         return self.last_results
 

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
+
+from fastreid.utils.comm import get_world_size
+from fastreid.utils.processes import end_with
+from fastreid.utils.scheduler import SUPERVISOR_VARIABLE, serve
+
+from .job import make_job
+from .supervisor import supervise
 
 
 def launch(
@@ -12,36 +23,73 @@ def launch(
     *,
     num_machines: int = 1,
     machine_rank: int = 0,
-    dist_url: str | None = None,  # noqa: ARG001 - of fast-reid's signature
+    dist_url: str | None = None,
     args: tuple = (),
 ) -> Any:
-    """Run a function as a job, fast-reid's way.
+    """Run a function as a job of one process per device, fast-reid's way.
+
+    For one device the function runs here. For several, the present program is started anew for
+    each, with the same command line, and comes to this point again, where the function runs; this
+    process only watches them. Under ``msrun``, which has started them, the function runs too.
 
     Args:
         main_func: what to run.
-        num_gpus_per_machine: devices on each machine.
-        num_machines: machines.
+        num_gpus_per_machine: devices on each machine; on a CPU, processes.
+        num_machines: machines; the same command is started on each.
         machine_rank: number of this machine, from 0.
-        dist_url: where machines meet; not looked at where there is only one.
+        dist_url: "tcp://HOST:PORT" of machine 0, where the processes meet; "auto" or None: any free
+            port, for one machine.
         args: of `main_func`.
 
     Returns:
-        What `main_func` returns.
+        What `main_func` returns; nothing where it ran in other processes.
 
     Raises:
-        NotImplementedError: for more than one device in all.
-        ValueError: for a number below one, or a rank that no machine has.
+        ValueError: for numbers or an address that make no sense.
+        OSError: if the port of `dist_url` is in use.
+        TimeoutError: if another machine is not there in time.
+        SystemExit: if a process failed or was ended, with its exit code.
     """
-    if num_gpus_per_machine < 1 or num_machines < 1:
+    _check(num_gpus_per_machine, num_machines, machine_rank)
+    world_size = num_gpus_per_machine * num_machines
+    role = os.environ.get("MS_ROLE")
+    if role == "MS_SCHED":
+        return serve()
+    if role == "MS_WORKER":
+        if SUPERVISOR_VARIABLE in os.environ:
+            end_with(int(os.environ[SUPERVISOR_VARIABLE]))
+        if world_size not in (1, get_world_size()):
+            raise ValueError(
+                f"--num-gpus {num_gpus_per_machine} on {num_machines} machine(s), but "
+                f"{get_world_size()} processes were started; under msrun leave --num-gpus away."
+            )
+        sys.excepthook = _end_at_once
+        return main_func(*args)
+    if world_size == 1:
+        return main_func(*args)
+    code = supervise(make_job(num_gpus_per_machine, num_machines, machine_rank, dist_url))
+    if code:
+        raise SystemExit(code)
+    return None
+
+
+def _end_at_once(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show an error and leave: MindSpore would try to say goodbye to the others for long."""
+    sys.__excepthook__(kind, error, trace)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130 if kind is KeyboardInterrupt else 1)
+
+
+def _check(devices: int, machines: int, machine_rank: int) -> None:
+    if devices < 1 or machines < 1:
         raise ValueError(
-            f"--num-gpus ({num_gpus_per_machine}) and --num-machines ({num_machines}) must be at "
+            f"--num-gpus ({devices}) and --num-machines ({machines}) must be at "
             "least 1; on a machine without accelerators 1 means the CPU."
         )
-    if num_gpus_per_machine * num_machines > 1:
-        raise NotImplementedError(
-            f"--num-gpus {num_gpus_per_machine} on {num_machines} machine(s): training on several "
-            "devices is not built yet. Use --num-gpus 1; the batch size is that of the whole job."
-        )
-    if machine_rank != 0:
-        raise ValueError(f"--machine-rank is {machine_rank}, but there is one machine, number 0.")
-    return main_func(*args)
+    if not 0 <= machine_rank < machines:
+        there = "is one machine, number 0" if machines == 1 else f"are {machines}, from 0"
+        raise ValueError(f"--machine-rank is {machine_rank}, but there {there}.")

@@ -10,6 +10,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from fastreid.data import held_out_domain
 from fastreid.layers import held_statistics
 from fastreid.modeling import meta_parameters
 from fastreid.utils.events import get_event_storage
@@ -17,9 +18,6 @@ from fastreid.utils.parameters import restored
 
 from .train_loop import SimpleTrainer, StepRecord, batch_tensors
 from .train_step import GradientStep, InnerUpdate, LossForward, SummedUpdate
-
-# Sets this draw apart from the others that are keyed by the same seed.
-_DOMAIN_DRAW_KEY = 1
 
 
 class MetaTrainer(SimpleTrainer):
@@ -101,10 +99,7 @@ class MetaTrainer(SimpleTrainer):
 
     def held_out_domain(self, iteration: int) -> int:
         """Draw the meta-test domain of an iteration: a function of the seed and the iteration."""
-        sequence = np.random.SeedSequence([self._seed, _DOMAIN_DRAW_KEY, iteration])
-        return int(
-            np.random.RandomState(sequence.generate_state(4)).randint(len(self.domain_loaders))
-        )
+        return held_out_domain(self._seed, iteration, len(self.domain_loaders))
 
     def meta_step(self, held_out: int) -> None:
         """Take one meta step.
@@ -184,5 +179,6 @@ class MetaTrainer(SimpleTrainer):
 
 
 def concatenate(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Join batches row by row, column by column, in the given order."""
+    """Join batches row by row, column by column, in the given order; some may be empty."""
+    batches = [batch for batch in batches if len(batch["targets"])]
     return {column: np.concatenate([b[column] for b in batches]) for column in batches[0]}

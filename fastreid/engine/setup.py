@@ -10,10 +10,12 @@ from pathlib import Path
 import mindspore as ms
 
 from fastreid.config import CfgNode, is_acl, named_classes
+from fastreid.utils import comm
 from fastreid.utils.collect_env import collect_env_info
-from fastreid.utils.comm import get_rank, get_world_size, is_main_process
 from fastreid.utils.env import seed_all_rng
 from fastreid.utils.logger import setup_logger
+
+from .rank_output import move_output
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ def default_argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-machines", type=int, default=1, help="number of machines")
     parser.add_argument("--machine-rank", type=int, default=0, help="rank of this machine, from 0")
     parser.add_argument(
-        "--dist-url", default="tcp://127.0.0.1:50152", help="where the machines meet"
+        "--dist-url",
+        default="auto",
+        help="where processes meet: tcp://HOST:PORT of machine 0; auto: a free port of one machine",
     )
     parser.add_argument(
         "opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs", metavar="KEY VALUE"
@@ -47,7 +51,8 @@ def default_argument_parser() -> argparse.ArgumentParser:
 def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     """Set up logs, device, mode and seed, and keep a copy of the configuration.
 
-    Writes ``log.txt`` and ``config.yaml`` into OUTPUT_DIR.
+    Writes ``log.txt`` and ``config.yaml`` into OUTPUT_DIR; of several processes, each writes a log
+    of its own, ``log/rank_<r>.txt``.
 
     Args:
         cfg: the whole configuration, frozen.
@@ -59,8 +64,8 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     """
     output_dir = Path(cfg.OUTPUT_DIR)
     _require_writable(output_dir)
-    setup_logger(str(output_dir), distributed_rank=get_rank())
-    logger.info("Rank %d of %d", get_rank(), get_world_size())
+    _start_log(output_dir)
+    logger.info("Rank %d of %d", comm.get_rank(), comm.get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
     logger.info("Command line arguments: %s", args)
     target = set_device_and_mode(cfg)
@@ -89,6 +94,15 @@ def _require_writable(folder: Path) -> None:
         ) from error
 
 
+def _start_log(output_dir: Path) -> None:
+    if comm.get_world_size() == 1:
+        setup_logger(output_dir)
+        return
+    path = output_dir / "log" / f"rank_{comm.get_rank()}.txt"
+    # Our own launcher collects what a process prints, and shows that of rank 0.
+    setup_logger(None if move_output(path) else path)
+
+
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
     """Name what fast-reid's configs may ask for and this toolbox does not do."""
     asked_for = {
@@ -99,7 +113,10 @@ def _settings_without_effect(cfg: CfgNode) -> list[str]:
 
 
 def set_device_and_mode(cfg: CfgNode) -> str:
-    """Choose the device of MODEL.DEVICE and the mode of MODE.
+    """Choose the device of MODEL.DEVICE and the mode of MODE, and join the other processes.
+
+    Of several processes each gets the device of its own number on its machine; a number in
+    MODEL.DEVICE does not count then.
 
     Args:
         cfg: the whole configuration.
@@ -129,17 +146,31 @@ def set_device_and_mode(cfg: CfgNode) -> str:
         raise ValueError(
             f"MODEL.DEVICE {cfg.MODEL.DEVICE!r}: after the colon comes the number of a device."
         )
+    if comm.get_world_size() > 1:
+        index = _own_device(target)
     if index and target != "CPU":
         ms.set_device(target, int(index))
     else:
         ms.set_device(target)
     ms.set_context(mode=_MODES[cfg.MODE])
+    comm.join()
     return target
+
+
+def _own_device(target: str) -> str:
+    number = comm.get_local_rank()
+    count = ms.hal.device_count(target)
+    if target != "CPU" and number >= count:
+        raise ValueError(
+            f"Rank {comm.get_rank()} needs {target} number {number}, but there are {count} here; "
+            "lower --num-gpus."
+        )
+    return str(number)
 
 
 def write_config(cfg: CfgNode) -> None:
     """Write the whole configuration to ``config.yaml`` in OUTPUT_DIR."""
-    if not is_main_process():
+    if not comm.is_main_process():
         return
     path = Path(cfg.OUTPUT_DIR) / "config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)

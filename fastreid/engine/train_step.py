@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from .gradient_average import build_average
 from .loss_scale import LossScale
 
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
@@ -112,6 +113,8 @@ class AllFinite(nn.Cell):
 class GradientStep(nn.Cell):
     """Losses and gradients of one phase, nothing updated but batch-norm statistics.
 
+    Of several processes, means over all of them.
+
     Args:
         forward: the model with its losses.
         parameters: what to differentiate by.
@@ -128,6 +131,7 @@ class GradientStep(nn.Cell):
         super().__init__(auto_prefix=False)
         self.forward = forward
         self.loss_scale = loss_scale or LossScale()
+        self.average = build_average(parameters, len(forward.names))
         self.all_finite = AllFinite()
         self.gradients = ms.value_and_grad(
             self._scaled, None, ms.ParameterTuple(parameters), has_aux=True
@@ -148,6 +152,7 @@ class GradientStep(nn.Cell):
             of rows that are classified right, a scalar.
         """
         (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
+        total, losses, accuracy, gradients = self.average(total, losses, accuracy, gradients)
         finite = self.all_finite(total, gradients)
         return losses, finite, self.loss_scale.unscale(gradients), accuracy
 

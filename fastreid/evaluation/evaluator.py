@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from .gathering import score_together
+
 if TYPE_CHECKING:
     from mindspore import nn
 
@@ -94,7 +96,8 @@ def inference_on_dataset(
 
     Args:
         model: called with images (N, 3, H, W) float32, gives features (N, D).
-        data_loader: gives dict batches; has ``dataset`` and ``batch_size``.
+        data_loader: gives dict batches; has ``dataset`` and ``batch_size``. Of several processes
+            that share its batches, rank 0 scores the features of all.
         evaluator: takes the features; it is reset first.
         flip_test: average the features of each image and its mirror image.
 
@@ -102,16 +105,23 @@ def inference_on_dataset(
         What the evaluator's ``evaluate`` gives.
     """
     extract = _Extractor(model, batch_size=data_loader.batch_size, flip_test=flip_test)
-    num_images = len(data_loader.dataset)
+    is_shared = getattr(data_loader, "is_shared", False)
+    num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
     progress = _Progress(num_images)
+    of_batches = []
     with inference_context(model):
         for batch in data_loader:
-            evaluator.process(batch, extract(batch["images"]))
+            features = extract(batch["images"])
+            # Where batches are shared nobody waits for others here: some have fewer.
+            if is_shared:
+                of_batches.append(features)
+            else:
+                evaluator.process(batch, features)
             progress.add(len(batch["images"]))
     progress.finish()
-    return evaluator.evaluate()
+    return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 
 
 class _Extractor:

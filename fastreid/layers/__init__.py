@@ -5,7 +5,14 @@ from .any_softmax import (
     LinearSoftmax,
     get_cls_layer,
 )
-from .batch_norm import IBN, BatchNorm, InstanceNorm, get_norm, held_statistics
+from .batch_norm import (
+    IBN,
+    BatchNorm,
+    InstanceNorm,
+    get_norm,
+    held_statistics,
+    running_statistics,
+)
 from .conv import Conv2d, Linear, StemMaxPool
 from .non_local import Non_local
 from .normalize import l2_normalize
@@ -53,4 +60,5 @@ __all__ = [
     "get_pooling",
     "held_statistics",
     "l2_normalize",
+    "running_statistics",
 ]

@@ -156,9 +156,20 @@ def get_norm(norm: str, out_channels: int) -> nn.Cell:
     Raises:
         ValueError: for an unknown name.
     """
+    if norm == "syncBN":
+        raise ValueError(
+            "NORM 'syncBN', statistics over all devices, is not built; use 'BN', whose statistics "
+            "are each device's own, and as many images per device as fit."
+        )
     if norm not in NORMS:
         raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")
     return NORMS[norm](out_channels)
+
+
+def running_statistics(model: nn.Cell) -> list[Parameter]:
+    """Find the running means and variances, (C,) each, of every `BatchNorm` of `model`."""
+    norms = [cell for _, cell in model.cells_and_names() if isinstance(cell, BatchNorm)]
+    return [each for norm in norms for each in (norm.moving_mean, norm.moving_variance)]
 
 
 @contextmanager

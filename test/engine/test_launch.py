@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from fastreid.engine import launch
@@ -18,14 +20,26 @@ def test_a_number_of_devices_below_one_is_refused():
         launch(lambda: None, 0)
 
 
-@pytest.mark.parametrize(("devices", "machines"), [(4, 1), (1, 2)])
-def test_several_devices_are_refused_with_a_way_out(devices, machines):
-    with pytest.raises(NotImplementedError, match=rf"--num-gpus {devices} on {machines} machine"):
-        launch(lambda: None, devices, num_machines=machines)
-
-
 def test_fast_reids_keywords_are_taken_and_a_rank_without_a_machine_is_refused():
     options = {"num_machines": 1, "dist_url": "tcp://127.0.0.1:50152"}
     assert launch(lambda: 3, 1, machine_rank=0, **options) == 3
     with pytest.raises(ValueError, match="--machine-rank is 1, but there is one machine"):
         launch(lambda: 3, 1, machine_rank=1, **options)
+    with pytest.raises(ValueError, match="--machine-rank is -1, but there are 2, from 0"):
+        launch(lambda: 3, 1, machine_rank=-1, num_machines=2)
+
+
+def test_a_process_of_a_job_runs_the_function(monkeypatch):
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    monkeypatch.setenv("MS_WORKER_NUM", "4")
+    assert launch(lambda: 3, 4) == 3
+    # Under msrun, which is told the number itself.
+    assert launch(lambda: 3, 1) == 3
+
+
+def test_msruns_number_of_processes_and_ours_must_not_contradict(monkeypatch):
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    monkeypatch.setenv("MS_WORKER_NUM", "4")
+    with pytest.raises(ValueError, match="--num-gpus 2 .* but 4 processes were started"):
+        launch(lambda: 3, 2)

@@ -69,3 +69,8 @@ def test_get_norm_builds_by_name():
     assert isinstance(get_norm("IN", 8), InstanceNorm)
     with pytest.raises(ValueError, match=r"'BNN' is unknown; it must be one of \['BN', 'IN'\]"):
         get_norm("BNN", 8)
+
+
+def test_norms_over_devices_are_refused_with_a_way_out():
+    with pytest.raises(ValueError, match="'syncBN', statistics over all devices, is not built"):
+        get_norm("syncBN", 4)

@@ -68,15 +68,24 @@ class InferenceSampler:
     Args:
         size: number of images.
         rank, world_size: this process and how many there are.
+        batch_size: ranks take whole batches of so many images in turn instead, so that no batch is
+            another than that of one process; None: contiguous shares.
 
     Raises:
         ValueError: ``size`` is not positive.
     """
 
-    def __init__(self, size: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, size: int, *, rank: int = 0, world_size: int = 1, batch_size: int | None = None
+    ) -> None:
         check_not_empty(size)
-        share = -(-size // world_size)
-        self._indices = range(min(share * rank, size), min(share * (rank + 1), size))
+        if batch_size is None:
+            batch_size = -(-size // world_size)
+        self.world_size = world_size
+        firsts = range(rank * batch_size, size, world_size * batch_size)
+        self._indices = [
+            index for first in firsts for index in range(first, min(first + batch_size, size))
+        ]
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._indices)
