@@ -269,6 +269,8 @@ class DefaultTrainer(TrainerBase):
             )
         except OSError as failure:
             logger.warning("Cannot save %s: %s", name, failure)
+        # All processes know of the error, and the first one to leave ends them all.
+        comm.synchronize()
 
     def close(self) -> None:
         """Stop the data workers."""

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from fastreid.utils.comm import get_world_size
 from fastreid.utils.processes import end_with
@@ -64,7 +64,10 @@ def launch(
                 f"{get_world_size()} processes were started; under msrun leave --num-gpus away."
             )
         sys.excepthook = _end_at_once
-        return main_func(*args)
+        try:
+            return main_func(*args)
+        except SystemExit as request:
+            _leave(request.code if isinstance(request.code, int) else 1)
     if world_size == 1:
         return main_func(*args)
     code = supervise(make_job(num_gpus_per_machine, num_machines, machine_rank, dist_url))
@@ -76,12 +79,16 @@ def launch(
 def _end_at_once(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Show an error and leave: MindSpore would try to say goodbye to the others for long."""
     sys.__excepthook__(kind, error, trace)
+    _leave(130 if kind is KeyboardInterrupt else 1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process: MindSpore would try to say goodbye to the others for long."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(130 if kind is KeyboardInterrupt else 1)
+    os._exit(code)
 
 
 def _check(devices: int, machines: int, machine_rank: int) -> None:

@@ -26,9 +26,9 @@ from .rank_output import RankOutput
 
 _POLL_SECONDS = 0.1
 # From the polite signal to SIGKILL: after a failure, and when a signal ends the job; SIGTERM comes
-# from whoever runs the machine, and a rank may have a checkpoint to write.
+# from whoever runs the machine, and rank 0 has a step to finish and a checkpoint to write.
 _FAILURE_GRACE_SECONDS = 3.0
-_GRACE_SECONDS = {signal.SIGINT: 5.0, signal.SIGTERM: 15.0, signal.SIGHUP: 5.0}
+_GRACE_SECONDS = {signal.SIGINT: 5.0, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):
@@ -80,8 +80,11 @@ def supervise(job: Job) -> int:
                 # A signal from the user is passed on: a rank may want to save its work.
                 polite = signals[0] if signals else signal.SIGTERM
                 grace = _GRACE_SECONDS[polite] if signals else _FAILURE_GRACE_SECONDS
-                end(children, polite, grace if ending.code else 0.0, signals)
+                end(children, polite, grace if ending.code else 0.0, signals, machines)
                 _relay(children)
+                if signals:
+                    # Only now: their ranks are needed until rank 0 has finished its step.
+                    machines.fail(ending.message)
             finally:
                 end(children, signal.SIGKILL, 0.0, signals)
         return ending.code
@@ -126,9 +129,7 @@ def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int])
     while True:
         _relay(children)
         if signals:
-            name = signal.Signals(signals[0]).name
-            machines.fail(f"it was ended by {name}")
-            return Ending(128 + signals[0], f"it was sent {name}")
+            return Ending(128 + signals[0], f"it was sent {signal.Signals(signals[0]).name}")
         # Ranks first: one that fails may take the scheduler with it.
         failed = [child for child in [*ranks, *children] if child.process.poll()]
         if all(child.process.returncode == 0 for child in ranks):
@@ -146,15 +147,22 @@ def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int])
 
 
 def end(
-    children: Sequence[Child], polite: int, grace_seconds: float, signals: Sequence[int]
+    children: Sequence[Child],
+    polite: int,
+    grace_seconds: float,
+    signals: Sequence[int],
+    machines: Machines | None = None,
 ) -> None:
     """End processes and all that they have started.
+
+    Nobody waits any longer once rank 0, here or on another machine, has ended.
 
     Args:
         children: the processes.
         polite: signal for their leaders.
         grace_seconds: until SIGKILL for whole groups.
         signals: a second signal from the user ends the grace.
+        machines: the other machines of the job, if it has any.
     """
     ranks = [child for child in children if child.name != "scheduler"]
     if grace_seconds > 0:
@@ -164,7 +172,10 @@ def end(
     deadline = time.monotonic() + grace_seconds
     count = len(signals)
     while time.monotonic() < deadline and len(signals) == count:
-        if all(child.process.poll() is not None for child in ranks):
+        ended = [child for child in ranks if child.process.poll() is not None]
+        if len(ended) == len(ranks) or any(child.name == "rank 0" for child in ended):
+            break
+        if signals and machines is not None and machines.poll():
             break
         _relay(children)
         time.sleep(_POLL_SECONDS)

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from fastreid.utils.comm import is_main_process
+
 logger = logging.getLogger(__name__)
 
 # What shells report of a process that SIGTERM ended.
@@ -17,6 +19,9 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 class Termination:
     """A request to end, answered at the next good moment.
+
+    Of several processes the first one answers: it saves what all of them have in common. The others
+    stay with it until then, for it cannot finish a step alone; who started them ends them.
 
     Attributes:
         requested: whether SIGTERM came.
@@ -60,6 +65,6 @@ class Termination:
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the interface
         # Nothing is logged here: the signal may have come in the midst of writing a line.
-        self.requested = True
-        if self._at_once:
+        self.requested = is_main_process()
+        if self.requested and self._at_once:
             raise SystemExit(EXIT_CODE)
