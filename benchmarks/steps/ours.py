@@ -17,10 +17,8 @@ import numpy as np
 from mindspore import Tensor
 
 from fastreid.config import CfgNode, get_cfg
-from fastreid.engine import MetaTrainer, set_device_and_mode
-from fastreid.engine.train_step import LossForward
-from fastreid.modeling import Phase, build_model
-from fastreid.solver import build_gradient_clipper, build_optimizer
+from fastreid.engine import MetaTrainer, build_trainer, set_device_and_mode
+from fastreid.modeling import build_model
 from fastreid.utils.events import EventStorage
 
 
@@ -28,7 +26,12 @@ def _config(job: dict) -> CfgNode:
     cfg = get_cfg()
     cfg.merge_from_file(job["config_file"])
     cfg.merge_from_list(
-        ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.CLASSES_PER_DOMAIN", str(job["classes"])]
+        [
+            *("MODEL.BACKBONE.PRETRAIN", "False"),
+            *("MODEL.HEADS.CLASSES_PER_DOMAIN", str(job["classes"])),
+            # No losses are read in between.
+            *("SOLVER.LOG_PERIOD", "1000000"),
+        ]
     )
     cfg.merge_from_list(job["opts"])
     cfg.freeze()
@@ -49,24 +52,12 @@ def _batch(job: dict, rows: int, domains: list[int]) -> dict:
 
 def _build_trainer(cfg: CfgNode, job: dict) -> MetaTrainer:
     """The trainer of a config, on endless synthetic batches."""
-    model = build_model(cfg)
-    parameters = model.trainable_params()
     domains = list(range(len(job["classes"])))
-    trainer = MetaTrainer(
-        model,
+    trainer = build_trainer(
+        cfg,
+        build_model(cfg),
         [_batch(job, job["batch"], domains)] * 1000,
         domain_loaders=[[_batch(job, job["batch"] // 2, [domain])] * 1000 for domain in domains],
-        forward=LossForward(model, model.criterion(Phase.BASIC)),
-        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-        optimizers=[build_optimizer(cfg, parameters)],
-        meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
-        clipper=build_gradient_clipper(cfg),
-        log_period=10**6,
-        period=cfg.SOLVER.META.PERIOD,
-        first_basic_steps=1,
-        adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
-        seed=cfg.SEED,
     )
     trainer.iter = 1
     return trainer

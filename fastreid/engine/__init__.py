@@ -1,4 +1,5 @@
 from . import hooks
+from .build import build_trainer
 from .defaults import CLASSIFIER_PREFIXES, DefaultTrainer
 from .launch import launch
 from .meta_trainer import MetaTrainer
@@ -14,6 +15,7 @@ __all__ = [
     "MetaTrainer",
     "SimpleTrainer",
     "TrainerBase",
+    "build_trainer",
     "complete_config",
     "default_argument_parser",
     "default_setup",

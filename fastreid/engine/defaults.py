@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from mindspore import Parameter, nn
+from mindspore import nn
 
 from fastreid.config import CfgNode, is_acl
 from fastreid.data import (
@@ -18,8 +18,8 @@ from fastreid.data import (
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
-from fastreid.modeling import Phase, build_model, use_half_precision
-from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
+from fastreid.modeling import build_model, use_half_precision
+from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointable, Checkpointer, PeriodicCheckpointer
 from fastreid.utils.env import GlobalRandomness
@@ -33,14 +33,13 @@ from fastreid.utils.metrics_file import rewind_metrics
 from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
-from .loss_scale import LossScale
+from .build import build_trainer
 from .meta_trainer import MetaTrainer
 from .non_finite import NonFiniteError
 from .run_record import check_resumable, record_run
 from .setup import complete_config, uses_mixed_precision, write_config
 from .termination import Termination
 from .train_loop import SimpleTrainer, TrainerBase
-from .train_step import LossForward
 
 logger = logging.getLogger(__name__)
 
@@ -103,60 +102,9 @@ class DefaultTrainer(TrainerBase):
 
     def build_trainer(self) -> SimpleTrainer:
         """Build the trainer that takes the steps: `MetaTrainer` for ACL, else `SimpleTrainer`."""
-        cfg, model = self.cfg, self.model
-        parameters = model.trainable_params()
-        frozen_parts = tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
-        options = {
-            "forward": LossForward(model, model.criterion(Phase.BASIC)),
-            "optimizers": self._build_optimizers(parameters, frozen_parts),
-            "clipper": build_gradient_clipper(cfg),
-            "log_period": cfg.SOLVER.LOG_PERIOD,
-            "frozen_parts": frozen_parts,
-            "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
-            "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
-        }
-        if not is_acl(cfg):
-            return SimpleTrainer(model, self.data_loader, **options)
-        meta = cfg.SOLVER.META
-        return MetaTrainer(
-            model,
-            self.data_loader,
-            domain_loaders=self.domain_loaders,
-            meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-            meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-            meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
-            period=meta.PERIOD,
-            first_basic_steps=meta.FIRST_BASIC_STEPS,
-            adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
-            seed=cfg.SEED,
-            **options,
+        return build_trainer(
+            self.cfg, self.model, self.data_loader, domain_loaders=self.domain_loaders
         )
-
-    def _build_optimizers(
-        self, parameters: list[Parameter], frozen_parts: tuple[str, ...]
-    ) -> list[nn.Cell]:
-        """One optimizer, or one for what learns at once and one for what is frozen at first."""
-        parts = list(self.model.name_cells())
-        for part in frozen_parts:
-            if part not in parts:
-                raise ValueError(
-                    f"MODEL.FREEZE_LAYERS names {part!r}, which the model does not have; its parts "
-                    f"are {parts}."
-                )
-        if frozen_parts and self.domain_loaders:
-            raise ValueError(
-                "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which move every "
-                "part; set it to 0, or SOLVER.META.PERIOD to 0."
-            )
-        prefixes = tuple(f"{part}." for part in frozen_parts)
-        frozen = [p for p in parameters if prefixes and p.name.startswith(prefixes)]
-        frozen_ids = {id(parameter) for parameter in frozen}
-        learning = [p for p in parameters if id(p) not in frozen_ids]
-        if not learning:
-            raise ValueError(
-                f"MODEL.FREEZE_LAYERS {list(frozen_parts)} leaves nothing to learn; name fewer."
-            )
-        return [build_optimizer(self.cfg, group) for group in (learning, frozen) if group]
 
     def build_hooks(self) -> list[hooks.HookBase]:
         """Build the default hooks: timing, rates, evaluation, checkpoints, logs, curves."""

@@ -2,40 +2,18 @@
 
 import numpy as np
 
-from fastreid.engine import MetaTrainer
-from fastreid.engine.train_step import LossForward
-from fastreid.modeling import Phase
-from fastreid.solver import build_gradient_clipper, build_optimizer
-
-
-class RecordingTrainer(MetaTrainer):
-    """Keeps every step's losses in `rows`, name -> value."""
-
-    def __init__(self, *args, **options):
-        super().__init__(*args, log_period=1, **options)
-        self.rows = []
-
-    def write_losses(self, prefix, record):
-        self.rows.append(record.terms())
+from fastreid.engine import build_trainer
 
 
 def golden_trainer(cfg, model, data_loader=(), domain_loaders=((), (), ())):
-    parameters = model.trainable_params()
-    return RecordingTrainer(
-        model,
-        data_loader,
-        domain_loaders=domain_loaders,
-        forward=LossForward(model, model.criterion(Phase.BASIC)),
-        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-        optimizers=[build_optimizer(cfg, parameters)],
-        meta_optimizer=build_optimizer(cfg, parameters, with_momentum=False),
-        clipper=build_gradient_clipper(cfg),
-        period=cfg.SOLVER.META.PERIOD,
-        first_basic_steps=cfg.SOLVER.META.FIRST_BASIC_STEPS,
-        adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
-        seed=cfg.SEED,
-    )
+    """A trainer that keeps every step's losses in `rows`, name -> value."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.SOLVER.LOG_PERIOD = 1
+    trainer = build_trainer(cfg, model, data_loader, domain_loaders=domain_loaders)
+    trainer.rows = []
+    trainer.write_losses = lambda _, record: trainer.rows.append(record.terms())
+    return trainer
 
 
 def set_rate(optimizer, cfg, rate):
