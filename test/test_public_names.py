@@ -91,7 +91,14 @@ NAMES = {
     "fastreid.solver": ("build_lr_scheduler", "build_optimizer"),
     "fastreid.utils.checkpoint": ("Checkpointer", "PeriodicCheckpointer"),
     "fastreid.utils.collect_env": ("collect_env_info",),
-    "fastreid.utils.comm": ("get_rank", "get_world_size", "is_main_process"),
+    "fastreid.utils.comm": (
+        "all_gather",
+        "get_local_rank",
+        "get_rank",
+        "get_world_size",
+        "is_main_process",
+        "synchronize",
+    ),
     "fastreid.utils.compute_dist": ("build_dist",),
     "fastreid.utils.env": ("seed_all_rng",),
     "fastreid.utils.events": (

@@ -168,8 +168,10 @@ class DefaultTrainer(TrainerBase):
         loaders = [self.data_loader, *self.domain_loaders]
         for loader, position in zip(loaders, state["positions"]):
             loader.seek(position)
-        again = rewind_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
         logger.info("Resumed at iteration %d", self.start_iter)
+        again = 0
+        if comm.is_main_process():
+            again = rewind_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
         if again:
             logger.info("Removed %d later lines of metrics.json, which come again", again)
 

@@ -14,6 +14,7 @@ class NonFiniteError(FloatingPointError):
         terms: of its loss, by name.
         learning_rate: the first optimizer's rate in it; None where nobody logged it.
         img_paths: files of its batch.
+        rank: whose part of the batch these are; None where there is one process.
     """
 
     def __init__(
@@ -24,15 +25,17 @@ class NonFiniteError(FloatingPointError):
         terms: Mapping[str, float],
         learning_rate: float | None,
         img_paths: Sequence[str],
+        rank: int | None = None,
     ) -> None:
         self.iteration = iteration
         self.terms = dict(terms)
         self.learning_rate = learning_rate
         self.img_paths = [str(path) for path in img_paths]
         told = ", ".join(f"{name}={value:.6g}" for name, value in terms.items())
+        whose = "" if rank is None else f" (rank {rank}'s part)"
         rate = "" if learning_rate is None else f", at the learning rate {learning_rate:.3g}"
         super().__init__(
             f"A loss or gradient of the {kind} step at iteration {iteration} is not finite: "
             f"{told}{rate}. The update was skipped. Try a lower SOLVER.BASE_LR or a longer "
-            f"warm-up. The batch: {', '.join(self.img_paths)}"
+            f"warm-up. The batch{whose}: {', '.join(self.img_paths)}"
         )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from mindspore import Tensor, nn
 
+from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import EventStorage, get_event_storage
 
 from .loss_scale import LossScale
@@ -263,6 +264,7 @@ class SimpleTrainer(TrainerBase):
             terms=record.terms(),
             learning_rate=_logged_rate(record.iteration),
             img_paths=record.img_paths,
+            rank=get_rank() if get_world_size() > 1 else None,
         )
 
 

@@ -6,6 +6,7 @@
 import json
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,22 @@ def training(rank):
     return case.values(model), losses.totals
 
 
-def main(folder):
+def not_finite(rank, kind):
+    """Train with one pixel of rank 1 broken: what is said, and the parameters then."""
+    model = case.new_model()
+    trainer = case.trainer(model, rank)
+    basic, held_out = trainer.data_loader, trainer.domain_loaders[case.held_out(1)]
+    if rank == 1:
+        (basic if kind == "basic" else held_out)[1]["images"][0, 0, 0, 0] = np.nan
+    try:
+        trainer.train(0, case.ITERATIONS, case.ITERATIONS)
+    except FloatingPointError as error:
+        learned = {parameter.name: parameter.asnumpy() for parameter in model.trainable_params()}
+        return str(error), {name: value.tolist() for name, value in learned.items()}
+    return "", {}
+
+
+def main(folder, *, with_details=False):
     cfg = get_cfg()
     cfg.OUTPUT_DIR = str(folder)
     cfg.MODEL.DEVICE = "cpu"
@@ -70,7 +86,10 @@ def main(folder):
     default_setup(cfg, Namespace())
     rank = comm.get_rank()
     results = talk(rank)
-    np.savez(folder / f"gradient_{rank}.npz", **one_gradient(rank))
+    if with_details:
+        np.savez(folder / f"gradient_{rank}.npz", **one_gradient(rank))
+        for kind in ("basic", "meta"):
+            results[f"not finite: {kind}"] = not_finite(rank, kind)
     weights, results["losses"] = training(rank)
     np.savez(folder / f"weights_{rank}.npz", **weights)
     place = Place(rank, comm.get_world_size())
@@ -87,4 +106,4 @@ if __name__ == "__main__":
         where = {"num_machines": 2, "machine_rank": int(machine[0]), "dist_url": machine[1]}
         launch(main, 1, args=(Path(output),), **where)
     else:
-        launch(main, case.WORLD_SIZE, args=(Path(output),))
+        launch(partial(main, with_details=True), case.WORLD_SIZE, args=(Path(output),))

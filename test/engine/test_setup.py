@@ -25,6 +25,14 @@ def acl_cfg(cfg):
     return cfg
 
 
+@pytest.fixture
+def rank_1_of_2(monkeypatch):
+    variables = {"MS_ROLE": "MS_WORKER", "MS_WORKER_NUM": "2", "RANK_ID": "1", "DEVICE_ID": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("fastreid.utils.comm.join", lambda: None)
+
+
 @pytest.fixture(autouse=True)
 def graph_mode():
     yield
@@ -166,3 +174,38 @@ def test_settings_without_effect_are_named(cfg, tmp_path, caplog):
     assert "WARNING: SOLVER.AMP.ENABLED is ignored on CPU" in written
     assert "KD.MODEL_CONFIG" not in written
     assert (tmp_path / "config.yaml").is_file()
+
+
+def test_a_process_of_several_writes_its_own_log_and_no_config(cfg, tmp_path, rank_1_of_2):
+    cfg.OUTPUT_DIR = str(tmp_path)
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.freeze()
+    logger = logging.getLogger("fastreid")
+    handlers = list(logger.handlers)
+    try:
+        default_setup(cfg, default_argument_parser().parse_args([]))
+    finally:
+        for handler in [each for each in logger.handlers if each not in handlers]:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.propagate = True
+    assert "Rank 1 of 2" in (tmp_path / "log" / "rank_1.txt").read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"log"}
+
+
+def test_a_process_without_a_device_of_its_own_is_refused(cfg, rank_1_of_2, monkeypatch):
+    monkeypatch.setattr(ms.hal, "is_available", lambda target: True)
+    monkeypatch.setattr(ms.hal, "device_count", lambda target: 1)
+    cfg.MODEL.DEVICE = "cuda:0"
+    with pytest.raises(ValueError, match="Rank 1 needs GPU number 1, but there are 1 here; lower"):
+        set_device_and_mode(cfg)
+
+
+def test_every_process_gets_the_device_of_its_number(cfg, rank_1_of_2, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(ms.hal, "is_available", lambda target: True)
+    monkeypatch.setattr(ms.hal, "device_count", lambda target: 2)
+    monkeypatch.setattr(ms, "set_device", lambda *device: chosen.append(device))
+    cfg.MODEL.DEVICE = "cuda:0"
+    set_device_and_mode(cfg)
+    assert chosen == [("GPU", 1)]
