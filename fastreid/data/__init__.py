@@ -3,6 +3,7 @@ from .build import (
     build_image_loader,
     build_reid_test_loader,
     build_reid_train_loader,
+    check_test_sets,
     load_dataset,
 )
 from .common import BATCH_COLUMNS, CommDataset
@@ -30,6 +31,7 @@ __all__ = [
     "build_reid_train_loader",
     "build_transforms",
     "check_dataset",
+    "check_test_sets",
     "held_out_domain",
     "load_dataset",
     "read_image",

@@ -13,7 +13,7 @@ from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
 
 from .common import CommDataset
-from .dataset_check import check_train_set
+from .dataset_check import check_test_files, check_train_set
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .diagnosis import check_test_set
 from .loader import ReidDataLoader
@@ -153,6 +153,22 @@ def build_reid_test_loader(
     data.show_test()
     items = [*data.query, *data.gallery]
     return _build_ordered_loader(cfg, items, pool=pool, place=_place()), len(data.query)
+
+
+def check_test_sets(cfg: CfgNode) -> None:
+    """Look at every set of DATASETS.TESTS from outside, before training and not epochs later.
+
+    Args:
+        cfg: DATASETS.
+
+    Raises:
+        ValueError: a set cannot be scored, or files of it are missing or empty.
+        FileNotFoundError: a set is not there.
+    """
+    for name in cfg.DATASETS.TESTS:
+        data = load_dataset(cfg, name)
+        check_test_set(name, data)
+        check_test_files(name, data)
 
 
 def build_image_loader(

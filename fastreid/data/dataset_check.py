@@ -94,6 +94,24 @@ def check_train_set(name: str, data: ImageDataset, *, skips_unreadable: bool) ->
         logger.warning("Data set %s: %s", name, fault)
 
 
+def check_test_files(name: str, data: ImageDataset) -> None:
+    """Look at the test images from outside.
+
+    Args:
+        name: of the data set.
+        data: its query and gallery items are looked at.
+
+    Raises:
+        ValueError: files are missing or empty.
+    """
+    faults = _faults_of_files(stat_images(str(path) for path, _, _ in [*data.query, *data.gallery]))
+    if faults:
+        raise ValueError(
+            f"Test set {name}: {' '.join(faults)} Unpack it again: a score without them could not "
+            "be compared."
+        )
+
+
 def _count(data: ImageDataset, items: Sequence[tuple]) -> tuple[int, int, int]:
     identities, cameras = data.parse_data(items)
     return identities, len(items), cameras

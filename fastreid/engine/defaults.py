@@ -15,6 +15,7 @@ from fastreid.data import (
     build_domain_train_loaders,
     build_reid_test_loader,
     build_reid_train_loader,
+    check_test_sets,
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
@@ -200,6 +201,7 @@ class DefaultTrainer(TrainerBase):
             NonFiniteError: a loss or gradient is not finite, after a checkpoint to look into.
         """
         try:
+            check_test_sets(self.cfg)
             with self._termination.listening():
                 super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
         except NonFiniteError as error:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
-import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor
+from mindspore import Parameter
 
 from .ckpt_reader import read_ckpt
+from .ckpt_writer import write_ckpt
 
 State = Mapping[str, Union[np.ndarray, int, float, str]]
 
@@ -22,9 +22,9 @@ _MODEL = "model"
 _EXTRA = "extra"
 _STATES = "states"
 _READABLE = 0o644
-# As `replacing` names them, and MindSpore after it.
+# As `replacing` names them.
 _TEMPORARY = re.compile(
-    r"\.(?:last_checkpoint|.+(?=\.\d+\.(?:ckpt|tmp|json)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
+    r"\.(?:last_checkpoint|.+(?=\.\d+\.(?:ckpt|json|pth|safetensors)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
 )
 
 
@@ -61,23 +61,21 @@ def write_checkpoint(
         states: object -> what its `state_dict` gave.
         extra: what JSON can hold.
     """
-    entries = [
-        {"name": f"{_MODEL}/{name}", "data": _tensor(value)} for name, value in parameters.items()
-    ]
+    entries: dict[str, np.ndarray | str] = {
+        f"{_MODEL}/{name}": _array(value) for name, value in parameters.items()
+    }
     plain: dict[str, dict[str, Any]] = {}
     for owner, state in states.items():
         plain[owner] = {}
         for key, value in state.items():
             if isinstance(value, np.ndarray):
-                entries.append({"name": f"{owner}/{key}", "data": _tensor(value)})
+                entries[f"{owner}/{key}"] = value
             else:
                 plain[owner][key] = value
-    texts = {
-        _EXTRA: json.dumps(dict(extra), default=_plain_number),
-        _STATES: json.dumps(plain, default=_plain_number),
-    }
+    entries[_EXTRA] = json.dumps(dict(extra), default=_plain_number)
+    entries[_STATES] = json.dumps(plain, default=_plain_number)
     with replacing(path) as temporary:
-        ms.save_checkpoint(entries, str(temporary), append_dict=texts, crc_check=True)
+        write_ckpt(temporary, entries)
 
 
 def read_checkpoint(path: Path) -> CheckpointContent:
@@ -182,9 +180,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     finally:
-        # MindSpore writes x.tmp first and leaves it behind when the disk is full.
-        for leftover in (temporary, temporary.with_suffix(".tmp")):
-            leftover.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
@@ -195,8 +191,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _tensor(value: Parameter | np.ndarray) -> Tensor:
-    return Tensor(value) if isinstance(value, np.ndarray) else value
+def _array(value: Parameter | np.ndarray) -> np.ndarray:
+    return value if isinstance(value, np.ndarray) else value.asnumpy()
 
 
 def _plain_number(value: Any) -> Any:

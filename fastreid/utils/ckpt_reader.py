@@ -16,10 +16,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
-_MARK = b"crc_num"
-_SUM_BYTES = 10
-_TEXT = "str"
-_DTYPES = {
+MARK = b"crc_num"
+SUM_BYTES = 10
+TEXT = "str"
+TYPES = {
     "Int8": np.int8,
     "UInt8": np.uint8,
     "Int16": np.int16,
@@ -60,14 +60,9 @@ def read_ckpt(path: Path) -> CkptContent:
         OSError: it cannot be opened.
         ValueError: it is damaged.
     """
-    content = path.read_bytes()
-    end = len(content) - len(_MARK) - _SUM_BYTES
-    is_checked = end >= 0 and content[end : end + len(_MARK)] == _MARK
-    if is_checked:
-        written = int.from_bytes(content[-_SUM_BYTES:], "big")
-        content = content[:end]
-        if zlib.crc32(content) != written:
-            raise ValueError("its check sum is wrong")
+    content, written = _read_parts(path)
+    if written is not None and zlib.crc32(content) != written:
+        raise ValueError("its check sum is wrong")
     message = Checkpoint()
     try:
         message.ParseFromString(content)
@@ -80,19 +75,32 @@ def read_ckpt(path: Path) -> CkptContent:
         if name in entries:
             raise ValueError(f"it holds {name!r} twice")
         entries[name] = _decode(name, [part.tensor for part in parts])
-    return CkptContent(entries, is_checked)
+    return CkptContent(entries, written is not None)
+
+
+def _read_parts(path: Path) -> tuple[bytes, int | None]:
+    """Read the entries and the check sum, if there is one, without copying the entries."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        end = max(size - len(MARK) - SUM_BYTES, 0)
+        file.seek(end)
+        tail = file.read()
+        is_checked = len(tail) == len(MARK) + SUM_BYTES and tail.startswith(MARK)
+        file.seek(0)
+        content = file.read(end if is_checked else size)
+    return content, int.from_bytes(tail[len(MARK) :], "big") if is_checked else None
 
 
 def _decode(name: str, parts: list) -> np.ndarray | str:
     kind, dims = parts[0].tensor_type, tuple(parts[0].dims)
     data = parts[0].tensor_content if len(parts) == 1 else b"".join(p.tensor_content for p in parts)
-    if kind == _TEXT:
+    if kind == TEXT:
         return data.decode("utf-32-le").rstrip("\0")
-    if kind not in _DTYPES:
+    if kind not in TYPES:
         raise ValueError(f"{name!r} is of the unknown type {kind!r}")
-    # MindSpore writes a scalar's shape as [0].
-    shape = () if dims == (0,) else dims
-    dtype = np.dtype(_DTYPES[kind])
+    # Some versions of MindSpore write a scalar's shape as [0].
+    shape = () if dims == (0,) and data else dims
+    dtype = np.dtype(TYPES[kind])
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"{name!r} of shape {shape} does not fit its {len(data)} bytes")
     return np.frombuffer(data, dtype).reshape(shape)

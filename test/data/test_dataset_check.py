@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastreid.config import get_cfg
+from fastreid.data import check_test_sets
 from fastreid.data.dataset_check import check_dataset, check_train_set
 from fastreid.data.datasets import DATASET_REGISTRY
 
@@ -128,3 +130,18 @@ def test_training_does_not_start_with_empty_files_unless_they_may_be_skipped(mar
         check_train_set("M", market(), skips_unreadable=False)
     check_train_set("M", market(), skips_unreadable=True)
     assert f"Data set M: Image files that are empty: 1 ({path})." in caplog.text
+
+
+def test_test_sets_are_looked_at_before_training(market, add, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path))
+    check_test_sets(get_cfg())
+    path = add("query", 3, 4)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"Test set Market1501: .* empty: 1 \({path}\). Unpack"):
+        check_test_sets(get_cfg())
+    path.unlink()
+    for image in (path.parent.parent / "bounding_box_test").iterdir():
+        image.unlink()
+    add("gallery", 9, 1)
+    with pytest.raises(ValueError, match="No query of the test set Market1501 has a match"):
+        check_test_sets(get_cfg())

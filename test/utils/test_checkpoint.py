@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
+from fastreid.utils import checkpoint_file
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.checkpoint_file import read_checkpoint, remove_leftovers, replacing
 from fastreid.utils.load_weights import load_weights
@@ -179,11 +180,11 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
     saver.save("a")
     before = (tmp_path / "a.ckpt").read_bytes()
 
-    def fail(entries, name, **options):
-        Path(name).write_bytes(b"half")
+    def fail(path, entries):
+        path.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(ms, "save_checkpoint", fail)
+    monkeypatch.setattr(checkpoint_file, "write_ckpt", fail)
     with pytest.raises(OSError, match="No space left"):
         filled(saver.model, 2.0)
         saver.save("a")
@@ -278,11 +279,11 @@ def test_the_last_two_stay_besides_the_best_and_those_of_the_period(tmp_path):
 
 
 def full_disk(monkeypatch):
-    def fail(entries, name, **options):
-        Path(name).with_suffix(".tmp").write_bytes(b"half")
+    def fail(path, entries):
+        path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ms, "save_checkpoint", fail)
+    monkeypatch.setattr(checkpoint_file, "write_ckpt", fail)
 
 
 def test_a_full_disk_is_a_warning_and_the_old_checkpoints_stay(tmp_path, monkeypatch, caplog):
@@ -373,8 +374,8 @@ def test_leftovers_of_dead_processes_are_removed_and_nothing_else(three, tmp_pat
     dead = ended_process()
     leftovers = [
         f".model_0001.{dead}.ckpt",
-        f".model_0001.{dead}.tmp",
-        f".model_iter_2.{os.getpid()}.tmp",
+        f".metrics.{dead}.json",
+        f".model_iter_2.{os.getpid()}.ckpt",
         f".last_checkpoint.{dead}",
     ]
     others = [f".model_0001.{os.getppid()}.ckpt", ".hidden", f".nfs.{dead}", "a.12.ckpt"]
