@@ -59,7 +59,8 @@ def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path, caplog):
 
 
 def test_mixed_precision_scales_the_loss_and_keeps_its_scale(cfg, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastreid.engine.defaults.uses_mixed_precision", lambda cfg: True)
+    for module in ("build", "defaults"):
+        monkeypatch.setattr(f"fastreid.engine.{module}.uses_mixed_precision", lambda cfg: True)
     cfg.SOLVER.STOP_ITERS = 2
     trainer = DefaultTrainer(cfg)
     assert trainer.model.backbone.conv1.conv2d.half
