@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastreid.data.demo import Sizes, make_demo_data
@@ -96,7 +97,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(data, straight, tmp_path)
     assert got.extra["positions"] == want.extra["positions"]
     for mine, theirs in ((got.model, want.model), *zip(got.states.values(), want.states.values())):
         assert mine.keys() == theirs.keys()
-        different = [name for name in mine if (mine[name] != theirs[name]).any()]
+        different = [name for name in mine if np.any(mine[name] != theirs[name])]
         assert different == []
 
 

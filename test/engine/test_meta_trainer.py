@@ -153,7 +153,7 @@ def test_a_meta_step_that_is_not_finite_changes_no_weight_and_is_reported(model,
     message = (
         r"meta step at iteration 6 is not finite: .*loss_power=.*batch20_0\.jpg.*batch22_3\.jpg"
     )
-    with pytest.raises(FloatingPointError, match=message):
+    with EventStorage(), pytest.raises(FloatingPointError, match=message):
         trainer.finish()
 
 
