@@ -36,11 +36,24 @@ def survive(fault: str, cases: Iterable[Any], check: Callable[[Any], None]) -> N
     assert not lost, f"{len(lost)} lost: {lost[:3]}"
 
 
+def rows() -> dict[str, list[int]]:
+    """Give the counts: fault -> tried and survived."""
+    return _rows
+
+
+def add(counts: dict[str, list[int]]) -> None:
+    """Add the counts of another process."""
+    for fault, (tried, survived) in counts.items():
+        row = _rows.setdefault(fault, [0, 0])
+        row[0] += tried
+        row[1] += survived
+
+
 def text() -> str:
     """Give the table; empty if nothing was tried."""
-    rows = [
+    lines = [
         (fault, tried, survived, tried - survived) for fault, (tried, survived) in _rows.items()
     ]
-    if rows:
-        rows.append(("all", *(sum(row[i] for row in rows) for i in (1, 2, 3))))
-    return tabulate(rows, headers=["fault", "tried", "survived", "lost"]) if rows else ""
+    if lines:
+        lines.append(("all", *(sum(line[i] for line in lines) for i in (1, 2, 3))))
+    return tabulate(lines, headers=["fault", "tried", "survived", "lost"]) if lines else ""
