@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mindspore as ms
@@ -13,6 +15,7 @@ from fastreid.config import get_cfg
 from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer
 from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.checkpoint_file import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 # Test images do not fill the last batch of six.
@@ -102,3 +105,30 @@ def test_one_process_goes_on_where_two_stopped(run, cfg):
     trainer.train()
     assert trainer.iter == 4
     assert trainer.data_loader.position == 4
+
+
+def test_sigterm_saves_a_checkpoint_before_it_ends_two_processes(run, tmp_path):
+    options = [*OPTIONS, "SOLVER.MAX_EPOCH", "400", "TEST.EVAL_PERIOD", "0"]
+    options += ["SOLVER.CHECKPOINT_PERIOD", "0", "OUTPUT_DIR", str(tmp_path)]
+    job = subprocess.Popen(
+        [sys.executable, "tools/train_net.py", "--num-gpus", "2", *options],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    metrics, deadline = tmp_path / "metrics.json", time.monotonic() + 240
+    while not (metrics.is_file() and len(metrics.read_text().splitlines()) > 3):
+        assert job.poll() is None, job.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    job.send_signal(signal.SIGTERM)
+    printed, _ = job.communicate(timeout=60)
+    assert job.returncode == 143, printed
+    assert "Ending, as SIGTERM asked" in printed
+    newest = (tmp_path / "last_checkpoint").read_text().splitlines()[0]
+    records = [json.loads(line) for line in metrics.read_text().splitlines()]
+    last = max(record["iteration"] for record in records if "loss_cls" in record)
+    # Nothing that was done is lost.
+    assert read_checkpoint(tmp_path / newest).extra["iteration"] == last + 1
