@@ -33,9 +33,9 @@ def test_ranks_of_a_machine_follow_those_of_the_machines_before_it():
 
 
 def test_a_rank_is_told_who_it_is_and_where_the_others_are():
-    environment = rank_environment(SECOND_OF_TWO, 6, {"HOME": "/root"}, Path("/tmp/out"))
+    environment = rank_environment(SECOND_OF_TWO, 6, {"HOME": "home"}, Path("out"))
     wanted = {
-        "HOME": "/root",
+        "HOME": "home",
         "MS_ROLE": "MS_WORKER",
         "MS_WORKER_NUM": "8",
         "MS_NODE_ID": "6",
@@ -51,13 +51,13 @@ def test_a_rank_is_told_who_it_is_and_where_the_others_are():
 
 def test_what_the_user_has_set_stays():
     inherited = {"OMP_NUM_THREADS": "7", "MS_TOPO_TIMEOUT": "9", "MS_NODE_TIMEOUT": "8"}
-    environment = rank_environment(ONE_MACHINE, 0, inherited, Path("/tmp/out"))
+    environment = rank_environment(ONE_MACHINE, 0, inherited, Path("out"))
     assert inherited.items() <= environment.items()
 
 
 def test_the_ranks_of_a_machine_share_its_cores(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 9)
-    environment = rank_environment(ONE_MACHINE, 0, {}, Path("/tmp/out"))
+    environment = rank_environment(ONE_MACHINE, 0, {}, Path("out"))
     assert environment["OMP_NUM_THREADS"] == "2"
 
 

@@ -79,7 +79,8 @@ def test_a_file_that_may_not_grow_costs_one_checkpoint_and_nothing_else(tmp_path
 SETUP = [
     *(sys.executable, "-c"),
     "import sys; sys.path.insert(0, '.');"
-    "from fastreid.config import get_cfg; from fastreid.engine import *;"
+    "from fastreid.config import get_cfg;"
+    "from fastreid.engine import default_argument_parser, default_setup;"
     "cfg = get_cfg(); cfg.OUTPUT_DIR = sys.argv[1];"
     "default_setup(cfg, default_argument_parser().parse_args([]))",
 ]
