@@ -1,6 +1,7 @@
 """The loaders of the real sets read the demo sets."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ import pytest
 from fastreid.data.data_utils import read_image
 from fastreid.data.datasets import DATASET_REGISTRY
 from fastreid.data.demo import DEMO_DATASETS
+
+
+@pytest.fixture(scope="module")
+def demo_root(demo_root, tmp_path_factory):
+    """A copy, because the loader of CUHK03 extracts pictures beside the file that holds them."""
+    return shutil.copytree(demo_root, tmp_path_factory.mktemp("copy") / "datasets")
 
 
 def load(name, root):
