@@ -210,8 +210,7 @@ class SimpleTrainer(TrainerBase):
         start = time.perf_counter()
         batch = next(self._batches)
         data_time = time.perf_counter() - start
-        step = self._prepare_step()
-        losses, accuracy, sound = step(*batch_tensors(batch))
+        losses, accuracy, sound = self._take_step(batch)
         self._check_pending()
         self._pending = StepRecord(
             self.iter, "basic", self.forward.names, (losses,), (sound,), batch["img_paths"]
@@ -244,14 +243,15 @@ class SimpleTrainer(TrainerBase):
         """Check the last step, whose outcome nobody has read yet."""
         self._check_pending()
 
-    def _prepare_step(self) -> TrainStep:
+    def _take_step(self, batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+        """Learn from a batch: losses in the order of `forward.names`, accuracy, sound or not."""
         frozen = self.iter < self.freeze_iters
         step = self._frozen_step if frozen else self._step
         step.set_train(True)
         if frozen:
             for name in self.frozen_parts:
                 getattr(self.model, name).set_train(False)
-        return step
+        return step(*batch_tensors(batch))
 
     def _check_pending(self) -> None:
         """Read the last step's flag: one step late, so that the device is not kept waiting."""

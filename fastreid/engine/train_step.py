@@ -14,18 +14,20 @@ from .loss_scale import LossScale
 _descend = ops.MultitypeFuncGraph("descend")
 _sum = ops.MultitypeFuncGraph("sum")
 _trace = ops.MultitypeFuncGraph("trace")
-# The primitive: ops.matmul looks at ranks first, which hundreds of gradients pay for in compiling.
-_matmul = ops.MatMul()
+# Primitives: operators and functions look at their arguments first, which hundreds of gradients pay
+# for in compiling.
+_add, _mul, _matmul, _assign_sub = ops.Add(), ops.Mul(), ops.MatMul(), ops.AssignSub()
+_reshape, _shape = ops.Reshape(), ops.Shape()
 
 
 @_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
 def _descend_one(rate: Tensor, gradient: Tensor, parameter: Parameter, factor: Tensor) -> Tensor:
-    return ops.assign_sub(parameter, gradient * (rate * factor))
+    return _assign_sub(parameter, _mul(gradient, _mul(rate, factor)))
 
 
 @_sum.register("Tensor", "Tensor")
 def _sum_one(first: Tensor, second: Tensor) -> Tensor:
-    return first + second
+    return _add(first, second)
 
 
 @_trace.register("Tensor")
@@ -36,8 +38,28 @@ def _trace_one(gradient: Tensor) -> Tensor:
     return _matmul(flat, ops.zeros((flat.shape[1], 1), flat.dtype))
 
 
+class JoinedCriteria(nn.Cell):
+    """The losses of several phases, one phase after the other, from one forward pass.
+
+    Args:
+        criteria: cells from (outputs, targets, domainids) to scalars.
+    """
+
+    def __init__(self, criteria: Sequence[nn.Cell]) -> None:
+        super().__init__(auto_prefix=False)
+        self.criteria = nn.CellList(criteria, auto_prefix=False)
+        self.names = tuple(name for criterion in criteria for name in criterion.names)
+
+    def construct(self, outputs: dict, targets: Tensor, domainids: Tensor) -> tuple[Tensor, ...]:
+        """Scalars in the order of `names`."""
+        losses = ()
+        for criterion in self.criteria:
+            losses = losses + criterion(outputs, targets, domainids)
+        return losses
+
+
 class LossForward(nn.Cell):
-    """A model with the losses of one phase.
+    """A model with the losses of one phase, or of several (`JoinedCriteria`).
 
     Args:
         model: gives ``outputs(images, targets)``.
@@ -51,7 +73,7 @@ class LossForward(nn.Cell):
         self.names = criterion.names
 
     def construct(
-        self, images: Tensor, targets: Tensor, domainids: Tensor
+        self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run one batch.
 
@@ -59,15 +81,21 @@ class LossForward(nn.Cell):
             images: (N, 3, H, W), RGB in [0, 255].
             targets: (N,) int32 classes.
             domainids: (N,) int32 domains.
+            weights: (L,) of the losses in their sum; all 1 without it.
 
         Returns:
-            The plain sum of the losses; the losses (L,) in the order of `names`; the share of rows
-            that are classified right, a scalar.
+            The sum of the losses; the losses (L,) in the order of `names`; the share of rows that
+            are classified right, a scalar.
         """
         outputs = self.model.outputs(images, targets)
         losses = self.criterion(outputs, targets, domainids)
-        total = losses[0]
-        for loss in losses[1:]:
+        weighted = losses
+        if weights is not None:
+            weighted = ()
+            for place in range(len(losses)):
+                weighted = weighted + (losses[place] * weights[place],)
+        total = weighted[0]
+        for loss in weighted[1:]:
             total = total + loss
         accuracy = classification_accuracy(outputs["pred_class_logits"], targets)
         return total, ops.stop_gradient(ops.stack(losses)), ops.stop_gradient(accuracy)
@@ -138,7 +166,7 @@ class GradientStep(nn.Cell):
         )
 
     def construct(
-        self, images: Tensor, targets: Tensor, domainids: Tensor
+        self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
         """Differentiate the losses of a batch.
 
@@ -146,21 +174,78 @@ class GradientStep(nn.Cell):
             images: (N, 3, H, W), RGB in [0, 255].
             targets: (N,) int32 classes.
             domainids: (N,) int32 domains.
+            weights: (L,) of the losses in their sum; all 1 without it.
 
         Returns:
             Losses (L,); whether all is finite, a bool scalar; one gradient per parameter; the share
             of rows that are classified right, a scalar.
         """
-        (total, losses, accuracy), gradients = self.gradients(images, targets, domainids)
+        (total, losses, accuracy), gradients = self.gradients(images, targets, domainids, weights)
         total, losses, accuracy, gradients = self.average(total, losses, accuracy, gradients)
         finite = self.all_finite(total, gradients)
         return losses, finite, self.loss_scale.unscale(gradients), accuracy
 
     def _scaled(
-        self, images: Tensor, targets: Tensor, domainids: Tensor
+        self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        total, losses, accuracy = self.forward(images, targets, domainids)
+        total, losses, accuracy = self.forward(images, targets, domainids, weights)
         return self.loss_scale.scale(total), losses, accuracy
+
+
+class Update(nn.Cell):
+    """Apply the sum of the gradients of one or several phases, unless one of them is not finite.
+
+    Args:
+        optimizers: each moves its own parameters.
+        clipper: clips the sums.
+        loss_scale: of mixed precision.
+    """
+
+    def __init__(
+        self,
+        optimizers: Sequence[nn.Cell],
+        clipper: nn.Cell,
+        *,
+        loss_scale: LossScale | None = None,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
+        self.clipper = clipper
+        self.loss_scale = loss_scale or LossScale()
+        self.for_each = ops.HyperMap()
+        counts = [len(optimizer.parameters) for optimizer in optimizers]
+        self.slices = [(sum(counts[:i]), sum(counts[: i + 1])) for i in range(len(counts))]
+
+    def construct(
+        self,
+        gradients: tuple[tuple[Tensor, ...], ...],
+        losses: tuple[Tensor, ...],
+        finite: tuple[Tensor, ...],
+    ) -> Tensor:
+        """Move by the sum of the gradients.
+
+        Args:
+            gradients: of each phase, in the order of the optimizers' parameters.
+            losses: of each phase, (L,).
+            finite: whether those of each phase are finite, bool scalars.
+
+        Returns:
+            Whether the step was sound (`LossScale.judge`), a bool scalar.
+        """
+        total, all_finite = losses[0].sum(), finite[0]
+        for phase in range(1, len(finite)):
+            total = total + losses[phase].sum()
+            all_finite = ops.logical_and(all_finite, finite[phase])
+        sound = self.loss_scale.judge(total, all_finite)
+        if all_finite:
+            sums = gradients[0]
+            for more in gradients[1:]:
+                sums = self.for_each(_sum, sums, more)
+            sums = self.clipper(sums)
+            for i in range(len(self.slices)):
+                first, end = self.slices[i]
+                sound = ops.depend(sound, self.optimizers[i](sums[first:end]))
+        return ops.depend(sound, self.loss_scale.adjust(all_finite))
 
 
 class TrainStep(nn.Cell):
@@ -185,12 +270,8 @@ class TrainStep(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         parameters = [p for optimizer in optimizers for p in optimizer.parameters]
-        self.loss_scale = loss_scale or LossScale()
-        self.differentiate = GradientStep(forward, parameters, loss_scale=self.loss_scale)
-        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
-        self.clipper = clipper
-        counts = [len(optimizer.parameters) for optimizer in optimizers]
-        self.slices = [(sum(counts[:i]), sum(counts[: i + 1])) for i in range(len(counts))]
+        self.differentiate = GradientStep(forward, parameters, loss_scale=loss_scale)
+        self.update = Update(optimizers, clipper, loss_scale=loss_scale)
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor
@@ -207,13 +288,7 @@ class TrainStep(nn.Cell):
             scalar.
         """
         losses, finite, gradients, accuracy = self.differentiate(images, targets, domainids)
-        sound = self.loss_scale.judge(losses.sum(), finite)
-        if finite:
-            gradients = self.clipper(gradients)
-            for i in range(len(self.slices)):
-                first, end = self.slices[i]
-                sound = ops.depend(sound, self.optimizers[i](gradients[first:end]))
-        return losses, accuracy, ops.depend(sound, self.loss_scale.adjust(finite))
+        return losses, accuracy, self.update((gradients,), (losses,), (finite,))
 
 
 class InnerUpdate(nn.Cell):
@@ -248,47 +323,3 @@ class InnerUpdate(nn.Cell):
             moved = self.for_each(descend, gradients, self.parameters, self.factors)
             rate = ops.depend(rate, moved)
         return rate
-
-
-class SummedUpdate(nn.Cell):
-    """Apply the sum of two gradients, unless one of them is not finite.
-
-    Args:
-        optimizer: moves its parameters.
-        clipper: clips the sums.
-        loss_scale: of mixed precision.
-    """
-
-    def __init__(
-        self, optimizer: nn.Cell, clipper: nn.Cell, *, loss_scale: LossScale | None = None
-    ) -> None:
-        super().__init__(auto_prefix=False)
-        self.optimizer = optimizer
-        self.clipper = clipper
-        self.loss_scale = loss_scale or LossScale()
-        self.for_each = ops.HyperMap()
-
-    def construct(
-        self,
-        first: tuple[Tensor, ...],
-        second: tuple[Tensor, ...],
-        losses: tuple[Tensor, Tensor],
-        finite: tuple[Tensor, Tensor],
-    ) -> Tensor:
-        """Move by ``first + second``.
-
-        Args:
-            first: in the order of the optimizer's parameters.
-            second: in that order, too.
-            losses: those of both, (L,) each.
-            finite: whether each of the two is finite, bool scalars.
-
-        Returns:
-            Whether the step was sound (`LossScale.judge`), a bool scalar.
-        """
-        both = ops.logical_and(finite[0], finite[1])
-        sound = self.loss_scale.judge(losses[0].sum() + losses[1].sum(), both)
-        if both:
-            gradients = self.clipper(self.for_each(_sum, first, second))
-            sound = ops.depend(sound, self.optimizer(gradients))
-        return ops.depend(sound, self.loss_scale.adjust(both))

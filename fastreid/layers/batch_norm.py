@@ -13,6 +13,9 @@ from contextlib import contextmanager
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+# Primitives, and few branches: every norm pays for what it calls in compiling.
+_mul, _reshape, _shape, _tile = ops.Mul(), ops.Reshape(), ops.Shape(), ops.Tile()
+
 
 class BatchNorm(nn.Cell):
     """Batch normalization over (N, H, W) with three modes.
@@ -52,38 +55,53 @@ class BatchNorm(nn.Cell):
         self.moving_variance = Parameter(ops.ones(shape, ms.float32), requires_grad=False)
         self.eps = eps
         self.momentum = momentum
-        # Primitives: ops.batch_norm checks its arguments, which every norm pays for in compiling.
         self.by_running = ops.BatchNorm(False, eps, 0.0)
-        self.by_batch_hold = ops.BatchNorm(True, eps, 0.0)
-        self.by_batch = ops.BatchNorm(True, eps, momentum)
         self.hold = False
+
+    @property
+    def hold(self) -> bool:
+        """Whether training leaves the running statistics alone."""
+        return self._hold
+
+    @hold.setter
+    def hold(self, value: bool) -> None:
+        self._hold = value
+        self.by_batch = ops.BatchNorm(True, self.eps, 0.0 if value else self.momentum)
 
     def move_in_two_parts(self) -> None:
         """Let two passes over one batch move the running statistics as far as one would."""
         self.momentum = 1 - math.sqrt(1 - self.momentum)
-        self.by_batch = ops.BatchNorm(True, self.eps, self.momentum)
+        self.hold = self._hold
 
-    def construct(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Normalize.
+    def construct(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) -> the same."""
+        return self.normalize(x, self.gamma, self.beta)
+
+    def normalize(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """Normalize with a scale and a shift.
 
         Args:
             x: (N, C, H, W).
-            scale: (C,) multiplied into the scale and the shift, which costs nothing, where
-                multiplying the output would cost a pass over it.
+            gamma: (C,).
+            beta: (C,).
 
         Returns:
             (N, C, H, W).
         """
-        gamma, beta = self.gamma, self.beta
-        if scale is not None:
-            gamma, beta = gamma * scale, beta * scale
-        if not self.training:
-            normalize = self.by_running
-        elif self.hold:
-            normalize = self.by_batch_hold
-        else:
-            normalize = self.by_batch
-        return normalize(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
+        if self.training:
+            return self.by_batch(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
+        return self.by_running(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
+
+
+class ScaledBatchNorm(BatchNorm):
+    """A `BatchNorm` whose output is multiplied by one more value per channel.
+
+    The value rides on the scale and the shift: multiplying the output would cost a pass over it.
+    """
+
+    def construct(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(N, C, H, W), (C,) -> (N, C, H, W)."""
+        return self.normalize(x, _mul(self.gamma, scale), _mul(self.beta, scale))
 
 
 class InstanceNorm(nn.Cell):
@@ -104,15 +122,15 @@ class InstanceNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalize every channel of every image by itself: (N, C, H, W) -> the same."""
-        n, c, h, w = x.shape
+        n, c, h, w = _shape(x)
         y = self.normalize(
-            x.reshape(1, n * c, h, w),
-            ops.tile(self.gamma, (n,)),
-            ops.tile(self.beta, (n,)),
+            _reshape(x, (1, n * c, h, w)),
+            _tile(self.gamma, (n,)),
+            _tile(self.beta, (n,)),
             ops.zeros((n * c,), ms.float32),
             ops.ones((n * c,), ms.float32),
         )
-        return y[0].reshape(n, c, h, w)
+        return _reshape(y[0], (n, c, h, w))
 
 
 class IBN(nn.Cell):

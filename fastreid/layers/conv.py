@@ -9,17 +9,34 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
 from mindspore.ops.operations import _grad_ops
 
-# Methods that look their primitive up in a cache do not compile inside a bprop.
-_cast = ops.Cast()
+# Primitives, and few branches: every convolution pays for what it calls in compiling, and what
+# looks its primitive up in a cache does not compile inside a bprop.
+_cast, _depend, _shape, _transpose = ops.Cast(), ops.Depend(), ops.Shape(), ops.Transpose()
+
+
+class _PointwiseInputGradient(nn.Cell):
+    """The input gradient of a 1x1 convolution of stride 1, which is such a convolution too.
+
+    The framework's own takes up to twice as long on CPU.
+
+    Args:
+        in_channels: channels of the input.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.convolve = ops.Conv2D(in_channels, 1)
+
+    def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
+        """(N, out, H, W), (out, in, 1, 1), shape of the input -> (N, in, H, W)."""
+        return self.convolve(dout, _transpose(weight, (1, 0, 2, 3)))
 
 
 class _Convolution(nn.Cell):
     """A convolution whose gradients come in an order, and by a way, that suit memory and speed.
 
     The weight's gradient is computed before the input's: left to itself it waits until the end of
-    the backward pass, and its map and gradient wait in memory with it. The input gradient of a 1x1
-    convolution of stride 1 is such a convolution too; the framework's own takes up to twice as
-    long on CPU. The numbers are the same. With `half`, training computes in float16.
+    the backward pass, and its map and gradient wait in memory with it. The numbers are the same.
 
     Args:
         in_channels: channels of the input.
@@ -45,32 +62,37 @@ class _Convolution(nn.Cell):
         self.convolve = ops.Conv2D(out_channels, kernel_size, stride=stride, **options)
         options = {**options, "pad_list": (padding,) * 4, "stride": (stride, stride)}
         self.weight_gradient = _grad_ops.Conv2DBackpropFilter(out_channels, kernel_size, **options)
-        self.is_pointwise = (kernel_size, stride, padding, groups) == (1, 1, 0, 1)
-        self.convolve_back = ops.Conv2D(in_channels, 1)
-        self.input_gradient = ops.Conv2DBackpropInput(out_channels, kernel_size, **options)
-        self.half = False
+        if (kernel_size, stride, padding, groups) == (1, 1, 0, 1):
+            self.input_gradient = _PointwiseInputGradient(in_channels)
+        else:
+            self.input_gradient = ops.Conv2DBackpropInput(out_channels, kernel_size, **options)
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
         """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
-        if self.half and self.training:
-            return self.convolve(_cast(x, ms.float16), _cast(weight, ms.float16))
         return self.convolve(x, weight)
 
     def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of the input (N, in, H, W) and of the weight (out, in / groups, k, k)."""
-        if self.half:
-            dx, dweight = self._gradients(
-                _cast(x, ms.float16), _cast(weight, ms.float16), _cast(dout, ms.float16)
-            )
-            return _cast(dx, x.dtype), _cast(dweight, weight.dtype)
-        return self._gradients(x, weight, dout)
+        dweight = self.weight_gradient(dout, x, _shape(weight))
+        return self.input_gradient(_depend(dout, dweight), weight, _shape(x)), dweight
 
-    def _gradients(self, x: Tensor, weight: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        dweight = self.weight_gradient(dout, x, weight.shape)
-        dout = ops.depend(dout, dweight)
-        if self.is_pointwise:
-            return self.convolve_back(dout, ops.transpose(weight, (1, 0, 2, 3))), dweight
-        return self.input_gradient(dout, weight, x.shape), dweight
+
+class _HalfConvolution(_Convolution):
+    """A `_Convolution` that computes, and gives out, float16 in training."""
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        if not self.training:
+            return self.convolve(x, weight)
+        return self.convolve(_cast(x, ms.float16), _cast(weight, ms.float16))
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the input and of the weight, of their types."""
+        half_x, half_weight = _cast(x, ms.float16), _cast(weight, ms.float16)
+        half_dout = _cast(dout, ms.float16)
+        dweight = self.weight_gradient(half_dout, half_x, _shape(weight))
+        dx = self.input_gradient(_depend(half_dout, dweight), half_weight, _shape(x))
+        return _cast(dx, x.dtype), _cast(dweight, weight.dtype)
 
 
 class Conv2d(nn.Conv2d):
@@ -112,14 +134,16 @@ class Conv2d(nn.Conv2d):
             has_bias=bias,
             weight_init=Normal(std),
         )
+        self._convolution_of = {
+            **{"in_channels": in_channels, "out_channels": out_channels},
+            **{"kernel_size": kernel_size, "stride": stride, "padding": padding, "groups": groups},
+        }
         # What the framework's layer calls with the input and the weight.
-        self.conv2d = _Convolution(
-            in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups
-        )
+        self.conv2d = _Convolution(**self._convolution_of)
 
     def train_in_half_precision(self) -> None:
         """Compute and give out float16 in training, whatever comes in; weights stay float32."""
-        self.conv2d.half = True
+        self.conv2d = _HalfConvolution(**self._convolution_of)
 
 
 class Linear(nn.Dense):
@@ -139,6 +163,11 @@ class Linear(nn.Dense):
     ) -> None:
         weight_init = None if init_std is None else Normal(init_std)
         super().__init__(in_features, out_features, weight_init=weight_init, has_bias=False)
+        self.multiply = ops.MatMul(transpose_b=True)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, in_features) -> (N, out_features)."""
+        return self.multiply(x, self.weight)
 
 
 class StemMaxPool(nn.Cell):

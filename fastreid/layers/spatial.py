@@ -9,24 +9,23 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-# Functions and methods that look their primitive up in a cache do not compile inside a bprop.
-_tile = ops.Tile()
-_cast = ops.Cast()
-# The primitive: ops.matmul looks at ranks first, which costs compiling time in every use.
-_matmul = ops.MatMul()
+# Primitives: functions and methods cost compiling time in every use, and those that look their
+# primitive up in a cache do not compile inside a bprop.
+_cast, _matmul = ops.Cast(), ops.MatMul()
+_reshape, _shape, _tile = ops.Reshape(), ops.Shape(), ops.Tile()
 
 
 def _sum_over_map(x: Tensor) -> Tensor:
     """(N, C, H, W), float32 or float16 -> (N, C) float32."""
-    n, c, h, w = x.shape
-    rows = _cast(x, ms.float32).reshape(n * c, h * w)
-    return _matmul(rows, ops.ones((h * w, 1), ms.float32)).reshape(n, c)
+    n, c, h, w = _shape(x)
+    rows = _reshape(_cast(x, ms.float32), (n * c, h * w))
+    return _reshape(_matmul(rows, ops.ones((h * w, 1), ms.float32)), (n, c))
 
 
 def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
     """(N, C) -> (N, C, H, W), every pixel of a channel the same."""
-    n, c = values.shape
-    return _tile(values.reshape(n * c, 1), (1, h * w)).reshape(n, c, h, w)
+    n, c = _shape(values)
+    return _reshape(_tile(_reshape(values, (n * c, 1)), (1, h * w)), (n, c, h, w))
 
 
 class SpatialMean(nn.Cell):

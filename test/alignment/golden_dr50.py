@@ -8,8 +8,6 @@ import numpy as np
 from mindspore import Tensor
 
 from fastreid.engine.meta_trainer import concatenate
-from fastreid.engine.train_loop import batch_tensors
-from fastreid.engine.train_step import GradientStep
 from fastreid.modeling import build_model
 from fastreid.modeling.meta_arch.baseline import standardise
 from fastreid.solver.build import warmup_iters
@@ -84,13 +82,12 @@ class Dr50Checks:
         """Losses, gradients and running statistics of one mixed batch."""
         model, golden = self.model, self.golden
         fill(model, golden.seed)
-        parameters = model.trainable_params()
-        step = GradientStep(self.trainer.forward, parameters).set_train(True)
         batch = golden_batch(basic_batch(0, golden.size, golden.seed))
-        losses, _, gradients, _ = step(*batch_tensors(batch))
+        losses, _, gradients, _ = self.trainer.basic_gradients(batch)
         named = dict(zip(self.trainer.forward.names, losses.asnumpy()))
         yield from _check_losses(golden, "basic.loss.", named)
         yield check_values(golden, "basic.total", losses.asnumpy().sum())
+        parameters = self.trainer.optimizers[0].parameters
         arrays = {to_torch_name(p.name): g.asnumpy() for p, g in zip(parameters, gradients)}
         yield from check_gradients(golden, "basic.grad", arrays)
         weights = export_weights(model)

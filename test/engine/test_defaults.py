@@ -63,7 +63,8 @@ def test_mixed_precision_scales_the_loss_and_keeps_its_scale(cfg, tmp_path, monk
         monkeypatch.setattr(f"fastreid.engine.{module}.uses_mixed_precision", lambda cfg: True)
     cfg.SOLVER.STOP_ITERS = 2
     trainer = DefaultTrainer(cfg)
-    assert trainer.model.backbone.conv1.conv2d.half
+    images = ms.Tensor(np.zeros((1, 3, 16, 8), np.float32))
+    assert trainer.model.backbone.conv1.set_train()(images).dtype == ms.float16
     trainer._trainer.loss_scale.load_state_dict({"scale": 64.0, "steps": 1999})
     trainer.train()
     state = read_checkpoint(tmp_path / "model_final.ckpt").states["loss_scale"]

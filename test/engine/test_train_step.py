@@ -8,9 +8,10 @@ from fastreid.engine.train_step import (
     AllFinite,
     GradientStep,
     InnerUpdate,
+    JoinedCriteria,
     LossForward,
-    SummedUpdate,
     TrainStep,
+    Update,
     classification_accuracy,
 )
 from fastreid.solver import SGD, ParamGroup, build_gradient_clipper
@@ -102,12 +103,12 @@ def test_gradients_are_clipped_before_the_update(mode, model):
 def test_a_step_that_is_not_finite_says_so_and_changes_nothing(mode, model, momentum):
     step = step_of(model, momentum=momentum)
     step(*tensors(batch_of(0)))
-    before, states = values(model), [optimizer.state_dict() for optimizer in step.optimizers]
+    before, states = values(model), [optimizer.state_dict() for optimizer in step.update.optimizers]
     losses, _, finite = step(*tensors(batch_of(1, broken=True)))
     assert not bool(finite.asnumpy())
     assert np.isnan(losses.asnumpy()).all()
     assert changed(model, before) == set()
-    for optimizer, state in zip(step.optimizers, states):
+    for optimizer, state in zip(step.update.optimizers, states):
         for name, value in optimizer.state_dict().items():
             np.testing.assert_array_equal(value, state[name])
     _, _, finite = step(*tensors(batch_of(2)))
@@ -132,6 +133,21 @@ def test_a_gradient_step_gives_gradients_and_changes_nothing(mode, model):
     assert not bool(finite.asnumpy())
 
 
+def test_weights_choose_the_phase_whose_losses_count(mode, model):
+    parameters = [model.heads.weight, model.backbone.weight]
+    joined = JoinedCriteria([PowerLosses(2), PowerLosses(4)])
+    step = GradientStep(LossForward(model, joined), parameters).set_train()
+    batch = tensors(batch_of(0))
+    for power, weights in ((2, [1, 1, 0, 0]), (4, [0, 0, 1, 1])):
+        alone = GradientStep(LossForward(model, PowerLosses(power)), parameters).set_train()
+        losses, _, wanted, _ = alone(*batch)
+        got_losses, _, got, _ = step(*batch, Tensor(weights, ms.float32))
+        chosen = got_losses.asnumpy()[np.array(weights, bool)]
+        np.testing.assert_array_equal(chosen, losses.asnumpy())
+        for ours, theirs in zip(got, wanted):
+            np.testing.assert_allclose(ours.asnumpy(), theirs.asnumpy(), rtol=1e-5, atol=1e-7)
+
+
 def test_the_inner_update_moves_each_parameter_by_its_factor(mode, model):
     parameters = [model.heads.weight, model.backbone.weight]
     gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in parameters)
@@ -149,11 +165,11 @@ def test_a_summed_update_applies_the_clipped_sum(mode, model):
     first = tuple(Tensor(np.full(p.shape, 3.0, np.float32)) for p in parameters)
     second = tuple(Tensor(np.full(p.shape, -1.0, np.float32)) for p in parameters)
     before, losses = values(model), (Tensor([1.0]), Tensor([2.0]))
-    update = SummedUpdate(sgd(parameters), GradientClipper("value", 1.5))
+    update = Update([sgd(parameters)], GradientClipper("value", 1.5))
     for flags in ((True, False), (False, True)):
-        assert not bool(update(first, second, losses, tuple(map(Tensor, flags))).asnumpy())
+        assert not bool(update((first, second), losses, tuple(map(Tensor, flags))).asnumpy())
         assert changed(model, before) == set()
-    assert bool(update(first, second, losses, (Tensor(True), Tensor(True))).asnumpy())
+    assert bool(update((first, second), losses, (Tensor(True), Tensor(True))).asnumpy())
     assert_values(model, {name: v - RATE * (1.5 + DECAY * v) for name, v in before.items()})
 
 
@@ -165,7 +181,7 @@ def test_hundreds_of_parameters_are_no_trouble_for_the_compiler(clipper):
     yes, loss = Tensor(True), Tensor([1.0])
     InnerUpdate(parameters, [1.0] * 600)(ms.mutable(ones), Tensor(0.5, ms.float32), yes)
     optimizer = SGD([ParamGroup(tuple(parameters), RATE, 0.0)], momentum=0.9)
-    SummedUpdate(optimizer, clipper)(ms.mutable(ones), ms.mutable(ones), (loss, loss), (yes, yes))
+    Update([optimizer], clipper)(ms.mutable((ones, ones)), (loss, loss), (yes, yes))
     for parameter in (parameters[0], parameters[-1]):
         np.testing.assert_allclose(parameter.asnumpy(), 1 - 0.5 - RATE * 2, rtol=1e-6)
 

@@ -3,7 +3,14 @@ import pytest
 import torch
 from mindspore import Tensor
 
-from fastreid.layers import IBN, BatchNorm, InstanceNorm, get_norm, held_statistics
+from fastreid.layers import (
+    IBN,
+    BatchNorm,
+    InstanceNorm,
+    ScaledBatchNorm,
+    get_norm,
+    held_statistics,
+)
 from test.alignment.against_torch import assert_close, copy_weights, ours, randomize
 
 
@@ -34,7 +41,7 @@ def test_two_steps_move_the_statistics_twice(mode, images):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_scale_multiplies_the_output(mode, images, training):
-    cell, module = pair(BatchNorm(8), torch.nn.BatchNorm2d(8))
+    cell, module = pair(ScaledBatchNorm(8), torch.nn.BatchNorm2d(8))
     cell.set_train(training)
     scale = np.random.RandomState(5).rand(8).astype(np.float32)
     want = module.train(training)(torch.tensor(images)).detach().numpy()

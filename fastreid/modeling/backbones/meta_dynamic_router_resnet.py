@@ -27,6 +27,7 @@ from ..ops import (
     MetaIBNNorm,
     MetaINNorm,
     MetaLinear,
+    MetaScaledBNNorm,
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY
@@ -194,8 +195,8 @@ class AdaptiveStage(nn.Cell):
             channels, spec.planes, with_ibn=adaptors_with_ibn, with_se=with_se
         )
         self.router = HyperRouter(channels)
-        self.invariant_norm = MetaBNNorm(channels)
-        self.specific_norm = MetaBNNorm(channels)
+        self.invariant_norm = MetaScaledBNNorm(channels)
+        self.specific_norm = MetaScaledBNNorm(channels)
         self.meta_fuse = MetaGate(channels)
         self.meta_se = MetaSELayer(channels)
         self.map = MetaBNNorm(channels, bias_freeze=True)

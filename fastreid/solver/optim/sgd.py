@@ -14,12 +14,15 @@ from ..param_groups import ParamGroup
 _plain = ops.MultitypeFuncGraph("plain")
 _heavy_ball = ops.MultitypeFuncGraph("heavy_ball")
 _nesterov = ops.MultitypeFuncGraph("nesterov")
+# Primitives: operators and functions look at their arguments first, which hundreds of parameters
+# pay for in compiling.
+_add, _mul, _assign, _assign_sub = ops.Add(), ops.Mul(), ops.Assign(), ops.AssignSub()
 _apply_momentum = ops.ApplyMomentum()
 
 
 @_plain.register("Tensor", "Number", "Tensor", "Tensor")
 def _plain_one(rate: Tensor, decay: float, gradient: Tensor, parameter: Parameter) -> Tensor:
-    return ops.assign_sub(parameter, rate * _decayed(gradient, parameter, decay))
+    return _assign_sub(parameter, _mul(rate, _decayed(gradient, parameter, decay)))
 
 
 @_heavy_ball.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
@@ -31,12 +34,12 @@ def _heavy_ball_one(momentum, rate, decay, gradient, parameter, velocity):  # no
 @_nesterov.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
 def _nesterov_one(momentum, rate, decay, gradient, parameter, velocity):  # noqa: ANN001, ANN202
     gradient = _decayed(gradient, parameter, decay)
-    moved = ops.assign(velocity, momentum * velocity + gradient)
-    return ops.assign_sub(parameter, rate * (gradient + momentum * moved))
+    moved = _assign(velocity, _add(_mul(momentum, velocity), gradient))
+    return _assign_sub(parameter, _mul(rate, _add(gradient, _mul(momentum, moved))))
 
 
 def _decayed(gradient: Tensor, parameter: Parameter, decay: float) -> Tensor:
-    return gradient if decay == 0 else gradient + decay * parameter
+    return gradient if decay == 0 else _add(gradient, _mul(parameter, decay))
 
 
 class SGD(nn.Cell):
