@@ -1,5 +1,6 @@
 """The plain fast-reid path through the trainer of a config, on files."""
 
+import itertools
 import json
 
 import mindspore as ms
@@ -9,7 +10,7 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer, HookBase, MetaTrainer, SimpleTrainer
-from fastreid.utils.checkpoint_file import read_checkpoint
+from fastreid.utils.checkpoint_file import read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,28 @@ def test_a_run_is_not_resumed_with_data_in_another_order(cfg):
     resumed = DefaultTrainer(cfg)
     resumed.resume_or_load()
     assert resumed.start_iter == 1
+
+
+def test_a_checkpoint_without_the_states_of_samplers_resumes_all_the_same(cfg, tmp_path):
+    cfg.merge_from_list(["SOLVER.STOP_ITERS", "3", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    DefaultTrainer(cfg).train()
+    path = tmp_path / "model_final.ckpt"
+    content = read_checkpoint(path)
+    # Two batches of ten were a pass over the twenty images.
+    assert [bookmark["index"] for bookmark in content.extra["bookmarks"]] == [20]
+    older = {key: value for key, value in content.extra.items() if key != "bookmarks"}
+    batches = []
+    for extra in (content.extra, older):
+        write_checkpoint(path, content.model, states=content.states, extra=extra)
+        trainer = DefaultTrainer(cfg)
+        trainer.resume_or_load()
+        assert (trainer.data_loader.bookmark is None) == (extra is older)
+        batches.append(list(itertools.islice(trainer.data_loader, 4)))
+        assert trainer.data_loader.bookmark["index"] == 60
+        trainer.close()
+    for ours, theirs in zip(*batches):
+        for name, column in theirs.items():
+            np.testing.assert_array_equal(ours[name], column)
 
 
 def test_a_training_set_smaller_than_a_batch_is_refused(cfg):
