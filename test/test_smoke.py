@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,10 +60,10 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def straight(data, tmp_path_factory):
-    """Five iterations without a break."""
+    """Five iterations without a break, of which the checkpoint after the third is kept."""
     output = tmp_path_factory.mktemp("straight")
-    printed = train_net(data, "OUTPUT_DIR", str(output), "SOLVER.STOP_ITERS", "5")
-    return output, printed
+    words = ("SOLVER.STOP_ITERS", "5", "SOLVER.CHECKPOINT_PERIOD_ITERS", "3")
+    return output, train_net(data, "OUTPUT_DIR", str(output), *words)
 
 
 def test_training_leaves_logs_pictures_scores_and_a_model(straight):
@@ -87,7 +88,9 @@ def test_training_leaves_logs_pictures_scores_and_a_model(straight):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(data, straight, tmp_path):
     output, printed = straight
-    train_net(data, "OUTPUT_DIR", str(tmp_path), "SOLVER.STOP_ITERS", "3")
+    # The folder as a power failure in the fifth iteration would have left it.
+    shutil.copy(output / "model_iter_0000003.ckpt", tmp_path)
+    (tmp_path / "last_checkpoint").write_text("model_iter_0000003.ckpt\n")
     resumed = train_net(data, "--resume", "OUTPUT_DIR", str(tmp_path), "SOLVER.STOP_ITERS", "5")
     assert "Resumed at iteration 3" in resumed
     assert scores(resumed) == scores(printed)
