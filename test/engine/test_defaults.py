@@ -11,6 +11,7 @@ from fastreid.config import get_cfg
 from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer, HookBase, MetaTrainer, SimpleTrainer
 from fastreid.utils.checkpoint_file import read_checkpoint, write_checkpoint
+from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_CONVOLUTIONS
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def cfg(data, tmp_path, monkeypatch):
     cfg = get_cfg()
     cfg.merge_from_list(
         [
-            *("MODEL.BACKBONE.DEPTH", "tiny", "MODEL.BACKBONE.FEAT_DIM", "512"),
+            *TWO_CONVOLUTIONS,
             *("MODEL.HEADS.WITH_BNNECK", "True", "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)"),
             *("INPUT.SIZE_TRAIN", "(64, 32)", "INPUT.SIZE_TEST", "(64, 32)"),
             *("SOLVER.IMS_PER_BATCH", "10", "SOLVER.MAX_EPOCH", "2", "SOLVER.LOG_PERIOD", "1"),
@@ -88,7 +89,7 @@ def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
 
 
 def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
-    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(list(TWO_ADAPTIVE_STAGES))
     cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
     cfg.DATASETS.NAMES = ("Market1501", "cuhkSYSU")
     cfg.SOLVER.IMS_PER_BATCH = 16
@@ -105,7 +106,7 @@ def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
 
 
 def test_freezing_and_meta_steps_exclude_each_other(cfg):
-    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(list(TWO_ADAPTIVE_STAGES))
     cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
     cfg.DATASETS.NAMES, cfg.SOLVER.IMS_PER_BATCH = ("Market1501", "cuhkSYSU"), 16
@@ -184,7 +185,7 @@ def test_weights_of_another_run_may_have_other_classifiers(cfg, tmp_path):
     second = DefaultTrainer(cfg)
     second.resume_or_load(resume=True)
     assert second.start_iter == 0
-    assert second.model.heads.weight.shape == (10, 512)
+    assert second.model.heads.weight.shape == (10, 16)
     mine, theirs = second.model.backbone.conv1.weight, trainer.model.backbone.conv1.weight
     assert (mine.asnumpy() == theirs.asnumpy()).all()
     second.close()
