@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,15 +16,8 @@ from .dataset_check import check_test_files, check_train_set
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .diagnosis import check_test_set
 from .loader import ReidDataLoader
-from .samplers import (
-    BalancedIdentitySampler,
-    ImbalancedDatasetSampler,
-    InferenceSampler,
-    NaiveIdentitySampler,
-    SetReWeightSampler,
-    SubsetSampler,
-    TrainingSampler,
-)
+from .samplers import InferenceSampler
+from .samplers.build import build_domain_sampler, build_train_sampler, draws_identities
 from .shares import (
     META_SHARDS,
     Place,
@@ -38,20 +30,7 @@ from .shares import (
 from .transforms import build_batch_transform, build_transforms
 from .workers import WorkerPool
 
-logger = logging.getLogger(__name__)
-
-_LARGEST_SEED = 2**32 - 1
 _ON_ERROR = ("raise", "skip")
-_IDENTITY_SAMPLERS = {
-    "NaiveIdentitySampler": NaiveIdentitySampler,
-    "BalancedIdentitySampler": BalancedIdentitySampler,
-}
-_SAMPLER_NAMES = (
-    "TrainingSampler",
-    *_IDENTITY_SAMPLERS,
-    "SetReWeightSampler",
-    "ImbalancedDatasetSampler",
-)
 
 
 def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> ReidDataLoader:
@@ -68,9 +47,8 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
     Raises:
         ValueError: a setting that does not fit the data; the message names the key.
     """
-    _check_seed(cfg)
     train_set = _build_train_set(cfg)
-    sampler = _build_sampler(cfg, train_set)
+    sampler = build_train_sampler(cfg, train_set)
     _check_shares(cfg)
     return ReidDataLoader(
         train_set,
@@ -107,11 +85,10 @@ def build_domain_train_loaders(
     Raises:
         ValueError: a domain has too few identities, or NUM_INSTANCE does not divide the batch.
     """
-    _check_seed(cfg)
     pool = pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS)
     batch_size = cfg.SOLVER.IMS_PER_BATCH // 2
     samplers = [
-        _build_domain_sampler(cfg, train_set, domain, batch_size)
+        build_domain_sampler(cfg, train_set, domain)
         for domain in range(len(train_set.classes_per_domain))
     ]
     return [
@@ -194,7 +171,9 @@ def _build_ordered_loader(
     cfg: CfgNode, items: Sequence[tuple], *, pool: WorkerPool | None, place: Place
 ) -> ReidDataLoader:
     test_set = CommDataset(items, relabel=False)
-    batch_size = _positive("TEST.IMS_PER_BATCH", cfg.TEST.IMS_PER_BATCH)
+    batch_size = cfg.TEST.IMS_PER_BATCH
+    if batch_size < 1:
+        raise ValueError(f"TEST.IMS_PER_BATCH is {batch_size}; it must be at least 1.")
     return ReidDataLoader(
         test_set,
         InferenceSampler(len(test_set), batch_size=batch_size, **place._asdict()),
@@ -213,10 +192,9 @@ def _check_shares(cfg: CfgNode) -> None:
         raise ValueError(
             f"SOLVER.META_SHARD is {cfg.SOLVER.META_SHARD!r}; it must be one of {META_SHARDS}."
         )
-    by_identity = cfg.DATALOADER.SAMPLER_TRAIN in _IDENTITY_SAMPLERS
     check_shares(
         cfg.SOLVER.IMS_PER_BATCH,
-        cfg.DATALOADER.NUM_INSTANCE if by_identity else 1,
+        cfg.DATALOADER.NUM_INSTANCE if draws_identities(cfg) else 1,
         comm.get_world_size(),
         has_meta_steps=is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0,
     )
@@ -278,71 +256,8 @@ def _build_train_set(cfg: CfgNode) -> CommDataset:
     return CommDataset(items, domains=names)
 
 
-def _build_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
-    name = cfg.DATALOADER.SAMPLER_TRAIN
-    items = train_set.img_items
-    batch_size = _positive("SOLVER.IMS_PER_BATCH", cfg.SOLVER.IMS_PER_BATCH)
-    by_identity = {"num_instances": cfg.DATALOADER.NUM_INSTANCE, "seed": cfg.SEED}
-    if name == "TrainingSampler":
-        return TrainingSampler(len(items), seed=cfg.SEED)
-    if name == "ImbalancedDatasetSampler":
-        return ImbalancedDatasetSampler(items, seed=cfg.SEED)
-    if name == "SetReWeightSampler":
-        return SetReWeightSampler(
-            items, batch_size, set_weight=cfg.DATALOADER.SET_WEIGHT, **by_identity
-        )
-    if name in _IDENTITY_SAMPLERS:
-        _warn_of_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
-        return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
-    raise ValueError(f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of {_SAMPLER_NAMES}.")
-
-
-def _build_domain_sampler(
-    cfg: CfgNode, train_set: CommDataset, domain: int, batch_size: int
-) -> SubsetSampler:
-    indices = train_set.indices_of(domain)
-    seed = np.random.SeedSequence([cfg.SEED, domain + 1]).generate_state(1)[0]
-    try:
-        sampler = NaiveIdentitySampler(
-            [train_set.img_items[index] for index in indices],
-            batch_size,
-            num_instances=cfg.DATALOADER.NUM_INSTANCE,
-            seed=int(seed),
-        )
-    except ValueError as error:
-        name = train_set.domains[domain] if train_set.domains else domain
-        raise ValueError(
-            f"Domain {name}, half of SOLVER.IMS_PER_BATCH ({cfg.SOLVER.IMS_PER_BATCH}): {error}"
-        ) from error
-    return SubsetSampler(sampler, indices)
-
-
-def _warn_of_single_images(train_set: CommDataset, num_instances: int) -> None:
-    images_of = Counter(train_set.targets.tolist())
-    single = sum(count == 1 for count in images_of.values())
-    if single and num_instances > 1:
-        logger.warning(
-            "%d of %d identities have a single image, which fills all %d places "
-            "(DATALOADER.NUM_INSTANCE) of its identity in a batch.",
-            single,
-            len(images_of),
-            num_instances,
-        )
-
-
 def _skips_unreadable(cfg: CfgNode) -> bool:
     value = cfg.DATALOADER.ON_ERROR
     if value not in _ON_ERROR:
         raise ValueError(f"DATALOADER.ON_ERROR is {value!r}; it can be one of {_ON_ERROR}.")
     return value == "skip"
-
-
-def _check_seed(cfg: CfgNode) -> None:
-    if not 0 <= cfg.SEED <= _LARGEST_SEED:
-        raise ValueError(f"SEED is {cfg.SEED}; it must be from 0 to {_LARGEST_SEED}.")
-
-
-def _positive(key: str, value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{key} is {value}; it must be at least 1.")
-    return value

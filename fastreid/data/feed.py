@@ -16,6 +16,7 @@ import numpy as np
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError
 from .preparation import ImageTransform, prepare_images
+from .samplers.passes import Bookmark, Bookmarks, draw_from
 from .shares import RowsOf
 from .substitutes import Substitutes
 from .transforms import RandomPatch
@@ -81,6 +82,10 @@ class BatchFeed:
         pool: prepares the images.
         substitutes: for images that cannot be read; None: such an image is an error.
         start: number of the first batch; the sampler's indices before it are passed over.
+        bookmark: from which the sampler draws those; None: from the first one.
+
+    Attributes:
+        bookmarks: where passes of the sampler began, as far as batches were ordered.
     """
 
     def __init__(
@@ -92,7 +97,9 @@ class BatchFeed:
         *,
         substitutes: Substitutes | None = None,
         start: int = 0,
+        bookmark: Bookmark | None = None,
     ) -> None:
+        self.bookmarks = Bookmarks(bookmark)
         self._substitutes = substitutes
         self._prepare = partial(prepare_images, keep_errors=substitutes is not None)
         self._dataset = dataset
@@ -145,7 +152,7 @@ class BatchFeed:
     def _indices_of_batches(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Number, first row and indices of every batch of which rows are made."""
         size = self._spec.batch_size
-        indices = itertools.islice(self._sampler, self._start * size, None)
+        indices = draw_from(self._sampler, self._start * size, self.bookmarks)
         for number in itertools.count(self._start):
             batch = list(itertools.islice(indices, size))
             # There may never be another batch of which rows are made.

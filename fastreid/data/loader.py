@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from .common import BATCH_COLUMNS, CommDataset
 from .feed import BatchFeed, BatchSpec
 from .preparation import ImageTransform
+from .samplers.passes import Bookmark
 from .shares import RowsOf
 from .substitutes import Substitutes
 from .transforms import RandomPatch
@@ -61,6 +63,7 @@ class ReidDataLoader:
         self._substitutes = Substitutes(dataset) if skip_unreadable else None
         self._is_endless = not hasattr(sampler, "__len__")
         self._position = 0
+        self._bookmark: Bookmark | None = None
         self._feed: BatchFeed | None = None
         self._is_closed = False
         pool.attach()
@@ -80,14 +83,24 @@ class ReidDataLoader:
         """Batches handed out so far; a finite loader counts within the present pass."""
         return self._position
 
-    def seek(self, position: int) -> None:
+    @property
+    def bookmark(self) -> dict[str, Any] | None:
+        """Where the sampler's present pass began, for ``seek``, in numbers, texts and lists.
+
+        None: in the first pass, in a finite loader, or with a sampler that has no ``draw``.
+        """
+        return self._bookmark and self._bookmark.as_plain()
+
+    def seek(self, position: int, *, bookmark: Mapping[str, Any] | None = None) -> None:
         """Let the next iteration begin at a batch, without reading those before it.
 
         Args:
             position: batches to pass over, counted from the start of the stream.
+            bookmark: of a loader of the same data, sampler and seed at that position; with None
+                the sampler draws all that it drew before, which takes longer in a later epoch.
 
         Raises:
-            ValueError: it is negative, or the loader is not endless.
+            ValueError: it is negative, the loader is not endless, or the bookmark is damaged.
             RuntimeError: the loader is being iterated.
         """
         if position < 0 or not self._is_endless:
@@ -95,7 +108,13 @@ class ReidDataLoader:
             raise ValueError(f"{kind} loader cannot begin at batch {position}.")
         if self._feed is not None:
             raise RuntimeError("seek() must come before the loader is iterated.")
-        self._position = position
+        found = None if bookmark is None else Bookmark.of_plain(bookmark)
+        if found is not None and found.index > position * self.batch_size:
+            raise ValueError(
+                f"A bookmark at image {found.index} of the stream is beyond batch {position} of "
+                f"{self.batch_size} images; give the one that was saved with that position."
+            )
+        self._position, self._bookmark = position, found
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         """Give the batches, from ``position`` on if endless, else from the first one.
@@ -117,6 +136,7 @@ class ReidDataLoader:
             self.pool,
             substitutes=self._substitutes,
             start=self._position,
+            bookmark=self._bookmark,
         )
         self._feed = feed
         # MindSpore must not wait for a batch while Python goes down.
@@ -128,17 +148,21 @@ class ReidDataLoader:
         try:
             while True:
                 while not self._spec.has_rows(self._position):
-                    self._position += 1
+                    self._advance(feed)
                     yield {column: np.empty(0) for column in BATCH_COLUMNS}
                 row = next(rows, None)
                 if row is None:
                     return
-                self._position += 1
+                self._advance(feed)
                 batch = dict(zip(BATCH_COLUMNS, row))
                 # Last of all: a quarter of the bytes went through queues and copies until here.
                 yield {**batch, "images": batch["images"].astype(np.float32, copy=False)}
         finally:
             self._release(feed)
+
+    def _advance(self, feed: BatchFeed) -> None:
+        self._position += 1
+        self._bookmark = feed.bookmarks.last_before(self._position * self.batch_size)
 
     def _release(self, feed: BatchFeed) -> None:
         feed.stop()

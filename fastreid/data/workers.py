@@ -9,102 +9,25 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing
-import os
 import pickle
 import signal
 import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from .data_utils import ImageError
 from .stalls import StallWatch
+from .worker_process import Caught, WorkerError, worker_main
 
 # How often the pool looks at its workers when no pipe has anything to say.
 _POLL_SECONDS = 1.0
 _CLOSED = "The data workers were closed."
-
-
-class WorkerError(RuntimeError):
-    """A data worker died, or failed at something other than an image."""
-
-
-class WorkerTraceback(Exception):  # noqa: N818 - it is shown above the error that it explains
-    """Where in the worker process an error came from."""
-
-    def __str__(self) -> str:
-        return f"in a data worker:\n{self.args[0]}"
-
-
-class Caught:
-    """Context manager that keeps an error instead of raising it, to hand it to someone else.
-
-    What ends the program (KeyboardInterrupt, SystemExit) still passes.
-    """
-
-    error: Exception | None = None
-
-    def __enter__(self) -> Caught:
-        return self
-
-    def __exit__(
-        self, _: type | None, error: BaseException | None, __: TracebackType | None
-    ) -> bool:
-        if isinstance(error, Exception):
-            self.error = error
-            return True
-        return False
-
-
-class _Failure(NamedTuple):
-    """An error on its way from a worker: always picklable, unlike exceptions."""
-
-    is_image: bool
-    message: str
-    trace: str
-
-    def as_error(self) -> Exception:
-        error = ImageError(self.message) if self.is_image else WorkerError(self.message)
-        error.__cause__ = WorkerTraceback(self.trace)
-        return error
-
-
-def worker_main(connection: Connection) -> None:
-    """Run jobs that come through a pipe until its other end is closed.
-
-    Args:
-        connection: gives pickled (function, args), takes pickled (result, failure).
-    """
-    # Ctrl-C reaches the whole group; the main process decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_main_process, daemon=True).start()
-    with connection, contextlib.suppress(EOFError, OSError):
-        while True:
-            connection.send_bytes(_answer(connection.recv_bytes()))
-
-
-def _end_with_main_process() -> None:
-    """Leave, even in the midst of a job, when the main process is killed."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _answer(job: bytes) -> bytes:
-    with Caught() as caught:
-        function, args = pickle.loads(job)
-        return pickle.dumps((function(*args), None), pickle.HIGHEST_PROTOCOL)
-    error = caught.error
-    is_image = isinstance(error, ImageError)
-    message = str(error) if is_image else f"A data worker failed: {type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return pickle.dumps((None, _Failure(is_image, message, trace)), pickle.HIGHEST_PROTOCOL)
 
 
 @contextlib.contextmanager

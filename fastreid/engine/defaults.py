@@ -22,22 +22,27 @@ from fastreid.layers import running_statistics
 from fastreid.modeling import build_model, use_half_precision
 from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
-from fastreid.utils.checkpoint import Checkpointable, Checkpointer, PeriodicCheckpointer
-from fastreid.utils.env import GlobalRandomness
+from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.events import (
     CommonMetricPrinter,
     EventWriter,
     JSONWriter,
     TensorboardXWriter,
 )
-from fastreid.utils.metrics_file import rewind_metrics
 from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
 from .build import build_trainer
 from .meta_trainer import MetaTrainer
 from .non_finite import NonFiniteError
-from .run_record import check_resumable, record_run
+from .resume import (
+    checkpointables_of,
+    finds_checkpoint,
+    load_last,
+    places_in_data,
+    return_to_places,
+)
+from .run_record import record_run
 from .setup import complete_config, uses_mixed_precision, write_config
 from .termination import Termination
 from .train_loop import SimpleTrainer, TrainerBase
@@ -84,7 +89,8 @@ class DefaultTrainer(TrainerBase):
         self._trainer = self.build_trainer()
         self._termination = Termination()
         self._record = record_run(cfg, train_set)
-        self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **self._checkpointables())
+        states = checkpointables_of(self._trainer, has_loss_scale=uses_mixed_precision(cfg))
+        self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
         self.start_iter = 0
         self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
         self._periodic_checkpointer = PeriodicCheckpointer(
@@ -149,32 +155,14 @@ class DefaultTrainer(TrainerBase):
             resume: look for a checkpoint; where there is none, start afresh and say so.
         """
         self.checkpointer.remove_leftovers()
-        resumes = resume and self.checkpointer.has_checkpoint()
-        name = self.checkpointer.get_checkpoint_file() if resumes else ""
-        comm.require_same(
-            Path(name).name,
-            "the checkpoint to go on from. All processes read it: OUTPUT_DIR must be a folder that "
-            "all machines share, or be copied to each.",
-        )
-        if not resumes:
+        if not finds_checkpoint(self.checkpointer, resume=resume):
             self._start_afresh(was_asked_to_resume=resume)
             return
-        state = self.checkpointer.resume_or_load(
-            "", check=lambda extra: check_resumable(self._record, extra)
-        )
+        state = load_last(self.checkpointer, self._record)
         self.start_iter = state["iteration"]
-        comm.require_same(self.start_iter, "the iteration to go on from; a checkpoint is damaged.")
         self.evaluation_due = state["evaluation_due"]
         self._periodic_checkpointer.best_metric = state["best_metric"]
-        loaders = [self.data_loader, *self.domain_loaders]
-        for loader, position in zip(loaders, state["positions"]):
-            loader.seek(position)
-        logger.info("Resumed at iteration %d", self.start_iter)
-        again = 0
-        if comm.is_main_process():
-            again = rewind_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
-        if again:
-            logger.info("Removed %d later lines of metrics.json, which come again", again)
+        return_to_places([self.data_loader, *self.domain_loaders], state)
 
     def _start_afresh(self, *, was_asked_to_resume: bool) -> None:
         if was_asked_to_resume:
@@ -294,21 +282,10 @@ class DefaultTrainer(TrainerBase):
                 *(last, best),
             )
 
-    def _checkpointables(self) -> dict[str, Checkpointable]:
-        names = ("optimizer", "optimizer_frozen")
-        found = {"randomness": GlobalRandomness()}
-        found.update(zip(names, self._trainer.optimizers))
-        if isinstance(self._trainer, MetaTrainer):
-            found["meta_optimizer"] = self._trainer.meta_optimizer
-        if uses_mixed_precision(self.cfg):
-            found["loss_scale"] = self._trainer.loss_scale
-        return found
-
     def _checkpoint_extra(self) -> dict[str, Any]:
-        loaders = [self.data_loader, *self.domain_loaders]
         return {
             "iteration": self.iter,
-            "positions": [loader.position for loader in loaders],
+            **places_in_data([self.data_loader, *self.domain_loaders]),
             "evaluation_due": self.evaluation_due,
             **self._record,
         }

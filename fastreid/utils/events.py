@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import logging
@@ -9,6 +10,7 @@ import resource
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,19 @@ class JSONWriter(EventWriter):
             file.writelines(json.dumps(records[iteration]) + "\n" for iteration in sorted(records))
 
 
+@contextlib.contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Let imports of a module fail as if it were not installed, unless it is loaded."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
 class TensorboardXWriter(EventWriter):
     """Writes scalars for TensorBoard, if the optional package tensorboardX is there.
 
@@ -189,7 +204,9 @@ class TensorboardXWriter(EventWriter):
         self._new = _NewScalars(window_size)
         self._writer: Any = None
         try:
-            from tensorboardX import SummaryWriter
+            # Where PyTorch is installed tensorboardX loads it: seconds, for tensors unseen here.
+            with _hidden("torch"):
+                from tensorboardX import SummaryWriter
         except ImportError:
             SummaryWriter = None
             logger.info(

@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from PIL import Image
 from fastreid.data.common import BATCH_COLUMNS
 from fastreid.data.data_utils import ImageError
 from fastreid.data.samplers import NaiveIdentitySampler
+from fastreid.data.shares import Place, contiguous_share
 from fastreid.data.transforms import Compose, RandomPatch, ToTensor
 from fastreid.data.workers import WorkerError, WorkerPool
 
@@ -115,6 +117,54 @@ def test_seeking_equals_skipping_batches(loaders, num_workers):
     assert loader.position == 4
     case.assert_same_batches(case.take(loader, 2), expected[4:])
     assert loader.position == 6
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_bookmark_spares_the_sampler_its_past(items, loaders, num_workers):
+    """24 images a pass: position 8 is in the third one or later; batches were made ahead."""
+    expected = case.take(loaders(), 16)
+    first = loaders(2 - num_workers)
+    case.take(first, 8)
+    bookmark = json.loads(json.dumps(first.bookmark))
+    assert 24 < bookmark["index"] <= 64
+    second = loaders(num_workers)
+    second.seek(first.position, bookmark=bookmark)
+    assert second.bookmark == bookmark
+    drawn = []
+    draw = second.sampler.draw
+    second.sampler.draw = lambda start, bookmarks: (
+        drawn.append(bookmarks.first) or draw(start, bookmarks)
+    )
+    case.assert_same_batches(case.take(second, 4), expected[8:12])
+    assert [first.index for first in drawn] == [bookmark["index"]]
+    # Iterating again goes on from a later one.
+    case.assert_same_batches(case.take(second, 4), expected[12:])
+    assert drawn[1].index > drawn[0].index
+
+
+def test_a_bookmark_serves_another_number_of_processes(loaders):
+    one = loaders()
+    case.take(one, 8)
+    expected = case.take(one, 2)
+    alone = loaders()
+    case.take(alone, 8)
+    parts = []
+    for rank in range(2):
+        half = loaders(rows_of=contiguous_share(8, Place(rank, 2)))
+        half.seek(8, bookmark=alone.bookmark)
+        parts.append(case.take(half, 2))
+    for whole, *halves in zip(expected, *parts):
+        for name, column in whole.items():
+            np.testing.assert_array_equal(np.concatenate([h[name] for h in halves]), column)
+
+
+def test_a_bookmark_of_a_later_place_is_refused(loaders):
+    loader = loaders()
+    case.take(loader, 8)
+    with pytest.raises(ValueError, match="A bookmark at image .* is beyond batch 1 of 8 images"):
+        loaders().seek(1, bookmark=loader.bookmark)
+    with pytest.raises(ValueError, match="state of a sampler is damaged"):
+        loaders().seek(8, bookmark={"index": 8})
 
 
 def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders):

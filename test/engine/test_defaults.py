@@ -1,5 +1,6 @@
 """The plain fast-reid path through the trainer of a config, on files."""
 
+import itertools
 import json
 
 import mindspore as ms
@@ -9,7 +10,8 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer, HookBase, MetaTrainer, SimpleTrainer
-from fastreid.utils.checkpoint_file import read_checkpoint
+from fastreid.utils.checkpoint_file import read_checkpoint, write_checkpoint
+from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_CONVOLUTIONS
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def cfg(data, tmp_path, monkeypatch):
     cfg = get_cfg()
     cfg.merge_from_list(
         [
-            *("MODEL.BACKBONE.DEPTH", "tiny", "MODEL.BACKBONE.FEAT_DIM", "512"),
+            *TWO_CONVOLUTIONS,
             *("MODEL.HEADS.WITH_BNNECK", "True", "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)"),
             *("INPUT.SIZE_TRAIN", "(64, 32)", "INPUT.SIZE_TEST", "(64, 32)"),
             *("SOLVER.IMS_PER_BATCH", "10", "SOLVER.MAX_EPOCH", "2", "SOLVER.LOG_PERIOD", "1"),
@@ -88,7 +90,7 @@ def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
 
 
 def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
-    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(list(TWO_ADAPTIVE_STAGES))
     cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
     cfg.DATASETS.NAMES = ("Market1501", "cuhkSYSU")
     cfg.SOLVER.IMS_PER_BATCH = 16
@@ -105,7 +107,7 @@ def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
 
 
 def test_freezing_and_meta_steps_exclude_each_other(cfg):
-    cfg.merge_from_list(["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"])
+    cfg.merge_from_list(list(TWO_ADAPTIVE_STAGES))
     cfg.merge_from_list(["MODEL.HEADS.NAME", "MetaEmbeddingHead", "SOLVER.WARMUP_EPOCHS", "0"])
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
     cfg.DATASETS.NAMES, cfg.SOLVER.IMS_PER_BATCH = ("Market1501", "cuhkSYSU"), 16
@@ -139,6 +141,28 @@ def test_a_run_is_not_resumed_with_data_in_another_order(cfg):
     assert resumed.start_iter == 1
 
 
+def test_a_checkpoint_without_the_states_of_samplers_resumes_all_the_same(cfg, tmp_path):
+    cfg.merge_from_list(["SOLVER.STOP_ITERS", "3", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
+    DefaultTrainer(cfg).train()
+    path = tmp_path / "model_final.ckpt"
+    content = read_checkpoint(path)
+    # Two batches of ten were a pass over the twenty images.
+    assert [bookmark["index"] for bookmark in content.extra["bookmarks"]] == [20]
+    older = {key: value for key, value in content.extra.items() if key != "bookmarks"}
+    batches = []
+    for extra in (content.extra, older):
+        write_checkpoint(path, content.model, states=content.states, extra=extra)
+        trainer = DefaultTrainer(cfg)
+        trainer.resume_or_load()
+        assert (trainer.data_loader.bookmark is None) == (extra is older)
+        batches.append(list(itertools.islice(trainer.data_loader, 4)))
+        assert trainer.data_loader.bookmark["index"] == 60
+        trainer.close()
+    for ours, theirs in zip(*batches):
+        for name, column in theirs.items():
+            np.testing.assert_array_equal(ours[name], column)
+
+
 def test_a_training_set_smaller_than_a_batch_is_refused(cfg):
     cfg.SOLVER.IMS_PER_BATCH = 64
     with pytest.raises(ValueError, match=r"have 20 images, fewer than SOLVER.IMS_PER_BATCH \(64\)"):
@@ -162,7 +186,7 @@ def test_weights_of_another_run_may_have_other_classifiers(cfg, tmp_path):
     second = DefaultTrainer(cfg)
     second.resume_or_load(resume=True)
     assert second.start_iter == 0
-    assert second.model.heads.weight.shape == (10, 512)
+    assert second.model.heads.weight.shape == (10, 16)
     mine, theirs = second.model.backbone.conv1.weight, trainer.model.backbone.conv1.weight
     assert (mine.asnumpy() == theirs.asnumpy()).all()
     second.close()

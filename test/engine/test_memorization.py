@@ -1,4 +1,8 @@
-"""The full model learns: the check that earlier ports of ACL did not get to."""
+"""The full recipe learns: the check that earlier ports of ACL did not get to.
+
+All stages, cells and losses, at a depth that compiles in half the time of DR50, whose own training
+steps are compared with the original's (test/alignment/test_golden.py).
+"""
 
 from pathlib import Path
 
@@ -26,14 +30,15 @@ def sixteen_images(height=64, width=32):
 
 
 @pytest.mark.slow
-def test_the_full_model_memorizes_sixteen_images_in_graph_mode():
+def test_the_full_recipe_memorizes_sixteen_images_in_graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(0)
     cfg = get_cfg()
     cfg.merge_from_file(str(RECIPE))
+    cfg.merge_from_list(["MODEL.BACKBONE.DEPTH", "tiny", "MODEL.BACKBONE.FEAT_DIM", "512"])
     cfg.MODEL.BACKBONE.PRETRAIN = False
     cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [IDENTITIES // 2, IDENTITIES // 2]
-    cfg.SOLVER.BASE_LR = 0.01
+    cfg.SOLVER.BASE_LR = 0.05
     cfg.freeze()
     model = build_model(cfg)
     step = TrainStep(
@@ -51,4 +56,4 @@ def test_the_full_model_memorizes_sixteen_images_in_graph_mode():
         accuracies.append(float(accuracy.asnumpy()))
     assert accuracies[0] < 0.5
     assert accuracies[-1] == 1.0
-    assert np.mean(totals[-3:]) < 0.8 * np.mean(totals[:3])
+    assert np.mean(totals[-3:]) < 0.5 * np.mean(totals[:3])

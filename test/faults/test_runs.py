@@ -26,8 +26,14 @@ ITERATIONS = 12
 EVALUATED = ("DATASETS.TESTS", "('Market1501',)")
 SMALL = [
     *("DATASETS.NAMES", "('Market1501',)", "DATASETS.TESTS", "()"),
-    *("MODEL.BACKBONE.NAME", "build_resnet_backbone", "MODEL.HEADS.NAME", "EmbeddingHead"),
-    *("MODEL.LOSSES.NAME", "('CrossEntropyLoss',)", "SOLVER.META.PERIOD", "0"),
+    *(
+        "MODEL.HEADS.NAME",
+        "EmbeddingHead",
+        "MODEL.LOSSES.NAME",
+        "('CrossEntropyLoss',)",
+        "SOLVER.META.PERIOD",
+        "0",
+    ),
     *("SOLVER.META.FIRST_BASIC_STEPS", "1", "SOLVER.WARMUP_EPOCHS", "1"),
     *("INPUT.SIZE_TRAIN", "(32, 16)", "INPUT.SIZE_TEST", "(32, 16)"),
     *("SOLVER.IMS_PER_BATCH", "8", "DATALOADER.NUM_INSTANCE", "2", "TEST.IMS_PER_BATCH", "32"),
@@ -151,6 +157,7 @@ def test_a_broken_run_ends_where_an_unbroken_one_does(outcomes, stop):
         got = final(outcome)
         assert got.extra["iteration"] == ITERATIONS
         assert got.extra["positions"] == want.extra["positions"]
+        assert got.extra["bookmarks"] == want.extra["bookmarks"] != [None]
         assert largest_difference(got, want) == 0
         assert losses(outcome) == losses(outcomes[UNBROKEN])
         survived = True

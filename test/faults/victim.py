@@ -17,6 +17,7 @@ from fastreid.engine import (
     default_argument_parser,
     default_setup,
 )
+from test.small_backbones import TWO_CONVOLUTIONS
 
 
 class Fault(HookBase):
@@ -62,6 +63,7 @@ def main(fault: str, at: int, words: list[str]) -> None:
     args = default_argument_parser().parse_args(words)
     cfg = get_cfg()
     cfg.merge_from_file("configs/demo.yml")
+    cfg.merge_from_list(list(TWO_CONVOLUTIONS))
     cfg.merge_from_list(args.opts)
     cfg.freeze()
     default_setup(cfg, args)

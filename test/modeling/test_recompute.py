@@ -7,21 +7,20 @@ from fastreid.config import get_cfg
 from fastreid.engine.train_step import GradientStep, LossForward
 from fastreid.layers import held_statistics
 from fastreid.modeling import Phase, build_model
+from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_BASIC_STAGES
 
-DR50 = {
-    "MODEL.BACKBONE.NAME": "build_meta_dynamic_router_resnet_backbone",
-    "MODEL.HEADS.NAME": "MetaEmbeddingHead",
-    "MODEL.HEADS.CLASSES_PER_DOMAIN": [4, 4],
-    "MODEL.BACKBONE.DEPTH": "tiny",
-    "MODEL.BACKBONE.WITH_IBN": True,
-}
-PLAIN = {"MODEL.HEADS.NUM_CLASSES": 8, "MODEL.BACKBONE.DEPTH": "18x"}
+ADAPTIVE = [
+    *TWO_ADAPTIVE_STAGES,
+    *("MODEL.HEADS.NAME", "MetaEmbeddingHead", "MODEL.HEADS.CLASSES_PER_DOMAIN", [4, 4]),
+    *("MODEL.BACKBONE.WITH_IBN", True),
+]
+PLAIN = [*TWO_BASIC_STAGES, "MODEL.HEADS.NUM_CLASSES", 8]
 
 
 def config_of(options, **more):
     cfg = get_cfg()
-    pairs = {**options, "MODEL.BACKBONE.FEAT_DIM": 512, "MODEL.BACKBONE.PRETRAIN": False, **more}
-    for key, value in pairs.items():
+    cfg.merge_from_list([*options, "MODEL.BACKBONE.PRETRAIN", False])
+    for key, value in more.items():
         cfg.merge_from_list([key, value])
     return cfg
 
@@ -45,7 +44,7 @@ def trained_on_one_batch(options, *, recompute, hold=False):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [DR50, PLAIN], ids=["DR50", "ResNet18"])
+@pytest.mark.parametrize("options", [ADAPTIVE, PLAIN], ids=["adaptive", "plain"])
 def test_recomputed_blocks_change_no_number(options):
     losses, gradients, statistics = trained_on_one_batch(options, recompute=False)
     again = trained_on_one_batch(options, recompute=True)
@@ -60,7 +59,7 @@ def test_recomputed_blocks_change_no_number(options):
 
 
 def test_recomputed_blocks_leave_held_statistics_alone():
-    _, _, statistics = trained_on_one_batch(DR50, recompute=True, hold=True)
+    _, _, statistics = trained_on_one_batch(ADAPTIVE, recompute=True, hold=True)
     for name, value in statistics.items():
         np.testing.assert_array_equal(value, "variance" in name, err_msg=name)
 

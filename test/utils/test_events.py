@@ -1,7 +1,9 @@
 import json
 import logging
 import math
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,8 @@ from fastreid.utils.events import (
     TensorboardXWriter,
     get_event_storage,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_innermost_storage_is_the_current_one():
@@ -101,6 +105,17 @@ def test_tensorboard_files_hold_the_scalars(tmp_path, caplog):
     (events,) = tmp_path.glob("events.out.tfevents.*")
     assert b"loss_cls" in events.read_bytes()
     assert caplog.text == ""
+
+
+def test_writing_tensorboard_files_does_not_load_pytorch():
+    pytest.importorskip("tensorboardX")
+    pytest.importorskip("torch")
+    script = (
+        "import sys; from fastreid.utils.events import TensorboardXWriter;"
+        "TensorboardXWriter('.'); assert 'tensorboardX' in sys.modules;"
+        "assert 'torch' not in sys.modules; import torch"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
 
 
 def test_without_tensorboardx_one_line_says_how_to_get_it(tmp_path, monkeypatch, caplog):

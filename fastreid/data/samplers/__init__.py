@@ -1,6 +1,7 @@
 from .data_sampler import InferenceSampler, SubsetSampler, TrainingSampler
 from .imbalance_sampler import ImbalancedDatasetSampler
-from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler, SetReWeightSampler
+from .reweight_sampler import SetReWeightSampler
+from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler
 
 __all__ = [
     "BalancedIdentitySampler",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+
+from .passes import Bookmarks, Passes, draw_from
 
 
 def check_not_empty(size: int) -> None:
@@ -48,18 +49,14 @@ class TrainingSampler:
         check_not_empty(size)
         self._size = size
         self._shuffle = shuffle
-        self._seed = seed
-        self._rank = rank
-        self._world_size = world_size
+        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.islice(self._stream(), self._rank, None, self._world_size)
+        return self.draw()
 
-    def _stream(self) -> Iterator[int]:
-        rng = np.random.RandomState(self._seed)
-        while True:
-            order = rng.permutation(self._size) if self._shuffle else np.arange(self._size)
-            yield from order.tolist()
+    def _one_pass(self, rng: np.random.RandomState) -> Iterator[int]:
+        order = rng.permutation(self._size) if self._shuffle else np.arange(self._size)
+        yield from order.tolist()
 
 
 class InferenceSampler:
@@ -108,3 +105,7 @@ class SubsetSampler:
 
     def __iter__(self) -> Iterator[int]:
         return (self._indices[index] for index in self._sampler)
+
+    def draw(self, start: int, bookmarks: Bookmarks) -> Iterator[int]:
+        """Give the indices from a place on, as ``Passes.draw`` does."""
+        return (self._indices[index] for index in draw_from(self._sampler, start, bookmarks))

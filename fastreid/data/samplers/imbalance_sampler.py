@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .data_sampler import check_not_empty
+from .passes import Passes
 
 
 class ImbalancedDatasetSampler:
@@ -41,15 +41,11 @@ class ImbalancedDatasetSampler:
         weights = np.array([1.0 / images_of[pid] for _, pid, _ in data_source])
         self._probabilities = weights / weights.sum()
         self._size = len(data_source) if size is None else size
-        self._seed = seed
-        self._rank = rank
-        self._world_size = world_size
+        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.islice(self._stream(), self._rank, None, self._world_size)
+        return self.draw()
 
-    def _stream(self) -> Iterator[int]:
-        rng = np.random.RandomState(self._seed)
+    def _one_pass(self, rng: np.random.RandomState) -> Iterator[int]:
         population = len(self._probabilities)
-        while True:
-            yield from rng.choice(population, self._size, p=self._probabilities).tolist()
+        yield from rng.choice(population, self._size, p=self._probabilities).tolist()

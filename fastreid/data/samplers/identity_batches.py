@@ -1,0 +1,71 @@
+"""What batches of P identities with K images each are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def interleave_ranks(batch: list[int], world_size: int) -> list[int]:
+    """Order a global batch so that rank r, taking every w-th index, gets its r-th contiguous part.
+
+    So all images of an identity meet on one device; upstream: ``reorder_index``.
+
+    Args:
+        batch: indices of the whole batch.
+        world_size: number of processes; divides the length of the batch.
+
+    Returns:
+        The same indices, one of each part in turn.
+    """
+    return np.asarray(batch).reshape(world_size, -1).T.ravel().tolist()
+
+
+def group_by_identity(data_source: Sequence[tuple]) -> list[list[int]]:
+    """Collect the images of each identity.
+
+    Args:
+        data_source: items (path, pid, camid).
+
+    Returns:
+        For every identity, in the order of their sorted names, the indices of its images.
+    """
+    images_of: dict = {}
+    for index, (_, pid, _) in enumerate(data_source):
+        images_of.setdefault(pid, []).append(index)
+    return [images_of[pid] for pid in sorted(images_of)]
+
+
+def identities_per_batch(batch_size: int, num_instances: int, num_identities: int) -> int:
+    """Work out how many identities a batch holds, if such batches can be made at all.
+
+    Args:
+        batch_size: images per batch and process.
+        num_instances: images per identity.
+        num_identities: identities that there are.
+
+    Returns:
+        batch_size / num_instances.
+
+    Raises:
+        ValueError: it is no whole number, or there are fewer identities than that.
+    """
+    if num_instances < 1:
+        raise ValueError(f"DATALOADER.NUM_INSTANCE must be at least 1, not {num_instances}.")
+    if batch_size < num_instances or batch_size % num_instances:
+        fewer = max(batch_size // num_instances, 1) * num_instances
+        raise ValueError(
+            f"A batch of {batch_size} images (from SOLVER.IMS_PER_BATCH) must be a multiple of "
+            f"DATALOADER.NUM_INSTANCE ({num_instances}); the nearest are {fewer} and "
+            f"{fewer + num_instances}."
+        )
+    needed = batch_size // num_instances
+    if needed > num_identities:
+        raise ValueError(
+            f"A batch of {batch_size} images with {num_instances} per identity needs {needed} "
+            f"identities, and the data has {num_identities}: lower SOLVER.IMS_PER_BATCH until a "
+            f"batch has at most {num_identities * num_instances} images, or raise "
+            "DATALOADER.NUM_INSTANCE."
+        )
+    return needed

@@ -1,0 +1,128 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from fastreid.data.samplers import (
+    BalancedIdentitySampler,
+    ImbalancedDatasetSampler,
+    NaiveIdentitySampler,
+    SetReWeightSampler,
+    SubsetSampler,
+    TrainingSampler,
+)
+from fastreid.data.samplers.passes import Bookmark, Bookmarks, Passes, draw_from
+
+# Two cameras with identities of their own, of which some have fewer images than the rest.
+ITEMS = [(str(n), f"A_{n // 5}", f"A_{n // 30}") for n in range(58)]
+BY_IDENTITY = {"num_instances": 2, "seed": 3}
+SAMPLERS = {
+    "TrainingSampler": lambda: TrainingSampler(23, seed=3),
+    "in order": lambda: TrainingSampler(23, shuffle=False),
+    "ImbalancedDatasetSampler": lambda: ImbalancedDatasetSampler(ITEMS, seed=3),
+    "NaiveIdentitySampler": lambda: NaiveIdentitySampler(ITEMS, 8, **BY_IDENTITY),
+    "BalancedIdentitySampler": lambda: BalancedIdentitySampler(ITEMS, 8, **BY_IDENTITY),
+    "SetReWeightSampler": lambda: SetReWeightSampler(ITEMS, 8, set_weight=[1, 1], **BY_IDENTITY),
+    "SubsetSampler": lambda: SubsetSampler(
+        NaiveIdentitySampler(ITEMS[:40], 8, **BY_IDENTITY), range(1000, 1040)
+    ),
+}
+LONGEST_PASS = len(ITEMS)
+
+
+@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
+def test_a_sampler_goes_on_from_a_bookmark_anywhere(make):
+    whole = list(itertools.islice(make(), 400))
+    for place in (0, 1, 57, 58, 59, 160, 300):
+        bookmarks = Bookmarks()
+        # Half a batch more is drawn than was used.
+        drawn = list(itertools.islice(draw_from(make(), 0, bookmarks), place + 4))
+        assert drawn == whole[: place + 4]
+        bookmark = bookmarks.last_before(place)
+        assert bookmark is not None or place < LONGEST_PASS
+        if bookmark is not None:
+            assert 0 <= place - bookmark.index <= LONGEST_PASS
+            bookmark = Bookmark.of_plain(json.loads(json.dumps(bookmark.as_plain())))
+        rest = draw_from(make(), place, Bookmarks(bookmark))
+        assert list(itertools.islice(rest, 400 - place)) == whole[place:]
+
+
+def test_passes_before_a_bookmark_are_not_drawn_again():
+    begun = []
+
+    def one_pass(rng):
+        begun.append(rng)
+        yield from rng.permutation(10).tolist()
+
+    passes, bookmarks = Passes(one_pass, seed=1), Bookmarks()
+    whole = list(itertools.islice(passes.draw(0, bookmarks), 60))
+    assert len(begun) == 6
+    begun.clear()
+    again = passes.draw(45, Bookmarks(bookmarks.last_before(45)))
+    assert [next(again) for _ in range(5)] == whole[45:50]
+    assert len(begun) == 1
+
+
+def test_a_run_goes_on_more_than_once():
+    place, bookmark, drawn = 0, None, []
+    for _ in range(9):
+        bookmarks = Bookmarks(bookmark)
+        drawn += itertools.islice(SAMPLERS["TrainingSampler"]().draw(place, bookmarks), 17)
+        place += 17
+        bookmark = bookmarks.last_before(place)
+    assert drawn == list(itertools.islice(SAMPLERS["TrainingSampler"](), 9 * 17))
+    assert bookmark.index == 9 * 17 // 23 * 23
+
+
+@pytest.mark.parametrize("sampler", [NaiveIdentitySampler, BalancedIdentitySampler])
+def test_ranks_that_share_a_stream_start_anywhere_without_bookmarks(sampler):
+    parts = [sampler(ITEMS, 4, rank=rank, world_size=2, **BY_IDENTITY) for rank in range(2)]
+    for part in parts:
+        bookmarks = Bookmarks()
+        got = list(itertools.islice(part.draw(37, bookmarks), 80))
+        assert got == list(itertools.islice(part, 117))[37:]
+        assert bookmarks.last_before(37) is None
+
+
+def test_a_sampler_of_another_kind_is_passed_over():
+    bookmarks = Bookmarks()
+    assert list(draw_from([5, 6, 7], 1, bookmarks)) == [6, 7]
+    assert bookmarks.last_before(3) is None
+
+
+def test_bookmarks_that_are_passed_are_forgotten():
+    bookmarks = Bookmarks()
+    for index in range(0, 100, 10):
+        bookmarks.note(Bookmark(index, {}))
+    assert bookmarks.last_before(35).index == 30
+    assert bookmarks.last_before(39).index == 30
+    assert len(bookmarks._noted) == 7
+    assert bookmarks.last_before(1000).index == 90
+    assert len(bookmarks._noted) == 1
+
+
+def damaged(**changes):
+    plain = Bookmark(3, np.random.RandomState(1).get_state(legacy=False)).as_plain()
+    return {**plain, **changes}
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {},
+        damaged(index=-1),
+        damaged(index="3"),
+        damaged(generator=None),
+        damaged(generator={"bit_generator": "MT19937"}),
+        damaged(generator={**damaged()["generator"], "bit_generator": "PCG64"}),
+        damaged(generator={**damaged()["generator"], "state": {"key": [1, 2], "pos": 3}}),
+        damaged(generator={**damaged()["generator"], "state": {"key": [-1] * 624, "pos": 3}}),
+        damaged(generator={**damaged()["generator"], "state": {"key": [1] * 625, "pos": 3}}),
+        damaged(generator={**damaged()["generator"], "state": {"key": [1] * 624, "pos": 625}}),
+    ],
+    ids=range(10),
+)
+def test_a_damaged_bookmark_is_refused(plain):
+    with pytest.raises(ValueError, match="state of a sampler is damaged.*an earlier checkpoint"):
+        Bookmark.of_plain(plain)
