@@ -1,6 +1,6 @@
 """The main job from end to end, by the command line, on files in the real sets' layouts.
 
-With two of ACL's four stages, which have all of its cells and compile in a third of the time.
+With two of ACL's four stages, which have all of its cells and compile faster.
 """
 
 import json
