@@ -17,7 +17,8 @@ from fastreid.utils.events import get_event_storage
 from fastreid.utils.parameters import restored
 
 from .train_loop import SimpleTrainer, StepRecord, batch_tensors
-from .train_step import GradientStep, InnerUpdate, JoinedCriteria, LossForward, Update
+from .train_step import GradientStep, JoinedCriteria, LossForward
+from .updates import InnerUpdate, Update
 
 
 class MetaTrainer(SimpleTrainer):

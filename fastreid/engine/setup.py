@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import tempfile
 from pathlib import Path
 
@@ -125,8 +126,9 @@ def set_device_and_mode(cfg: CfgNode) -> str:
         "CPU", "GPU" or "Ascend".
 
     Raises:
-        ValueError: for an unknown or absent device, or an unknown mode.
+        ValueError: for an unknown or absent device, an unknown mode, or a cache of graphs.
     """
+    _refuse_compile_cache()
     if cfg.MODE not in _MODES:
         raise ValueError(f"MODE {cfg.MODE!r} is unknown; it must be one of {sorted(_MODES)}.")
     wanted, _, index = cfg.MODEL.DEVICE.lower().partition(":")
@@ -155,6 +157,14 @@ def set_device_and_mode(cfg: CfgNode) -> str:
     ms.set_context(mode=_MODES[cfg.MODE])
     comm.join()
     return target
+
+
+def _refuse_compile_cache() -> None:
+    if os.environ.get("MS_COMPILER_CACHE_ENABLE") == "1":
+        raise ValueError(
+            "MS_COMPILER_CACHE_ENABLE is 1, but MindSpore's cache of compiled graphs does not tell "
+            "graphs of other settings apart: a run would go wrong unnoticed. Unset it."
+        )
 
 
 def _own_device(target: str) -> str:

@@ -1,4 +1,4 @@
-"""The compiled parts of a training step: forward with losses, gradients, update."""
+"""The compiled parts of a training step: forward with losses, gradients, a whole basic step."""
 
 from __future__ import annotations
 
@@ -9,33 +9,20 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from .gradient_average import build_average
 from .loss_scale import LossScale
+from .updates import Update
 
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
-_descend = ops.MultitypeFuncGraph("descend")
-_sum = ops.MultitypeFuncGraph("sum")
 _trace = ops.MultitypeFuncGraph("trace")
-# Primitives: operators and functions look at their arguments first, which hundreds of gradients pay
+# Primitives: functions and methods look at their arguments first, which hundreds of gradients pay
 # for in compiling.
-_add, _mul, _matmul, _assign_sub = ops.Add(), ops.Mul(), ops.MatMul(), ops.AssignSub()
-_reshape, _shape = ops.Reshape(), ops.Shape()
-
-
-@_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
-def _descend_one(rate: Tensor, gradient: Tensor, parameter: Parameter, factor: Tensor) -> Tensor:
-    return _assign_sub(parameter, _mul(gradient, _mul(rate, factor)))
-
-
-@_sum.register("Tensor", "Tensor")
-def _sum_one(first: Tensor, second: Tensor) -> Tensor:
-    return _add(first, second)
+_matmul, _reshape, _shape = ops.MatMul(), ops.Reshape(), ops.Shape()
 
 
 @_trace.register("Tensor")
 def _trace_one(gradient: Tensor) -> Tensor:
     """(A, ...) -> (A, 1): 0 in every row of finite numbers, NaN in the others."""
-    rows = gradient.shape[0]
-    flat = gradient.reshape(rows, -1)
-    return _matmul(flat, ops.zeros((flat.shape[1], 1), flat.dtype))
+    flat = _reshape(gradient, (_shape(gradient)[0], -1))
+    return _matmul(flat, ops.zeros((_shape(flat)[1], 1), flat.dtype))
 
 
 class JoinedCriteria(nn.Cell):
@@ -192,62 +179,6 @@ class GradientStep(nn.Cell):
         return self.loss_scale.scale(total), losses, accuracy
 
 
-class Update(nn.Cell):
-    """Apply the sum of the gradients of one or several phases, unless one of them is not finite.
-
-    Args:
-        optimizers: each moves its own parameters.
-        clipper: clips the sums.
-        loss_scale: of mixed precision.
-    """
-
-    def __init__(
-        self,
-        optimizers: Sequence[nn.Cell],
-        clipper: nn.Cell,
-        *,
-        loss_scale: LossScale | None = None,
-    ) -> None:
-        super().__init__(auto_prefix=False)
-        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
-        self.clipper = clipper
-        self.loss_scale = loss_scale or LossScale()
-        self.for_each = ops.HyperMap()
-        counts = [len(optimizer.parameters) for optimizer in optimizers]
-        self.slices = [(sum(counts[:i]), sum(counts[: i + 1])) for i in range(len(counts))]
-
-    def construct(
-        self,
-        gradients: tuple[tuple[Tensor, ...], ...],
-        losses: tuple[Tensor, ...],
-        finite: tuple[Tensor, ...],
-    ) -> Tensor:
-        """Move by the sum of the gradients.
-
-        Args:
-            gradients: of each phase, in the order of the optimizers' parameters.
-            losses: of each phase, (L,).
-            finite: whether those of each phase are finite, bool scalars.
-
-        Returns:
-            Whether the step was sound (`LossScale.judge`), a bool scalar.
-        """
-        total, all_finite = losses[0].sum(), finite[0]
-        for phase in range(1, len(finite)):
-            total = total + losses[phase].sum()
-            all_finite = ops.logical_and(all_finite, finite[phase])
-        sound = self.loss_scale.judge(total, all_finite)
-        if all_finite:
-            sums = gradients[0]
-            for more in gradients[1:]:
-                sums = self.for_each(_sum, sums, more)
-            sums = self.clipper(sums)
-            for i in range(len(self.slices)):
-                first, end = self.slices[i]
-                sound = ops.depend(sound, self.optimizers[i](sums[first:end]))
-        return ops.depend(sound, self.loss_scale.adjust(all_finite))
-
-
 class TrainStep(nn.Cell):
     """A whole basic step: forward, losses, backward, clipping, update.
 
@@ -289,37 +220,3 @@ class TrainStep(nn.Cell):
         """
         losses, finite, gradients, accuracy = self.differentiate(images, targets, domainids)
         return losses, accuracy, self.update((gradients,), (losses,), (finite,))
-
-
-class InnerUpdate(nn.Cell):
-    """ACL's inner step: move parameters from theta to theta' = theta - rate * gradient.
-
-    Nothing moves where the gradients are not finite.
-
-    Args:
-        parameters: what moves, in order.
-        factors: of the common rate, one per parameter; 0 leaves a parameter alone.
-    """
-
-    def __init__(self, parameters: Sequence[Parameter], factors: Sequence[float]) -> None:
-        super().__init__(auto_prefix=False)
-        self.parameters = tuple(parameters)
-        self.factors = tuple(Tensor(factor, ms.float32) for factor in factors)
-        self.for_each = ops.HyperMap()
-
-    def construct(self, gradients: tuple[Tensor, ...], rate: Tensor, finite: Tensor) -> Tensor:
-        """Move the parameters.
-
-        Args:
-            gradients: in the order of the parameters.
-            rate: a scalar.
-            finite: whether the gradients are finite, a bool scalar.
-
-        Returns:
-            A scalar to depend on.
-        """
-        if finite:
-            descend = ops.partial(_descend, rate)
-            moved = self.for_each(descend, gradients, self.parameters, self.factors)
-            rate = ops.depend(rate, moved)
-        return rate

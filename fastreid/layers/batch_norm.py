@@ -75,33 +75,26 @@ class BatchNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalize (N, C, H, W) -> the same."""
-        return self.normalize(x, self.gamma, self.beta)
+        return self._normalize(x, self.gamma, self.beta)
 
-    def normalize(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        """Normalize with a scale and a shift.
+    def scaled(self, x: Tensor, scale: Tensor) -> Tensor:
+        """Normalize, and multiply by one more value per channel.
+
+        The value rides on scale and shift: multiplying the output would cost a pass over it.
 
         Args:
             x: (N, C, H, W).
-            gamma: (C,).
-            beta: (C,).
+            scale: (C,).
 
         Returns:
             (N, C, H, W).
         """
+        return self._normalize(x, _mul(self.gamma, scale), _mul(self.beta, scale))
+
+    def _normalize(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         if self.training:
             return self.by_batch(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
         return self.by_running(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
-
-
-class ScaledBatchNorm(BatchNorm):
-    """A `BatchNorm` whose output is multiplied by one more value per channel.
-
-    The value rides on the scale and the shift: multiplying the output would cost a pass over it.
-    """
-
-    def construct(self, x: Tensor, scale: Tensor) -> Tensor:
-        """(N, C, H, W), (C,) -> (N, C, H, W)."""
-        return self.normalize(x, _mul(self.gamma, scale), _mul(self.beta, scale))
 
 
 class InstanceNorm(nn.Cell):

@@ -12,7 +12,7 @@ from functools import partial
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
-from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear, ScaledBatchNorm
+from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear
 
 
 class MetaCell:
@@ -29,10 +29,6 @@ class MetaLinear(Linear, MetaCell):
 
 class MetaBNNorm(BatchNorm, MetaCell):
     """`BatchNorm`, with its general, hold and eval modes, under the inner update."""
-
-
-class MetaScaledBNNorm(ScaledBatchNorm, MetaCell):
-    """`ScaledBatchNorm` under the inner update."""
 
 
 class MetaINNorm(InstanceNorm, MetaCell):

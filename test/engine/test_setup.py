@@ -137,6 +137,12 @@ def test_an_unknown_mode_names_the_choices(cfg):
         set_device_and_mode(cfg)
 
 
+def test_a_cache_that_confuses_graphs_is_refused(cfg, monkeypatch):
+    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "1")
+    with pytest.raises(ValueError, match="MS_COMPILER_CACHE_ENABLE is 1.*Unset it"):
+        set_device_and_mode(cfg)
+
+
 def test_the_written_config_reads_back_as_it_was(cfg, tmp_path):
     cfg.OUTPUT_DIR = str(tmp_path)
     cfg.SOLVER.BASE_LR = 0.125

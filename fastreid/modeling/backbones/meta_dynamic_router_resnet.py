@@ -27,7 +27,6 @@ from ..ops import (
     MetaIBNNorm,
     MetaINNorm,
     MetaLinear,
-    MetaScaledBNNorm,
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY
@@ -195,8 +194,8 @@ class AdaptiveStage(nn.Cell):
             channels, spec.planes, with_ibn=adaptors_with_ibn, with_se=with_se
         )
         self.router = HyperRouter(channels)
-        self.invariant_norm = MetaScaledBNNorm(channels)
-        self.specific_norm = MetaScaledBNNorm(channels)
+        self.invariant_norm = MetaBNNorm(channels)
+        self.specific_norm = MetaBNNorm(channels)
         self.meta_fuse = MetaGate(channels)
         self.meta_se = MetaSELayer(channels)
         self.map = MetaBNNorm(channels, bias_freeze=True)
@@ -208,8 +207,8 @@ class AdaptiveStage(nn.Cell):
         weights = self.router(x)
         gate = self.meta_fuse()
         # The gate rides on the norms' scale and shift: no pass over the maps of its own.
-        invariant = self.invariant_norm(self.adaptor_base(x), gate)
-        specific = self.specific_norm(self.adaptor_sub(x, weights), 1 - gate)
+        invariant = self.invariant_norm.scaled(self.adaptor_base(x), gate)
+        specific = self.specific_norm.scaled(self.adaptor_sub(x, weights), 1 - gate)
         return self.meta_se(invariant + specific), weights
 
 
