@@ -60,7 +60,7 @@ def _model() -> CN:
     backbone.LAST_STRIDE = 1
     # Channels that the backbone returns: 2048 for 50x and 101x, 512 for 18x, 34x and tiny.
     backbone.FEAT_DIM = 2048
-    # Norm of plain blocks: "BN".
+    # Batch norms: "BN", or "syncBN", whose statistics are over all processes.
     backbone.NORM = "BN"
     # Instance-batch norm (IBN-a), squeeze and excitation, non-local blocks.
     backbone.WITH_IBN = False
@@ -79,6 +79,7 @@ def _model() -> CN:
     heads = model.HEADS = CN()
     # "EmbeddingHead" or "MetaEmbeddingHead" (ACL).
     heads.NAME = "EmbeddingHead"
+    # Norm of the neck, as in the backbone.
     heads.NORM = "BN"
     # Identities to classify; 0: taken from the training set.
     heads.NUM_CLASSES = 0

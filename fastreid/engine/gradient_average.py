@@ -91,7 +91,8 @@ class ProcessAverage(nn.Cell):
         numbers = ops.cat((total.reshape(1), losses, accuracy.reshape(1)))
         tensors = (numbers,) + gradients
         means = ()
-        before = numbers
+        # Norms over all processes send messages too; the last gradient comes after all of them.
+        before = gradients
         for first, end, places, sizes in self.messages:
             flat = self.for_each(_flatten, tensors[first:end])
             message = ops.cat(flat) if end - first > 1 else flat[0]

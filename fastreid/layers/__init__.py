@@ -9,13 +9,13 @@ from .batch_norm import (
     IBN,
     BatchNorm,
     InstanceNorm,
-    get_norm,
     held_statistics,
     running_statistics,
 )
 from .conv import Conv2d, Linear, StemMaxPool
 from .non_local import Non_local
 from .normalize import l2_normalize
+from .norms import get_norm
 from .pooling import (
     AdaptiveAvgMaxPool,
     ClipGlobalAvgPool,
@@ -30,6 +30,7 @@ from .pooling import (
 )
 from .se_layer import SELayer
 from .spatial import ScaleChannels, SpatialMean
+from .sync_batch_norm import InTurn, SyncBatchNorm, in_turn, sends_messages
 
 __all__ = [
     "IBN",
@@ -47,6 +48,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "Identity",
+    "InTurn",
     "InstanceNorm",
     "Linear",
     "LinearSoftmax",
@@ -55,10 +57,13 @@ __all__ = [
     "ScaleChannels",
     "SpatialMean",
     "StemMaxPool",
+    "SyncBatchNorm",
     "get_cls_layer",
     "get_norm",
     "get_pooling",
     "held_statistics",
+    "in_turn",
     "l2_normalize",
     "running_statistics",
+    "sends_messages",
 ]

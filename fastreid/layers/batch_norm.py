@@ -56,7 +56,12 @@ class BatchNorm(nn.Cell):
         self.eps = eps
         self.momentum = momentum
         self.by_running = ops.BatchNorm(False, eps, 0.0)
+        self.by_batch_holding = self._by_batch(0.0)
+        self.by_batch_moving = self._by_batch(momentum)
         self.hold = False
+
+    def _by_batch(self, momentum: float) -> ops.Primitive | nn.Cell:
+        return ops.BatchNorm(True, self.eps, momentum)
 
     @property
     def hold(self) -> bool:
@@ -66,11 +71,12 @@ class BatchNorm(nn.Cell):
     @hold.setter
     def hold(self, value: bool) -> None:
         self._hold = value
-        self.by_batch = ops.BatchNorm(True, self.eps, 0.0 if value else self.momentum)
+        self.by_batch = self.by_batch_holding if value else self.by_batch_moving
 
     def move_in_two_parts(self) -> None:
         """Let two passes over one batch move the running statistics as far as one would."""
         self.momentum = 1 - math.sqrt(1 - self.momentum)
+        self.by_batch_moving = self._by_batch(self.momentum)
         self.hold = self._hold
 
     def construct(self, x: Tensor) -> Tensor:
@@ -149,32 +155,6 @@ class IBN(nn.Cell):
         """Normalize (N, C, H, W) -> the same."""
         first, rest = ops.split(x, self.parts, 1)
         return ops.cat((self.IN(first), self.BN(rest)), 1)
-
-
-NORMS = {"BN": BatchNorm, "IN": InstanceNorm}
-
-
-def get_norm(norm: str, out_channels: int) -> nn.Cell:
-    """Build the normalization that a config names.
-
-    Args:
-        norm: "BN" or "IN".
-        out_channels: C of the (N, C, H, W) it will see.
-
-    Returns:
-        The cell, (N, C, H, W) -> (N, C, H, W).
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    if norm == "syncBN":
-        raise ValueError(
-            "NORM 'syncBN', statistics over all devices, is not built; use 'BN', whose statistics "
-            "are each device's own, and as many images per device as fit."
-        )
-    if norm not in NORMS:
-        raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")
-    return NORMS[norm](out_channels)
 
 
 def running_statistics(model: nn.Cell) -> list[Parameter]:

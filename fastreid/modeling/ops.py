@@ -12,7 +12,7 @@ from functools import partial
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
-from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear
+from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear, SyncBatchNorm
 
 
 class MetaCell:
@@ -31,11 +31,33 @@ class MetaBNNorm(BatchNorm, MetaCell):
     """`BatchNorm`, with its general, hold and eval modes, under the inner update."""
 
 
+class MetaSyncBNNorm(SyncBatchNorm, MetaCell):
+    """`SyncBatchNorm`, with its general, hold and eval modes, under the inner update."""
+
+
 class MetaINNorm(InstanceNorm, MetaCell):
     """`InstanceNorm` under the inner update."""
 
 
 MetaIBNNorm = partial(IBN, instance_norm=MetaINNorm, batch_norm=MetaBNNorm)
+
+META_NORMS = {"BN": MetaBNNorm, "syncBN": MetaSyncBNNorm}
+
+
+def meta_norm(norm: str) -> type[BatchNorm]:
+    """Find the batch norm of Meta cells that a config names.
+
+    Args:
+        norm: "BN", or "syncBN", whose statistics are over all processes.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if norm not in META_NORMS:
+        raise ValueError(
+            f"NORM {norm!r} is unknown to ACL's Meta cells; it must be one of {sorted(META_NORMS)}."
+        )
+    return META_NORMS[norm]
 
 
 class MetaGate(nn.Cell, MetaCell):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mindspore import nn
 
-from fastreid.layers import BatchNorm
+from fastreid.layers import BatchNorm, sends_messages
 
 from .backbones.blocks import BasicBlock, Bottleneck
 from .backbones.meta_dynamic_router_resnet import AdaptorBank
@@ -23,7 +23,15 @@ def recompute_blocks(model: nn.Cell) -> None:
 
     Args:
         model: of any architecture.
+
+    Raises:
+        ValueError: if its norms are over several processes.
     """
+    if sends_messages(model):
+        raise ValueError(
+            "MODEL.RECOMPUTE would send the messages of NORM 'syncBN' again in the backward pass; "
+            "set it to False, or NORM to 'BN'."
+        )
     for _, block in model.cells_and_names():
         if isinstance(block, _BLOCKS):
             block.recompute()

@@ -15,9 +15,11 @@ from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
     HyperRouter,
     MetaDynamicRouterResNet,
     MetaSELayer,
+    meta_cells,
 )
 from fastreid.modeling.backbones.resnet import ResNet
 from fastreid.modeling.backbones.resnet_specs import ResNetSpec, StageSpec
+from fastreid.modeling.ops import MetaBNNorm
 from fastreid.utils.torch_weights import export_weights
 from test.alignment.against_torch import (
     SIZES,
@@ -176,7 +178,8 @@ class Routing(BackboneCase):
                     with self.subTest(mode=mode, **case):
                         options = {"with_ibn": with_ibn, "with_se": with_se}
                         module = small_weights(TorchBank(32, 8, **options)).train(training)
-                        cell = AdaptorBank(32, 8, **options).set_train(training)
+                        cell = AdaptorBank(32, 8, cells=meta_cells(MetaBNNorm), **options)
+                        cell.set_train(training)
                         copy_weights(cell, module)
                         x = feature_map(size, channels=32, rows=3)
                         got, want = ours(cell, x, mix), theirs(module, x, mix)

@@ -1,48 +1,104 @@
-"""A small problem that two processes, and one that does the work of two, train on and evaluate."""
+"""Small problems that two processes, and one that does the work of two, train on and evaluate."""
+
+import hashlib
 
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor, nn, ops
 
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset, ReidDataLoader, WorkerPool
 from fastreid.data.samplers import InferenceSampler
 from fastreid.data.shares import Place, contiguous_rows, held_out_domain, meta_share
 from fastreid.data.transforms import Compose, Resize, ToTensor
-from fastreid.engine import HookBase, MetaTrainer
-from fastreid.engine.train_step import LossForward
+from fastreid.engine import HookBase
+from fastreid.engine.build import build_trainer
+from fastreid.engine.meta_trainer import concatenate
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
-from fastreid.solver import SGD, ParamGroup
-from fastreid.solver.clip import GradientClipper
-
-from ..engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize
+from fastreid.modeling import build_model
+from fastreid.modeling.backbones import resnet_specs
 
 WORLD_SIZE = 2
-ITERATIONS, PERIOD, SEED = 8, 3, 0
-NUM_DOMAINS, ROWS, DOMAIN_ROWS = 3, 8, 4
-RATE = 0.05
+ITERATIONS, SYNC_ITERATIONS, PERIOD, SEED = 8, 3, 3, 0
+NUM_DOMAINS, CLASSES, IMAGES, ROWS, DOMAIN_ROWS = 3, 4, 2, 16, 8
 BATCH_SIZE = 5
+# The first stage of the tiny depth: the cells of all four, a quarter of the time to compile.
+DEPTH, FEAT_DIM = "short", 64
+_tiny = resnet_specs._DEPTHS["tiny"]
+resnet_specs._DEPTHS[DEPTH] = _tiny._replace(planes=_tiny.planes[:1], blocks=_tiny.blocks[:1])
 
 
-def optimizers(model):
-    parameters = tuple(model.trainable_params())
-    return (
-        SGD([ParamGroup(parameters, RATE, 1e-3)], momentum=0.9),
-        SGD([ParamGroup(parameters, RATE, 1e-3)]),
-    )
+def acl_cfg():
+    """ACL of the released recipe, but for its size, its learning rate and its start values."""
+    cfg = get_cfg()
+    cfg.merge_from_file("configs/bagtricks_DR50_mix.yml")
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.MODEL.BACKBONE.DEPTH = DEPTH
+    cfg.MODEL.BACKBONE.FEAT_DIM = FEAT_DIM
+    cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [CLASSES] * NUM_DOMAINS
+    cfg.MODEL.DEVICE = "cpu"
+    # So small that rounding is not blown up from step to step.
+    cfg.SOLVER.BASE_LR = 0.001
+    cfg.SOLVER.META.FIRST_BASIC_STEPS = 1
+    cfg.SOLVER.LOG_PERIOD = 1
+    cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_VALUE = 0.5
+    cfg.SEED = SEED
+    return cfg
 
 
-def forwards(model):
-    """Losses of basic, meta-train and meta-test steps."""
-    return [LossForward(model, PowerLosses(power)) for power in (2, 2, 4)]
+def sync_cfg():
+    """A plain network whose norms are over all processes."""
+    cfg = get_cfg()
+    cfg.MODEL.BACKBONE.DEPTH = DEPTH
+    cfg.MODEL.BACKBONE.FEAT_DIM = FEAT_DIM
+    cfg.MODEL.BACKBONE.NORM = cfg.MODEL.HEADS.NORM = "syncBN"
+    cfg.MODEL.BACKBONE.WITH_IBN = True
+    cfg.MODEL.HEADS.WITH_BNNECK = True
+    cfg.MODEL.HEADS.NUM_CLASSES = NUM_DOMAINS * CLASSES
+    cfg.MODEL.LOSSES.NAME = ("CrossEntropyLoss",)
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.SOLVER.BASE_LR = 0.001
+    cfg.SOLVER.LOG_PERIOD = 1
+    return cfg
 
 
 def cut(batch, rows):
     return {column: values[rows] for column, values in batch.items()}
 
 
+def batch_of(seed, pids):
+    """Some images of each of these people, who are told apart by colour, within noise."""
+    rng = np.random.RandomState(seed)
+    targets = np.repeat(np.asarray(pids, np.int32), IMAGES)
+    colours = np.random.RandomState(0).randint(40, 216, (NUM_DOMAINS * CLASSES, 3, 1, 1))
+    images = colours[targets] + rng.randint(-40, 40, (len(targets), 3, 32, 16))
+    return {
+        "images": images.astype(np.float32),
+        "targets": targets,
+        "camids": np.zeros(len(targets), np.int32),
+        "domainids": targets // CLASSES,
+        "img_paths": np.array([f"batch{seed}_{i}.jpg" for i in range(len(targets))]),
+    }
+
+
+def whole_batch(number):
+    """A mixed batch of all processes."""
+    people = np.random.RandomState(number).permutation(NUM_DOMAINS * CLASSES)
+    return batch_of(number, people[: ROWS // IMAGES])
+
+
 def basic_batch(number, rank):
     """A rank's part of a mixed batch."""
-    return cut(batch_of(number, rows=ROWS), contiguous_rows(ROWS, Place(rank, WORLD_SIZE)))
+    return cut(whole_batch(number), contiguous_rows(ROWS, Place(rank, WORLD_SIZE)))
+
+
+def sync_batches(part_of):
+    """Batches for the network with norms over processes.
+
+    From these numbers on, no ReLU or maximum is so near its kink that rounding decides, within the
+    iterations, on which side it is: from 0 on, one is, and throws single runs apart by percents.
+    """
+    return [part_of(20 + number) for number in range(SYNC_ITERATIONS)]
 
 
 def held_out(number):
@@ -59,35 +115,53 @@ def domain_batch(domain, number, rank):
         held_out=held_out,
     )(number)
     seed = 100 + NUM_DOMAINS * number + domain
-    return cut(batch_of(seed, rows=DOMAIN_ROWS, domain=domain), rows)
+    return cut(batch_of(seed, domain * CLASSES + np.arange(CLASSES)), rows)
 
 
-def trainer(model, rank):
-    basic, meta_train, meta_test = forwards(model)
-    optimizer, meta_optimizer = optimizers(model)
-    return MetaTrainer(
-        model,
-        [basic_batch(number, rank) for number in range(ITERATIONS)],
+def new_model(cfg):
+    """A model with repeatable values of all that is learned, of the size of usual start values."""
+    model = build_model(cfg)
+    rng = np.random.RandomState(SEED)
+    for parameter in model.trainable_params():
+        value = 0.1 * rng.randn(*parameter.shape)
+        if parameter.ndim > 1:
+            value *= 5 / np.sqrt(np.prod(parameter.shape[1:]))
+        value += parameter.name.endswith("gamma")
+        ops.assign(parameter, Tensor(value.astype(np.float32)))
+    for parameter in model.get_parameters():
+        if parameter.name.endswith("fc_classifier.weight"):
+            # It never learns, and starts at random.
+            ops.assign(parameter, ops.zeros_like(parameter))
+    return model
+
+
+def acl_trainer(rank):
+    """A trainer of a rank's parts, with a few batches more than the iterations take."""
+    cfg = acl_cfg()
+    cfg.freeze()
+    return build_trainer(
+        cfg,
+        new_model(cfg),
+        [basic_batch(number, rank) for number in range(ITERATIONS + PERIOD + 1)],
         domain_loaders=[
             [domain_batch(domain, number, rank) for number in range(ITERATIONS)]
             for domain in range(NUM_DOMAINS)
         ],
-        forward=basic,
-        meta_train_forward=meta_train,
-        meta_test_forward=meta_test,
-        optimizers=[optimizer],
-        meta_optimizer=meta_optimizer,
-        clipper=GradientClipper("norm", 0.5),
-        log_period=1,
-        period=PERIOD,
-        first_basic_steps=1,
-        adaptor_lr_factor=0.5,
-        seed=SEED,
     )
 
 
-def new_model():
-    return randomize(ToyMetaModel())
+def sync_trainer(batches):
+    cfg = sync_cfg()
+    cfg.freeze()
+    return build_trainer(cfg, new_model(cfg), batches)
+
+
+def meta_parts(trainer, number):
+    """The trainer's batches of a meta step: of the seen domains, and of the one held out."""
+    batches = [loader[number] for loader in trainer.domain_loaders]
+    tested = held_out(number)
+    seen = concatenate([b for domain, b in enumerate(batches) if domain != tested])
+    return seen, batches[tested]
 
 
 class Losses(HookBase):
@@ -140,6 +214,11 @@ def read_items(folder):
 
 def values(model):
     return {parameter.name: parameter.asnumpy().copy() for parameter in model.get_parameters()}
+
+
+def digest(arrays):
+    """A short text that is the same for the same bits."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays.values())).hexdigest()
 
 
 def bits(arrays):

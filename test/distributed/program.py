@@ -15,11 +15,13 @@ from mindspore import Tensor, ops
 from fastreid.config import get_cfg
 from fastreid.data.shares import Place
 from fastreid.engine import default_setup, launch
-from fastreid.engine.train_step import GradientStep
+from fastreid.engine.train_step import LossForward, TrainStep
+from fastreid.solver import SGD, ParamGroup
+from fastreid.solver.clip import GradientClipper
 from fastreid.utils import comm
 from fastreid.utils.parameters import broadcast_parameters
 
-from ..engine.toy import tensors
+from ..engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize, tensors
 from . import case
 
 
@@ -31,7 +33,7 @@ def talk(rank):
         refusal = ""
     except ValueError as error:
         refusal = str(error)
-    model = case.new_model()
+    model = randomize(ToyMetaModel())
     for parameter in model.get_parameters():
         ops.assign(parameter, Tensor(np.full(parameter.shape, rank, np.float32)))
     broadcast_parameters(list(model.get_parameters()))
@@ -45,37 +47,57 @@ def talk(rank):
     }
 
 
-def one_gradient(rank):
-    model = case.new_model()
-    step = GradientStep(case.forwards(model)[0], model.trainable_params())
-    step.set_train(True)
-    losses, _, gradients, _ = step(*tensors(case.basic_batch(0, rank)))
-    named = zip(model.trainable_params(), gradients)
-    return {"losses": losses.asnumpy(), **{p.name: g.asnumpy() for p, g in named}}
+def toy_weights(rank):
+    """What a few parameters are after a few steps, in hexadecimal digits."""
+    model = randomize(ToyMetaModel())
+    optimizer = SGD([ParamGroup(tuple(model.trainable_params()), 0.05, 1e-3)], momentum=0.9)
+    step = TrainStep(LossForward(model, PowerLosses()), [optimizer], GradientClipper("norm", 0.5))
+    for number in range(3):
+        step.set_train(True)
+        step(*tensors(batch_of(2 * number + rank)))
+    return {name: value.tobytes().hex() for name, value in case.values(model).items()}
 
 
-def training(rank):
-    model = case.new_model()
-    trainer = case.trainer(model, rank)
+def train_acl(rank, folder):
+    """Gradients, the weights after some iterations, and what a broken pixel does then."""
+    trainer = case.acl_trainer(rank)
     losses = case.Losses()
     trainer.register_hooks([losses])
+    seen, held_out = case.meta_parts(trainer, 0)
+    _, *phases = trainer.meta_gradients(seen, held_out)
+    for phase, gradients in zip(("seen", "held_out"), phases):
+        named = {p.name: g.asnumpy() for p, g in zip(trainer.meta_optimizer.parameters, gradients)}
+        np.savez(folder / f"{phase}_{rank}.npz", **named)
     trainer.train(0, case.ITERATIONS, case.ITERATIONS)
-    return case.values(model), losses.totals
+    np.savez(folder / f"weights_{rank}.npz", **case.values(trainer.model))
+    totals = list(losses.totals)
+    return totals, {kind: not_finite(trainer, rank, kind) for kind in ("basic", "meta")}
 
 
-def not_finite(rank, kind):
-    """Train with one pixel of rank 1 broken: what is said, and the parameters then."""
-    model = case.new_model()
-    trainer = case.trainer(model, rank)
-    basic, held_out = trainer.data_loader, trainer.domain_loaders[case.held_out(1)]
+def not_finite(trainer, rank, kind):
+    """Train on with a pixel of rank 1 broken: what is said, and the parameters then."""
+    begin = case.ITERATIONS + (kind == "meta")
+    loader = trainer.data_loader
+    if kind == "meta":
+        loader = trainer.domain_loaders[case.held_out(begin // case.PERIOD)]
     if rank == 1:
-        (basic if kind == "basic" else held_out)[1]["images"][0, 0, 0, 0] = np.nan
+        loader[begin if kind == "basic" else begin // case.PERIOD]["images"][0, 0, 0, 0] = np.nan
     try:
-        trainer.train(0, case.ITERATIONS, case.ITERATIONS)
+        trainer.train(begin, begin + case.PERIOD, 100)
     except FloatingPointError as error:
-        learned = {parameter.name: parameter.asnumpy() for parameter in model.trainable_params()}
-        return str(error), {name: value.tolist() for name, value in learned.items()}
-    return "", {}
+        learned = {p.name: p.asnumpy() for p in trainer.model.trainable_params()}
+        finite = all(np.isfinite(value).all() for value in learned.values())
+        return str(error), finite, case.digest(learned)
+    return "", True, ""
+
+
+def train_with_sync_norms(rank, folder):
+    trainer = case.sync_trainer(case.sync_batches(lambda number: case.basic_batch(number, rank)))
+    losses = case.Losses()
+    trainer.register_hooks([losses])
+    trainer.train(0, case.SYNC_ITERATIONS, case.SYNC_ITERATIONS)
+    np.savez(folder / f"sync_{rank}.npz", **case.values(trainer.model))
+    return losses.totals
 
 
 def main(folder, *, with_details=False):
@@ -87,11 +109,9 @@ def main(folder, *, with_details=False):
     rank = comm.get_rank()
     results = talk(rank)
     if with_details:
-        np.savez(folder / f"gradient_{rank}.npz", **one_gradient(rank))
-        for kind in ("basic", "meta"):
-            results[f"not finite: {kind}"] = not_finite(rank, kind)
-    weights, results["losses"] = training(rank)
-    np.savez(folder / f"weights_{rank}.npz", **weights)
+        results["losses"], results["not finite"] = train_acl(rank, folder)
+        results["sync losses"] = train_with_sync_norms(rank, folder)
+    results["toy weights"] = toy_weights(rank)
     place = Place(rank, comm.get_world_size())
     results["scores"] = case.evaluate(case.read_items(folder), place)
     few = [item for item in case.read_items(folder) if item[1] < 1]

@@ -5,24 +5,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import mindspore as ms
 import numpy as np
 import pytest
 from PIL import Image
 
 from fastreid.data.shares import Place
 from fastreid.engine.job import make_job
-from fastreid.engine.train_step import GradientStep, InnerUpdate, SummedUpdate
-from fastreid.layers import held_statistics
-from fastreid.modeling import meta_parameters
-from fastreid.solver.clip import GradientClipper
-from fastreid.utils.parameters import restored
 
-from ..engine.toy import tensors
 from . import case
+from .emulation import TwoInOne, WholeBatches
 
 ROOT = Path(__file__).parents[2]
+# Half a unit in the last place of a float32. Two ways to compute the same differ by such roundings
+# in every operation, which a network carries on; its answer to one in every pixel is the yardstick.
+ROUNDING = 6e-8
+LEEWAY = 4
 
 pytestmark = pytest.mark.slow
 
@@ -49,13 +48,21 @@ def start(folder, *machine):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """What the two processes of `program` left behind."""
+def command(tmp_path_factory):
+    """The two processes of `program`, at work, and where."""
     folder = tmp_path_factory.mktemp("two")
     write_images(folder)
     command = start(folder)
-    printed, _ = command.communicate(timeout=300)
-    assert command.returncode == 0, printed
+    yield command, folder
+    command.kill()
+
+
+@pytest.fixture(scope="module")
+def folder(command, emulation, whole):
+    """What they left behind; one process did its own part meanwhile."""
+    process, folder = command
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
     assert "Rank 0 of 2" in printed
     assert "Rank 1 of 2" not in printed
     return folder
@@ -71,80 +78,48 @@ def arrays(path):
         return dict(file)
 
 
-class TwoInOne:
-    """One process that does a step of two: a model for each, and the means of their gradients."""
+class Found(NamedTuple):
+    """What one process found, and what it finds where the pixels are a little different."""
 
-    def __init__(self):
-        self.models = [case.new_model() for _ in range(case.WORLD_SIZE)]
-        forwards = [case.forwards(model) for model in self.models]
-        self.steps = [
-            [
-                GradientStep(forward, list(model.trainable_params()))
-                for model, forward in zip(self.models, each)
-            ]
-            for each in zip(*forwards)
-        ]
-        self.optimizers, self.outer, self.inner = [], [], []
-        for model in self.models:
-            basic, meta = case.optimizers(model)
-            movable = {id(parameter) for parameter in meta_parameters(model)}
-            factors = [
-                (0.5 if "adaptor" in p.name else 1.0) if id(p) in movable else 0.0
-                for p in meta.parameters
-            ]
-            self.optimizers.append(basic)
-            self.inner.append(InnerUpdate(meta.parameters, factors))
-            self.outer.append(SummedUpdate(meta, GradientClipper("norm", 0.5)))
-
-    def means(self, steps, batches):
-        """Mean losses and gradients of the processes' parts."""
-        found = []
-        for step, batch in zip(steps, batches):
-            step.set_train(True)
-            losses, _, gradients, _ = step(*tensors(batch))
-            found.append([losses.asnumpy(), *(g.asnumpy() for g in gradients)])
-        losses, *gradients = [np.mean(each, axis=0, dtype=np.float32) for each in zip(*found)]
-        return losses, tuple(ms.Tensor(gradient) for gradient in gradients)
-
-    def basic_step(self, number):
-        parts = [case.basic_batch(number, rank) for rank in range(case.WORLD_SIZE)]
-        losses, gradients = self.means(self.steps[0], parts)
-        for optimizer in self.optimizers:
-            optimizer(GradientClipper("norm", 0.5)(gradients))
-        return float(losses.sum())
-
-    def meta_step(self, number):
-        tested = case.held_out(number)
-        seen, held = [], []
-        for rank in range(case.WORLD_SIZE):
-            batches = [case.domain_batch(d, number, rank) for d in range(case.NUM_DOMAINS)]
-            rest = [b for d, b in enumerate(batches) if d != tested and len(b["targets"])]
-            seen.append({name: np.concatenate([b[name] for b in rest]) for name in rest[0]})
-            held.append(batches[tested])
-        with held_statistics(self.models[0]), held_statistics(self.models[1]):
-            seen_losses, inner = self.means(self.steps[1], seen)
-            parameters = [p for model in self.models for p in model.trainable_params()]
-            with restored(parameters):
-                for update in self.inner:
-                    update(inner, ms.Tensor(case.RATE, ms.float32), ms.Tensor(True))
-                held_losses, outer = self.means(self.steps[2], held)
-        losses = (ms.Tensor(seen_losses), ms.Tensor(held_losses))
-        for update in self.outer:
-            update(inner, outer, losses, (ms.Tensor(True), ms.Tensor(True)))
-
-    def run(self):
-        totals = []
-        for iteration in range(case.ITERATIONS):
-            totals.append(self.basic_step(iteration))
-            if iteration % case.PERIOD == 0:
-                self.meta_step(iteration // case.PERIOD)
-        return totals
+    usual: Any
+    changed: Any
 
 
 @pytest.fixture(scope="module")
-def emulation():
+def emulation(command):
+    """Eight iterations of two processes by one, and the first gradients."""
     both = TwoInOne()
-    return both, both.run()
+    found = [(*both.run(noise), both.first_gradients(noise)) for noise in (0.0, ROUNDING)]
+    return Found(*found)
+
+
+@pytest.fixture(scope="module")
+def whole(command):
+    """Iterations of one process on whole batches."""
+    one = WholeBatches()
+    return Found(one.run(), one.run(ROUNDING))
+
+
+def assert_as_near_as_rounding(found, usual, changed, start=None):
+    """Arrays differ from one process's by no more than its own do where pixels are rounded.
+
+    Args:
+        found: by name.
+        usual: one process's, by the same names.
+        changed: those where the pixels are rounded otherwise.
+        start: what to measure all from, so that they show what was learned.
+    """
+    assert set(found) == set(usual)
+    strays = []
+    for name, wanted in usual.items():
+        size = np.linalg.norm(wanted - (start[name] if start else 0))
+        error, yardstick = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
+        # Every update also rounds the parameter: half a unit in its last place, at random.
+        rounded = 2 * ROUNDING * np.linalg.norm(wanted)
+        assert error <= LEEWAY * yardstick + rounded, (name, error, yardstick, rounded, size)
+        strays.append(yardstick / size if size else 0.0)
+    # The yardstick is short: a mean of other gradients, or a step left out, is far beyond it.
+    assert np.median(strays) < 1e-3
 
 
 def test_processes_know_who_they_are_and_hear_each_other(results):
@@ -158,54 +133,54 @@ def test_processes_know_who_they_are_and_hear_each_other(results):
     assert results[1]["refusal"] == "Rank 1 has 1, rank 0 has 0: ranks differ"
 
 
-def test_gradients_are_the_mean_of_those_of_the_two_halves(folder):
-    losses, gradients = TwoInOne().means(
-        TwoInOne().steps[0], [case.basic_batch(0, rank) for rank in (0, 1)]
-    )
-    found = [arrays(folder / f"gradient_{rank}.npz") for rank in (0, 1)]
+def test_gradients_are_the_mean_of_those_of_the_two_halves(folder, emulation):
+    found = [arrays(folder / f"seen_{rank}.npz") for rank in (0, 1)]
     assert case.bits(found[0]) == case.bits(found[1])
-    names = [parameter.name for parameter in case.new_model().trainable_params()]
-    assert set(found[0]) == {"losses", *names}
-    # One sum of two float32 numbers and a division by two: nothing to round differently.
-    np.testing.assert_array_equal(found[0]["losses"], losses)
-    for name, gradient in zip(names, gradients):
-        np.testing.assert_allclose(found[0][name], gradient.asnumpy(), rtol=1e-6, atol=1e-8)
+    assert_as_near_as_rounding(found[0], emulation.usual[2], emulation.changed[2])
 
 
 def test_parameters_stay_bit_by_bit_the_same_and_statistics_are_each_processs_own(folder):
     first, second = (arrays(folder / f"weights_{rank}.npz") for rank in (0, 1))
     different = {name for name in first if case.bits(first)[name] != case.bits(second)[name]}
-    assert different == {"norm.moving_mean", "norm.moving_variance"}
+    # Those of `map` never move.
+    moving = {name for name in first if ".moving_" in name and ".map." not in name}
+    assert different == moving
 
 
 def test_training_follows_one_process_that_does_the_work_of_two(folder, emulation):
-    both, _ = emulation
-    for rank, model in enumerate(both.models):
+    start = case.values(case.new_model(case.acl_cfg()))
+    for rank in (0, 1):
         found = arrays(folder / f"weights_{rank}.npz")
-        start = case.values(case.new_model())
-        for name, wanted in case.values(model).items():
-            # What eight iterations moved, with float32 rounding carried through all of them.
-            moved = np.abs(wanted - start[name]).max()
-            assert moved > 0
-            assert np.abs(found[name] - wanted).max() <= 1e-5 * moved, name
+        usual, changed = emulation.usual[1][rank], emulation.changed[1][rank]
+        assert_as_near_as_rounding(found, usual, changed, start)
 
 
-@pytest.mark.parametrize(("kind", "iteration"), [("basic", 1), ("meta", 3)])
+@pytest.mark.parametrize(("kind", "iteration"), [("basic", 8), ("meta", 9)])
 def test_a_number_that_is_not_finite_on_one_rank_stops_all_before_the_update(
     results, kind, iteration
 ):
-    said, learned = zip(*(each[f"not finite: {kind}"] for each in results))
+    said, finite, learned = zip(*(each["not finite"][kind] for each in results))
     for rank, message in enumerate(said):
         assert f"the {kind} step at iteration {iteration} is not finite: " in message
         assert f"The batch (rank {rank}'s part): " in message
     assert learned[0] == learned[1]
-    assert np.isfinite([x for value in learned[0].values() for x in np.ravel(value)]).all()
+    assert finite == (True, True)
 
 
 def test_logged_losses_are_means_over_the_processes(results, emulation):
-    _, totals = emulation
     assert results[0]["losses"] == results[1]["losses"]
-    np.testing.assert_allclose(results[0]["losses"], totals, rtol=1e-5)
+    strays = np.abs(np.subtract(emulation.changed[0], emulation.usual[0])).max()
+    allowed = LEEWAY * strays + 1e-6
+    np.testing.assert_allclose(results[0]["losses"], emulation.usual[0], rtol=0, atol=allowed)
+
+
+def test_norms_over_processes_make_two_train_as_one_on_the_whole_batch(folder, results, whole):
+    first, second = (arrays(folder / f"sync_{rank}.npz") for rank in (0, 1))
+    # Running statistics, too.
+    assert case.bits(first) == case.bits(second)
+    start = case.values(case.new_model(case.sync_cfg()))
+    assert_as_near_as_rounding(first, whole.usual[1], whole.changed[1], start)
+    np.testing.assert_allclose(results[0]["sync losses"], whole.usual[0], rtol=1e-4)
 
 
 @pytest.mark.parametrize(("key", "count"), [("scores", 27), ("scores of one batch", 3)])
@@ -239,5 +214,3 @@ def test_two_machines_do_what_one_does(folder, results, tmp_path):
         assert found.pop("numbers") == [rank, rank, 0, 2]
         assert len(found) > 5
         assert found == {key: wanted[key] for key in found}
-        weights = arrays(tmp_path / f"weights_{rank}.npz")
-        assert case.bits(weights) == case.bits(arrays(folder / f"weights_{rank}.npz"))

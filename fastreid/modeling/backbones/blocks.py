@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mindspore import Tensor, nn, ops
 
-from fastreid.layers import Non_local, SELayer
+from fastreid.layers import Non_local, SELayer, in_turn
 
 from .resnet_specs import StageSpec
 
@@ -53,11 +53,13 @@ class BasicBlock(nn.Cell):
         self.bn2 = cells.norm(planes)
         self.se = SELayer(planes) if with_se else nn.Identity()
         self.downsample = nn.Identity() if downsample is None else downsample
+        self.in_turn = in_turn(self.downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
         y = self.se(self.bn2(self.conv2(y)))
+        x, y = self.in_turn(x, y)
         return ops.relu(y + self.downsample(x))
 
 
@@ -97,12 +99,14 @@ class Bottleneck(nn.Cell):
         self.bn3 = cells.norm(out_channels)
         self.se = SELayer(out_channels) if with_se else nn.Identity()
         self.downsample = nn.Identity() if downsample is None else downsample
+        self.in_turn = in_turn(self.downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, 4 * planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
         y = self.se(self.bn3(self.conv3(y)))
+        x, y = self.in_turn(x, y)
         return ops.relu(y + self.downsample(x))
 
 

@@ -6,6 +6,7 @@ ECCV 2022, section 3.2; upstream ``meta_dynamic_router_resnet.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from mindspore import Tensor, nn, ops
@@ -17,16 +18,17 @@ from fastreid.layers import (
     SpatialMean,
     StemMaxPool,
     get_norm,
+    in_turn,
     l2_normalize,
 )
 
 from ..ops import (
-    MetaBNNorm,
     MetaConv2d,
     MetaGate,
     MetaIBNNorm,
     MetaINNorm,
     MetaLinear,
+    meta_norm,
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY
@@ -38,8 +40,19 @@ REDUCTION = 16
 # Upstream's fc_classifier knows three domains; it reaches no loss and is kept for checkpoints.
 ROUTER_CLASSIFIER_DOMAINS = 3
 
-META_CELLS = BlockCells(MetaConv2d, MetaBNNorm, MetaIBNNorm)
 INVARIANT_CELLS = BlockCells(MetaConv2d, MetaINNorm, MetaIBNNorm)
+
+
+def meta_cells(norm: Callable[[int], nn.Cell]) -> BlockCells:
+    """Choose the layers of residual blocks.
+
+    Args:
+        norm: makes a batch norm from its channel count.
+
+    Returns:
+        Meta cells.
+    """
+    return BlockCells(MetaConv2d, norm, partial(MetaIBNNorm, batch_norm=norm))
 
 
 class HyperRouter(nn.Cell):
@@ -93,19 +106,22 @@ class AdaptorBank(nn.Cell):
     Args:
         channels: C of the input and of each adaptor's output.
         planes: width of all 3x3 convolutions together.
+        cells: the layers to build from.
         with_ibn: IBN in the first norm.
         with_se: squeeze and excitation before the sum.
     """
 
-    def __init__(self, channels: int, planes: int, *, with_ibn: bool, with_se: bool) -> None:
+    def __init__(
+        self, channels: int, planes: int, *, cells: BlockCells, with_ibn: bool, with_se: bool
+    ) -> None:
         super().__init__()
-        grouped = partial(MetaConv2d, groups=NUM_ADAPTORS)
-        self.conv1 = MetaConv2d(channels, planes, 1)
-        self.bn1 = MetaIBNNorm(planes) if with_ibn else MetaBNNorm(planes)
+        grouped = partial(cells.conv, groups=NUM_ADAPTORS)
+        self.conv1 = cells.conv(channels, planes, 1)
+        self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
         self.conv2 = grouped(planes, planes, 3, padding=1)
-        self.bn2 = MetaBNNorm(planes)
+        self.bn2 = cells.norm(planes)
         self.conv3 = grouped(planes, NUM_ADAPTORS * channels, 1)
-        self.bn3 = MetaBNNorm(NUM_ADAPTORS * channels)
+        self.bn3 = cells.norm(NUM_ADAPTORS * channels)
         self.se = SELayer(NUM_ADAPTORS * channels) if with_se else nn.Identity()
         self.add_to_each = _AddToEach()
 
@@ -159,7 +175,7 @@ class AdaptiveStage(nn.Cell):
         blocks_with_ibn: IBN in the residual blocks.
         adaptors_with_ibn: IBN in the specific adaptors.
         with_se: squeeze and excitation in blocks and adaptors.
-        norm: name of the norm in non-local blocks.
+        norm: name of the batch norm: "BN" or "syncBN".
     """
 
     def __init__(
@@ -173,6 +189,7 @@ class AdaptiveStage(nn.Cell):
         norm: str,
     ) -> None:
         super().__init__()
+        cells = meta_cells(meta_norm(norm))
         residual = spec._replace(
             blocks=spec.blocks - 1, non_local=min(spec.non_local, spec.blocks - 1)
         )
@@ -180,7 +197,7 @@ class AdaptiveStage(nn.Cell):
             in_channels,
             residual,
             block=Bottleneck,
-            cells=META_CELLS,
+            cells=cells,
             non_local_norm=partial(get_norm, norm),
             with_ibn=blocks_with_ibn,
             with_se=with_se,
@@ -191,14 +208,15 @@ class AdaptiveStage(nn.Cell):
             channels, spec.planes, cells=INVARIANT_CELLS, with_se=with_se
         )
         self.adaptor_sub = AdaptorBank(
-            channels, spec.planes, with_ibn=adaptors_with_ibn, with_se=with_se
+            channels, spec.planes, cells=cells, with_ibn=adaptors_with_ibn, with_se=with_se
         )
         self.router = HyperRouter(channels)
-        self.invariant_norm = MetaBNNorm(channels)
-        self.specific_norm = MetaBNNorm(channels)
+        self.invariant_norm = cells.norm(channels)
+        self.specific_norm = cells.norm(channels)
+        self.in_turn = in_turn(self.adaptor_sub, self.specific_norm)
         self.meta_fuse = MetaGate(channels)
         self.meta_se = MetaSELayer(channels)
-        self.map = MetaBNNorm(channels, bias_freeze=True)
+        self.map = cells.norm(channels, bias_freeze=True)
         _exclude_from_training(self.map)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,6 +226,7 @@ class AdaptiveStage(nn.Cell):
         gate = self.meta_fuse()
         # The gate rides on the norms' scale and shift: no pass over the maps of its own.
         invariant = self.invariant_norm.scaled(self.adaptor_base(x), gate)
+        x, invariant = self.in_turn(x, invariant)
         specific = self.specific_norm.scaled(self.adaptor_sub(x, weights), 1 - gate)
         return self.meta_se(invariant + specific), weights
 
@@ -219,13 +238,13 @@ class MetaDynamicRouterResNet(nn.Cell):
         spec: stem width and stages (a stage's last residual block gives way to its adaptors).
         with_ibn: IBN in the residual blocks of stages 1 to 3 and in every stage's adaptors.
         with_se: squeeze and excitation in blocks and adaptors.
-        norm: name of the norm in non-local blocks.
+        norm: name of the batch norm: "BN" or "syncBN".
     """
 
     def __init__(self, spec: ResNetSpec, *, with_ibn: bool, with_se: bool, norm: str) -> None:
         super().__init__()
         self.conv1 = MetaConv2d(3, spec.stem_channels, 7, stride=2, padding=3)
-        self.bn1 = MetaBNNorm(spec.stem_channels)
+        self.bn1 = meta_norm(norm)(spec.stem_channels)
         self.maxpool = StemMaxPool()
         stages, channels = [], spec.stem_channels
         for index, stage_spec in enumerate(spec.stages):

@@ -11,7 +11,7 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode, configurable, named_classes
 from fastreid.layers import get_cls_layer, get_pooling, l2_normalize
 
-from ..ops import MetaBNNorm, MetaConv2d, MetaLinear, MetaParam
+from ..ops import MetaConv2d, MetaLinear, MetaParam, meta_norm
 from .build import REID_HEADS_REGISTRY
 from .embedding_head import NECK_FEATS
 
@@ -52,6 +52,7 @@ class MetaEmbeddingHead(nn.Cell):
         scale: multiplied into the logits.
         margin: of the softmax variant.
         with_bnneck: whether the neck has a batch norm, whose shift is not trained.
+        norm_type: name of that norm: "BN" or "syncBN".
     """
 
     @configurable
@@ -67,6 +68,7 @@ class MetaEmbeddingHead(nn.Cell):
         scale: float,
         margin: float,
         with_bnneck: bool,
+        norm_type: str = "BN",
     ) -> None:
         super().__init__()
         if neck_feat not in NECK_FEATS:
@@ -80,7 +82,7 @@ class MetaEmbeddingHead(nn.Cell):
             neck.append(MetaConv2d(feat_dim, embedding_dim, 1))
             feat_dim = embedding_dim
         if with_bnneck:
-            neck.append(MetaBNNorm(feat_dim, bias_freeze=True))
+            neck.append(meta_norm(norm_type)(feat_dim, bias_freeze=True))
         self.bottleneck = nn.SequentialCell(neck)
         self.num_domains = len(classes_per_domain)
         self.num_classes = sum(classes_per_domain)
@@ -108,6 +110,7 @@ class MetaEmbeddingHead(nn.Cell):
             "scale": heads.SCALE,
             "margin": heads.MARGIN,
             "with_bnneck": heads.WITH_BNNECK,
+            "norm_type": heads.NORM,
         }
 
     def construct(self, features: Tensor, targets: Tensor | None = None) -> Tensor | dict:
