@@ -10,7 +10,7 @@ from mindspore import nn
 from fastreid.layers import BatchNorm, sends_messages
 
 from .backbones.blocks import BasicBlock, Bottleneck
-from .backbones.meta_dynamic_router_resnet import AdaptorBank
+from .backbones.dynamic_router import AdaptorBank
 
 _BLOCKS = (BasicBlock, Bottleneck, AdaptorBank)
 

@@ -9,10 +9,9 @@ from mindspore import nn, ops
 
 from fastreid.layers import IBN, BatchNorm, Conv2d
 from fastreid.modeling.backbones.blocks import BasicBlock, BlockCells, Bottleneck
+from fastreid.modeling.backbones.dynamic_router import AdaptorBank, HyperRouter
 from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
     AdaptiveStage,
-    AdaptorBank,
-    HyperRouter,
     MetaDynamicRouterResNet,
     MetaSELayer,
     meta_cells,
