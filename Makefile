@@ -22,7 +22,7 @@ demo: $(VENV)/.demo
 	$(PYTHON) tools/demo.py
 
 test: $(VENV)/.test
-	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(PYTEST_ARGS)
 
 check: $(VENV)/.test
 	$(PYTHON) -m ruff format --check .

@@ -27,6 +27,12 @@ TWO_CONVOLUTIONS = _words("build_two_convolutions", _WIDTH)
 # are in the last of ACL's only: depth 18 has none either.
 TWO_ADAPTIVE_STAGES = _words("build_two_adaptive_stages", 8 * _WIDTH)
 TWO_BASIC_STAGES = _words("build_two_basic_stages", 2 * _WIDTH)
+# A single stage of ACL's, and of a ResNet of bottlenecks.
+ONE_ADAPTIVE_STAGE = _words("build_one_adaptive_stage", 4 * _WIDTH)
+ONE_BOTTLENECK_STAGE = _words("build_one_bottleneck_stage", 4 * _WIDTH)
+
+
+_ONE_STAGE = ResNetSpec("bottleneck", 2 * _WIDTH, (StageSpec(_WIDTH, 2, 1, 0),))
 
 
 class TwoConvolutions(nn.Cell):
@@ -54,17 +60,34 @@ def build_two_convolutions(cfg: CfgNode) -> TwoConvolutions:  # noqa: ARG001 - t
     return TwoConvolutions()
 
 
-@BACKBONE_REGISTRY.register()
-def build_two_adaptive_stages(cfg: CfgNode) -> MetaDynamicRouterResNet:
+def _adaptive(cfg: CfgNode, spec: ResNetSpec) -> MetaDynamicRouterResNet:
     options = cfg.MODEL.BACKBONE
-    spec = _two_stages("bottleneck", non_local=int(options.WITH_NL))
     extras = {"with_ibn": options.WITH_IBN, "with_se": options.WITH_SE}
     return MetaDynamicRouterResNet(spec, norm=options.NORM, **extras)
 
 
-@BACKBONE_REGISTRY.register()
-def build_two_basic_stages(cfg: CfgNode) -> ResNet:
+def _plain(cfg: CfgNode, spec: ResNetSpec) -> ResNet:
     options = cfg.MODEL.BACKBONE
     extras = {"with_ibn": options.WITH_IBN, "with_se": options.WITH_SE}
-    norm = partial(get_norm, options.NORM)
-    return ResNet(_two_stages("basic", non_local=0), norm=norm, **extras)
+    return ResNet(spec, norm=partial(get_norm, options.NORM), **extras)
+
+
+@BACKBONE_REGISTRY.register()
+def build_two_adaptive_stages(cfg: CfgNode) -> MetaDynamicRouterResNet:
+    non_local = int(cfg.MODEL.BACKBONE.WITH_NL)
+    return _adaptive(cfg, _two_stages("bottleneck", non_local=non_local))
+
+
+@BACKBONE_REGISTRY.register()
+def build_two_basic_stages(cfg: CfgNode) -> ResNet:
+    return _plain(cfg, _two_stages("basic", non_local=0))
+
+
+@BACKBONE_REGISTRY.register()
+def build_one_adaptive_stage(cfg: CfgNode) -> MetaDynamicRouterResNet:
+    return _adaptive(cfg, _ONE_STAGE)
+
+
+@BACKBONE_REGISTRY.register()
+def build_one_bottleneck_stage(cfg: CfgNode) -> ResNet:
+    return _plain(cfg, _ONE_STAGE)

@@ -15,25 +15,20 @@ from fastreid.engine.build import build_trainer
 from fastreid.engine.meta_trainer import concatenate
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
 from fastreid.modeling import build_model
-from fastreid.modeling.backbones import resnet_specs
+from test.small_backbones import ONE_ADAPTIVE_STAGE, ONE_BOTTLENECK_STAGE
 
 WORLD_SIZE = 2
 ITERATIONS, SYNC_ITERATIONS, PERIOD, SEED = 8, 3, 3, 0
 NUM_DOMAINS, CLASSES, IMAGES, ROWS, DOMAIN_ROWS = 3, 4, 2, 16, 8
 BATCH_SIZE = 5
-# The first stage of the tiny depth: the cells of all four, a quarter of the time to compile.
-DEPTH, FEAT_DIM = "short", 64
-_tiny = resnet_specs._DEPTHS["tiny"]
-resnet_specs._DEPTHS[DEPTH] = _tiny._replace(planes=_tiny.planes[:1], blocks=_tiny.blocks[:1])
 
 
 def acl_cfg():
     """ACL of the released recipe, but for its size, its learning rate and its start values."""
     cfg = get_cfg()
     cfg.merge_from_file("configs/bagtricks_DR50_mix.yml")
-    cfg.MODEL.BACKBONE.PRETRAIN = False
-    cfg.MODEL.BACKBONE.DEPTH = DEPTH
-    cfg.MODEL.BACKBONE.FEAT_DIM = FEAT_DIM
+    # All of ACL's cells, in a quarter of the time to compile.
+    cfg.merge_from_list([*ONE_ADAPTIVE_STAGE, "MODEL.BACKBONE.PRETRAIN", "False"])
     cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [CLASSES] * NUM_DOMAINS
     cfg.MODEL.DEVICE = "cpu"
     # So small that rounding is not blown up from step to step.
@@ -49,8 +44,7 @@ def acl_cfg():
 def sync_cfg():
     """A plain network whose norms are over all processes."""
     cfg = get_cfg()
-    cfg.MODEL.BACKBONE.DEPTH = DEPTH
-    cfg.MODEL.BACKBONE.FEAT_DIM = FEAT_DIM
+    cfg.merge_from_list([*ONE_BOTTLENECK_STAGE])
     cfg.MODEL.BACKBONE.NORM = cfg.MODEL.HEADS.NORM = "syncBN"
     cfg.MODEL.BACKBONE.WITH_IBN = True
     cfg.MODEL.HEADS.WITH_BNNECK = True

@@ -1,11 +1,11 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 from fastreid.config import get_cfg
 from fastreid.engine.train_step import GradientStep, LossForward
-from fastreid.layers import held_statistics
+from fastreid.layers import held_statistics, sync_batch_norm
 from fastreid.modeling import Phase, build_model
 from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_BASIC_STAGES
 
@@ -69,6 +69,15 @@ def test_only_a_recomputed_model_has_recomputed_blocks():
         model = build_model(config_of(PLAIN, **{"MODEL.RECOMPUTE": recompute}))
         momenta = {c.momentum for _, c in model.backbone.cells_and_names() if hasattr(c, "hold")}
         assert (len(momenta) == 2) == recompute
+
+
+def test_recomputing_norms_over_several_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(sync_batch_norm, "get_world_size", lambda: 2)
+    for message in ("AllGather", "AllReduce"):
+        monkeypatch.setattr(ops, message, ms.nn.Identity)
+    sync = {"MODEL.BACKBONE.NORM": "syncBN", "MODEL.RECOMPUTE": True}
+    with pytest.raises(ValueError, match="MODEL.RECOMPUTE would send .* NORM 'syncBN' again"):
+        build_model(config_of(PLAIN, **sync))
 
 
 def test_recomputing_outside_of_graph_mode_is_refused():

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from fastreid.config import get_cfg
 from fastreid.modeling.backbones import build_backbone
+from fastreid.modeling.backbones.dynamic_router import NUM_ADAPTORS
 from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
-    NUM_ADAPTORS,
     build_meta_dynamic_router_resnet_backbone,
 )
 from fastreid.modeling.ops import meta_parameters
