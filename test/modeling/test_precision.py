@@ -39,7 +39,15 @@ def pynative():
     ms.set_context(mode=ms.GRAPH_MODE)
 
 
+@pytest.fixture
+def graph_if_plain(options, request):
+    """The small model shows what graph mode makes of float16; numbers need no graph."""
+    if options is not PLAIN:
+        request.getfixturevalue("pynative")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("graph_if_plain")
 @pytest.mark.parametrize("options", [ADAPTIVE, PLAIN], ids=["adaptive", "plain"])
 def test_half_precision_trains_near_the_numbers_of_single_precision(options):
     losses, gradients = gradients_of(model_of(options, half=False))
