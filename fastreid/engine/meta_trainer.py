@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 import mindspore as ms
@@ -13,6 +14,7 @@ from mindspore import Tensor, nn
 from fastreid.data import held_out_domain
 from fastreid.layers import held_statistics, running_statistics
 from fastreid.modeling import meta_parameters
+from fastreid.utils.device_memory import release
 from fastreid.utils.events import get_event_storage
 from fastreid.utils.parameters import restored
 
@@ -93,13 +95,11 @@ class MetaTrainer(SimpleTrainer):
         self._basic_update = Update(optimizers, clipper, **scaled)
         self._meta_test = GradientStep(meta_test_forward, self._parameters, **scaled)
         movable = {id(parameter) for parameter in meta_parameters(model)}
-        factors = [
-            (adaptor_lr_factor if "adaptor" in parameter.name else 1.0)
-            if id(parameter) in movable
-            else 0.0
-            for parameter in self._parameters
-        ]
-        self._inner_update = InnerUpdate(self._parameters, factors)
+        self._moves = [id(parameter) in movable for parameter in self._parameters]
+        self._moved = list(compress(self._parameters, self._moves))
+        self._inner_update = InnerUpdate(
+            self._moved, [adaptor_lr_factor if "adaptor" in p.name else 1.0 for p in self._moved]
+        )
         self._outer_update = Update([meta_optimizer], clipper, **scaled)
 
     def run_step(self) -> None:
@@ -132,6 +132,7 @@ class MetaTrainer(SimpleTrainer):
         sound = self._basic_update(
             ms.mutable((gradients,)), ms.mutable((losses,)), ms.mutable((finite,))
         )
+        release(gradients)
         return losses, accuracy, sound
 
     def held_out_domain(self, iteration: int) -> int:
@@ -178,6 +179,7 @@ class MetaTrainer(SimpleTrainer):
         sound = self._outer_update(
             ms.mutable((inner, outer)), ms.mutable(record.losses), ms.mutable(record.sound)
         )
+        release(inner + outer)
         return record._replace(sound=(sound,))
 
     def meta_gradients(
@@ -202,8 +204,9 @@ class MetaTrainer(SimpleTrainer):
                 *batch_tensors(seen), self._meta_train_weights
             )
         seen_losses = seen_losses[self._num_basic :]
-        with restored(self._parameters), held_statistics(self.model):
-            self._inner_update(ms.mutable(inner), rate, seen_finite)
+        with restored(self._moved), held_statistics(self.model):
+            gradients = tuple(compress(inner, self._moves))
+            self._inner_update(ms.mutable(gradients), rate, seen_finite)
             held_losses, held_finite, outer, _ = self._meta_test(*batch_tensors(held_out))
         paths = np.concatenate([seen["img_paths"], held_out["img_paths"]])
         record = StepRecord(

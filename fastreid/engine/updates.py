@@ -90,7 +90,7 @@ class InnerUpdate(nn.Cell):
 
     Args:
         parameters: what moves, in order.
-        factors: of the common rate, one per parameter; 0 leaves a parameter alone.
+        factors: of the common rate, one per parameter.
     """
 
     def __init__(self, parameters: Sequence[Parameter], factors: Sequence[float]) -> None:

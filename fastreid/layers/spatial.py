@@ -11,7 +11,7 @@ from mindspore import Tensor, nn, ops
 
 # Primitives: functions and methods cost compiling time in every use, and those that look their
 # primitive up in a cache do not compile inside a bprop.
-_cast, _matmul = ops.Cast(), ops.MatMul()
+_cast, _depend, _matmul = ops.Cast(), ops.Depend(), ops.MatMul()
 _reshape, _shape, _tile = ops.Reshape(), ops.Shape(), ops.Tile()
 
 
@@ -50,5 +50,7 @@ class ScaleChannels(nn.Cell):
 
     def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of the map (N, C, H, W) and of the scale (N, C)."""
-        dx = dout * _spread_over_map(_cast(scale, x.dtype), x.shape[2], x.shape[3])
+        # Spread once more, after the forward pass: the same expression would be kept from there.
+        late = _depend(_cast(scale, x.dtype), dout)
+        dx = dout * _spread_over_map(late, x.shape[2], x.shape[3])
         return dx, _sum_over_map(dout * x)

@@ -105,7 +105,8 @@ class AdaptorBank(nn.Cell):
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
         y = self.se(self.bn3(self.conv3(y)))
-        y = ops.relu(self.add_to_each(y, x)).reshape(n, NUM_ADAPTORS, -1)
+        # Reshaped before the ReLU: after it, its gradient and the product's would keep a map each.
+        y = ops.relu(self.add_to_each(y, x).reshape(n, NUM_ADAPTORS, -1))
         weights = weights.astype(y.dtype)
         return ops.bmm(weights.reshape(n, 1, NUM_ADAPTORS), y).reshape(x.shape)
 

@@ -176,7 +176,8 @@ class MetaDynamicRouterResNet(nn.Cell):
         Returns:
             Features (N, C, H / 16, W / 16) and paths (N, 4 * K), the routers' weights side by side.
         """
-        x = self.maxpool(ops.relu(self.bn1(self.conv1(x))))
+        # The ReLU of the maximum is the maximum of the ReLU, on a quarter of the pixels.
+        x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
         paths = ()
         for stage in self.stages:
             x, weights = stage(x)
