@@ -61,7 +61,7 @@ def test_what_data_workers_import_does_not_import_mindspore():
         for path in (PACKAGE / "data").rglob("*.py")
         if any(name.split(".")[0] == "mindspore" for name in imported_modules(path))
     }
-    assert with_mindspore <= {"loader.py", "feed.py"}
+    assert with_mindspore <= {"prefetcher.py"}
 
 
 def test_there_are_no_star_imports_and_no_code_from_text():

@@ -1,38 +1,62 @@
-"""Check a data set before a run does: `python tools/check_dataset.py NAME [--quick]`.
+"""Check a data set before a run does: `python tools/check_dataset.py NAME [--for train|test]`.
 
 Reads every image and says what is missing, empty, broken or unusual, which counts are not the
-published ones, which identities have too few images or cameras, and what is in training and in
-test. Ends with 1 if something would end a run or spoil its scores. Training and evaluation make
-the quick part of these checks on their own.
+published ones, which identities have too few images or cameras, which files were passed over, and
+what is in training and in test. A FAULT is what training (--for train) or evaluation (--for test)
+refuses, in the same words; a note is what they accept. Without --for the data set is checked for
+what it has images for. Ends with 1 if there are faults. Training and evaluation make the same check
+at their start, as it is with --quick: they do not open the images.
 
     FASTREID_DATASETS=datasets/demo python tools/check_dataset.py Market1501
-    python tools/check_dataset.py ImageList DATASETS.IMAGE_LIST people.csv
+    python tools/check_dataset.py ImageList --for test DATASETS.IMAGE_LIST people.csv
+    python tools/check_dataset.py Market1501 --config-file configs/Market1501/bagtricks_R50.yml
+
+With --config-file it is also checked whether the sampler of the configuration can fill a batch.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
 from tabulate import tabulate
 
-from fastreid.config import get_cfg
-from fastreid.data import CheckResult, WorkerError, check_dataset, load_dataset
+from fastreid.config import is_setting, load_config
+from fastreid.data import CheckResult, check_for_run
+from fastreid.data.checks import USES
+from fastreid.utils.command import run_command, split_pairs
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="check_dataset.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="registered name, such as Market1501")
+    parser.add_argument("--config-file", metavar="F", help="YAML configuration to start from")
+    parser.add_argument(
+        "--for", dest="use", choices=tuple(USES), help="use of the data set; default: all it has"
+    )
     parser.add_argument("--quick", action="store_true", help="do not open the images")
     parser.add_argument("--workers", type=int, default=2, help="processes that read images")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings of DATASETS")
-    return parser.parse_intermixed_args()
+    parser.add_argument(
+        "opts", nargs="*", default=[], metavar="KEY VALUE", help="settings of DATASETS"
+    )
+    words, pairs = split_pairs(sys.argv[1:] if argv is None else argv, is_setting)
+    args = parser.parse_intermixed_args(words)
+    args.opts = [*args.opts, *pairs]
+    return args
 
 
 def report(result: CheckResult) -> str:
@@ -46,28 +70,27 @@ def report(result: CheckResult) -> str:
     """
     rows = [(split, *numbers) for split, numbers in result.counts.items()]
     lines = [tabulate(rows, headers=["subset", "# ids", "# images", "# cameras"])]
-    lines += [f"FAULT: {fault}" for fault in result.faults]
     lines += [f"note: {remark}" for remark in result.remarks]
-    return "\n".join([*lines, f"{len(result.faults)} faults, {len(result.remarks)} notes"])
+    lines += [f"{len(result.faults)} faults, {len(result.remarks)} notes"]
+    # Last of all, where they are seen.
+    return "\n".join([*lines, *(f"FAULT: {fault}" for fault in result.faults)])
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    args = parse_args()
-    try:
-        cfg = get_cfg()
-        cfg.merge_from_list(args.opts)
-        result = check_dataset(
-            load_dataset(cfg, args.name), quick=args.quick, num_workers=args.workers
-        )
-    except (OSError, ValueError, KeyError, TypeError, WorkerError) as error:
-        # A KeyError shows its message in quotes.
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f"check_dataset.py: {message}", file=sys.stderr)
-        return 1
+    args = parse_args(argv)
+    cfg = load_config(args.config_file, args.opts)
+    result = check_for_run(
+        cfg,
+        args.name,
+        uses=[args.use] if args.use else [],
+        quick=args.quick,
+        num_workers=args.workers,
+        with_sampler=args.config_file is not None,
+    )
     print(report(result))
     return 1 if result.faults else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -12,34 +12,46 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.config import get_cfg
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
+from fastreid.config import load_config
 from fastreid.engine import CLASSIFIER_PREFIXES
 from fastreid.modeling import build_model
+from fastreid.utils.command import run_command, user_path
 from fastreid.utils.load_weights import load_weights
+from fastreid.utils.output_path import check_output_file
 from fastreid.utils.torch_weights import to_mindspore_weights
 from fastreid.utils.weights_file import check_suffix, read_torch_weights, write_weights
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="convert_weights.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("src", type=Path, metavar="SRC", help="file to read")
+    parser.add_argument("src", type=user_path, metavar="SRC", help="file to read")
     parser.add_argument(
-        "dst", type=Path, metavar="DST", help="file to write; replaced if it exists"
+        "dst", type=user_path, metavar="DST", help="file to write; replaced if it exists"
     )
-    parser.add_argument("--config-file", metavar="F", help="check the weights against this model")
+    parser.add_argument(
+        "--config-file", type=user_path, metavar="F", help="check the weights against this model"
+    )
     parser.add_argument(
         "--key",
         default="",
         help="put the weights of a PyTorch file under this key; fast-reid wants 'model'",
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def convert(src: Path, dst: Path, *, config_file: str | None = None, key: str = "") -> int:
@@ -60,12 +72,12 @@ def convert(src: Path, dst: Path, *, config_file: str | None = None, key: str = 
         ValueError: if it cannot be read or written, or does not fit; nothing is written then.
     """
     check_suffix(dst)
+    check_output_file(dst, "DST")
     if src.resolve() == dst.resolve():
         raise ValueError(f"SRC and DST are the same file, {src}; give DST another name.")
     weights = read_torch_weights(src)
     if config_file:
-        cfg = get_cfg()
-        cfg.merge_from_file(config_file)
+        cfg = load_config(config_file)
         cfg.MODEL.BACKBONE.PRETRAIN = False
         model = build_model(cfg)
         fitting = to_mindspore_weights(model, weights)
@@ -75,17 +87,13 @@ def convert(src: Path, dst: Path, *, config_file: str | None = None, key: str = 
     return len(weights)
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    args = parse_args()
-    try:
-        count = convert(args.src, args.dst, config_file=args.config_file, key=args.key)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"convert_weights.py: {error}", file=sys.stderr)
-        return 1
+    args = parse_args(argv)
+    count = convert(args.src, args.dst, config_file=args.config_file, key=args.key)
     print(f"{args.dst}: {count} tensors of {args.src}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,7 +1,9 @@
-"""Cut CUHK-SYSU for re-identification: `python tools/crop_cuhk_sysu.py RELEASE [--root datasets]`.
+"""Cut the persons of CUHK-SYSU out of the frames of the original release.
 
 RELEASE is the unpacked person search data set, with the folders Image/SSM and annotation. Writes
 cuhk_sysu/cropped_images, which training reads, and cuhksysu4reid, which the evaluation reads.
+
+    python tools/crop_cuhk_sysu.py downloads/CUHK-SYSU --root datasets
 """
 
 from __future__ import annotations
@@ -14,30 +16,39 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
 from fastreid.data.datasets.cuhk_sysu_crops import crop_release
+from fastreid.utils.command import run_command, user_path
+from fastreid.utils.output_path import check_output_folder
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Cut the persons of CUHK-SYSU out of the frames of the original release."
+        prog="crop_cuhk_sysu.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("release", help="folder with Image/SSM and annotation")
+    parser.add_argument("release", type=user_path, help="folder with Image/SSM and annotation")
     parser.add_argument(
-        "--root", default="datasets", help="folder of the data sets (default: datasets)"
+        "--root",
+        default="datasets",
+        type=user_path,
+        help="folder of the data sets (default: datasets)",
     )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Cut and count; a mistake of the user ends in one line."""
+    """Cut and count."""
     args = parse_arguments(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    try:
-        summary = crop_release(args.release, args.root)
-    except (OSError, ValueError) as error:
-        print(f"crop_cuhk_sysu.py: {error}", file=sys.stderr)
-        return 1
+    check_output_folder(args.root, "--root")
+    summary = crop_release(args.release, args.root)
     for folder, counts in summary.counts.items():
         print(f"{folder}: {counts.ids} identities, {counts.images} images")
     if summary.skipped:
@@ -46,4 +57,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,7 +1,10 @@
 """The main job, small: train ACL on three demo domains and retrieve on the fourth, never seen.
 
 Makes the demo data sets where they are missing, evaluates the untrained network, trains it,
-evaluates it again, prints both scores and leaves pictures. `--help` lists the options.
+evaluates it again, prints both scores and leaves pictures.
+
+    python tools/demo.py
+    python tools/demo.py SEED 1 OUTPUT_DIR logs/demo_seed1
 """
 
 from __future__ import annotations
@@ -10,18 +13,26 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
 from tabulate import tabulate
 
-from fastreid.config import CfgNode, get_cfg
+from fastreid.config import CfgNode, load_config
 from fastreid.data import build_reid_test_loader
 from fastreid.data.demo import make_demo_data
 from fastreid.engine import DefaultTrainer, default_setup
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
+from fastreid.utils.command import run_command, user_path
+from fastreid.utils.output_path import check_output_folder
 from fastreid.utils.visualizer import RankingReport, plot_cmc
 
 if TYPE_CHECKING:
@@ -31,26 +42,27 @@ _ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = ("Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", default=str(_ROOT / "configs" / "demo.yml"))
+    parser.add_argument("--config-file", type=user_path, default=_ROOT / "configs" / "demo.yml")
     parser.add_argument(
-        "--data", default=str(_ROOT / "datasets" / "demo"), help="folder of the demo data sets"
+        "--data",
+        type=user_path,
+        default=_ROOT / "datasets" / "demo",
+        help="folder of the demo data sets",
     )
     parser.add_argument(
         "opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that change the configuration"
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
     """Read the configuration and set up the job."""
-    cfg = get_cfg()
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
+    cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
     return cfg
@@ -65,13 +77,14 @@ def evaluate(cfg: CfgNode, model: nn.Cell, name: str) -> tuple[dict, RankingRepo
     return scores, evaluator.report
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo."""
-    args = parse_args()
+    args = parse_args(argv)
     start = time.perf_counter()
-    os.environ["FASTREID_DATASETS"] = args.data
-    make_demo_data(Path(args.data))
+    os.environ["FASTREID_DATASETS"] = str(args.data)
+    check_output_folder(args.data, "--data")
     cfg = setup(args)
+    make_demo_data(args.data)
     target = cfg.DATASETS.TESTS[0]
     trainer = DefaultTrainer(cfg)
     before = evaluate(cfg, trainer.model, target)
@@ -93,4 +106,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, needs_reader=False))

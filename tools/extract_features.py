@@ -3,10 +3,11 @@
     python tools/extract_features.py --config-file F --images FOLDER --output O.npz MODEL.WEIGHTS W
     python tools/extract_features.py --config-file F --dataset NAME --output O.npz MODEL.WEIGHTS W
 
-The .npz file has features (N, D), not normalized, pids, camids, paths, num_query (queries come
-first; 0 for a folder), name and the configuration, which names the weights. In a folder, which is
-searched to any depth, --pattern finds identity and camera in the file names; images whose names do
-not fit get -1, unknown. tools/search.py and tools/visualize.py read the file.
+The .npz file has features (N, D), not normalized, pids, camids, paths (absolute), pid_names and
+camid_names (identity and camera as they are written), num_query (queries come first; 0 for a
+folder), name and the configuration, which names the weights. In a folder, which is searched to any
+depth, --pattern finds identity and camera, any text, in the file names; images whose names do not
+fit get -1, unknown. tools/search.py and tools/visualize.py read the file.
 """
 
 from __future__ import annotations
@@ -15,92 +16,153 @@ import argparse
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.config import CfgNode, get_cfg
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
+import numpy as np
+
+from fastreid.config import CfgNode, load_config
 from fastreid.data import build_image_loader, build_reid_test_loader
-from fastreid.data.datasets.image_list import FILE_NAME, find_images
+from fastreid.data.datasets.image_list import FILE_NAME
+from fastreid.data.datasets.image_search import search_images
 from fastreid.engine import DefaultPredictor, set_device_and_mode
 from fastreid.evaluation import UNKNOWN, FeatureSet, save_features
+from fastreid.utils.command import run_command, user_path
+from fastreid.utils.labels import LabelNames, describe_labels, normal_form, number_labels
+from fastreid.utils.output_path import check_output_file
+from fastreid.utils.texts import list_some
+
+logger = logging.getLogger("fastreid.extract_features")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="extract_features.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config-file", required=True, metavar="F", help="of the model")
+    parser.add_argument(
+        "--config-file", required=True, type=user_path, metavar="F", help="of the model"
+    )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--images", type=Path, metavar="FOLDER", help="any folder of images")
+    source.add_argument("--images", type=user_path, metavar="FOLDER", help="any folder of images")
     source.add_argument("--dataset", metavar="NAME", help="queries and gallery of a test set")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument("--output", type=user_path, required=True, metavar="FILE.npz")
     parser.add_argument(
         "--pattern",
-        type=re.compile,
+        type=file_name_pattern,
         default=FILE_NAME,
         help=f"what file names begin with; default {FILE_NAME.pattern!r}",
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs, MODEL.WEIGHTS")
-    return parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def file_name_pattern(word: str) -> re.Pattern:
+    """Read a regular expression of the command line; a type for argparse."""
+    try:
+        return re.compile(word)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{word!r} is no regular expression: {error}") from error
 
 
 def read_config(config_file: str, opts: list[str]) -> CfgNode:
     """Read a configuration and set the device and mode that it asks for."""
-    cfg = get_cfg()
-    cfg.merge_from_file(config_file)
-    cfg.merge_from_list(opts)
+    cfg = load_config(config_file, opts)
     cfg.freeze()
     set_device_and_mode(cfg)
     return cfg
 
 
-def list_folder(folder: Path, pattern: re.Pattern) -> list[tuple[str, int, int]]:
+def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int, int]], LabelNames]:
     """Find images with identity and camera, -1 where the name does not say it.
 
+    What is passed over, such as files of other kinds, is logged.
+
+    Returns:
+        (path, identity, camera) of each image, and identities and cameras as they are written.
+
     Raises:
-        ValueError: the folder has no images, or the pattern lacks a group.
+        ValueError: the folder is not there or has no images, the pattern lacks a group, or a
+            number is too large.
     """
     if not {"pid", "camid"} <= set(pattern.groupindex):
         raise ValueError(
             f"--pattern {pattern.pattern!r} needs groups named pid and camid, such as "
             f"{FILE_NAME.pattern!r}."
         )
-    items = []
-    for path in find_images(folder):
-        match = pattern.match(path.name)
-        pid, camid = (int(match["pid"]), int(match["camid"])) if match else (UNKNOWN, UNKNOWN)
-        items.append((str(path), pid, camid))
-    if not items:
-        raise ValueError(f"The folder {folder} has no images.")
-    return items
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}, which --images names.")
+    found = search_images(folder)
+    told = found.describe(is_quiet=bool(found.images))
+    if not found.images:
+        raise ValueError(f"The folder {folder} has no images. {told}".strip())
+    if told:
+        logger.info("%s", told)
+    written = [_written_labels(path, pattern) for path in found.images]
+    unknown = [path.name for path, (pid, _) in zip(found.images, written) if not pid]
+    if unknown:
+        logger.info(
+            "%d images have names that --pattern does not match (%s): identity and camera %d",
+            *(len(unknown), list_some(unknown), UNKNOWN),
+        )
+    pids, camids = zip(*written)
+    pid_of = {"": UNKNOWN, **number_labels(pid for pid in pids if pid)}
+    camid_of = {"": UNKNOWN, **number_labels(camid for camid in camids if camid)}
+    for what, texts in (("identities", pids), ("cameras", camids)):
+        for remark in describe_labels({text for text in texts if text}, what):
+            logger.warning("%s: %s", folder, remark)
+    items = [(str(path), pid_of[p], camid_of[c]) for path, (p, c) in zip(found.images, written)]
+    return items, LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
+
+
+def _written_labels(path: Path, pattern: re.Pattern) -> tuple[str, str]:
+    """Identity and camera in a file name; both are "" where it does not say both."""
+    match = pattern.match(path.name)
+    texts = [(match[name] or "").strip() for name in ("pid", "camid")] if match else ["", ""]
+    if not all(texts):
+        return "", ""
+    for text in texts:
+        try:
+            normal_form(text)
+        except ValueError as error:
+            raise ValueError(f"The name of {path}: {error}") from error
+    return texts[0], texts[1]
 
 
 def extract(args: argparse.Namespace) -> FeatureSet:
     """Compute the features that the command line asks for."""
+    check_output_file(args.output, "--output", suffixes=(".npz",))
+    if args.images and not args.images.is_dir():
+        raise NotADirectoryError(f"--images {args.images} is no folder.")
     if args.images:
-        items = list_folder(args.images, args.pattern)
+        items, names = list_folder(args.images, args.pattern)
     cfg = read_config(args.config_file, args.opts)
-    predictor = DefaultPredictor(cfg)
+    # The images are checked before the model is built.
     if args.images:
-        loader, num_query, name = build_image_loader(cfg, items), 0, args.images.resolve().name
+        loader = build_image_loader(cfg, items, label_names=names)
+        num_query, name = 0, args.images.resolve().name
     else:
         loader, num_query = build_reid_test_loader(cfg, args.dataset)
         name = args.dataset
+    predictor = DefaultPredictor(cfg)
     return predictor.extract(loader, num_query=num_query, name=name)
 
 
-def main() -> int:
-    """Extract and save; a mistake of the user ends in one line."""
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Extract and save."""
+    args = parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    try:
-        features = extract(args)
-        save_features(args.output, features)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"extract_features.py: {error}", file=sys.stderr)
-        return 1
+    features = extract(args)
+    save_features(args.output, features)
     known = int((features.images.pids != UNKNOWN).sum())
     count, dimension = features.images.features.shape
     print(
@@ -111,4 +173,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,4 +1,6 @@
-"""Make the demo data: `python tools/make_demo_data.py [--root datasets/demo] [--seed 0]`.
+"""Make the demo data: four small re-identification data sets with rendered pedestrians.
+
+    python tools/make_demo_data.py --root datasets/demo --seed 0
 
 Writes Market1501, MSMT17, CUHK03 and CUHK-SYSU, small, with rendered pedestrians, in the layouts
 of the real sets: file names, list files and .mat files. FASTREID_DATASETS=datasets/demo reads them.
@@ -28,18 +30,29 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
 from fastreid.data.demo import DEMO_DATASETS, Sizes, make_demo_data
+from fastreid.utils.command import run_command, user_path
+from fastreid.utils.output_path import check_output_folder
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     sizes = Sizes()
     parser = argparse.ArgumentParser(
+        prog="make_demo_data.py",
         description="Write four small re-identification data sets with rendered pedestrians, in "
         "the layouts of the real ones.",
+        epilog="Example: python tools/make_demo_data.py --root datasets/demo --seed 0",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--root", default="datasets/demo", help="folder for the data sets")
+    parser.add_argument(
+        "--root", default="datasets/demo", type=user_path, help="folder for the data sets"
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
     parser.add_argument(
         "--train-ids", type=int, default=sizes.train_ids, help="persons to train on, per set"
@@ -66,20 +79,17 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the data and say where they are; a mistake of the user ends in one line."""
+    """Make the data and say where they are."""
     args = parse_arguments(argv)
     start = time.perf_counter()
-    try:
-        made = make_demo_data(
-            args.root,
-            seed=args.seed,
-            sizes=Sizes(args.train_ids, args.test_ids, args.images),
-            names=args.datasets,
-            overwrite=args.overwrite,
-        )
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        print(f"make_demo_data.py: {error}", file=sys.stderr)
-        return 1
+    check_output_folder(args.root, "--root")
+    made = make_demo_data(
+        args.root,
+        seed=args.seed,
+        sizes=Sizes(args.train_ids, args.test_ids, args.images),
+        names=args.datasets,
+        overwrite=args.overwrite,
+    )
     for entry in made:
         print(f"{entry.folder}: {'already there' if entry.kept else 'written'}")
     print(
@@ -91,4 +101,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -11,54 +11,91 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
-import yaml
+from fastreid.utils.interrupts import end_at_once_on_interrupt
 
-from fastreid.config import CfgNode, get_cfg
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
+import numpy as np
+
+from fastreid.config import CfgNode, is_setting, load_stored_config
 from fastreid.data import build_image_loader
 from fastreid.engine import DefaultPredictor, set_device_and_mode
-from fastreid.evaluation import UNKNOWN, FeatureSet, ImageFeatures, load_features, ranked_images
+from fastreid.evaluation import (
+    UNKNOWN,
+    FeatureSet,
+    ImageFeatures,
+    load_features,
+    look_for_images,
+    ranked_images,
+    under_root,
+)
+from fastreid.utils.command import run_command, split_pairs, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.output_path import check_output_file
 from fastreid.utils.visualizer import RankedImage, RankedQuery, draw_queries
 
+_DRAWINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf")
 
-def parse_args() -> argparse.Namespace:
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="search.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("queries", nargs="+", metavar="QUERY.jpg", help="images to look for")
-    parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="features to search")
+    parser.add_argument(
+        "--gallery", required=True, type=user_path, metavar="FILE.npz", help="features to search"
+    )
     parser.add_argument("--top", type=int, default=10, help="images to show; default 10")
     parser.add_argument("--metric", choices=METRICS, help="default: TEST.METRIC of the config")
-    parser.add_argument("--output", default="search.png", metavar="FILE.png", help="the drawing")
+    parser.add_argument(
+        "--output", default="search.png", type=user_path, metavar="FILE.png", help="the drawing"
+    )
+    parser.add_argument(
+        "--root",
+        type=user_path,
+        metavar="FOLDER",
+        help="where the gallery's images are now, if their folder was moved: that folder",
+    )
     parser.add_argument("--opts", nargs="*", default=[], metavar="KEY VALUE", help="settings")
-    return parser.parse_args()
+    words = sys.argv[1:] if argv is None else list(argv)
+    first = words.index("--opts") if "--opts" in words else len(words)
+    others, pairs = split_pairs(words[first:], is_setting)
+    args = parser.parse_args([*words[:first], *others])
+    args.opts = [*args.opts, *pairs]
+    return args
 
 
-def search(args: argparse.Namespace) -> list[RankedQuery]:
-    """Rank the gallery for every query.
+def search(args: argparse.Namespace) -> tuple[list[RankedQuery], FeatureSet]:
+    """Rank the gallery for every query; give the rankings and the gallery.
 
     Raises:
         ValueError: the gallery has another dimension than the model, or --top is below 1.
+        FileNotFoundError: there are no images of the gallery in --root, or no weights.
     """
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; it must be at least 1.")
+    check_output_file(args.output, "--output", suffixes=_DRAWINGS)
     features = load_features(args.gallery)
+    if args.root:
+        features = under_root(features, args.root, source=args.gallery)
     gallery, cfg = features.images, config_of(features, args)
     items = [(path, UNKNOWN, UNKNOWN) for path in args.queries]
     found = DefaultPredictor(cfg).extract(build_image_loader(cfg, items))
     _check_dimension(found, gallery, args.gallery)
     metric = args.metric or cfg.TEST.METRIC
     ranked = ranked_images(found.images, gallery, count=args.top, metric=metric)
-    return [
+    queries = [
         RankedQuery(RankedImage(path, UNKNOWN, UNKNOWN, 0.0), float("nan"), tuple(images))
         for path, images in zip(args.queries, ranked)
     ]
+    return queries, features
 
 
 def config_of(features: FeatureSet, args: argparse.Namespace) -> CfgNode:
@@ -72,12 +109,25 @@ def config_of(features: FeatureSet, args: argparse.Namespace) -> CfgNode:
             f"{args.gallery} does not say which model made it: make it with "
             "tools/extract_features.py."
         )
-    cfg = get_cfg()
-    cfg.merge_from_other_cfg(CfgNode(yaml.safe_load(features.config)))
-    cfg.merge_from_list(args.opts)
+    cfg = load_stored_config(features.config, args.opts, source=args.gallery)
+    require_weights(cfg, args)
     cfg.freeze()
     set_device_and_mode(cfg)
     return cfg
+
+
+def require_weights(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """Check that the weights are where the feature file says.
+
+    Raises:
+        FileNotFoundError: they are not; the message says how to name another place.
+    """
+    weights = cfg.MODEL.WEIGHTS
+    if weights and "MODEL.WEIGHTS" not in args.opts and not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"{args.gallery} was made with the weights {weights}, which are not there. Name the "
+            "place where they are now: --opts MODEL.WEIGHTS FILE"
+        )
 
 
 def _check_dimension(found: FeatureSet, gallery: ImageFeatures, file: str) -> None:
@@ -89,25 +139,27 @@ def _check_dimension(found: FeatureSet, gallery: ImageFeatures, file: str) -> No
         )
 
 
-def main() -> int:
-    """Search; a mistake of the user ends in one line."""
-    args = parse_args()
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    try:
-        queries = search(args)
-        title = f"Nearest images of {Path(args.gallery).name}"
-        draw_queries(queries, args.output, title=title, legend="Nearest first")
-    except (OSError, ValueError, KeyError) as error:
-        print(f"search.py: {error}", file=sys.stderr)
-        return 1
+def print_queries(queries: list[RankedQuery]) -> None:
+    """Print the images that were found, nearest first."""
     for query in queries:
         print(query.image.path)
         for place, image in enumerate(query.gallery, start=1):
-            who = "" if image.pid == UNKNOWN else f"  id {image.pid}  camera {image.camid}"
+            who = f"  id {image.identity}  camera {image.camera}" if image.identity else ""
             print(f"{place:4d}  {image.distance:.4f}  {image.path}{who}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Search."""
+    args = parse_args(argv)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    queries, gallery = search(args)
+    print_queries(queries)
+    queries = look_for_images(queries, gallery, source=f"{args.gallery}", with_queries=False)
+    title = f"Nearest images of {Path(args.gallery).name}"
+    draw_queries(queries, args.output, title=title, legend="Nearest first")
     print(f"Drawn in {args.output}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

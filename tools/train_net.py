@@ -1,17 +1,27 @@
-"""Train or evaluate: `python tools/train_net.py --config-file FILE [--eval-only] [KEY VALUE ...]`.
+"""Train or evaluate a person re-identification model.
 
-See `--help` for all options, README.md for examples.
+    python tools/train_net.py --config-file configs/demo.yml SOLVER.MAX_EPOCH 10
+    python tools/train_net.py --config-file logs/config.yaml --eval-only MODEL.WEIGHTS W.ckpt
+
+README.md has more examples.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.config import CfgNode, get_cfg
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
+from fastreid.config import CfgNode, load_config, without_pretraining
+from fastreid.data import check_test_sets
 from fastreid.engine import (
     CLASSIFIER_PREFIXES,
     DefaultTrainer,
@@ -20,16 +30,12 @@ from fastreid.engine import (
     launch,
 )
 from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.command import run_command
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
     """Read the configuration and set up the job."""
-    cfg = get_cfg()
-    if args.config_file:
-        cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
-    if args.eval_only:
-        cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
     return cfg
@@ -46,14 +52,20 @@ def main(args: argparse.Namespace) -> dict:
         raise ValueError(
             "--eval-only needs MODEL.WEIGHTS, e.g. MODEL.WEIGHTS logs/model_final.ckpt"
         )
+    check_test_sets(cfg)
+    # Only here: config.yaml keeps what was asked for, so that it still describes a training run.
+    cfg = without_pretraining(cfg)
     model = DefaultTrainer.build_model(cfg)
     Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
     return DefaultTrainer.test(cfg, model)
 
 
-def run() -> int:
+def run(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run."""
-    args = default_argument_parser().parse_args()
+    parser = default_argument_parser()
+    parser.prog, parser.description = "train_net.py", __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    args = parser.parse_args(argv)
     launch(
         main,
         args.num_gpus,
@@ -66,4 +78,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run_command(run, needs_reader=False))

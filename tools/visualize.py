@@ -11,67 +11,112 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.evaluation import load_features, write_pictures
+from fastreid.utils.interrupts import end_at_once_on_interrupt
+
+if __name__ == "__main__":
+    end_at_once_on_interrupt()
+
+from fastreid.evaluation import load_features, under_root, write_pictures
+from fastreid.utils.command import run_command, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.output_path import check_output_folder
+
+# What a name in --features may be: it becomes part of file names.
+_NAME = re.compile(r"[\w.-]+")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="visualize.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--features", nargs="+", required=True, metavar="NAME=FILE.npz")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--output", type=user_path, required=True, metavar="FOLDER")
     parser.add_argument("--metric", choices=METRICS, default="cosine")
-    parser.add_argument("--queries", type=int, default=8, help="in each sheet; default 8")
+    parser.add_argument(
+        "--queries", type=int, default=8, help="in each sheet; default 8, 0: no rank lists"
+    )
     parser.add_argument("--images", type=int, default=10, help="for each query; default 10")
+    parser.add_argument(
+        "--root",
+        type=user_path,
+        metavar="FOLDER",
+        help="where the images are now, if their folder was moved: that folder",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn at random")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def named_files(arguments: list[str]) -> dict[str, Path]:
+def named_files(arguments: Sequence[str]) -> dict[str, Path]:
     """Split NAME=FILE; a file alone is named after itself.
+
+    A path may have equals signs: an argument that is a file is taken as one, and else the name
+    ends before the first equals sign.
+
+    Args:
+        arguments: of --features.
+
+    Returns:
+        Name -> file. What cannot be part of a name is replaced by "_" where a file gives its own.
 
     Raises:
         ValueError: a name is given twice or cannot be part of a file name.
     """
-    files = {}
+    files: dict[str, Path] = {}
     for argument in arguments:
-        name, _, file = argument.rpartition("=")
-        name = name or Path(file).stem
-        if name in files or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        name, sign, file = argument.partition("=")
+        if Path(argument).expanduser().is_file() or not sign or not _NAME.fullmatch(name):
+            file = argument
+            name = re.sub(r"[^\w.-]", "_", Path(argument).stem)
+            if sign and Path(argument.partition("=")[2]).expanduser().is_file():
+                raise ValueError(
+                    f"--features {argument}: a name has letters, digits, '.', '-' and '_' only."
+                )
+        if not file:
+            raise ValueError(f"--features {argument}: a file is missing after the equals sign.")
+        if name in files:
             raise ValueError(
-                f"--features {argument}: each name must be given once, of letters, digits, - and _."
+                f"--features {argument}: the name {name} is given twice; write NAME=FILE with "
+                "another name."
             )
-        files[name] = Path(file)
+        files[name] = Path(file).expanduser()
     return files
 
 
-def main() -> int:
-    """Draw everything; a mistake of the user ends in one line."""
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw everything."""
+    args = parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    try:
-        runs = {name: load_features(file) for name, file in named_files(args.features).items()}
-        index = write_pictures(
-            runs,
-            args.output,
-            metric=args.metric,
-            num_queries=args.queries,
-            num_images=args.images,
-            seed=args.seed,
-        )
-    except (OSError, ValueError) as error:
-        print(f"visualize.py: {error}", file=sys.stderr)
-        return 1
+    if args.seed < 0:
+        raise ValueError(f"--seed is {args.seed}; it must be at least 0.")
+    check_output_folder(args.output, "--output")
+    files = named_files(args.features)
+    runs = {name: load_features(file) for name, file in files.items()}
+    if args.root:
+        runs = {
+            name: under_root(features, args.root, source=files[name])
+            for name, features in runs.items()
+        }
+    index = write_pictures(
+        runs,
+        args.output,
+        metric=args.metric,
+        num_queries=args.queries,
+        num_images=args.images,
+        seed=args.seed,
+    )
     print(f"Open {index.resolve()}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -20,8 +20,12 @@ def main() -> None:
     job = read_job()
     cfg = get_cfg()
     cfg.merge_from_file(job["config_file"])
+    items_of = {
+        name: [item for item in job["items"] if item[1].startswith(f"{name}_")]
+        for name in job["domains"]
+    }
     loader = ReidDataLoader(
-        CommDataset(job["items"], domains=job["domains"]),
+        CommDataset.of_sets(items_of),
         TrainingSampler(len(job["items"])),
         batch_size=job["batch_size"],
         transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),

@@ -1,5 +1,20 @@
-from .config import CfgNode, get_cfg
+from .config import CfgNode, get_cfg, is_setting
 from .configurable import configurable
-from .recipe import is_acl, named_classes
+from .loading import load_config, load_stored_config
+from .modules import import_modules, imported_files, make_importable
+from .recipe import is_acl, named_classes, without_pretraining
 
-__all__ = ["CfgNode", "configurable", "get_cfg", "is_acl", "named_classes"]
+__all__ = [
+    "CfgNode",
+    "configurable",
+    "get_cfg",
+    "import_modules",
+    "imported_files",
+    "is_acl",
+    "is_setting",
+    "load_config",
+    "load_stored_config",
+    "make_importable",
+    "named_classes",
+    "without_pretraining",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 
 from yacs.config import CfgNode as _YacsNode
 
-from .yaml_file import read_yaml
+from .modules import MODULES_KEY, locate_modules
+from .rules import ELEMENT_WORDS, ELEMENTS, checked_value
+from .yaml_file import TextFloat, TextInt, parse_yaml, plain, read_yaml
 
 _BASE_KEY = "_BASE_"
 
@@ -49,16 +52,29 @@ class CfgNode(_YacsNode):
             KeyError: for an unknown key.
             TypeError: for a value of the wrong type.
         """
-        if len(cfg_list) % 2:
-            raise ValueError(
-                f"Overrides must be pairs KEY VALUE, but there are {len(cfg_list)} words: "
-                f"{' '.join(map(str, cfg_list))}"
-            )
+        _check_words(cfg_list)
+        source = "the command line"
         for key, value in zip(cfg_list[0::2], cfg_list[1::2]):
             nested: Any = value
+            if key == MODULES_KEY:
+                nested = locate_modules(value, Path.cwd(), source)
             for part in reversed(key.split(".")):
                 nested = {part: nested}
-            _merge(self, nested, (), "the command line")
+            _merge(self, nested, (), source)
+
+    def merge_from_text(self, text: str, *, source: str) -> None:
+        """Read YAML out of a text over the present values.
+
+        Args:
+            text: keys and values; ``_BASE_`` is unknown here.
+            source: where it comes from, for messages.
+
+        Raises:
+            ValueError: for broken or unsafe YAML.
+            KeyError: for an unknown key.
+            TypeError: for a value of the wrong type.
+        """
+        _merge(self, parse_yaml(text.encode(), source), (), source)
 
 
 def get_cfg() -> CfgNode:
@@ -66,6 +82,20 @@ def get_cfg() -> CfgNode:
     from .defaults import defaults
 
     return defaults()
+
+
+def is_setting(word: str) -> bool:
+    """Tell whether a word is the dotted name of a setting, such as "SOLVER.BASE_LR".
+
+    Args:
+        word: of a command line.
+    """
+    node: Any = get_cfg()
+    for part in word.split("."):
+        if not isinstance(node, CfgNode) or part not in node:
+            return False
+        node = node[part]
+    return not isinstance(node, CfgNode)
 
 
 def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, dict]]:
@@ -80,8 +110,11 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, di
         cycle = " -> ".join(map(str, (*chain, resolved)))
         raise ValueError(f"{_BASE_KEY} leads back to itself: {cycle}")
     if not exists:
-        raise FileNotFoundError(f"There is no configuration file {path}{origin}.")
+        what = ": it is a folder" if resolved.is_dir() else ""
+        raise FileNotFoundError(f"There is no configuration file {path}{origin}{what}.")
     values = read_yaml(resolved)
+    if MODULES_KEY in values:
+        values[MODULES_KEY] = locate_modules(values[MODULES_KEY], resolved.parent, f"{path}")
     base = values.pop(_BASE_KEY, None)
     before: list[tuple[Path, dict]] = []
     if base is not None:
@@ -90,6 +123,24 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, di
         named = Path(base) if base.startswith("~") else resolved.parent / base
         before = _read_with_bases(named, (*chain, resolved))
     return [*before, (path, values)]
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """See that keys and values take turns."""
+    for key in words[0::2]:
+        if str(key).startswith("-"):
+            raise ValueError(
+                f"{key} stands among the pairs KEY VALUE, or a word is missing before it. Options "
+                "come first, the pairs last."
+            )
+        name, sign, value = str(key).partition("=")
+        if sign:
+            raise ValueError(f"Write {name} {value} in place of {key}: pairs have no equals sign.")
+    if len(words) % 2:
+        raise ValueError(
+            f"Overrides must be pairs KEY VALUE, but there are {len(words)} words: "
+            f"{' '.join(map(str, words))}"
+        )
 
 
 def _merge(node: CfgNode, values: Mapping, above: tuple[str, ...], source: str) -> None:
@@ -116,28 +167,60 @@ def _nearest(node: CfgNode, key: str, above: tuple[str, ...]) -> str:
 
 
 def _coerce(old: Any, value: Any, name: str, source: str) -> Any:
-    """Decode a string as a literal, and check that the type is the default's."""
+    """Decode a string as a literal, and check that the type is the default's, and the value."""
+    if isinstance(old, str) and isinstance(value, (TextInt, TextFloat)):
+        value = value.text
     if isinstance(value, str) and not isinstance(old, str):
-        try:
-            with warnings.catch_warnings():
-                # Python warns of odd escapes in texts; the type is judged below.
-                warnings.simplefilter("ignore")
-                value = ast.literal_eval(value)
-        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-            raise TypeError(
-                f"{source}: {name} must be {_kind(old)}, but is the text {value[:200]!r}."
-            ) from error
+        value = _literal(old, value, name, source)
     if isinstance(old, (list, tuple)) and isinstance(value, (list, tuple)):
-        return type(old)(value)
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(old, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
+        value = type(old)(_element(each, name, source) for each in value)
+    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(old, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    value = plain(value)
     if type(old) is not type(value):
         raise TypeError(
             f"{source}: {name} must be {_kind(old)}, but is {value!r} ({type(value).__name__})."
+            f"{_right_form(old, value, name)}"
         )
-    return value
+    return checked_value(name, value, source)
+
+
+def _literal(old: Any, text: str, name: str, source: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Python warns of odd escapes in texts; the type is judged later.
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise TypeError(
+            f"{source}: {name} must be {_kind(old)}, but is the text {text[:200]!r}."
+            f"{_right_form(old, text, name)}"
+        ) from error
+
+
+def _element(value: Any, name: str, source: str) -> Any:
+    """Check the type of a list's element, where it is known."""
+    kind = ELEMENTS.get(name)
+    if kind is str and isinstance(value, (TextInt, TextFloat)):
+        value = value.text
+    allowed = (int, float) if kind is float else (kind or object)
+    if not isinstance(value, allowed) or (kind in (int, float) and isinstance(value, bool)):
+        raise TypeError(
+            f"{source}: {name} must be a list of {ELEMENT_WORDS[kind]}, but has {value!r} "
+            f"({type(plain(value)).__name__}) in it."
+        )
+    return plain(value)
+
+
+def _right_form(old: Any, value: Any, name: str) -> str:
+    """Show how a list is written to whoever wrote something else."""
+    if not isinstance(old, (list, tuple)) or not isinstance(value, (str, int, float)):
+        return ""
+    words = [word for word in re.split(r"[][(){},\s'\"]+", str(value)[:200]) if word]
+    shown = repr(words) if ELEMENTS.get(name, str) is str else f"[{', '.join(words)}]"
+    return f' Write it as "{shown}".'
 
 
 def _kind(value: Any) -> str:

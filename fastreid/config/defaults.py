@@ -14,6 +14,10 @@ _IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
 def defaults() -> CN:
     """Build the default configuration, unfrozen."""
     cfg = CN()
+    # (new) One's own code, imported before anything is built: .py files, relative to the config
+    # file that names them (on the command line: to the working directory), and importable names.
+    # See docs/own_code.md.
+    cfg.MODULES = []
     # (new) Governs all randomness: weights, sampling, augmentation. Any whole number >= 0.
     cfg.SEED = 0
     # (new) "graph": each training step is compiled, the fast way. "pynative": for debugging.
@@ -155,14 +159,18 @@ def _input() -> CN:
     # Random erasing; VALUE is the fill, RGB in 0..255.
     inputs.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(_IMAGENET_MEAN)})
     inputs.RPT = CN({"ENABLED": False, "PROB": 0.5})
+    # (new) Transforms of your own, by registered name, applied in this order to the RGB image: in
+    # training after those above and before erasing, in test after resizing.
+    inputs.TRANSFORMS_TRAIN = []
+    inputs.TRANSFORMS_TEST = []
     return inputs
 
 
 def _datasets() -> CN:
     datasets = CN()
     # Training sets (ACL: the source domains, in this order) and test sets, by registered name:
-    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU", "ImageList". They lie under
-    # $FASTREID_DATASETS.
+    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU", "ImageList", or one of your own. They lie
+    # under $FASTREID_DATASETS.
     datasets.NAMES = ("Market1501",)
     datasets.TESTS = ("Market1501",)
     # Train on query and gallery too (Protocol 3).
@@ -178,7 +186,7 @@ def _datasets() -> CN:
 def _dataloader() -> CN:
     loader = CN()
     # "TrainingSampler", "NaiveIdentitySampler", "BalancedIdentitySampler", "SetReWeightSampler"
-    # or "ImbalancedDatasetSampler".
+    # or "ImbalancedDatasetSampler", or one of your own.
     loader.SAMPLER_TRAIN = "TrainingSampler"
     # Images per identity in a batch.
     loader.NUM_INSTANCE = 4

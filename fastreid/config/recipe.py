@@ -10,6 +10,22 @@ def is_acl(cfg: CfgNode) -> bool:
     return cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
 
 
+def without_pretraining(cfg: CfgNode) -> CfgNode:
+    """Change a config so that the model does not start from ImageNet weights.
+
+    Args:
+        cfg: the whole configuration; it is left as it is.
+
+    Returns:
+        A new frozen one, for a model that gets all its weights from MODEL.WEIGHTS.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.freeze()
+    return cfg
+
+
 def named_classes(cfg: CfgNode) -> tuple[str, list[int]]:
     """Read the identities per source domain that a config names itself.
 

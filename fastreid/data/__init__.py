@@ -6,11 +6,12 @@ from .build import (
     check_test_sets,
     load_dataset,
 )
+from .checks import CheckResult, check_dataset
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
-from .dataset_check import CheckResult, check_dataset
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
+from .run_check import check_for_run, iters_per_epoch
 from .shares import held_out_domain
 from .transforms import build_transforms
 from .workers import WorkerError, WorkerPool
@@ -31,8 +32,10 @@ __all__ = [
     "build_reid_train_loader",
     "build_transforms",
     "check_dataset",
+    "check_for_run",
     "check_test_sets",
     "held_out_domain",
+    "iters_per_epoch",
     "load_dataset",
     "read_image",
 ]

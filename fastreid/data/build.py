@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
+from fastreid.utils.labels import LabelNames
+from fastreid.utils.paths import absolute_path
 
+from .checks import require_files, require_sound
 from .common import CommDataset
-from .dataset_check import check_test_files, check_train_set
 from .datasets import DATASET_REGISTRY, ImageDataset
-from .diagnosis import check_test_set
 from .loader import ReidDataLoader
 from .samplers import InferenceSampler
 from .samplers.build import build_domain_sampler, build_train_sampler, draws_identities
@@ -59,7 +63,7 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
         batch_transform=build_batch_transform(cfg),
         seed=cfg.SEED,
         stream=0,
-        skip_unreadable=_skips_unreadable(cfg),
+        skip_unreadable=skips_unreadable(cfg),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
     )
 
@@ -101,7 +105,7 @@ def build_domain_train_loaders(
             seed=cfg.SEED,
             stream=domain + 1,
             rows_of=_meta_rows(cfg, domain, len(samplers)),
-            skip_unreadable=_skips_unreadable(cfg),
+            skip_unreadable=skips_unreadable(cfg),
             pool=pool,
         )
         for domain, sampler in enumerate(samplers)
@@ -126,30 +130,37 @@ def build_reid_test_loader(
         ValueError: the data set has no query or no gallery images, or no query has a match.
     """
     data = load_dataset(cfg, dataset_name)
-    check_test_set(dataset_name, data)
+    require_sound(dataset_name, data, use="test")
     data.show_test()
-    items = [*data.query, *data.gallery]
-    return _build_ordered_loader(cfg, items, pool=pool, place=_place()), len(data.query)
+    test_set = CommDataset(
+        [*data.query, *data.gallery], relabel=False, label_names=data.label_names()
+    )
+    return _build_ordered_loader(cfg, test_set, pool=pool, place=_place()), len(data.query)
 
 
 def check_test_sets(cfg: CfgNode) -> None:
-    """Look at every set of DATASETS.TESTS from outside, before training and not epochs later.
+    """Make the quick check of every set of DATASETS.TESTS, before training and not epochs later.
 
     Args:
         cfg: DATASETS.
 
     Raises:
+        KeyError: a name is not registered.
         ValueError: a set cannot be scored, or files of it are missing or empty.
         FileNotFoundError: a set is not there.
     """
     for name in cfg.DATASETS.TESTS:
-        data = load_dataset(cfg, name)
-        check_test_set(name, data)
-        check_test_files(name, data)
+        DATASET_REGISTRY.get(name)
+    for name in cfg.DATASETS.TESTS:
+        require_sound(name, load_dataset(cfg, name), use="test")
 
 
 def build_image_loader(
-    cfg: CfgNode, items: Sequence[tuple], *, pool: WorkerPool | None = None
+    cfg: CfgNode,
+    items: Sequence[tuple],
+    *,
+    pool: WorkerPool | None = None,
+    label_names: LabelNames | None = None,
 ) -> ReidDataLoader:
     """Build the loader of any images, as a test set's are prepared, in order.
 
@@ -157,20 +168,22 @@ def build_image_loader(
         cfg: DATALOADER.NUM_WORKERS, INPUT, TEST.IMS_PER_BATCH.
         items: (path, pid, camid), both whole numbers.
         pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+        label_names: identities and cameras of the items as they are written; None: not known.
 
     Returns:
         Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller.
 
     Raises:
-        ValueError: TEST.IMS_PER_BATCH is below 1.
+        ValueError: TEST.IMS_PER_BATCH is below 1, or files are missing or empty.
     """
-    return _build_ordered_loader(cfg, items, pool=pool, place=Place())
+    require_files(str(path) for path, _, _ in items)
+    test_set = CommDataset(items, relabel=False, label_names=label_names)
+    return _build_ordered_loader(cfg, test_set, pool=pool, place=Place())
 
 
 def _build_ordered_loader(
-    cfg: CfgNode, items: Sequence[tuple], *, pool: WorkerPool | None, place: Place
+    cfg: CfgNode, test_set: CommDataset, *, pool: WorkerPool | None, place: Place
 ) -> ReidDataLoader:
-    test_set = CommDataset(items, relabel=False)
     batch_size = cfg.TEST.IMS_PER_BATCH
     if batch_size < 1:
         raise ValueError(f"TEST.IMS_PER_BATCH is {batch_size}; it must be at least 1.")
@@ -228,17 +241,49 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
     Raises:
         KeyError: no data set of that name is registered.
         FileNotFoundError: its files are not there.
+        ValueError: the registered class cannot be made in this way, or is no data set.
     """
-    root = os.environ.get("FASTREID_DATASETS", "datasets")
-    options = {}
+    # Paths of images go into files that are read from other folders.
+    root = Path(os.environ.get("FASTREID_DATASETS", "datasets")).expanduser()
+    make = DATASET_REGISTRY.get(name)
+    options = {"root": str(absolute_path(root)), "combineall": combineall}
     if name == "CUHK03":
         options["cuhk03_labeled"] = cfg.DATASETS.CUHK03.LABELED
         options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
     if name == "ImageList":
         options["image_list"] = cfg.DATASETS.IMAGE_LIST
-    # Some data sets extract their images when they are loaded for the first time.
+    # Some data sets extract their images at the first use.
     with comm.first_of_machine():
-        return DATASET_REGISTRY.get(name)(root=root, combineall=combineall, **options)
+        data = make(**_accepted_options(name, make, options))
+        if not isinstance(data, ImageDataset):
+            raise ValueError(
+                f"What is registered as data set {name} gives {type(data).__name__}; it must be a "
+                "class that inherits from fastreid.data.datasets.ImageDataset."
+            )
+        if comm.get_world_size() > 1:
+            data.prepare()
+    return data
+
+
+def _accepted_options(name: str, make: Callable, options: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a user's class does not take."""
+    signature = inspect.signature(make)
+    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        if options["combineall"] and "combineall" not in signature.parameters:
+            raise ValueError(
+                f"Data set {name}: its constructor does not take combineall, which "
+                "DATASETS.COMBINEALL asks for; let it take **kwargs and pass them to "
+                "super().__init__."
+            )
+        options = {key: value for key, value in options.items() if key in signature.parameters}
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise ValueError(
+            f"Data set {name} cannot be made with {', '.join(options) or 'no arguments'}: {error}. "
+            "Its constructor must do with root and **kwargs; docs/own_code.md has an example."
+        ) from error
+    return options
 
 
 def _build_train_set(cfg: CfgNode) -> CommDataset:
@@ -247,16 +292,24 @@ def _build_train_set(cfg: CfgNode) -> CommDataset:
     if not names or twice:
         fault = f"lists {twice} more than once" if twice else "is empty"
         raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
-    items = []
+    items = {}
     for name in names:
         data = load_dataset(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
         data.show_train()
-        check_train_set(name, data, skips_unreadable=_skips_unreadable(cfg))
-        items += data.train
-    return CommDataset(items, domains=names)
+        require_sound(name, data, use="train", skips_unreadable=skips_unreadable(cfg))
+        items[name] = data.train
+    return CommDataset.of_sets(items)
 
 
-def _skips_unreadable(cfg: CfgNode) -> bool:
+def skips_unreadable(cfg: CfgNode) -> bool:
+    """Tell whether training replaces images that cannot be read.
+
+    Args:
+        cfg: DATALOADER.ON_ERROR.
+
+    Raises:
+        ValueError: it has another value than "raise" and "skip".
+    """
     value = cfg.DATALOADER.ON_ERROR
     if value not in _ON_ERROR:
         raise ValueError(f"DATALOADER.ON_ERROR is {value!r}; it can be one of {_ON_ERROR}.")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+
+from fastreid.utils.labels import LabelNames, whole_number
+
+logger = logging.getLogger(__name__)
 
 BATCH_COLUMNS = ("images", "targets", "camids", "domainids", "img_paths")
 
@@ -15,15 +21,20 @@ class CommDataset:
     Classes are the sorted pids, and cameras the sorted camids, domain after domain. Strings are
     sorted as strings, as fast-reid does: "Market1501_10" comes before "Market1501_2".
 
+    Class and camera numbers of training are int32; the ints of a test set are kept in 64 bits.
+
     Args:
-        img_items: (img_path, pid, camid); pids and camids are strings "<data set>_<int>" in
-            training and ints in a test set.
+        img_items: (img_path, pid, camid); pids and camids are strings in training, such as
+            "<data set>_<int>", and ints in a test set.
         relabel: number pids and camids from 0; False keeps the ints of a test set.
-        domains: names of the data sets, in the order of their domain numbers; empty: all items
-            are of domain 0.
+        domains: names of the data sets, in the order of their domain numbers.
+        domainids: (N,) number of each item's domain; None: 0.
+        label_names: identities and cameras as they are written where the items come from, one of
+            each per item; None: not known.
 
     Raises:
-        ValueError: a pid starts with none of the domains' names, or a domain has no items.
+        ValueError: an identity is in two domains, a domain has no items, or an identity or camera
+            of a test set is not a whole number of 64 bits.
     """
 
     def __init__(
@@ -32,12 +43,20 @@ class CommDataset:
         *,
         relabel: bool = True,
         domains: Sequence[str] = (),
+        domainids: Sequence[int] | None = None,
+        label_names: LabelNames | None = None,
     ) -> None:
         self.img_items = list(img_items)
         self.domains = tuple(domains)
+        self.label_names = label_names
         self.paths = [str(path) for path, _, _ in self.img_items]
-        domain_of = self._find_domains({pid for _, pid, _ in self.img_items})
-        self.domainids = _as_numbers(domain_of[pid] for _, pid, _ in self.img_items)
+        self.domainids = np.zeros(len(self.img_items), np.int32)
+        if domainids is not None:
+            self.domainids[:] = domainids
+        domain_of = self._find_domains()
+        if not relabel:
+            self._check_numbers()
+        dtype = np.int32 if relabel else np.int64
         self._check_domains()
         self.pids = sorted(domain_of, key=lambda pid: (domain_of[pid], pid))
         self.cams = self._sorted_cameras()
@@ -47,23 +66,51 @@ class CommDataset:
         ]
         self.pid_dict = {pid: number if relabel else pid for number, pid in enumerate(self.pids)}
         self.cam_dict = {cam: number if relabel else cam for number, cam in enumerate(self.cams)}
-        self.targets = _as_numbers(self.pid_dict[pid] for _, pid, _ in self.img_items)
-        self.camids = _as_numbers(self.cam_dict[camid] for _, _, camid in self.img_items)
+        self.targets = np.fromiter((self.pid_dict[item[1]] for item in self.img_items), dtype)
+        self.camids = np.fromiter((self.cam_dict[item[2]] for item in self.img_items), dtype)
 
-    def _find_domains(self, pids: set) -> dict:
-        if not self.domains:
-            return dict.fromkeys(pids, 0)
-        return {pid: self._domain_number(pid) for pid in pids}
+    @classmethod
+    def of_sets(cls, sets: Mapping[str, Sequence[tuple]]) -> CommDataset:
+        """Put the training items of several data sets together, each set a domain.
 
-    def _domain_number(self, pid: str) -> int:
-        # The longest name wins, should one name be the beginning of another.
-        fitting = [name for name in self.domains if pid.startswith(f"{name}_")]
-        if not fitting:
-            raise ValueError(
-                f"The identity {pid!r} belongs to none of DATASETS.NAMES {self.domains}: training "
-                'identities are named "<data set>_<number>".'
-            )
-        return self.domains.index(max(fitting, key=len))
+        Identities and cameras that two sets name alike are told apart: the name of the set is put
+        before them.
+
+        Args:
+            sets: name of each data set -> its items, in the order of their domain numbers.
+
+        Returns:
+            The items, set after set.
+
+        Raises:
+            ValueError: a set has no items.
+        """
+        items, domainids = [], []
+        for domain, own in enumerate(_told_apart(sets)):
+            items += own
+            domainids += [domain] * len(own)
+        return cls(items, domains=tuple(sets), domainids=domainids)
+
+    def _find_domains(self) -> dict:
+        domain_of: dict = {}
+        for (path, pid, _), domain in zip(self.img_items, self.domainids.tolist()):
+            if domain_of.setdefault(pid, domain) != domain:
+                raise ValueError(
+                    f"The identity {pid!r} of {path} is in two data sets; give it another name."
+                )
+        return domain_of
+
+    def _check_numbers(self) -> None:
+        for path, pid, camid in self.img_items:
+            for name, number in (("identity", pid), ("camera", camid)):
+                try:
+                    is_number = not isinstance(number, str) and whole_number(number) == number
+                except ValueError as error:
+                    raise ValueError(f"{path}, {name}: {error}") from error
+                if not is_number:
+                    raise ValueError(
+                        f"{path}: the {name} {number!r} of a test item must be a whole number."
+                    )
 
     def _check_domains(self) -> None:
         present = set(self.domainids.tolist())
@@ -100,5 +147,31 @@ class CommDataset:
         return np.flatnonzero(self.domainids == domain).tolist()
 
 
-def _as_numbers(values) -> np.ndarray:
-    return np.fromiter(values, dtype=np.int32)
+def _told_apart(sets: Mapping[str, Sequence[tuple]]) -> Iterable[Sequence[tuple]]:
+    pids, camids = (
+        _shared({name: {item[i] for item in sets[name]} for name in sets}) for i in (1, 2)
+    )
+    if pids:
+        logger.info(
+            "%d identities, such as %r, are in several of the data sets %s; they count as "
+            "different persons",
+            *(len(pids), min(pids), tuple(sets)),
+        )
+    for name, items in sets.items():
+        if not pids and not camids:
+            yield items
+        else:
+            yield [
+                (
+                    path,
+                    f"{name}:{pid}" if pid in pids else pid,
+                    f"{name}:{camid}" if camid in camids else camid,
+                )
+                for path, pid, camid in items
+            ]
+
+
+def _shared(labels: Mapping[str, set]) -> set:
+    """Labels of more than one set."""
+    counts = Counter(label for own in labels.values() for label in own)
+    return {label for label, count in counts.items() if count > 1}

@@ -8,8 +8,10 @@ import struct
 import numpy as np
 from PIL import Image, ImageOps
 
+from fastreid.utils.errors import ExplainedError
 
-class ImageError(ValueError):
+
+class ImageError(ExplainedError, ValueError):
     """An image file that cannot be read or prepared; the message names it."""
 
 

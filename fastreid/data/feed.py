@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import itertools
 import threading
 from collections import deque
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .common import BATCH_COLUMNS, CommDataset
+from .common import CommDataset
 from .data_utils import ImageError
+from .prefetcher import Prefetcher
 from .preparation import ImageTransform, prepare_images
 from .samplers.passes import Bookmark, Bookmarks, draw_from
 from .shares import RowsOf
@@ -22,9 +23,8 @@ from .substitutes import Substitutes
 from .transforms import RandomPatch
 from .workers import Caught, WorkerPool
 
-# Batches that the workers hold, and finished ones in MindSpore's queue.
+# Batches that the workers hold.
 _BATCHES_AHEAD = 2
-_BATCHES_QUEUED = 1
 # Small jobs give all workers a part of each batch; large ones cost less to hand over.
 _IMAGES_PER_JOB = (4, 32)
 _STOP_POLL_SECONDS = 0.1
@@ -109,6 +109,7 @@ class BatchFeed:
         self._start = start
         self._stopped = threading.Event()
         self._error: Exception | None = None
+        self._prefetcher: Prefetcher | None = None
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Give the batches, and at the end the error that ended them, if one did.
@@ -118,13 +119,21 @@ class BatchFeed:
             WorkerError: a worker process died.
         """
         self._pool.start()
-        yield from _through_mindspore(self._rows)
+        self._prefetcher = Prefetcher(self._rows)
+        # After MindSpore is loaded: what is registered last runs first.
+        atexit.register(self.stop)
+        for *columns, indices in self._prefetcher:
+            paths = np.array([self._dataset.paths[index] for index in indices.tolist()])
+            yield (*columns, paths)
         if self._error is not None and not self._stopped.is_set():
             raise self._error
 
     def stop(self) -> None:
-        """End the batches, also while one is waited for."""
+        """End the batches, also while one is waited for, and MindSpore's threads."""
         self._stopped.set()
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+        atexit.unregister(self.stop)
 
     def _rows(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Make batches until stopped; an error ends them too, and is kept for the reader."""
@@ -169,11 +178,13 @@ class BatchFeed:
             self._job(index, number, row)
             for row, index in enumerate(indices.tolist(), start=first_row)
         ]
-        share = -(-len(rows) // max(self._pool.num_workers, 1))
+        # Without workers a job is done when it is handed over; a stop comes between small ones.
+        share = -(-len(rows) // self._pool.num_workers) if self._pool.num_workers else 0
         size = min(max(share, _IMAGES_PER_JOB[0]), _IMAGES_PER_JOB[1])
         parts = [
             self._pool.submit(self._prepare, spec.transforms, rows[begin : begin + size])
             for begin in range(0, len(rows), size)
+            if not self._stopped.is_set()
         ]
         return _Pending(number, first_row, indices, parts)
 
@@ -188,7 +199,7 @@ class BatchFeed:
         waiting = set(pending.parts)
         while waiting and not self._stopped.is_set():
             waiting = wait(waiting, timeout=_STOP_POLL_SECONDS).not_done
-        return not waiting
+        return not waiting and not self._stopped.is_set()
 
     def _assemble(self, pending: _Pending) -> tuple[np.ndarray, ...]:
         arrays = list(itertools.chain.from_iterable(part.result() for part in pending.parts))
@@ -205,8 +216,8 @@ class BatchFeed:
             images = self._spec.batch_transform(images, np.random.default_rng(key))
         dataset = self._dataset
         labels = (dataset.targets, dataset.camids, dataset.domainids)
-        paths = np.array([dataset.paths[index] for index in indices.tolist()])
-        return (images, *(column[indices] for column in labels), paths)
+        # Indices in place of paths: MindSpore takes no text that is not UTF-8.
+        return (images, *(column[indices] for column in labels), indices)
 
     def _readable(
         self, pending: _Pending, arrays: list[np.ndarray | ImageError]
@@ -235,33 +246,3 @@ class BatchFeed:
                 return other, array
             self._substitutes.note(other, array)
         raise ImageError(f"{error} No other image of its identity can be read.")
-
-
-def _through_mindspore(rows) -> Iterator[tuple[np.ndarray, ...]]:
-    """Run a generator function of rows in a thread of MindSpore's data pipeline."""
-    # Imported here because data workers import this package and must not load MindSpore.
-    from mindspore import dataset as pipeline
-
-    # MindSpore copies its source deeply: a function is not copied, a bound method's object is.
-    def source() -> Iterator[tuple[np.ndarray, ...]]:
-        return rows()
-
-    with _queue_size(pipeline.config, _BATCHES_QUEUED):
-        batches = pipeline.GeneratorDataset(
-            source,
-            list(BATCH_COLUMNS),
-            shuffle=False,
-            num_parallel_workers=1,
-            python_multiprocessing=False,
-        ).create_tuple_iterator(num_epochs=1, output_numpy=True)
-    yield from batches
-
-
-@contextlib.contextmanager
-def _queue_size(config, size: int) -> Iterator[None]:
-    before = config.get_prefetch_size()
-    config.set_prefetch_size(size)
-    try:
-        yield
-    finally:
-        config.set_prefetch_size(before)

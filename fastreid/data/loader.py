@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,8 +20,10 @@ from .workers import WorkerPool
 class ReidDataLoader:
     """Gives batches as dicts of NumPy arrays, one entry per name in ``BATCH_COLUMNS``.
 
-    images (N, 3, H, W) float32 RGB 0 to 255; targets, camids, domainids (N,) int32; img_paths
-    (N,) str. A sampler without a length makes it endless, of full batches only, and iterating it
+    images (N, 3, H, W) float32 RGB 0 to 255; targets and camids (N,) int32, those of a test set
+    int64; domainids (N,) int32; img_paths (N,) str.
+
+    A sampler without a length makes it endless, of full batches only, and iterating it
     again goes on; one with a length gives one pass, the last batch smaller. The augmentation of
     an image depends on ``seed``, ``stream`` and its place in the stream only: neither the number
     of workers nor where a run was resumed changes a batch.
@@ -139,8 +140,6 @@ class ReidDataLoader:
             bookmark=self._bookmark,
         )
         self._feed = feed
-        # MindSpore must not wait for a batch while Python goes down.
-        atexit.register(feed.stop)
         return self._batches(feed)
 
     def _batches(self, feed: BatchFeed) -> Iterator[dict[str, np.ndarray]]:
@@ -166,7 +165,6 @@ class ReidDataLoader:
 
     def _release(self, feed: BatchFeed) -> None:
         feed.stop()
-        atexit.unregister(feed.stop)
         if self._feed is feed:
             self._feed = None
 

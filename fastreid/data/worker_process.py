@@ -9,15 +9,23 @@ import pickle
 import signal
 import threading
 import traceback
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import NamedTuple
+
+from fastreid.config import make_importable
+from fastreid.utils.errors import ExplainedError
 
 from .data_utils import ImageError
 
 
 class WorkerError(RuntimeError):
     """A data worker died, or failed at something other than an image."""
+
+
+class WorkerDiedError(ExplainedError, WorkerError):
+    """A data worker was ended from outside; nothing in the program is at fault."""
 
 
 class WorkerTraceback(Exception):  # noqa: N818 - it is shown above the error that it explains
@@ -67,12 +75,14 @@ class Failure(NamedTuple):
         return error
 
 
-def worker_main(connection: Connection) -> None:
+def worker_main(connection: Connection, files: Mapping[str, str]) -> None:
     """Run jobs that come through a pipe until its other end is closed.
 
     Args:
         connection: gives pickled (function, args), takes pickled (result, failure).
+        files: modules of MODULES and their files, imported only if a job needs them.
     """
+    make_importable(files)
     # Ctrl-C reaches the whole group; the main process decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_main_process, daemon=True).start()

@@ -22,8 +22,12 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from fastreid.config import imported_files
+
 from .stalls import StallWatch
-from .worker_process import Caught, WorkerError, worker_main
+from .worker_process import Caught, WorkerDiedError, WorkerError, worker_main
+
+__all__ = ["Caught", "WorkerDiedError", "WorkerError", "WorkerPool"]
 
 # How often the pool looks at its workers when no pipe has anything to say.
 _POLL_SECONDS = 1.0
@@ -111,7 +115,7 @@ class WorkerPool:
     @staticmethod
     def _spawn(context: multiprocessing.context.SpawnContext) -> _Worker:
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker_main, args=(theirs,), daemon=True)
+        process = context.Process(target=worker_main, args=(theirs, imported_files()), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -138,7 +142,7 @@ class WorkerPool:
         self.start()
         with self._lock:
             if self._failure is not None or not self._open:
-                future.set_exception(WorkerError(self._failure or _CLOSED))
+                future.set_exception(WorkerDiedError(self._failure or _CLOSED))
             else:
                 self._jobs.append((job, future))
                 self._wake_writer.send_bytes(b"job")
@@ -235,4 +239,4 @@ class WorkerPool:
             future.set_running_or_notify_cancel()
         for future in [*running, *waiting]:
             if not future.cancelled():
-                future.set_exception(WorkerError(failure or _CLOSED))
+                future.set_exception(WorkerDiedError(failure or _CLOSED))

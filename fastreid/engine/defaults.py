@@ -16,6 +16,7 @@ from fastreid.data import (
     build_reid_test_loader,
     build_reid_train_loader,
     check_test_sets,
+    iters_per_epoch,
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
@@ -43,7 +44,8 @@ from .resume import (
     return_to_places,
 )
 from .run_record import record_run
-from .setup import complete_config, uses_mixed_precision, write_config
+from .saved_config import write_config
+from .setup import complete_config, uses_mixed_precision
 from .termination import Termination
 from .train_loop import SimpleTrainer, TrainerBase
 
@@ -66,14 +68,16 @@ class DefaultTrainer(TrainerBase):
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
         self.data_loader = build_reid_train_loader(cfg)
+        check_test_sets(cfg)
         train_set = self.data_loader.dataset
-        self.cfg = cfg = complete_config(cfg, train_set.classes_per_domain)
-        write_config(cfg)
+        given = cfg
+        self.cfg = cfg = complete_config(given, train_set.classes_per_domain)
+        write_config(cfg, given)
         if cfg.SOLVER.LOG_PERIOD < 1:
             raise ValueError(
                 f"SOLVER.LOG_PERIOD is {cfg.SOLVER.LOG_PERIOD}; it must be at least 1."
             )
-        self.iters_per_epoch = self._iters_per_epoch(len(train_set))
+        self.iters_per_epoch = iters_per_epoch(cfg, len(train_set))
         self.max_iter = cfg.SOLVER.MAX_EPOCH * self.iters_per_epoch
         if cfg.SOLVER.STOP_ITERS > 0:
             self.max_iter = min(self.max_iter, cfg.SOLVER.STOP_ITERS)
@@ -97,15 +101,6 @@ class DefaultTrainer(TrainerBase):
             self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD
         )
         self.register_hooks(self.build_hooks())
-
-    def _iters_per_epoch(self, num_images: int) -> int:
-        iters = num_images // self.cfg.SOLVER.IMS_PER_BATCH
-        if iters == 0:
-            raise ValueError(
-                f"The training sets {tuple(self.cfg.DATASETS.NAMES)} have {num_images} images, "
-                f"fewer than SOLVER.IMS_PER_BATCH ({self.cfg.SOLVER.IMS_PER_BATCH})."
-            )
-        return iters
 
     def build_trainer(self) -> SimpleTrainer:
         """Build the trainer that takes the steps: `MetaTrainer` for ACL, else `SimpleTrainer`."""
@@ -189,7 +184,6 @@ class DefaultTrainer(TrainerBase):
             NonFiniteError: a loss or gradient is not finite, after a checkpoint to look into.
         """
         try:
-            check_test_sets(self.cfg)
             with self._termination.listening():
                 super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
         except NonFiniteError as error:
@@ -251,7 +245,8 @@ class DefaultTrainer(TrainerBase):
         results = OrderedDict()
         for name in cfg.DATASETS.TESTS:
             loader, num_query = build_reid_test_loader(cfg, name, pool=pool)
-            evaluator = ReidEvaluator(cfg, num_query, cfg.OUTPUT_DIR)
+            names = loader.dataset.label_names
+            evaluator = ReidEvaluator(cfg, num_query, cfg.OUTPUT_DIR, label_names=names)
             with loader:
                 results[name] = inference_on_dataset(
                     model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED

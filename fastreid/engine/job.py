@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -80,12 +81,12 @@ def make_job(devices: int, machines: int, machine_rank: int, dist_url: str | Non
 
 
 def _parse(dist_url: str) -> tuple[str, int]:
-    try:
+    scheme, name, port = None, None, None
+    # An address that cannot be taken apart is reported below, like one without a port.
+    with contextlib.suppress(ValueError):
         parts = urlsplit(dist_url)
-        name, port = parts.hostname, parts.port
-    except ValueError:
-        name, port = None, None
-    if parts.scheme != "tcp" or not name or not port:
+        scheme, name, port = parts.scheme, parts.hostname, parts.port
+    if scheme != "tcp" or not name or not port:
         raise ValueError(
             f"--dist-url {dist_url!r} must be auto or tcp://HOST:PORT, such as "
             "tcp://192.168.1.10:50152."

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 from fastreid.utils.comm import get_world_size
-from fastreid.utils.processes import end_with
+from fastreid.utils.processes import end_with, leave
 from fastreid.utils.scheduler import SUPERVISOR_VARIABLE, serve
 
 from .job import make_job
@@ -67,7 +66,7 @@ def launch(
         try:
             return main_func(*args)
         except SystemExit as request:
-            _leave(request.code if isinstance(request.code, int) else 1)
+            leave(request.code if isinstance(request.code, int) else 1)
     if world_size == 1:
         return main_func(*args)
     code = supervise(make_job(num_gpus_per_machine, num_machines, machine_rank, dist_url))
@@ -80,15 +79,7 @@ def _end_at_once(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     sys.__excepthook__(kind, error, trace)
-    _leave(130 if kind is KeyboardInterrupt else 1)
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process: MindSpore would try to say goodbye to the others for long."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(130 if kind is KeyboardInterrupt else 1)
 
 
 def _check(devices: int, machines: int, machine_rank: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fastreid.utils.errors import ExplainedError
 
-class NonFiniteError(FloatingPointError):
+
+class NonFiniteError(ExplainedError, FloatingPointError):
     """A step whose loss or gradient is infinite or NaN; its update was skipped.
 
     Args:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor, nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, without_pretraining
 from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
 from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
 
 from .defaults import CLASSIFIER_PREFIXES
+from .saved_config import dump_for_keeping
 
 
 class DefaultPredictor:
@@ -32,11 +33,7 @@ class DefaultPredictor:
                 "Features need a trained model: set MODEL.WEIGHTS, for example "
                 "MODEL.WEIGHTS logs/model_final.ckpt"
             )
-        cfg = cfg.clone()
-        cfg.defrost()
-        cfg.MODEL.BACKBONE.PRETRAIN = False
-        cfg.freeze()
-        self.cfg = cfg
+        self.cfg = cfg = without_pretraining(cfg)
         self.model: nn.Cell = build_model(cfg)
         Checkpointer(self.model).load(
             cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
@@ -63,13 +60,13 @@ class DefaultPredictor:
             name: of the data set.
 
         Returns:
-            Features, labels and paths.
+            Features, labels and paths, and the configuration with absolute paths.
         """
         with loader:
             features = inference_on_dataset(
                 self.model,
                 loader,
-                FeatureCollector(num_query, name),
+                FeatureCollector(num_query, name, label_names=loader.dataset.label_names),
                 flip_test=self.cfg.TEST.FLIP.ENABLED,
             )
-        return features._replace(config=self.cfg.dump())
+        return features._replace(config=dump_for_keeping(self.cfg))

@@ -15,6 +15,8 @@ from fastreid.config import CfgNode
 from fastreid.data import CommDataset
 from fastreid.utils.collect_env import collect_versions, command_line, git_state
 
+from .saved_config import dump_for_keeping
+
 logger = logging.getLogger(__name__)
 
 # A position in the data means something only if these are the same.
@@ -46,12 +48,18 @@ _SHAPES = (
 )
 # These change neither weights nor scores of a run, or are read before its first step only.
 _WITHOUT_CONSEQUENCE = (
+    "MODULES",
     "OUTPUT_DIR",
     "CUDNN_BENCHMARK",
     "MODEL.WEIGHTS",
     "MODEL.BACKBONE.PRETRAIN",
     "MODEL.BACKBONE.PRETRAIN_PATH",
     "DATASETS.TESTS",
+    # Where the list lies; what it lists is compared by the check sum of the training items.
+    "DATASETS.IMAGE_LIST",
+    # Without effect in this version.
+    "KD.MODEL_CONFIG",
+    "KD.MODEL_WEIGHTS",
     "DATALOADER.NUM_WORKERS",
     "DATALOADER.ON_ERROR",
     "SOLVER.LOG_PERIOD",
@@ -76,11 +84,11 @@ def record_run(cfg: CfgNode, train_set: CommDataset) -> dict[str, Any]:
         train_set: what it learns from.
 
     Returns:
-        config (YAML), data (number and check sum of the training items), versions, device, git
-        and command.
+        config (YAML with absolute paths), data (number and check sum of the training items),
+        versions, device, git and command.
     """
     return {
-        "config": cfg.dump(),
+        "config": dump_for_keeping(cfg),
         "data": _describe_items(train_set.img_items),
         "versions": collect_versions(),
         "device": str(ms.get_context("device_target")),
@@ -135,7 +143,9 @@ def _describe_items(items: Iterable[tuple]) -> dict[str, int]:
     for path, pid, camid in items:
         count += 1
         # The folder may have moved.
-        check_sum = zlib.crc32(f"{Path(path).name}\t{pid}\t{camid}\n".encode(), check_sum)
+        told = f"{Path(path).name}\t{pid}\t{camid}\n"
+        # As `os.fsencode` does on Linux: a file name may not be UTF-8.
+        check_sum = zlib.crc32(told.encode("utf-8", "surrogateescape"), check_sum)
     return {"images": count, "check_sum": check_sum}
 
 

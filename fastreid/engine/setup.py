@@ -10,13 +10,15 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, is_acl, named_classes
+from fastreid.config import CfgNode, import_modules, is_acl, named_classes
 from fastreid.utils import comm
+from fastreid.utils.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.env import seed_all_rng
 from fastreid.utils.logger import setup_logger
 
 from .rank_output import move_output
+from .saved_config import write_config
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,8 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
         args: the parsed command line.
 
     Raises:
-        ValueError: for an unknown MODE or MODEL.DEVICE, or a device that is not there.
+        ValueError: for an unknown MODE or MODEL.DEVICE, a device that is not there, or a module of
+            MODULES that cannot be imported.
         OSError: OUTPUT_DIR cannot be written.
     """
     output_dir = Path(cfg.OUTPUT_DIR)
@@ -69,14 +72,29 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     logger.info("Rank %d of %d", comm.get_rank(), comm.get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
     logger.info("Command line arguments: %s", args)
+    # Again for the log, and for scripts that do not call `load_config`.
+    import_modules(cfg.MODULES)
     target = set_device_and_mode(cfg)
     logger.info("Running on %s in %s mode with seed %d", target, cfg.MODE, cfg.SEED)
     seed_all_rng(cfg.SEED)
+    if getattr(args, "resume", False):
+        _say_if_the_run_was_moved(output_dir, args.config_file)
     for key in _settings_without_effect(cfg):
         logger.warning("%s is set, but has no effect in this version", key)
     if cfg.SOLVER.AMP.ENABLED and not uses_mixed_precision(cfg):
         logger.warning("SOLVER.AMP.ENABLED is ignored on %s, where float32 is faster", target)
     write_config(cfg)
+
+
+def _say_if_the_run_was_moved(output_dir: Path, config_file: str) -> None:
+    """Warn where the configuration lies beside checkpoints, but OUTPUT_DIR names another folder."""
+    beside = Path(config_file).parent if config_file else output_dir
+    if (beside / CHECKPOINT_LIST).is_file() and not (output_dir / CHECKPOINT_LIST).is_file():
+        logger.warning(
+            "%s lies beside checkpoints, but OUTPUT_DIR is %s, which has none. If the run was "
+            "moved, go on with it by OUTPUT_DIR %s",
+            *(config_file, output_dir, beside),
+        )
 
 
 def uses_mixed_precision(cfg: CfgNode) -> bool:
@@ -178,16 +196,6 @@ def _own_device(target: str) -> str:
     return str(number)
 
 
-def write_config(cfg: CfgNode) -> None:
-    """Write the whole configuration to ``config.yaml`` in OUTPUT_DIR."""
-    if not comm.is_main_process():
-        return
-    path = Path(cfg.OUTPUT_DIR) / "config.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(cfg.dump(), encoding="utf-8")
-    logger.info("Full config saved to %s", path.resolve())
-
-
 def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
     """Fill in what the training set decides: the number of identities.
 
@@ -227,7 +235,9 @@ def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
 
 def _check_counts(named: list[int], found: list[int], key: str) -> None:
     if named and named != found:
+        unset = "[]" if key.endswith("CLASSES_PER_DOMAIN") else "0"
         raise ValueError(
             f"{key} is {named}, but the training sets have {found} identities; leave it unset to "
-            "take the number from the data."
+            f"take the number from the data: {key} {unset}. (A config.yaml that an earlier version "
+            "of this toolbox wrote holds the number of its own data.)"
         )

@@ -1,12 +1,9 @@
+from fastreid.utils.labels import UNKNOWN
+
 from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
-from .feature_file import (
-    UNKNOWN,
-    FeatureCollector,
-    FeatureSet,
-    load_features,
-    save_features,
-)
+from .feature_file import FeatureCollector, FeatureSet, load_features, save_features
 from .feature_table import ImageFeatures
+from .image_places import look_for_images, under_root
 from .pictures import write_pictures
 from .query_expansion import aqe
 from .rank import RankResult, evaluate_rank
@@ -34,11 +31,13 @@ __all__ = [
     "inference_on_dataset",
     "jaccard_distance",
     "load_features",
+    "look_for_images",
     "print_csv_format",
     "ranked_images",
     "rate_at",
     "re_ranking",
     "roc_curve",
     "save_features",
+    "under_root",
     "write_pictures",
 ]

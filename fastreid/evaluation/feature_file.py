@@ -8,19 +8,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastreid.utils.atomic import replacing
+from fastreid.utils.labels import LabelNames, number_labels, whole_numbers
+from fastreid.utils.paths import absolute_path
+
 from .evaluator import DatasetEvaluator
 from .feature_table import FeatureTable, ImageFeatures
 
 COLUMNS = ("features", "pids", "camids", "paths")
-# pid and camid of an image that nothing is known about.
-UNKNOWN = -1
+# Files from before they were kept, and those of one's own making, have no names.
+NAME_COLUMNS = ("pid_names", "camid_names")
 
 
 class FeatureSet(NamedTuple):
     """What a file holds.
 
     Attributes:
-        images: (N, D) features and (N,) labels; queries come first.
+        images: (N, D) features, (N,) labels and their names; queries come first.
         num_query: the first so many images are queries; 0 for a plain folder.
         name: of the data set or folder.
         config: YAML text of the model's configuration; empty: not known.
@@ -48,11 +52,15 @@ class FeatureCollector(DatasetEvaluator):
     Args:
         num_query: the first so many rows of the data set are queries.
         name: of the data set.
+        label_names: identities and cameras of its N rows as they were written; None: not known.
     """
 
-    def __init__(self, num_query: int = 0, name: str = "") -> None:
+    def __init__(
+        self, num_query: int = 0, name: str = "", *, label_names: LabelNames | None = None
+    ) -> None:
         self._num_query = num_query
         self._name = name
+        self._label_names = label_names
         self.reset()
 
     def reset(self) -> None:
@@ -77,12 +85,18 @@ class FeatureCollector(DatasetEvaluator):
 
         Returns:
             All images that came in.
+
+        Raises:
+            ValueError: there are more or fewer names than images.
         """
-        return FeatureSet(self._table.images(), self._num_query, self._name)
+        images = self._table.images().with_names(self._label_names)
+        return FeatureSet(images, self._num_query, self._name)
 
 
 def save_features(path: str | Path, features: FeatureSet) -> None:
     """Write features to a file.
+
+    Paths of images become absolute, so that they mean the same in every folder.
 
     Args:
         path: ends with .npz; its folder is made where it is missing.
@@ -96,9 +110,13 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
         raise ValueError(f"Feature files end with .npz, unlike {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = dict(zip(COLUMNS, features.images))
-    columns["paths"] = np.asarray(features.images.paths, np.str_)
+    columns["paths"] = np.array([str(absolute_path(p)) for p in features.images.paths], np.str_)
+    for name, texts in zip(NAME_COLUMNS, features.images[len(COLUMNS) :]):
+        if texts is not None:
+            columns[name] = np.asarray(texts, np.str_)
     about = {"num_query": features.num_query, "name": features.name, "config": features.config}
-    np.savez(path, **columns, **about)
+    with replacing(path) as temporary:
+        np.savez(temporary, **columns, **about)
 
 
 def load_features(path: str | Path) -> FeatureSet:
@@ -106,7 +124,8 @@ def load_features(path: str | Path) -> FeatureSet:
 
     Args:
         path: of `save_features`, or of your own making: features (N, D), pids, camids and paths
-            (N,); num_query, name and config may be missing.
+            (N,); pid_names, camid_names (N,), num_query, name and config may be missing. Where
+            pids or camids are texts, they are the names, and numbers are chosen for them.
 
     Returns:
         The images.
@@ -130,18 +149,51 @@ def load_features(path: str | Path) -> FeatureSet:
     num_query = int(columns.get("num_query", 0))
     table = FeatureTable(are_unit=False)
     try:
+        names = _number_texts(columns)
         table.add(ImageFeatures(*(columns[name] for name in COLUMNS)))
+        images = table.images().with_names(names)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not 0 <= num_query <= len(table):
         raise ValueError(f"{path}: num_query is {num_query}, but there are {len(table)} images.")
     name, config = str(columns.get("name", path.stem)), str(columns.get("config", ""))
-    return FeatureSet(table.images(), num_query, name, config)
+    return FeatureSet(images, num_query, name, config)
+
+
+def _number_texts(columns: dict[str, np.ndarray]) -> LabelNames | None:
+    """Put numbers in the place of labels that are texts, and give the names of all labels."""
+    names = []
+    for column, name_column in zip(("pids", "camids"), NAME_COLUMNS):
+        texts = columns[column]
+        if texts.dtype.kind == "U":
+            number_of = number_labels(texts.tolist())
+            columns[column] = np.array([number_of[text] for text in texts.tolist()], np.int64)
+        else:
+            columns[column] = texts = whole_numbers(texts, column)
+        names.append(columns.get(name_column, texts))
+    if all(column.dtype.kind != "U" for column in names):
+        return None
+    return LabelNames(*(np.asarray(column, np.str_) for column in names))
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array (.npy)")
+        with file:
+            columns = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no feature file (.npz): {error}") from error
+    _check_shapes(path, columns)
+    return columns
+
+
+def _check_shapes(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """See that columns are columns, and that the number of queries is a whole number."""
+    for name in COLUMNS:
+        if name in columns and columns[name].ndim == 0:
+            raise ValueError(f"{path} is no feature file: {name} is a single value.")
+    count = columns.get("num_query", np.array(0))
+    if count.ndim or count.dtype.kind not in "iu":
+        raise ValueError(f"{path} is no feature file: num_query is no whole number.")

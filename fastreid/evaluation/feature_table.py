@@ -7,18 +7,30 @@ from typing import NamedTuple
 import numpy as np
 
 from fastreid.utils.compute_dist import SHORTEST_NORM, normalize_features
+from fastreid.utils.labels import LabelNames, whole_numbers
 
 # Rows that the array grows by: 64 MB of 2048-dimensional features.
 GROWTH = 8192
 
 
 class ImageFeatures(NamedTuple):
-    """Queries, gallery or both: (N, D) features, (N,) pids and camids, N paths."""
+    """Queries, gallery or both.
+
+    Attributes:
+        features: (N, D).
+        pids: (N,) numbers of the identities.
+        camids: (N,) numbers of the cameras.
+        paths: (N,) files.
+        pid_names: (N,) identities as they were written; None: not known.
+        camid_names: (N,) cameras as they were written; None: not known.
+    """
 
     features: np.ndarray
     pids: np.ndarray
     camids: np.ndarray
     paths: np.ndarray
+    pid_names: np.ndarray | None = None
+    camid_names: np.ndarray | None = None
 
     def rows(self, rows: slice | np.ndarray) -> ImageFeatures:
         """Some of the images; not copied if they are a slice.
@@ -29,7 +41,29 @@ class ImageFeatures(NamedTuple):
         Returns:
             R of the N rows of every column.
         """
-        return ImageFeatures(*(column[rows] for column in self))
+        return ImageFeatures(*(None if column is None else column[rows] for column in self))
+
+    def with_names(self, names: LabelNames | None) -> ImageFeatures:
+        """Add identities and cameras as they were written.
+
+        Args:
+            names: of the N images; None: not known.
+
+        Returns:
+            The same images.
+
+        Raises:
+            ValueError: there are more or fewer names than images.
+        """
+        if names is None:
+            return self
+        lengths = {len(self.pids), len(names.pids), len(names.camids)}
+        if len(lengths) != 1:
+            raise ValueError(
+                f"There are {len(self.pids)} images, but the names of {len(names.pids)} identities "
+                f"and {len(names.camids)} cameras; give one of each per image."
+            )
+        return self._replace(pid_names=names.pids, camid_names=names.camids)
 
 
 class FeatureTable:
@@ -53,13 +87,14 @@ class FeatureTable:
         """Take in a batch.
 
         Args:
-            batch: N images.
+            batch: N images; their names are not kept.
 
         Raises:
             ValueError: columns differ in length, features have another dimension than those
-                before, are not finite or have length zero; the message names an image.
+                before, are not finite or have length zero, or a label is not a whole number of 64
+                bits; the message names an image or the number.
         """
-        lengths = [len(column) for column in batch]
+        lengths = [len(column) for column in batch[:4]]
         if len(set(lengths)) != 1 or np.ndim(batch.features) != 2:
             raise ValueError(
                 "A batch must have one feature, pid, camid and path per image, not "
@@ -67,6 +102,7 @@ class FeatureTable:
                 f"{np.shape(batch.features)}."
             )
         features = np.asarray(batch.features, np.float32)
+        pids, camids = whole_numbers(batch.pids, "pid"), whole_numbers(batch.camids, "camid")
         self._check(features, batch.paths)
         end = self._length + len(features)
         self._reserve(end, features.shape[1])
@@ -76,7 +112,7 @@ class FeatureTable:
         else:
             kept[:] = features
         self._length = end
-        self._labels.append(tuple(np.array(column) for column in batch[1:]))
+        self._labels.append((pids.copy(), camids.copy(), np.array(batch.paths)))
 
     def _check(self, features: np.ndarray, paths: np.ndarray) -> None:
         if self._length and features.shape[1] != self._features.shape[1]:
@@ -123,5 +159,6 @@ class FeatureTable:
         if len(self._labels) > 1:
             self._labels = [tuple(np.concatenate(column) for column in zip(*self._labels))]
         self._is_lent = True
-        labels = self._labels[0] if self._labels else (np.empty(0),) * 3
+        nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.str_))
+        labels = self._labels[0] if self._labels else nothing
         return ImageFeatures(self._features[: self._length], *labels)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fastreid.utils.atomic import replacing
 from fastreid.utils.compute_dist import DistanceRows
 from fastreid.utils.plots_features import principal_plane
+from fastreid.utils.texts import printable
 from fastreid.utils.visualizer import (
     RankedQuery,
     draw_queries,
@@ -20,6 +21,8 @@ from fastreid.utils.visualizer import (
 )
 
 from .feature_file import FeatureSet
+from .image_places import look_for_images
+from .page import Section, make_page
 from .rank import RankResult, evaluate_rank
 from .ranked_images import image_at, most_and_least, ranked_images
 from .retrieval import RetrievalLabels
@@ -28,12 +31,6 @@ from .roc_histogram import RocHistogram
 RANKS = (1, 5, 10)
 # Images of each run that the map shows.
 MOST_POINTS = 4000
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;"
-    "color:#1e2228}img{max-width:100%;border:1px solid #e3e5e8}table{border-collapse:collapse}"
-    "td,th{padding:.3em .8em;border-bottom:1px solid #e3e5e8;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}"
-)
 
 
 class _Run(NamedTuple):
@@ -55,11 +52,13 @@ def write_pictures(
 ) -> Path:
     """Draw rank lists, curves and a map, and write a page around them.
 
+    Images that are not found are empty tiles, with one warning for each run.
+
     Args:
         runs: label -> features of a test set, (N, D) each, with queries.
         output: folder for the PNG files and index.html, made where it is missing.
         metric: "cosine" or "euclidean".
-        num_queries: queries on each sheet.
+        num_queries: queries on each sheet; 0: no rank lists, which need the images.
         num_images: gallery images of each query.
         seed: of what is chosen at random.
 
@@ -68,27 +67,44 @@ def write_pictures(
 
     Raises:
         ValueError: a run has no queries, or no query of it has a match.
+        FileNotFoundError: none of the images that rank lists of a run would show is found.
     """
-    if num_queries < 1 or num_images < 1:
+    if num_queries < 0 or num_images < 1:
         raise ValueError(
             f"There is nothing to draw: {num_queries} queries and {num_images} images."
         )
     output = Path(output)
+    # The name of a folder may not be UTF-8, which the page is.
+    runs = {name: run._replace(name=printable(run.name)) for name, run in runs.items()}
     scored = {name: _score(name, features, metric) for name, features in runs.items()}
+    sheets = {}
+    if num_queries:
+        for name, run in scored.items():
+            chosen = most_and_least(run.ranking.all_ap, num_queries, seed)
+            sheets[name] = _sheets(name, run, chosen, num_images, metric)
     output.mkdir(parents=True, exist_ok=True)
     sections = _draw_curves(scored, output) + _draw_map(runs, output, seed)
-    for name, run in scored.items():
-        chosen = most_and_least(run.ranking.all_ap, num_queries, seed)
-        for kind, places in chosen.items():
-            file = f"ranklist_{name}_{kind}.png"
-            title = f"{name}: {kind} queries"
-            legend = f"{len(places)} of {run.ranking.num_queries} queries"
-            queries = _ranked(run, places, num_images, metric)
-            draw_queries(queries, output / file, title=title, legend=legend)
-            sections.append((title, file))
+    for name, of_kinds in sheets.items():
+        sections += _draw_sheets(name, of_kinds, scored[name].ranking.num_queries, output)
     page = output / "index.html"
-    page.write_text(_page(scored, sections), encoding="utf-8")
+    with replacing(page) as temporary:
+        text = make_page(*_score_table(scored), sections)
+        temporary.write_text(text, encoding="utf-8")
     return page
+
+
+def _sheets(
+    name: str, run: _Run, chosen: Mapping[str, np.ndarray], num_images: int, metric: str
+) -> dict[str, tuple[RankedQuery, ...]]:
+    """The queries of every kind, after one look for all their images."""
+    places = np.concatenate(list(chosen.values()))
+    ranked = _ranked(run, places, num_images, metric)
+    queries = look_for_images(ranked, run.features, source=name)
+    ends = np.cumsum([len(of_kind) for of_kind in chosen.values()])
+    return {
+        kind: tuple(queries[end - len(of_kind) : end])
+        for (kind, of_kind), end in zip(chosen.items(), ends)
+    }
 
 
 def _score(name: str, features: FeatureSet, metric: str) -> _Run:
@@ -104,19 +120,31 @@ def _score(name: str, features: FeatureSet, metric: str) -> _Run:
     return _Run(features, ranking, RocHistogram(distances, RetrievalLabels(*labels)))
 
 
-def _draw_curves(runs: Mapping[str, _Run], output: Path) -> list[tuple[str, str]]:
+def _draw_sheets(
+    name: str, of_kinds: Mapping[str, tuple[RankedQuery, ...]], num_queries: int, output: Path
+) -> list[Section]:
+    sections = []
+    for kind, queries in of_kinds.items():
+        section = Section(f"{name}: {kind} queries", f"ranklist_{name}_{kind}.png", queries)
+        legend = f"{len(queries)} of {num_queries} queries"
+        draw_queries(queries, output / section.file, title=section.title, legend=legend)
+        sections.append(section)
+    return sections
+
+
+def _draw_curves(runs: Mapping[str, _Run], output: Path) -> list[Section]:
     sections = []
     cmcs = {name: run.ranking.cmc for name, run in runs.items()}
     mean_aps = {name: run.ranking.mean_ap for name, run in runs.items()}
     if plot_cmc(cmcs, output / "cmc.png", mean_aps=mean_aps):
-        sections.append(("Cumulative matching characteristic", "cmc.png"))
+        sections.append(Section("Cumulative matching characteristic", "cmc.png"))
     rocs = {name: (run.roc.false_rate, run.roc.true_rate) for name, run in runs.items()}
     if plot_roc(rocs, output / "roc.png"):
-        sections.append(("Verification: true over false positive rate", "roc.png"))
+        sections.append(Section("Verification: true over false positive rate", "roc.png"))
     return sections
 
 
-def _draw_map(runs: Mapping[str, FeatureSet], output: Path, seed: int) -> list[tuple[str, str]]:
+def _draw_map(runs: Mapping[str, FeatureSet], output: Path, seed: int) -> list[Section]:
     dimension = next(iter(runs.values())).images.features.shape[1]
     features, domains, pids = [], [], []
     rng = np.random.default_rng(seed)
@@ -130,7 +158,7 @@ def _draw_map(runs: Mapping[str, FeatureSet], output: Path, seed: int) -> list[t
     points = principal_plane(np.concatenate(features))
     if not plot_feature_map(points, domains, np.concatenate(pids), output / "map.png"):
         return []
-    return [("Features, projected onto their two principal directions", "map.png")]
+    return [Section("Features, projected onto their two principal directions", "map.png")]
 
 
 def _ranked(run: _Run, places: np.ndarray, count: int, metric: str) -> list[RankedQuery]:
@@ -143,7 +171,7 @@ def _ranked(run: _Run, places: np.ndarray, count: int, metric: str) -> list[Rank
     ]
 
 
-def _page(runs: Mapping[str, _Run], sections: list[tuple[str, str]]) -> str:
+def _score_table(runs: Mapping[str, _Run]) -> tuple[list[str], list[list[object]]]:
     heads = ["run", "test set", "queries", "without a match", "gallery"]
     heads += [f"Rank-{rank}" for rank in RANKS] + ["mAP", "mINP"]
     rows = []
@@ -156,17 +184,4 @@ def _page(runs: Mapping[str, _Run], sections: list[tuple[str, str]]) -> str:
         )
         scores = [ranking.cmc[rank - 1] for rank in RANKS] + [ranking.mean_ap, ranking.mean_inp]
         rows.append([name, run.features.name, *counts, *(f"{100 * s:.1f} %" for s in scores)])
-    table = "".join(
-        "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
-        for tag, row in [("th", heads), *(("td", row) for row in rows)]
-    )
-    pictures = "".join(
-        f'<h2>{html.escape(title)}</h2><p><img src="{html.escape(file)}" '
-        f'alt="{html.escape(title)}"></p>\n'
-        for title, file in sections
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
-        f"<style>{STYLE}</style></head><body>\n<h1>Evaluation</h1>\n<table>{table}</table>\n"
-        f"{pictures}</body></html>\n"
-    )
+    return heads, rows

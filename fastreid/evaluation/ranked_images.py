@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows
+from fastreid.utils.labels import UNKNOWN, shown_label
 from fastreid.utils.nearest import nearest_indices
 from fastreid.utils.visualizer import RankedImage
 
@@ -17,7 +18,7 @@ def ranked_images(
     """Find the nearest gallery images of every query; what does not count is marked, not left out.
 
     Args:
-        query: Q images; identities and cameras may be negative: unknown.
+        query: Q images; identity -1 is unknown.
         gallery: G images.
         count: how many to find.
         metric: "cosine" or "euclidean".
@@ -33,7 +34,7 @@ def ranked_images(
     for number, nearest in enumerate(nearest_indices(distances, count)):
         dist = distances[number : number + 1][0]
         pid, camid = query.pids[number], query.camids[number]
-        is_junk = (gallery.pids == pid) & (gallery.camids == camid) & (pid >= 0)
+        is_junk = (gallery.pids == pid) & (gallery.camids == camid) & (pid != UNKNOWN)
         found.append(
             [
                 image_at(gallery, place, dist[place])._replace(is_junk=bool(is_junk[place]))
@@ -55,7 +56,13 @@ def image_at(images: ImageFeatures, index: int, distance: float) -> RankedImage:
         What a picture shows of it.
     """
     path, pid, camid = images.paths[index], images.pids[index], images.camids[index]
-    return RankedImage(str(path), int(pid), int(camid), float(distance))
+    names = (images.pid_names, images.camid_names)
+    pid_name, camid_name = ("" if column is None else str(column[index]) for column in names)
+    return RankedImage(
+        *(str(path), int(pid), int(camid), float(distance)),
+        pid_name=shown_label(pid, pid_name),
+        camid_name=shown_label(camid, camid_name),
+    )
 
 
 def most_and_least(values: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, normalize_features
+from fastreid.utils.labels import LabelNames
 from fastreid.utils.visualizer import RankingReport, draw_rank_list, plot_cmc
 
 from .device import choose_product
@@ -40,13 +41,23 @@ class ReidEvaluator(DatasetEvaluator):
         cfg: its TEST section says what to compute.
         num_query: the first so many rows of the data set are queries, the others gallery.
         output_dir: where `write_report` writes unless told otherwise.
+        label_names: identities and cameras of the data set's rows as they were written, for the
+            pictures; None: not known.
     """
 
-    def __init__(self, cfg: CfgNode, num_query: int, output_dir: str | None = None) -> None:
+    def __init__(
+        self,
+        cfg: CfgNode,
+        num_query: int,
+        output_dir: str | None = None,
+        *,
+        label_names: LabelNames | None = None,
+    ) -> None:
         self.cfg = cfg
         self.report: RankingReport | None = None
         self._num_query = num_query
         self._output_dir = output_dir
+        self._label_names = label_names
         self.reset()
 
     def reset(self) -> None:
@@ -129,7 +140,7 @@ class ReidEvaluator(DatasetEvaluator):
         draw_rank_list(report, folder / f"ranklist_{name}.png")
 
     def _sides(self) -> tuple[ImageFeatures, ImageFeatures]:
-        everything = self._table.images()
+        everything = self._table.images().with_names(self._label_names)
         num_rows, cut = len(everything.features), self._num_query
         if not 0 < cut < num_rows:
             raise ValueError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastreid.utils.labels import whole_numbers
+
 
 class RetrievalLabels:
     """Identities and cameras of queries and gallery.
@@ -13,13 +15,19 @@ class RetrievalLabels:
         g_pids: (G,) identity of each gallery image.
         q_camids: (Q,) camera of each query.
         g_camids: (G,) camera of each gallery image.
+
+    Raises:
+        ValueError: a number is not whole or does not fit into 64 bits.
     """
 
     def __init__(
         self, q_pids: np.ndarray, g_pids: np.ndarray, q_camids: np.ndarray, g_camids: np.ndarray
     ) -> None:
-        self.q_pids, self.g_pids = np.asarray(q_pids), np.asarray(g_pids)
-        self.q_camids, self.g_camids = np.asarray(q_camids), np.asarray(g_camids)
+        self.q_pids, self.g_pids = _labels(q_pids, "query pid"), _labels(g_pids, "gallery pid")
+        self.q_camids, self.g_camids = (
+            _labels(q_camids, "query camid"),
+            _labels(g_camids, "gallery camid"),
+        )
         self._by_pid = np.argsort(self.g_pids, kind="stable")
         in_order = self.g_pids[self._by_pid]
         self._first = np.searchsorted(in_order, self.q_pids, side="left")
@@ -111,3 +119,9 @@ class RetrievalLabels:
             f"gallery images, {shared} identities in both, {len(q_cameras)} query cameras, "
             f"{len(g_cameras)} gallery cameras. Likely cause: {cause}"
         )
+
+
+def _labels(values: np.ndarray, what: str) -> np.ndarray:
+    """Numbers of one type, so that comparing them is exact; texts are compared as they are."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "US" else whole_numbers(array, what)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 import numpy as np
 from mindspore import Parameter
 
+from .atomic import replacing
 from .ckpt_reader import read_ckpt
 from .ckpt_writer import write_ckpt
+from .processes import is_running
 
 State = Mapping[str, Union[np.ndarray, int, float, str]]
 
 _MODEL = "model"
 _EXTRA = "extra"
 _STATES = "states"
-_READABLE = 0o644
 # As `replacing` names them.
 _TEMPORARY = re.compile(
-    r"\.(?:last_checkpoint|.+(?=\.\d+\.(?:ckpt|json|pth|safetensors)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
+    r"\.(?:last_checkpoint(?:\.[0-9a-f]{8})?|.+(?=\.\d+\.(?:ckpt|json|pth|safetensors)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
 )
 
 
@@ -144,51 +143,10 @@ def remove_leftovers(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.glob(".*")):
         match = _TEMPORARY.fullmatch(path.name)
-        if match and not _is_running(int(match["pid"])):
+        if match and not is_running(int(match["pid"])):
             path.unlink(missing_ok=True)
             found.append(path.name)
     return found
-
-
-def _is_running(pid: int) -> bool:
-    # In a container the process that was killed often had the number of this one.
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; at the end what was written there replaces `path`.
-
-    After an error, or a crash at any moment, `path` is what it was.
-
-    Args:
-        path: of the final file.
-    """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        temporary.chmod(_READABLE)
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _array(value: Parameter | np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .checkpoint_file import replacing
+from .atomic import replacing
 
-_LAST = "last_checkpoint"
+CHECKPOINT_LIST = "last_checkpoint"
 _ADVICE = "Write the name of a .ckpt file of that folder into it, or remove it to start afresh."
 
 
@@ -29,7 +29,7 @@ class CheckpointList:
         Raises:
             ValueError: the file is no list of names.
         """
-        path = self._folder / _LAST
+        path = self._folder / CHECKPOINT_LIST
         if not path.is_file():
             return []
         try:
@@ -62,7 +62,7 @@ class CheckpointList:
         names = [name, *(other for other in self._names if other != name)]
         old = [other for other in names if other.startswith(rolling)][kept:]
         self._names = [other for other in names if other not in old]
-        with replacing(self._folder / _LAST) as temporary:
+        with replacing(self._folder / CHECKPOINT_LIST) as temporary:
             temporary.write_text("\n".join(self._names) + "\n", encoding="utf-8")
         for other in old:
             (self._folder / other).unlink(missing_ok=True)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from .errors import ExplainedError
+
 # A process may wait so long for another one, e.g. for the first one's ranking of a test set. A
 # process that ends is noticed at once, by who started it.
 _PATIENCE_SECONDS = 3600
+# Of a message about an error.
+_TEXT_BYTES = 2000
 
 _has_joined = False
 
@@ -73,18 +77,57 @@ def synchronize() -> None:
         all_gather(np.zeros(1, np.float32))
 
 
-@contextmanager
-def first_of_machine() -> Iterator[None]:
-    """Let the first process of every machine do something before the others do it.
+class OtherRankError(ExplainedError, RuntimeError):
+    """Another process of the job failed; the message is its error."""
 
-    For files that whoever comes first makes, and all others find.
+
+def first_of_machine() -> AbstractContextManager[None]:
+    """Let the first process of every machine run a block before the others run it.
+
+    For files that whoever comes first makes, and all others find. Where the block fails in one of
+    the first processes, no other one waits for it.
+
+    Returns:
+        A context manager.
+
+    Raises:
+        OtherRankError: from the context manager, where a first process failed.
     """
-    is_first = get_local_rank() == 0
-    if not is_first:
-        synchronize()
-    yield
-    if is_first:
-        synchronize()
+    return _FirstOfMachine()
+
+
+class _FirstOfMachine(AbstractContextManager):
+    def __enter__(self) -> None:
+        if get_local_rank() > 0:
+            _raise_failures(_exchange(""))
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if get_local_rank() > 0:
+            return
+        if kind is None:
+            _raise_failures(_exchange(""))
+        # What ends the program ends the others too, by who started them.
+        elif issubclass(kind, Exception):
+            _exchange(str(error) or kind.__name__)
+
+
+def _exchange(text: str) -> list[str]:
+    """Give the texts of all processes, in the order of the ranks; long ones are cut off."""
+    if get_world_size() == 1:
+        return [text]
+    codes = np.zeros(_TEXT_BYTES, np.int32)
+    found = np.frombuffer(text.encode()[:_TEXT_BYTES], np.uint8)
+    codes[: len(found)] = found
+    rows = all_gather(codes).astype(np.uint8)
+    return [row.tobytes().rstrip(b"\0").decode(errors="replace") for row in rows]
+
+
+def _raise_failures(texts: list[str]) -> None:
+    for rank, text in enumerate(texts):
+        if text:
+            raise OtherRankError(f"Rank {rank} failed: {text}")
 
 
 def all_gather(array: np.ndarray) -> np.ndarray:

@@ -222,6 +222,8 @@ class TensorboardXWriter(EventWriter):
         self._writer = self._writer or self._make_writer(self._log_dir)
         for name, (value, iteration) in self._new.take(get_event_storage()).items():
             self._writer.add_scalar(name, value, iteration)
+        # What is written stays, however the process ends.
+        self._writer.flush()
 
     def close(self) -> None:
         """Close the event file."""

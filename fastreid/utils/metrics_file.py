@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .checkpoint_file import replacing
+from .atomic import replacing
 
 
 def rewind_metrics(path: Path, iteration: int) -> int:

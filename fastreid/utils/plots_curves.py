@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .atomic import replacing
+
 PANEL_INCHES = (5.2, 3.3)
 RESOLUTION = 130
 # The total is drawn on top, in black.
@@ -48,7 +50,8 @@ def plot_training_curves(metrics_json: str | Path, output: str | Path) -> bool:
         axis.set_axis_off()
     for axis, (title, unit, series) in zip(axes, panels):
         _draw_panel(axis, title, unit, series)
-    figure.savefig(output, dpi=RESOLUTION)
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
     return True
 
 
@@ -86,7 +89,8 @@ def plot_cmc(
     axis.set_xlim(0.5, max_rank + 0.5)
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    figure.savefig(output, dpi=RESOLUTION)
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
     return True
 
 

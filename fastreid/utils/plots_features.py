@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .atomic import replacing
+from .labels import UNKNOWN
 from .plots_curves import COLOURS, RESOLUTION, new_figure, style_axis
 
 # Points of a curve that a picture can show.
@@ -53,7 +55,8 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | 
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    figure.savefig(output, dpi=RESOLUTION)
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
     return True
 
 
@@ -65,7 +68,7 @@ def plot_feature_map(
     Args:
         points: (N, 2), of `principal_plane`.
         domains: N names.
-        pids: (N,) identities; those with the most images get a colour.
+        pids: (N,) identities, -1: unknown; those with the most images get a colour.
         output: PNG file to write.
 
     Returns:
@@ -81,13 +84,14 @@ def plot_feature_map(
     right.scatter(*points.T, s=4, color="#d3d6db", linewidths=0)
     _scatter(right, points, _largest_identities(names, np.asarray(pids)))
     style_axis(right, "By identity (those with most images)", "first principal direction", "")
-    figure.savefig(output, dpi=RESOLUTION)
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
     return True
 
 
 def _largest_identities(domains: np.ndarray, pids: np.ndarray) -> dict[str, np.ndarray]:
     keys = np.char.add(np.char.add(domains, " "), pids.astype(np.str_))
-    known = keys[pids >= 0]
+    known = keys[pids != UNKNOWN]
     names, counts = np.unique(known, return_counts=True)
     largest = names[np.argsort(-counts, kind="stable")[:NUM_IDENTITIES]]
     return {name: keys == name for name in largest}

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
+from .atomic import replacing
+from .labels import UNKNOWN as UNKNOWN_LABEL
+
 TILE = (80, 160)
 FRAME = 5
 GAP = 8
@@ -19,6 +22,7 @@ MARGIN = 18
 HEADER = 64
 LABEL_WIDTH = 74
 QUERY_GAP = 22
+LABEL_SIZES = (12, 11, 10, 9)
 
 WHITE, INK, MUTED, PAPER = (255, 255, 255), (30, 34, 40), (105, 112, 122), (230, 232, 236)
 RIGHT, WRONG, QUERY = (24, 145, 82), (208, 48, 48), (60, 66, 76)
@@ -32,10 +36,13 @@ class RankedImage(NamedTuple):
 
     Attributes:
         path: its file.
-        pid: identity; negative: unknown.
-        camid: camera; negative: unknown.
+        pid: identity; -1: unknown, with its camera.
+        camid: camera.
         distance: from the query; 0 for the query itself.
         is_junk: of the query's identity and camera, which does not count.
+        pid_name: what to show for the identity; "": its number.
+        camid_name: what to show for the camera; "": its number.
+        is_found: False: its file was looked for and is not there.
     """
 
     path: str
@@ -43,6 +50,19 @@ class RankedImage(NamedTuple):
     camid: int
     distance: float
     is_junk: bool = False
+    pid_name: str = ""
+    camid_name: str = ""
+    is_found: bool = True
+
+    @property
+    def identity(self) -> str:
+        """The identity's name or number, "" where it is unknown."""
+        return "" if self.pid == UNKNOWN_LABEL else self.pid_name or str(self.pid)
+
+    @property
+    def camera(self) -> str:
+        """The camera's name or number, "" where the identity is unknown."""
+        return "" if self.pid == UNKNOWN_LABEL else self.camid_name or str(self.camid)
 
 
 class RankedQuery(NamedTuple):
@@ -83,7 +103,7 @@ class RankingReport(NamedTuple):
 def draw_rank_list(report: RankingReport, output: str | Path) -> None:
     """Draw the queries of a report, each with its first images: green right, red wrong.
 
-    An image that cannot be read becomes a grey tile, with one line in the log.
+    An image that cannot be read becomes a grey tile that says so, with one line in the log for all.
 
     Args:
         report: of an evaluation.
@@ -118,9 +138,15 @@ def draw_queries(
     _text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
     colours = _meaning_of_colours(queries)
     _text(draw, (MARGIN, MARGIN + 20), f"{legend}.  {colours}", 13, MUTED)
+    broken = []
     for row, query in enumerate(queries):
-        _draw_query(sheet, HEADER + row * row_height, query)
-    sheet.save(output)
+        broken += _draw_query(sheet, HEADER + row * row_height, query)
+    if broken:
+        logger.warning(
+            "Cannot show %d images in the rank list %s, first %s", len(broken), output, broken[0]
+        )
+    with replacing(Path(output)) as temporary:
+        sheet.save(temporary)
 
 
 def _meaning_of_colours(queries: Sequence[RankedQuery]) -> str:
@@ -133,28 +159,36 @@ def _meaning_of_colours(queries: Sequence[RankedQuery]) -> str:
     return " ".join([*parts, "d: distance, c: camera."])
 
 
-def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> None:
+def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> list[str]:
+    """Draw a row; give the images that cannot be read, with the reason."""
     draw = ImageDraw.Draw(sheet)
     if not math.isnan(query.ap):
         _text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
         _text(draw, (MARGIN, top + TILE[1] // 2), f"{100 * query.ap:.1f} %", 16, INK)
     left = MARGIN + LABEL_WIDTH
     lines = ("query", _label(query.image))
-    _draw_tile(sheet, (left, top), query.image, colour=QUERY, lines=lines)
+    faults = [_draw_tile(sheet, (left, top), query.image, colour=QUERY, lines=lines)]
     for place, image in enumerate(query.gallery, start=1):
         corner = (left + place * (TILE[0] + 2 * FRAME + GAP) + QUERY_GAP, top)
         lines = (f"{place}   d {image.distance:.3f}", _label(image))
-        _draw_tile(sheet, corner, image, colour=_colour(query.image, image), lines=lines)
+        colour = _colour(query.image, image)
+        faults.append(_draw_tile(sheet, corner, image, colour=colour, lines=lines))
+    return [fault for fault in faults if fault]
 
 
 def _label(image: RankedImage) -> str:
-    return "" if image.pid < 0 else f"id {image.pid}  c{image.camid}"
+    if not image.identity:
+        return ""
+    # Names that the font cannot draw would be rows of boxes.
+    identity = image.identity if _is_drawable(image.identity) else f"#{image.pid}"
+    camera = image.camera if _is_drawable(image.camera) else f"#{image.camid}"
+    return f"id {identity}  c{'' if camera[0] in '-0123456789#' else ' '}{camera}"
 
 
 def _colour(query: RankedImage, image: RankedImage) -> tuple[int, int, int]:
     if image.is_junk:
         return JUNK
-    if query.pid < 0 or image.pid < 0:
+    if UNKNOWN_LABEL in (query.pid, image.pid):
         return UNKNOWN
     return RIGHT if image.pid == query.pid else WRONG
 
@@ -166,25 +200,34 @@ def _draw_tile(
     *,
     colour: tuple[int, int, int],
     lines: tuple[str, str],
-) -> None:
+) -> str:
+    """Draw an image with its frame and lines; give what is wrong with its file, if anything."""
     left, top = corner
     draw = ImageDraw.Draw(sheet)
     right, bottom = left + TILE[0] + 2 * FRAME - 1, top + TILE[1] + 2 * FRAME - 1
     draw.rectangle((left, top, right, bottom), fill=colour)
-    sheet.paste(_read_tile(image.path), (left + FRAME, top + FRAME))
+    fault = ""
+    try:
+        tile = _read_tile(image.path) if image.is_found else _empty_tile("not found")
+    except (OSError, UnidentifiedImageError) as error:
+        tile, fault = _empty_tile("unreadable"), f"{image.path}: {error}"
+    sheet.paste(tile, (left + FRAME, top + FRAME))
     _text(draw, (left, bottom + 3), lines[0], 13, colour)
-    _text(draw, (left, bottom + 17), lines[1], 12, MUTED)
+    _text(draw, (left, bottom + 17), *_fitted(lines[1]), MUTED)
+    return fault
+
+
+def _empty_tile(text: str) -> Image.Image:
+    tile = Image.new("RGB", TILE, PAPER)
+    _text(ImageDraw.Draw(tile), (4, TILE[1] // 2 - 7), text, 11, MUTED)
+    return tile
 
 
 def _read_tile(path: str) -> Image.Image:
     """Fit an image into a tile without changing its proportions."""
     tile = Image.new("RGB", TILE, PAPER)
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        logger.warning("Cannot show %s in the rank list: %s", path, error)
-        return tile
+    with Image.open(path) as file:
+        image = file.convert("RGB")
     scale = min(TILE[0] / image.width, TILE[1] / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     fitted = image.resize(size, Image.Resampling.BICUBIC)
@@ -200,3 +243,24 @@ def _text(
     colour: tuple[int, int, int],
 ) -> None:
     draw.text(corner, text, fill=colour, font=ImageFont.load_default(size=size))
+
+
+def _fitted(text: str) -> tuple[str, int]:
+    """Choose the largest size that fits under a tile; from a longer text, take out the middle."""
+    width = TILE[0] + 2 * FRAME + GAP - 2
+    for size in LABEL_SIZES:
+        font = ImageFont.load_default(size=size)
+        if font.getlength(text) <= width:
+            return text, size
+    short, kept = text, len(text)
+    while font.getlength(short) > width and kept > 2:
+        kept -= 1
+        short = f"{text[: (kept + 1) // 2]}...{text[len(text) - kept // 2 :]}"
+    return short, size
+
+
+def _is_drawable(text: str) -> bool:
+    """Tell whether the font has every character; it draws one box for all that it lacks."""
+    font = ImageFont.load_default(size=12)
+    box = bytes(font.getmask("\U0010ffff"))
+    return all(not c.isspace() and bytes(font.getmask(c)) != box for c in text if c != " ")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
 import threading
 import time
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.5
@@ -26,6 +28,36 @@ def end_with(parent: int) -> None:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     if os.getppid() != parent:
         os._exit(1)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: MindSpore would wait long for the other processes of the job.
+
+    Args:
+        code: exit code.
+    """
+    logging.shutdown()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    os._exit(code)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether another process runs on this machine.
+
+    Args:
+        pid: process id. That of this process is no other one: in a container, the process that had
+            it before and was killed often had the same.
+    """
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _watch(parent: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint_file import replacing
+from .atomic import replacing
 
 # Names of PyTorch's storage classes; what is not here has no place in a PyTorch file.
 STORAGES = {

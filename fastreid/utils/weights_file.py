@@ -9,7 +9,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from .checkpoint_file import read_checkpoint, replacing, write_checkpoint
+from .atomic import replacing
+from .checkpoint_file import read_checkpoint, write_checkpoint
 from .pth_reader import read_pth, state_dict_of
 from .pth_writer import write_pth
 from .torch_weights import plain_names, to_mindspore_names, to_torch_name

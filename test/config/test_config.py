@@ -1,6 +1,6 @@
 import pytest
 
-from fastreid.config import CfgNode, get_cfg
+from fastreid.config import CfgNode, get_cfg, rules
 
 
 @pytest.fixture
@@ -85,7 +85,18 @@ def test_an_unknown_key_of_a_base_names_the_base(cfg, write):
         ("SOLVER: {GAMMA: true}", r"SOLVER\.GAMMA must be a number"),
         ("SOLVER: {STEPS: 3}", r"SOLVER\.STEPS must be a list"),
         ("MODE: [graph]", r"MODE must be a text"),
-        ("DATASETS: {NAMES: Market1501}", r"DATASETS\.NAMES must be a list"),
+        (
+            "DATASETS: {NAMES: Market1501}",
+            r"DATASETS\.NAMES must be a list .* Write it as \"\['Market1501'\]\"",
+        ),
+        ("DATASETS: {NAMES: [[A]]}", r"DATASETS\.NAMES must be a list of texts, but has \['A'\]"),
+        ("DATASETS: {NAMES: [true]}", r"DATASETS\.NAMES must be a list of texts, but has True"),
+        ("INPUT: {SIZE_TRAIN: [a, 3]}", r"INPUT\.SIZE_TRAIN must be a list of whole numbers, but"),
+        (
+            "INPUT: {SIZE_TRAIN: [1.5, 3]}",
+            r"INPUT\.SIZE_TRAIN must be a list of whole numbers, but",
+        ),
+        ("MODEL: {PIXEL_MEAN: [x, 1, 2]}", r"MODEL\.PIXEL_MEAN must be a list of numbers, but has"),
         ("SOLVER: 3", r"SOLVER is a group of keys, but was given 3"),
     ],
 )
@@ -102,15 +113,19 @@ def test_unsafe_yaml_is_refused_and_not_run(cfg, write, tmp_path):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("text", ["SEED: [1\n", "a: b: c\n"])
+@pytest.mark.parametrize(
+    "text", ["SEED: [1\n", "a: b: c\n", "SOLVER:\n\tBASE_LR: 1\n", "SEED: 1\nMODE: x\nSEED: 2\n"]
+)
 def test_broken_yaml_names_the_file(cfg, write, text):
     with pytest.raises(ValueError, match=r"a\.yml is not plain YAML"):
         cfg.merge_from_file(write("a.yml", text))
 
 
-@pytest.mark.parametrize(("text", "kind"), [("", "NoneType"), ("- 1\n", "list"), ("word\n", "str")])
+@pytest.mark.parametrize(
+    ("text", "kind"), [("", "is empty"), ("- 1\n", "holds list"), ("word\n", "holds str")]
+)
 def test_a_file_without_keys_is_refused(cfg, write, text, kind):
-    with pytest.raises(ValueError, match=rf"a\.yml must hold keys and values, but holds {kind}"):
+    with pytest.raises(ValueError, match=rf"a\.yml must hold keys and values, but {kind}"):
         cfg.merge_from_file(write("a.yml", text))
 
 
@@ -177,3 +192,118 @@ def test_what_is_dumped_reads_back(cfg, write):
     again.merge_from_file(write("dump.yml", cfg.dump()))
     assert again == cfg
     assert isinstance(again, CfgNode)
+
+
+@pytest.mark.parametrize("text", ["007", "1e3", "2024.10", "0x10", "1_000", "2024-10-01", "+1"])
+def test_what_stands_for_a_text_stays_as_it_was_written(cfg, write, text):
+    cfg.merge_from_file(write("a.yml", f"OUTPUT_DIR: {text}\nDATASETS: {{NAMES: [{text}]}}\n"))
+    assert text == cfg.OUTPUT_DIR
+    assert (text,) == cfg.DATASETS.NAMES
+    cfg.merge_from_list(["MODEL.WEIGHTS", text])
+    assert text == cfg.MODEL.WEIGHTS
+    again = get_cfg()
+    again.merge_from_file(write("dump.yml", cfg.dump()))
+    assert again == cfg
+
+
+def test_numbers_of_a_file_are_ordinary_numbers(cfg, write):
+    cfg.merge_from_file(
+        write("a.yml", "SEED: 3\nINPUT: {SIZE_TRAIN: [64, 32]}\nSOLVER: {GAMMA: .5}\n")
+    )
+    kinds = {type(value) for value in (cfg.SEED, *cfg.INPUT.SIZE_TRAIN, cfg.SOLVER.GAMMA)}
+    assert kinds == {int, float}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lr=0.1",
+        "a, b",
+        "my run",
+        "it's",
+        "(1)",
+        "-x",
+        "50%",
+        "Müller",
+        '"quoted"',
+        "a#b",
+        "$x",
+        "[a]",
+    ],
+)
+def test_paths_with_odd_characters_stay_as_they_are(cfg, write, text):
+    cfg.merge_from_list(["OUTPUT_DIR", text, "DATASETS.IMAGE_LIST", text])
+    assert (text, text) == (cfg.OUTPUT_DIR, cfg.DATASETS.IMAGE_LIST)
+    again = get_cfg()
+    again.merge_from_file(write("dump.yml", cfg.dump()))
+    assert again == cfg
+
+
+def test_a_home_is_expanded_in_paths(cfg, write, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    cfg.merge_from_list(["OUTPUT_DIR", "~/logs", "MODEL.DEVICE", "~"])
+    cfg.merge_from_file(write("a.yml", "MODEL: {WEIGHTS: ~/w.ckpt}\n"))
+    assert (cfg.OUTPUT_DIR, cfg.MODEL.WEIGHTS) == ("/home/me/logs", "/home/me/w.ckpt")
+    assert cfg.MODEL.DEVICE == "~"
+    with pytest.raises(
+        ValueError, match="OUTPUT_DIR is '~nobody-here/x', but nobody has that home"
+    ):
+        cfg.merge_from_list(["OUTPUT_DIR", "~nobody-here/x"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("SEED", "-1", "from 0 to 4294967295"),
+        ("INPUT.SIZE_TRAIN", "[256]", "height and width of at least 4 pixels"),
+        ("INPUT.SIZE_TEST", "[0, 128]", "height and width of at least 4 pixels"),
+        ("INPUT.SIZE_TRAIN", "[256, -128]", "height and width of at least 4 pixels"),
+        ("INPUT.FLIP.PROB", "1.5", "from 0 to 1"),
+        ("MODEL.PIXEL_MEAN", "[1, 2]", "three numbers, one for each of red, green and blue"),
+        ("MODEL.PIXEL_STD", "[1, 2, 0]", "above 0"),
+        ("SOLVER.IMS_PER_BATCH", "0", "at least 1"),
+        ("TEST.IMS_PER_BATCH", "-4", "at least 1"),
+        ("SOLVER.BASE_LR", "-0.1", "at least 0"),
+        ("SOLVER.MAX_EPOCH", "0", "at least 1"),
+        ("SOLVER.STEPS", "[-1]", "epochs of at least 0"),
+        ("MODEL.LOSSES.NAME", "()", "one loss or more"),
+        ("TEST.METRIC", "manhattan", "cosine or euclidean"),
+        ("SOLVER.BASE_LR", "1e999", "finite"),
+        ("MODEL.PIXEL_MEAN", "[1, 2, 1e999]", "finite"),
+    ],
+)
+def test_a_value_that_cannot_work_names_the_key_the_value_and_the_way_out(cfg, key, value, message):
+    with pytest.raises(ValueError, match=rf"the command line: {key} is .*; it must be .*{message}"):
+        cfg.merge_from_list([key, value])
+
+
+def test_a_text_with_a_line_break_is_refused(cfg):
+    with pytest.raises(ValueError, match="OUTPUT_DIR has a line break or a null character"):
+        cfg.merge_from_list(["OUTPUT_DIR", "a\nb"])
+
+
+@pytest.mark.parametrize("value", ["Market1501", "('Market1501')", "3", "Market1501,"])
+def test_a_single_text_in_place_of_a_list_shows_how_a_list_is_written(cfg, value):
+    with pytest.raises(TypeError, match=r"NAMES must be a list .* Write it as \"\['\w+'\]\"\."):
+        cfg.merge_from_list(["DATASETS.NAMES", value])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["SEED", "1", "--eval-only"], "--eval-only stands among the pairs KEY VALUE"),
+        (["SEED", "--eval-only", "MODE"], "pairs KEY VALUE, but there are 3 words"),
+        (["SEED=3"], "Write SEED 3 in place of SEED=3"),
+    ],
+)
+def test_words_that_are_no_pairs_are_explained(cfg, words, message):
+    with pytest.raises(ValueError, match=message):
+        cfg.merge_from_list(words)
+
+
+def test_every_rule_is_about_a_key_and_its_default_keeps_it(cfg):
+    for name in (*rules.ELEMENTS, *rules.RULES):
+        value = cfg
+        for part in name.split("."):
+            value = value[part]
+        assert rules.checked_value(name, value, "the defaults") == value

@@ -1,13 +1,14 @@
 import itertools
 import logging
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fastreid.config import get_cfg
-from fastreid.data import build
+from fastreid.data import ImageDataset, build
 from fastreid.data.samplers import NaiveIdentitySampler
+from fastreid.utils.registry import Registry
 
 from . import pipeline_case as case
 
@@ -25,14 +26,10 @@ class ToyRegistry:
             self.made.append((name, options))
             items = self.items[name]
             test = [(path, number // 3, number % 3) for number, (path, _, _) in enumerate(items)]
-            return SimpleNamespace(
-                train=items,
-                query=test[:5],
-                gallery=test[5:],
-                junk_pids=(),
-                show_train=lambda: self.shown.append((name, "train")),
-                show_test=lambda: self.shown.append((name, "test")),
-            )
+            data = ImageDataset(items, test[:5], test[5:])
+            data.show_train = lambda: self.shown.append((name, "train"))
+            data.show_test = lambda: self.shown.append((name, "test"))
+            return data
 
         return make
 
@@ -135,9 +132,10 @@ def test_data_sets_get_their_root_and_options(cfg, registry, monkeypatch):
     monkeypatch.delenv("FASTREID_DATASETS", raising=False)
     cfg.DATASETS.COMBINEALL = True
     build.build_reid_train_loader(cfg).close()
-    assert registry.made[0] == ("B", {"root": "datasets", "combineall": True})
+    root = str(Path("datasets").absolute())
+    assert registry.made[0] == ("B", {"root": root, "combineall": True})
     options = {"cuhk03_labeled": True, "cuhk03_classic_split": False}
-    assert registry.made[2] == ("CUHK03", {"root": "datasets", "combineall": True, **options})
+    assert registry.made[2] == ("CUHK03", {"root": root, "combineall": True, **options})
     monkeypatch.setenv("FASTREID_DATASETS", "/elsewhere")
     build.build_reid_test_loader(cfg, "A")[0].close()
     assert registry.made[3] == ("A", {"root": "/elsewhere", "combineall": False})
@@ -174,15 +172,15 @@ def test_identities_with_one_image_are_counted_in_one_warning(cfg, registry, cap
         ("DATALOADER.NUM_INSTANCE", 3, r"batch of 8 .* multiple of .*\(3\); .* are 6 and 9"),
         ("SOLVER.IMS_PER_BATCH", 64, "needs 32 identities, and the data has 21"),
         ("SOLVER.IMS_PER_BATCH", 0, "SOLVER.IMS_PER_BATCH is 0; it must be at least 1"),
-        ("DATALOADER.NUM_WORKERS", -2, "DATALOADER.NUM_WORKERS is -2; it must be 0"),
+        ("DATALOADER.NUM_WORKERS", -2, "DATALOADER.NUM_WORKERS is -2; it must be at least 0"),
         ("SEED", -1, "SEED is -1; it must be from 0 to 4294967295"),
         ("DATASETS.NAMES", ("A", "B", "A"), r"lists \['A'\] more than once"),
         ("DATASETS.NAMES", (), r"DATASETS.NAMES \(\) is empty"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(cfg, key, value, message):
-    cfg.merge_from_list([key, value])
     with pytest.raises(ValueError, match=message):
+        cfg.merge_from_list([key, value])
         build.build_reid_train_loader(cfg)
 
 
@@ -207,3 +205,42 @@ def test_test_settings_that_do_not_fit_are_refused(cfg, registry):
     registry.items["A"] = registry.items["A"][:5]
     with pytest.raises(ValueError, match="test set A has 5 query and 0 gallery images; it needs"):
         build.build_reid_test_loader(cfg, "A")
+
+
+def registered(monkeypatch, make, name="Own"):
+    registry = Registry("DATASET")
+    registry.register(make, name=name)
+    monkeypatch.setattr(build, "DATASET_REGISTRY", registry)
+
+
+class Bare(ImageDataset):
+    """Takes no combineall, and its items have nothing to do with its name."""
+
+    def __init__(self, root):
+        super().__init__([(f"{root}/a.jpg", 1, 0)], [], [])
+
+
+def test_a_users_class_gets_the_options_that_it_takes(monkeypatch):
+    monkeypatch.setenv("FASTREID_DATASETS", "/data")
+    registered(monkeypatch, Bare)
+    cfg = get_cfg()
+    assert build.load_dataset(cfg, "Own").train[0][0].endswith("/data/a.jpg")
+    with pytest.raises(ValueError, match="Own: its constructor does not take combineall, which"):
+        build.load_dataset(cfg, "Own", combineall=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            type("Own", (ImageDataset,), {}),
+            "Own cannot be made with root, combineall: missing a required argument: 'train'",
+        ),
+        (lambda folder: None, "Own cannot be made with no arguments: .* argument: 'folder'"),
+        (lambda **_: [], "What is registered as data set Own gives list; it must be a class that"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(monkeypatch, make, message):
+    registered(monkeypatch, make)
+    with pytest.raises(ValueError, match=message):
+        build.load_dataset(get_cfg(), "Own")

@@ -1,3 +1,6 @@
+import logging
+
+import numpy as np
 import pytest
 
 from fastreid.data.common import CommDataset
@@ -12,7 +15,7 @@ ITEMS = [
 
 
 def test_classes_and_cameras_are_sorted_strings_domain_after_domain():
-    dataset = CommDataset(ITEMS, domains=["B", "A"])
+    dataset = CommDataset(ITEMS, domains=["B", "A"], domainids=[0, 0, 1, 0, 1])
     assert dataset.pids == ["B_10", "B_2", "A_7", "A_test_7"]
     assert dataset.targets.tolist() == [0, 1, 2, 0, 3]
     assert dataset.cams == ["B_0", "B_1", "A_0", "A_3"]
@@ -38,16 +41,65 @@ def test_a_test_set_keeps_its_numbers():
     assert dataset.num_classes == 2
 
 
-def test_the_longest_domain_name_that_fits_wins():
-    items = [("a", "CUHK_1", "CUHK_0"), ("b", "CUHK_SYSU_1", "CUHK_SYSU_0")]
-    assert CommDataset(items, domains=["CUHK", "CUHK_SYSU"]).domainids.tolist() == [0, 1]
+def test_numbers_of_a_test_set_have_64_bits_and_those_of_training_32():
+    numbers = [2**63 - 1, 2**63 - 1 - 2**32, -(2**63)]
+    items = [(f"{n}.jpg", number, number) for n, number in enumerate(numbers)]
+    dataset = CommDataset(items, relabel=False)
+    assert dataset.targets.tolist() == dataset.camids.tolist() == numbers
+    assert dataset.targets.dtype == dataset.camids.dtype == np.int64
+    trained = CommDataset(ITEMS)
+    assert {trained.targets.dtype, trained.camids.dtype, trained.domainids.dtype} == {
+        np.dtype(np.int32)
+    }
 
 
-def test_an_identity_of_no_domain_is_named():
-    with pytest.raises(ValueError, match=r"'A_7' belongs to none of DATASETS.NAMES \('B',\)"):
-        CommDataset(ITEMS[:3], domains=["B"])
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (("a.jpg", 2**63, 0), "a.jpg, identity: the number 9223372036854775808 does not fit"),
+        (("a.jpg", 0, -(2**63) - 1), "a.jpg, camera: the number -9223372036854775809 does not"),
+        (("a.jpg", 7.5, 0), "a.jpg, identity: 7.5 is not a whole number"),
+        (("a.jpg", "7", 0), "a.jpg: the identity '7' of a test item must be a whole number"),
+    ],
+)
+def test_a_number_that_would_change_is_refused(item, message):
+    with pytest.raises(ValueError, match=message):
+        CommDataset([item], relabel=False)
+
+
+def test_sets_are_domains_whatever_their_identities_are_called():
+    sets = {"A": [("a", "x_10", "x_0"), ("b", "x_2", "x_1")], "B": [("c", "A_1", "A_0")]}
+    dataset = CommDataset.of_sets(sets)
+    assert dataset.domains == ("A", "B")
+    assert dataset.domainids.tolist() == [0, 0, 1]
+    assert dataset.classes_per_domain == [2, 1]
+    assert dataset.pids == ["x_10", "x_2", "A_1"]
+    assert dataset.targets.tolist() == [0, 1, 2]
+    assert dataset.camids.tolist() == [0, 1, 2]
+    assert dataset.img_items == [*sets["A"], *sets["B"]]
+
+
+def test_what_two_sets_call_alike_is_told_apart(caplog):
+    sets = {"A": [("a", "1", "c0"), ("b", "2", "c1")], "B": [("c", "1", "c1"), ("d", "3", "c2")]}
+    with caplog.at_level(logging.INFO):
+        dataset = CommDataset.of_sets(sets)
+    assert dataset.pids == ["2", "A:1", "3", "B:1"]
+    assert dataset.cams == ["A:c1", "c0", "B:c1", "c2"]
+    assert dataset.targets.tolist() == [1, 0, 3, 2]
+    assert dataset.camids.tolist() == [1, 0, 2, 3]
+    assert dataset.img_items[2] == ("c", "B:1", "B:c1")
+    assert (
+        "1 identities, such as '1', are in several of the data sets ('A', 'B'); they" in caplog.text
+    )
+
+
+def test_an_identity_in_two_domains_is_named():
+    with pytest.raises(ValueError, match="identity 'A_7' of e.jpg is in two data sets"):
+        CommDataset(
+            [("a.jpg", "A_7", "A_0"), ("e.jpg", "A_7", "A_0")], domains="AB", domainids=[0, 1]
+        )
 
 
 def test_a_domain_without_images_is_named():
     with pytest.raises(ValueError, match="data set C of DATASETS.NAMES has no training images"):
-        CommDataset(ITEMS, domains=["A", "B", "C"])
+        CommDataset.of_sets({"A": ITEMS, "C": []})

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.data.common import BATCH_COLUMNS
+from fastreid.data.common import BATCH_COLUMNS, CommDataset
 from fastreid.data.data_utils import ImageError
+from fastreid.data.loader import ReidDataLoader
 from fastreid.data.samplers import NaiveIdentitySampler
 from fastreid.data.shares import Place, contiguous_share
-from fastreid.data.transforms import Compose, RandomPatch, ToTensor
+from fastreid.data.transforms import Compose, RandomPatch, Resize, ToTensor
 from fastreid.data.workers import WorkerError, WorkerPool
 
 from . import pipeline_case as case
@@ -49,6 +50,24 @@ def test_a_batch_holds_what_the_sampler_drew(items, loaders):
         assert batch["targets"].tolist() == [int(items[i][1].split("_")[1]) for i in drawn]
         assert batch["camids"].tolist() == [int(items[i][2].split("_")[1]) for i in drawn]
         assert batch["domainids"].tolist() == [0] * 8
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_names_that_are_not_utf8_arrive(items, num_workers):
+    named = []
+    for path, pid, camid in items:
+        other = Path(path).with_name(os.fsdecode(b"\xc4\xe3" + os.fsencode(Path(path).name)))
+        Path(path).rename(other)
+        named.append((str(other), pid, camid))
+    with case.train_loader(named, WorkerPool(num_workers)) as loader:
+        batch = next(iter(loader))
+    assert set(batch["img_paths"].tolist()) <= {path for path, _, _ in named}
+    os.truncate(named[0][0], 0)
+    listed = [(path, 0, 0) for path, _, _ in named]
+    loader = case.test_loader(listed, WorkerPool(num_workers))
+    with loader, pytest.raises(ImageError) as raised:
+        next(iter(loader))
+    assert named[0][0] in str(raised.value)
 
 
 def test_columns_have_the_agreed_types(loaders):
@@ -189,6 +208,22 @@ def test_seeking_is_refused_while_iterating_and_for_finite_loaders(items, loader
     finite = case.test_loader(items, WorkerPool(0))
     with finite, pytest.raises(ValueError, match="A finite loader cannot begin at batch 2"):
         finite.seek(2)
+
+
+def test_test_labels_of_64_bits_come_through_the_pipeline(items):
+    far = [2**63 - 1 - number * 2**32 for number in range(len(items))]
+    numbered = [(path, number, -number) for (path, _, _), number in zip(items, far)]
+    loader = ReidDataLoader(
+        CommDataset(numbered, relabel=False),
+        range(len(items)),
+        batch_size=10,
+        pool=WorkerPool(0),
+        transforms=Compose([Resize(case.SIZE), ToTensor()]),
+    )
+    with loader:
+        batches = list(loader)
+    assert np.concatenate([batch["targets"] for batch in batches]).tolist() == far
+    assert np.concatenate([batch["camids"] for batch in batches]).tolist() == [-n for n in far]
 
 
 def test_a_finite_loader_drops_nothing_and_starts_over(items):

@@ -3,11 +3,16 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from fastreid.config import get_cfg, import_modules
+from fastreid.data.preparation import prepare_images
+from fastreid.data.transforms import build_transforms
 from fastreid.data.workers import Caught, WorkerError, WorkerPool
 
 from . import pipeline_case as case
@@ -52,6 +57,49 @@ def test_workers_load_the_pipeline_but_not_mindspore(pool):
     assert "fastreid.data.loader" in modules
     assert "fastreid.data.datasets" in modules
     assert "mindspore" not in modules
+
+
+OWN_CODE = """
+from PIL import Image
+
+from halving_factor import factor
+from fastreid.data.transforms import TRANSFORM_REGISTRY
+
+
+@TRANSFORM_REGISTRY.register()
+class Halve{}:
+    def __init__(self, cfg):
+        pass
+
+    def __call__(self, image, rng):
+        return image.point(lambda value: value * factor)
+"""
+
+
+def test_workers_import_ones_own_code_under_the_same_names_when_they_need_it(
+    pool, tmp_path, monkeypatch
+):
+    import random
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    (tmp_path / "halving_factor.py").write_text("factor = 0.5")
+    # The name of the second file means another module to Python.
+    for number, name in enumerate(("halving.py", "random.py")):
+        (tmp_path / name).write_text(OWN_CODE.format(number))
+    Image.new("RGB", (4, 8), (200, 100, 50)).save(tmp_path / "a.png")
+    cfg = get_cfg()
+    cfg.INPUT.SIZE_TRAIN = [8, 4]
+    modules = import_modules([str(tmp_path / "halving.py"), str(tmp_path / "random.py")])
+    before = pool.submit(case.loaded_modules).result(10)
+    for number, module in enumerate(modules):
+        cfg.INPUT.TRANSFORMS_TRAIN = [f"Halve{number}"]
+        job = (build_transforms(cfg), [(str(tmp_path / "a.png"), (1,))])
+        (image,) = pool.submit(prepare_images, *job).result(10)
+        assert image[:, 0, 0].tolist() == [100, 50, 25]
+        assert module.__name__ not in before
+    assert modules[0].__name__ == "halving"
+    assert modules[1] is not random
 
 
 def test_without_workers_jobs_run_here():

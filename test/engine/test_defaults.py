@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 
 import mindspore as ms
 import numpy as np
@@ -18,6 +19,10 @@ from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_CONVOLUTIONS
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("datasets")
     make_demo_data(root, sizes=Sizes(5, 5, 4), names=["Market1501", "cuhkSYSU"])
+    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+        image = min((root / "Market-1501-v15.09.15" / folder).glob("*.jpg"))
+        # Names that are not UTF-8 are names like others.
+        image.rename(image.with_name(os.fsdecode(b"%b_\xc4\xe3.jpg" % os.fsencode(image.stem))))
     return root
 
 
@@ -46,6 +51,7 @@ def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path, caplog):
     trainer = DefaultTrainer(cfg)
     assert type(trainer._trainer) is SimpleTrainer
     assert trainer.iters_per_epoch == 2
+    assert any(b"\xc4" in os.fsencode(path) for path in trainer.data_loader.dataset.paths)
     results = trainer.train()
     assert 0 < results["Market1501"]["mAP"] < 100
     records = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
@@ -167,6 +173,20 @@ def test_a_training_set_smaller_than_a_batch_is_refused(cfg):
     cfg.SOLVER.IMS_PER_BATCH = 64
     with pytest.raises(ValueError, match=r"have 20 images, fewer than SOLVER.IMS_PER_BATCH \(64\)"):
         DefaultTrainer(cfg)
+
+
+@pytest.mark.parametrize(
+    ("tests", "error", "message"),
+    [
+        ("Marked1501", KeyError, "no 'Marked1501'. Did you mean"),
+        ("MSMT17", FileNotFoundError, "MSMT17: neither .* exists"),
+    ],
+)
+def test_test_sets_are_checked_before_anything_is_built(cfg, tmp_path, tests, error, message):
+    cfg.DATASETS.TESTS = ("Market1501", tests)
+    with pytest.raises(error, match=message):
+        DefaultTrainer(cfg)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_part_to_freeze_that_the_model_lacks_is_named(cfg):

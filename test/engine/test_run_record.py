@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from fastreid.config import get_cfg
@@ -18,10 +20,19 @@ def test_the_same_run_goes_on_without_a_word(caplog):
     assert caplog.text == ""
 
 
+def test_names_that_are_not_utf8_are_told_apart():
+    names = [os.fsdecode(name) for name in (b"\xc4.jpg", b"\xe3.jpg")]
+    one, other = (record(items=[(name, "A_0", "A_0")])["data"] for name in names)
+    assert one["images"] == other["images"] == 1
+    assert one["check_sum"] != other["check_sum"]
+
+
 def test_what_is_without_consequence_may_change_and_the_data_may_move(caplog):
     words = [
         "OUTPUT_DIR",
         "x",
+        "MODULES",
+        "['elsewhere/own.py']",
         "DATALOADER.NUM_WORKERS",
         "3",
         "SOLVER.CHECKPOINT_PERIOD_ITERS",
@@ -79,3 +90,18 @@ def test_a_run_is_described(monkeypatch):
     assert described["device"] == "CPU"
     assert described["git"]
     assert described["command"] == "tools/train_net.py --resume"
+
+
+def test_a_run_goes_on_from_another_folder_and_with_its_list_elsewhere(
+    tmp_path, monkeypatch, caplog
+):
+    words = ["OUTPUT_DIR", "logs", "MODEL.WEIGHTS", "w.ckpt", "DATASETS.IMAGE_LIST", "list.csv"]
+    (tmp_path / "list.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    before = record(*words)
+    assert f"OUTPUT_DIR: {tmp_path / 'logs'}" in before["config"]
+    older = {**before, "config": before["config"].replace(f"{tmp_path}/", "")}
+    monkeypatch.chdir(tmp_path.parent)
+    for kept in (before, older):
+        check_resumable(record(*words[:4], "DATASETS.IMAGE_LIST", "elsewhere.csv"), kept)
+    assert caplog.text == ""

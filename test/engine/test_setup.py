@@ -1,3 +1,4 @@
+import colorsys
 import logging
 
 import mindspore as ms
@@ -182,9 +183,27 @@ def test_settings_without_effect_are_named(cfg, tmp_path, caplog):
     assert (tmp_path / "config.yaml").is_file()
 
 
+@pytest.mark.parametrize("has_own", [False, True])
+def test_a_resumed_run_that_was_moved_is_told_where_its_checkpoints_are(
+    cfg, tmp_path, caplog, monkeypatch, has_own
+):
+    moved, output = tmp_path / "archive", tmp_path / "logs"
+    for folder in (moved, output):
+        folder.mkdir()
+    for folder in [moved, output][: 1 + has_own]:
+        (folder / "last_checkpoint").write_text("model_final.ckpt")
+    monkeypatch.setattr("fastreid.engine.setup.setup_logger", lambda *_: None)
+    cfg.OUTPUT_DIR = str(output)
+    words = ["--resume", "--config-file", str(moved / "config.yaml")]
+    default_setup(cfg, default_argument_parser().parse_args(words))
+    told = f"If the run was moved, go on with it by OUTPUT_DIR {moved}"
+    assert (told in caplog.text) is not has_own
+
+
 def test_a_process_of_several_writes_its_own_log_and_no_config(cfg, tmp_path, rank_1_of_2):
     cfg.OUTPUT_DIR = str(tmp_path)
     cfg.MODEL.DEVICE = "cpu"
+    cfg.MODULES = ["colorsys"]
     cfg.freeze()
     logger = logging.getLogger("fastreid")
     handlers = list(logger.handlers)
@@ -195,7 +214,9 @@ def test_a_process_of_several_writes_its_own_log_and_no_config(cfg, tmp_path, ra
             logger.removeHandler(handler)
             handler.close()
         logger.propagate = True
-    assert "Rank 1 of 2" in (tmp_path / "log" / "rank_1.txt").read_text(encoding="utf-8")
+    written = (tmp_path / "log" / "rank_1.txt").read_text(encoding="utf-8")
+    assert "Rank 1 of 2" in written
+    assert f"MODULES: imported colorsys ({colorsys.__file__})" in written
     assert {path.name for path in tmp_path.iterdir()} == {"log"}
 
 

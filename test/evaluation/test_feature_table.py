@@ -3,6 +3,7 @@ import pytest
 
 from fastreid.evaluation import feature_table
 from fastreid.evaluation.feature_table import FeatureTable, ImageFeatures
+from fastreid.utils.labels import LabelNames
 
 
 def batch(start, count, dimension=4):
@@ -17,7 +18,7 @@ def filled(**options):
     batches = [batch(0, 5), batch(5, 5), batch(10, 2)]
     for each in batches:
         table.add(each)
-    return table, [np.concatenate(column) for column in zip(*batches)]
+    return table, [np.concatenate(column) for column in zip(*(batch[:4] for batch in batches))]
 
 
 @pytest.mark.parametrize("growth", [1, 7, 8192])
@@ -63,7 +64,29 @@ def test_features_that_are_no_vectors_are_refused():
 
 
 def test_a_table_without_images_is_empty():
-    assert [len(column) for column in FeatureTable(are_unit=False).images()] == [0, 0, 0, 0]
+    images = FeatureTable(are_unit=False).images()
+    assert [len(column) for column in images[:4]] == [0, 0, 0, 0]
+    assert images[4:] == (None, None)
+
+
+def test_labels_keep_all_their_digits_and_others_are_refused():
+    table = FeatureTable(are_unit=False)
+    table.add(batch(0, 2)._replace(pids=np.array([2**62 + 1, -(2**63)])))
+    table.add(batch(0, 1)._replace(pids=np.array([3], np.uint64)))
+    assert table.images().pids.tolist() == [2**62 + 1, -(2**63), 3]
+    with pytest.raises(ValueError, match="pid: the number 9223372036854775808 does not fit"):
+        table.add(batch(0, 1)._replace(pids=np.array([2**63], np.uint64)))
+    with pytest.raises(ValueError, match="camid .*0.5.* is not a whole number"):
+        table.add(batch(0, 1)._replace(camids=np.array([0.5])))
+
+
+def test_there_must_be_a_name_for_every_image():
+    table, _ = filled(are_unit=False)
+    texts = np.array(["a"] * len(table))
+    named = table.images().with_names(LabelNames(texts, texts))
+    assert named.rows(slice(2)).pid_names.tolist() == ["a", "a"]
+    with pytest.raises(ValueError, match="12 images, but the names of 12 identities and 1 cam"):
+        table.images().with_names(LabelNames(texts, texts[:1]))
 
 
 def test_what_was_given_out_stays_when_more_comes_in(monkeypatch):

@@ -143,3 +143,13 @@ def test_distances_that_are_not_numbers_are_refused():
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="TEST.SINGLE_GALLERY_SHOT.SEED is -1; it must be at lea"):
         evaluate_rank(np.ones((1, 1)), [1], [1], [0], [1], use_metric_cuhk03=True, seed=-1)
+
+
+def test_labels_of_different_types_are_compared_exactly():
+    # As floating-point numbers, which NumPy would compare, both are the same.
+    q_pids, g_pids = np.array([2**62 + 1], np.int64), np.array([2**62, 2**62 + 1], np.uint64)
+    cameras = (np.array([0]), np.array([1, 1]))
+    result = evaluate_rank(np.array([[0.1, 0.2]], np.float32), q_pids, g_pids, *cameras)
+    assert result.cmc[:2].tolist() == [0, 1]
+    with pytest.raises(ValueError, match="gallery pid: the number 9223372036854775808 does not"):
+        evaluate_rank(np.ones((1, 1), np.float32), [1], np.array([2**63], np.uint64), [0], [1])

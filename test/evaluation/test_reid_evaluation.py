@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from fastreid.evaluation import ReidEvaluator, evaluate_rank, jaccard_distance, verification
+from fastreid.utils.labels import LabelNames
 from test.evaluation.retrieval_case import GOLDEN, METRICS, golden_case, settings, small_case
 
 KEYS = ["Rank-1", "Rank-5", "Rank-10", "mAP", "mINP", "metric"]
@@ -55,6 +56,36 @@ def test_re_ranking_normalizes_for_cosine_only(metric):
     # Rounding may swap two images of nearly equal distance.
     assert results["mAP"] == pytest.approx(100 * want.mean_ap, rel=1e-3)
     assert results["Rank-1"] == pytest.approx(100 * want.cmc[0])
+
+
+def test_identities_of_64_bits_are_scored_as_small_ones_are():
+    query, gallery, (q_pids, g_pids, *cameras) = small_case()
+    # Modulo 2**32 all would be one person.
+    far = [2**33 + pids.astype(np.int64) * 2**32 for pids in (q_pids, g_pids)]
+    _, small = evaluated(small_case(), ROC=True, SINGLE_GALLERY_SHOT=True)
+    evaluator = ReidEvaluator(settings(ROC=True, SINGLE_GALLERY_SHOT=True), num_query=len(query))
+    evaluator.process(
+        {
+            "targets": np.concatenate(far),
+            "camids": np.concatenate(cameras),
+            "img_paths": np.array(["x"] * (len(query) + len(gallery))),
+        },
+        np.concatenate([query, gallery]),
+    )
+    assert evaluator.evaluate() == small
+    shown = {query.image.pid for query in evaluator.report.queries}
+    assert shown <= set(far[0].tolist())
+
+
+def test_rank_lists_show_identities_and_cameras_as_they_are_written():
+    case = small_case()
+    texts = [f"p{pid}" for pids in case[2][:2] for pid in pids]
+    names = LabelNames(np.array(texts), np.array(["hall"] * len(texts)))
+    evaluator = ReidEvaluator(settings(), num_query=len(case[0]), label_names=names)
+    fill(evaluator, case)
+    evaluator.evaluate()
+    image = evaluator.report.queries[0].gallery[0]
+    assert (image.identity, image.camera) == (f"p{image.pid}", "hall")
 
 
 def test_query_expansion_comes_before_the_distances():

@@ -30,7 +30,10 @@ def test_the_command_tells_and_ends_with_what_it_found(tmp_path):
     path.write_bytes(b"no image")
     broken = check(tmp_path, "Market1501", "--workers", "1")
     assert broken.returncode == 1
-    assert f"FAULT: Image files that cannot be read: 1 ({path}" in broken.stdout
+    told = f"FAULT: Test set Market1501: Image files that cannot be read: 1 ({path}"
+    assert broken.stdout.splitlines()[-1].startswith(told)
+    trained_on = check(tmp_path, "Market1501", "--for", "train", "--quick")
+    assert (trained_on.returncode, "gallery" in trained_on.stdout) == (0, False)
     unknown = check(tmp_path, "Market")
     assert unknown.returncode == 1
     assert unknown.stderr.startswith(

@@ -4,6 +4,7 @@ from PIL import Image
 from scipy import io
 
 from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.utils.command import run_command
 from tools.crop_cuhk_sysu import main
 
 GRAY, RED, BLUE = (90, 90, 90), (200, 0, 0), (0, 0, 200)
@@ -63,7 +64,7 @@ def names(folder):
 
 
 def run(release, root):
-    return main([str(release), "--root", str(root)])
+    return run_command(main, [str(release), "--root", str(root)])
 
 
 def test_every_annotated_person_becomes_a_file(release, tmp_path, capsys):

@@ -1,5 +1,8 @@
 """tools/extract_features.py, search.py and visualize.py, one after the other."""
 
+import argparse
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fastreid.config import get_cfg
-from fastreid.evaluation import load_features
+from fastreid.evaluation import FeatureSet, ImageFeatures, load_features
 from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
 
@@ -68,16 +71,16 @@ def folder_features(folder, weights):
 
 
 @pytest.mark.slow
-def test_a_query_finds_itself_among_the_images_of_a_folder(folder, folder_features):
+def test_a_query_finds_itself_from_any_folder(folder, folder_features, tmp_path):
     query = folder / "images" / "0002_c1_gallery.png"
-    out = run("search.py", query, "--gallery", folder_features, "--top", "3", folder=folder)
+    out = run("search.py", query, "--gallery", folder_features, "--top", "3", folder=tmp_path)
     lines = out.splitlines()
     assert lines[0] == str(query)
     assert lines[1].split()[0] == "1"
     assert abs(float(lines[1].split()[1])) < 1e-4
     assert lines[1].endswith(f"{query}  id 2  camera 1")
     assert len(lines) == 5
-    with Image.open(folder / "search.png") as picture:
+    with Image.open(tmp_path / "search.png") as picture:
         assert picture.width > 300
 
 
@@ -110,6 +113,47 @@ def test_mistakes_end_in_one_line(folder, weights, tmp_path):
     assert out.startswith("search.py: There is no feature file none.npz")
     out = run("visualize.py", "--features", "x.npz", "--output", "o", folder=tmp_path, code=1)
     assert out.startswith("visualize.py: There is no feature file x.npz")
+
+
+def load_tool(name):
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_labels_in_file_names_may_be_numbers_of_64_bits_or_names(tmp_path, caplog):
+    extract = load_tool("extract_features")
+    for name in ("007_c1", "7_c1", f"{2**40}_c01", "nobody", "anna_c2", "anna_c3"):
+        (tmp_path / f"{name}.jpg").touch()
+    items, names = extract.list_folder(tmp_path, re.compile(r"(?P<pid>\w+)_c(?P<camid>\d+)"))
+    labels = {Path(path).stem: (pid, camid) for path, pid, camid in items}
+    assert labels == {
+        "007_c1": (7, 1),
+        "7_c1": (7, 1),
+        f"{2**40}_c01": (2**40, 1),
+        "nobody": (-1, -1),
+        "anna_c2": (0, 2),
+        "anna_c3": (0, 3),
+    }
+    written = dict(zip([Path(path).stem for path, _, _ in items], zip(*names)))
+    assert written["007_c1"] == ("007", "1")
+    assert written["anna_c2"] == ("anna", "2")
+    assert written["nobody"] == ("", "")
+    assert "1 identities are written in several ways, which count as one: 007/7." in caplog.text
+    (tmp_path / f"{2**63}_c1.jpg").touch()
+    with pytest.raises(ValueError, match=f"name of .*{2**63}_c1.jpg: the number {2**63} does not"):
+        extract.list_folder(tmp_path, extract.FILE_NAME)
+
+
+def test_weights_that_are_gone_are_named_with_the_way_out():
+    search = load_tool("search")
+    columns = (np.ones((1, 2)), np.ones(1, int), np.ones(1, int), np.array(["a"]))
+    features = FeatureSet(ImageFeatures(*columns), 0, "Toy", "MODEL: {WEIGHTS: /gone/w.ckpt}")
+    args = argparse.Namespace(gallery="f.npz", opts=[])
+    message = "f.npz was made with the weights /gone/w.ckpt, .* --opts MODEL.WEIGHTS FILE"
+    with pytest.raises(FileNotFoundError, match=message):
+        search.config_of(features, args)
 
 
 def test_a_predictor_without_weights_is_refused():

@@ -1,12 +1,15 @@
+from pathlib import Path
+
 import pytest
 
+from fastreid.utils.command import run_command
 from tools.make_demo_data import main, parse_arguments
 
 SMALL = ["--train-ids", "5", "--test-ids", "5", "--images", "4", "--datasets", "Market1501"]
 
 
 def run(root, *more):
-    return main(["--root", str(root), *SMALL, *more])
+    return run_command(main, ["--root", str(root), *SMALL, *more])
 
 
 def test_the_summary_says_what_was_written_and_how_to_use_it(tmp_path, capsys):
@@ -34,7 +37,7 @@ def test_a_mistake_ends_in_one_line(tmp_path, capsys):
 
 
 def test_real_data_are_safe_by_default():
-    assert parse_arguments([]).root == "datasets/demo"
+    assert parse_arguments([]).root == Path("datasets/demo")
 
 
 def test_the_options_are_explained(capsys):

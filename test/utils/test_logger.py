@@ -1,4 +1,7 @@
+import contextlib
+import io
 import logging
+import os
 import sys
 
 import pytest
@@ -48,3 +51,45 @@ def test_on_a_terminal_warnings_stand_out(capsys, monkeypatch, name):
     line = capsys.readouterr().out
     assert "\x1b[" in line
     assert line.endswith("careful\n")
+
+
+def test_a_screen_that_nobody_reads_leaves_the_file_going_on(tmp_path, capsys, monkeypatch, name):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        logger = setup_logger(tmp_path, name=name)
+        for number in range(3):
+            logger.info("line %d", number)
+        sys.stdout.write("a table")
+        sys.stdout.flush()
+        monkeypatch.undo()
+    log = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert [log.count(f"INFO: line {number}\n") for number in range(3)] == [1, 1, 1]
+    assert log.count("The screen output ends here: Broken pipe\n") == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_is_said_once(tmp_path, capsys, name):
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    logger = setup_logger(tmp_path, name=name)
+    for _ in range(3):
+        logger.info("line")
+    printed = capsys.readouterr()
+    assert printed.out.count("line") == 3
+    assert (
+        printed.err == f"{tmp_path / 'log.txt'} lacks lines from here on: No space left on device\n"
+    )
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+def test_names_that_cannot_be_encoded_are_written_with_escapes(tmp_path, monkeypatch, name):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    setup_logger(tmp_path, name=name).info("M\xfcller \udcff")
+    assert raw.getvalue().endswith(b"INFO: M\\xfcller \\udcff\n")
+    log = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert log.endswith("INFO: M\xfcller \\udcff\n")

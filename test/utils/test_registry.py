@@ -1,3 +1,7 @@
+import inspect
+import re
+from functools import partial
+
 import pytest
 
 from fastreid.utils.registry import Registry
@@ -44,6 +48,29 @@ def test_a_taken_name_is_refused_and_the_first_entry_stays(registry):
     class Wheel:
         pass
 
-    with pytest.raises(KeyError, match=r"PARTS registry has a 'Wheel' already"):
+    lines = [inspect.getsourcelines(entry)[1] for entry in (first, Wheel)]
+    places = [re.escape(f"test_registry ({__file__}, line {line})") for line in lines]
+    message = rf"has a 'Wheel' already, from .*{places[0]}; .*{places[1]} registers another one"
+    with pytest.raises(KeyError, match=message):
         registry.register(Wheel)
     assert registry.get("Wheel") is first
+
+
+def test_an_entry_can_have_another_name_than_its_own(registry):
+    @registry.register(name="Rim")
+    class Tyre:
+        pass
+
+    assert registry.get("Rim") is Tyre
+    assert "Tyre" not in registry
+
+
+@pytest.mark.parametrize("entry", ["Wheel", 3, partial(print)])
+def test_what_is_no_class_and_no_function_is_refused(registry, entry):
+    with pytest.raises(TypeError, match="The PARTS registry takes classes and functions, not"):
+        registry.register(entry)
+
+
+def test_an_unknown_name_says_how_to_add_ones_own(registry):
+    with pytest.raises(KeyError, match="name its file in MODULES, such as MODULES my_code.py"):
+        registry.get("Window")

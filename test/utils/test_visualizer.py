@@ -191,10 +191,41 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
     (tmp_path / "2.png").write_bytes(b"no image")
     (tmp_path / "1.png").unlink()
     draw_rank_list(report, tmp_path / "sheet.png")
-    assert f"Cannot show {tmp_path / '2.png'} in the rank list" in caplog.text
-    assert f"Cannot show {tmp_path / '1.png'} in the rank list" in caplog.text
+    (record,) = caplog.records
+    told = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
+    assert record.getMessage().startswith(f"{told}{tmp_path / '1.png'}: ")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert plots_ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
+
+
+def test_an_image_that_was_not_found_before_is_an_empty_tile_without_a_word(
+    report, tmp_path, caplog
+):
+    first, second = (query.image for query in report.queries)
+    queries = [RankedQuery(first, 1.0, (second._replace(path="gone", is_found=False),))]
+    draw_queries(queries, tmp_path / "sheet.png", title="t", legend="l")
+    assert caplog.text == ""
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        colours = {colour for _, colour in sheet.getcolors(10**6)}
+    assert plots_ranking.PAPER in colours
+
+
+def test_labels_under_an_image_are_names_or_numbers_that_fit():
+    image = RankedImage("a", 8123101712, 3, 0.0)
+    assert plots_ranking._label(image) == "id 8123101712  c3"
+    assert plots_ranking._label(image._replace(pid=-1)) == ""
+    named = image._replace(pid=0, pid_name="anna", camid_name="hall")
+    assert plots_ranking._label(named) == "id anna  c hall"
+    # The font has no such characters; boxes would make all names look alike.
+    assert plots_ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
+    assert plots_ranking._fitted("id 2  c1") == ("id 2  c1", 12)
+    text, size = plots_ranking._fitted("id 8123101712  c3")
+    assert text == "id 8123101712  c3"
+    assert size < 12
+    text, _ = plots_ranking._fitted("id somebody with a long name  c entrance hall")
+    assert text.startswith("id som")
+    assert "..." in text
+    assert text.endswith("hall")
 
 
 def test_images_keep_their_proportions(tmp_path):

@@ -7,9 +7,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from fastreid.utils.labels import whole_number
+
 from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
-from .cuhk03_preparation import prepare_split
-from .files import require_folder, require_images, require_root
+from .cuhk03_preparation import Prepared, prepare_split
+from .files import read_text, require_folder, require_images, require_root
 
 _SPLITS = ("train", "query", "gallery")
 # Of the new protocol.
@@ -36,7 +38,8 @@ class CUHK03(ImageDataset):
     of 1,367 and 100.
 
     Images and ``splits_<protocol>_<boxes>.json`` are used where they are, whatever folder the JSON
-    was written for, and made from the .mat files where they are not.
+    was written for, and made from the .mat files where they are not: in ``cuhk03_new``, or in the
+    cache ($FASTREID_CACHE, ~/.cache/fastreid) where that cannot be written.
 
     Args:
         root: folder that holds ``cuhk03_new``.
@@ -47,6 +50,7 @@ class CUHK03(ImageDataset):
 
     Raises:
         FileNotFoundError: neither the prepared files nor the .mat files are there.
+        OSError: they must be made, and neither the data root nor the cache can be written.
     """
 
     dataset_name = "CUHK03"
@@ -63,7 +67,6 @@ class CUHK03(ImageDataset):
         self.data_dir = require_folder(require_root(root) / "cuhk03_new", self.dataset_name)
         self._boxes = "labeled" if cuhk03_labeled else "detected"
         self._protocol = "classic" if cuhk03_classic_split else "new"
-        self._split_file = self.data_dir / f"splits_{self._protocol}_{self._boxes}.json"
         self._split_id = split_id
         super().__init__(
             self._read_train,
@@ -73,12 +76,22 @@ class CUHK03(ImageDataset):
             published=None if cuhk03_classic_split else _PUBLISHED[self._boxes],
         )
 
+    def prepare(self) -> None:
+        """Make the images and the JSON file of the .mat files where they are missing."""
+        self._prepared  # noqa: B018 - made once, when it is asked for
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        return prepare_split(self.data_dir, boxes=self._boxes, protocol=self._protocol)
+
+    @property
+    def _split_file(self) -> Path:
+        return self._prepared.split_file
+
     @cached_property
     def _split(self) -> dict[str, Any]:
-        if not self._split_file.is_file():
-            prepare_split(self.data_dir, boxes=self._boxes, protocol=self._protocol)
         try:
-            splits = json.loads(self._split_file.read_text(encoding="utf-8"))
+            splits = json.loads(read_text(self._split_file))
         except ValueError as error:
             raise ValueError(
                 f"{self._split_file} is not JSON ({error}); remove it, and it is made again."
@@ -103,13 +116,17 @@ class CUHK03(ImageDataset):
         ]
 
     def _read(self, name: str) -> list[Item]:
-        listed = [
-            (self._resolve(path), int(pid), int(camid)) for path, pid, camid in self._split[name]
-        ]
-        require_images([path for path, _, _ in listed], self.dataset_name, self._split_file)
-        return [(str(path), pid, camid) for path, pid, camid in listed]
+        try:
+            listed = [
+                (self._resolve(path), whole_number(pid), whole_number(camid))
+                for path, pid, camid in self._split[name]
+            ]
+        except ValueError as error:
+            raise ValueError(f"{self._split_file}, {name}: {error}") from error
+        paths = require_images([path for path, _, _ in listed], self.dataset_name, self._split_file)
+        return [(str(path), pid, camid) for path, (_, pid, camid) in zip(paths, listed)]
 
     def _resolve(self, path: str) -> Path:
-        """Find an image under this data root, whatever machine its path was written on."""
+        """Find an image where the images are, whatever machine its path was written on."""
         folder, name = path.replace("\\", "/").split("/")[-2:]
-        return self.data_dir / folder / name
+        return self._prepared.folder / folder / name

@@ -5,30 +5,51 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from fastreid.utils.atomic import make_folder, replacing
+
 from .files import require_file
+from .prepared_folder import cache_of, writable_folder
 
 logger = logging.getLogger(__name__)
 
 _NAME = "CUHK03"
 _RELEASE = "cuhk03_release/cuhk-03.mat"
+_CONFIGS = tuple(f"cuhk03_new_protocol_config_{boxes}.mat" for boxes in ("labeled", "detected"))
 # Of the ten cells of a person, the first five are of the first camera of the pair.
 _IMAGES_PER_VIEW = 5
+# The last bytes of every whole PNG file.
+_PNG_END = b"IEND\xaeB`\x82"
 
 
-def prepare_split(data_dir: Path, *, boxes: str, protocol: str) -> None:
-    """Make ``images_<boxes>`` and ``splits_<protocol>_<boxes>.json`` where they are missing.
+class Prepared(NamedTuple):
+    """What CUHK03 is read from.
 
-    Each appears under its name when it is complete, so that a run that was interrupted leaves
-    nothing behind that the next one would trust.
+    Attributes:
+        split_file: the JSON file of the splits.
+        folder: the folder that holds ``images_<boxes>``.
+    """
+
+    split_file: Path
+    folder: Path
+
+
+def prepare_split(data_dir: Path, *, boxes: str, protocol: str) -> Prepared:
+    """Find ``images_<boxes>`` and ``splits_<protocol>_<boxes>.json``, or make them of the release.
+
+    They are made in `data_dir`, or in the cache ($FASTREID_CACHE) where that cannot be written.
+    Each appears under its name when it is whole: an interrupted run leaves nothing that the next
+    one would trust, and of several processes that make them at once each takes what the first one
+    made. Images that an earlier version or fast-reid left incomplete are completed.
 
     Args:
         data_dir: ``cuhk03_new``, with ``cuhk03_release/cuhk-03.mat`` and, for the new protocol,
@@ -36,43 +57,102 @@ def prepare_split(data_dir: Path, *, boxes: str, protocol: str) -> None:
         boxes: "labeled" or "detected".
         protocol: "new" or "classic".
 
+    Returns:
+        Where they are.
+
     Raises:
         FileNotFoundError: a .mat file is missing.
         ModuleNotFoundError: h5py, which reads cuhk-03.mat, is not installed.
         ValueError: a .mat file is damaged.
+        OSError: neither `data_dir` nor the cache can be written.
     """
-    images = data_dir / f"images_{boxes}"
-    if not images.is_dir():
-        _extract_images(data_dir, boxes, images)
-    if protocol == "new":
-        splits = [_new_split(data_dir / f"cuhk03_new_protocol_config_{boxes}.mat", images)]
-    else:
-        splits = _classic_splits(data_dir, images)
-    target = data_dir / f"splits_{protocol}_{boxes}.json"
-    with _replacing(target) as temporary:
-        temporary.write_text(json.dumps(splits, indent=4), encoding="utf-8")
-    logger.info("Wrote %s", target)
+    cache = cache_of(data_dir, [data_dir / name for name in (_RELEASE, *_CONFIGS)])
+    name, split_name = f"images_{boxes}", f"splits_{protocol}_{boxes}.json"
+    split_file = _first((data_dir, cache), split_name)
+    # Images beside the data may be incomplete, and those in the cache made in their place.
+    folder = _first((split_file.parent if split_file else data_dir, data_dir, cache), name)
+    if split_file is not None and folder is not None:
+        return Prepared(split_file, folder.parent)
+    if split_file is not None and not (data_dir / _RELEASE).is_file():
+        return Prepared(split_file, data_dir)
+    images = _whole_images(data_dir, cache, boxes)
+    if split_file is None:
+        if protocol == "new":
+            splits = [_new_split(data_dir / f"cuhk03_new_protocol_config_{boxes}.mat", images)]
+        else:
+            splits = _classic_splits(data_dir, images)
+        split_file = writable_folder(data_dir, cache) / split_name
+        with replacing(split_file) as temporary:
+            temporary.write_text(json.dumps(splits, indent=4), encoding="utf-8")
+        logger.info("Wrote %s", split_file)
+    return Prepared(split_file, images.parent)
 
 
-def _extract_images(data_dir: Path, boxes: str, folder: Path) -> None:
-    with _open_release(data_dir) as mat, _replacing(folder) as temporary:
-        temporary.mkdir()
-        logger.info("Extracting the %s images of %s; this is done once", boxes, mat.filename)
-        for pair, reference in enumerate(mat[boxes][0], start=1):
-            # HDF5 sees MATLAB's axes in reverse order.
-            for person, cells in enumerate(mat[reference][:].T, start=1):
-                for cell, image_reference in enumerate(cells, start=1):
-                    _save_image(mat[image_reference][:].T, temporary, (pair, person, cell))
+def _first(places: Iterable[Path], name: str) -> Path | None:
+    return next((place / name for place in places if (place / name).exists()), None)
 
 
-def _save_image(image: np.ndarray, folder: Path, place: tuple[int, int, int]) -> None:
-    """Write one cell, (H, W, 3) RGB; an empty one has fewer axes."""
-    if image.ndim != 3:
-        return
-    pair, person, cell = place
-    view = 1 if cell <= _IMAGES_PER_VIEW else 2
-    path = folder / f"{pair}_{person:03d}_{view}_{cell:02d}.png"
-    Image.fromarray(np.ascontiguousarray(image)).save(path)
+def _whole_images(data_dir: Path, cache: Path, boxes: str) -> Path:
+    """Find or make the folder of all images."""
+    folder = _first((data_dir, cache), f"images_{boxes}")
+    # Without the release, or h5py to read it, nobody can tell what they should be.
+    can_compare = (data_dir / _RELEASE).is_file() and util.find_spec("h5py") is not None
+    if folder is not None and not can_compare:
+        return folder
+    with _open_release(data_dir) as mat:
+        cells = dict(_cells(mat, boxes))
+        missing = cells.keys() - _whole_files(folder) if folder is not None else cells.keys()
+        if folder is not None and not missing:
+            return folder
+        target = writable_folder(data_dir, cache) / f"images_{boxes}"
+        if not target.is_dir():
+            logger.info("Extracting the %s images of %s; this is done once", boxes, mat.filename)
+            make_folder(target, partial(_save_images, mat, cells))
+            # What another process made may be of another version.
+            missing = cells.keys() - _whole_files(target)
+        if missing:
+            logger.warning(
+                "%s lacks %d of its %d images; extracting them", target, len(missing), len(cells)
+            )
+            for name in sorted(missing):
+                with replacing(target / name) as temporary:
+                    _save_image(mat, cells[name], temporary)
+        return target
+
+
+def _cells(mat: Any, boxes: str) -> Iterator[tuple[str, Any]]:
+    """File name of every image in the release, and the reference to its pixels."""
+    for pair, reference in enumerate(mat[boxes][0], start=1):
+        # HDF5 sees MATLAB's axes in reverse order.
+        for person, cells in enumerate(mat[reference][:].T, start=1):
+            for cell, image in enumerate(cells, start=1):
+                # An empty cell has fewer axes.
+                if mat[image].ndim == 3:
+                    view = 1 if cell <= _IMAGES_PER_VIEW else 2
+                    yield f"{pair}_{person:03d}_{view}_{cell:02d}.png", image
+
+
+def _save_images(mat: Any, cells: dict[str, Any], folder: Path) -> None:
+    for name, reference in cells.items():
+        _save_image(mat, reference, folder / name)
+
+
+def _save_image(mat: Any, reference: Any, path: Path) -> None:
+    # (H, W, 3) RGB.
+    Image.fromarray(np.ascontiguousarray(mat[reference][:].T)).save(path)
+
+
+def _whole_files(folder: Path) -> set[str]:
+    """Names of the PNG files that were written to their end."""
+    found = set()
+    for entry in os.scandir(folder):
+        if entry.name.endswith(".png") and not entry.name.startswith("."):
+            with Path(entry.path).open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(size - len(_PNG_END), 0))
+                if file.read() == _PNG_END:
+                    found.add(entry.name)
+    return found
 
 
 def _new_split(config: Path, images: Path) -> dict[str, Any]:
@@ -107,7 +187,7 @@ def _new_split(config: Path, images: Path) -> dict[str, Any]:
 def _classic_splits(data_dir: Path, images: Path) -> list[dict[str, Any]]:
     """The 20 splits of the release; identities are numbered from 0 in each part."""
     images_of: dict[tuple[int, int], list[Path]] = {}
-    for path in sorted(images.glob("*.png")):
+    for path in sorted(images.glob("[!.]*.png")):
         pair, person = path.name.split("_")[:2]
         images_of.setdefault((int(pair), int(person)), []).append(path)
     with _open_release(data_dir) as mat:
@@ -159,17 +239,3 @@ def _open_release(data_dir: Path) -> Iterator[Any]:
         raise ValueError(f"{_NAME}: {path} is damaged ({error}); get it again.") from error
     with file:
         yield file
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary name beside a file or folder; at the end it becomes the target."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)

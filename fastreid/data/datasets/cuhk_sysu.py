@@ -30,7 +30,7 @@ class cuhkSYSU(FolderDataset):  # noqa: N801 - the name in the field's configs
         "query": "cuhksysu4reid/query",
         "gallery": "cuhksysu4reid/gallery",
     }
-    file_name = re.compile(r"p?(?P<pid>\d+)_")
+    file_name = re.compile(r"p?(?P<pid>[0-9]+)_")
     cameras = {"train": 0, "query": 0, "gallery": 1}
     published = {
         "train": Counts(11934, 34574),

@@ -88,7 +88,15 @@ def crop_release(release: str | Path, root: str | Path) -> Summary:
         skipped = _cut(release, Path(work), files)
         for target in targets:
             target.parent.mkdir(exist_ok=True)
-            (Path(work) / target.relative_to(root)).rename(target)
+            try:
+                (Path(work) / target.relative_to(root)).rename(target)
+            except OSError as error:
+                if not target.exists():
+                    raise
+                raise FileExistsError(
+                    f"{target} appeared while the crops were being cut: another process cuts them "
+                    "too. Use what it makes, or remove it and start again."
+                ) from error
     summary = Summary(_count(files, skipped), skipped)
     _compare_with_published(summary)
     return summary

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
+
+from fastreid.utils.labels import whole_number
 
 from .bases import Counts, ImageDataset, Item
 from .files import list_images, require_folder, require_root
@@ -20,6 +22,7 @@ class FolderDataset(ImageDataset):
         splits: folder of "train", "query" and "gallery" under ``dataset_dir``.
         file_name: what file names begin with: groups "pid" and, where the cameras are told
             apart, "camid", counted from 1.
+        suffixes: of the images, in lower case; none: those of every image format.
         cameras: the camera, from 0, of splits whose file names have none.
         dropped_pids: identities whose images are never used.
         published: sizes of the real set.
@@ -32,7 +35,7 @@ class FolderDataset(ImageDataset):
     dataset_dir = "."
     splits: Mapping[str, str] = {}
     file_name: re.Pattern[str]
-    suffix = ".jpg"
+    suffixes: Collection[str] = ()
     cameras: Mapping[str, int] = {}
     dropped_pids: frozenset[int] = frozenset()
     published: Mapping[str, Counts] = {}
@@ -47,16 +50,15 @@ class FolderDataset(ImageDataset):
 
     def _read_split(self, split: str) -> list[Item]:
         folder = require_folder(self.data_dir, self.dataset_name) / self.splits[split]
-        items = [
-            self._as_item(path, split)
-            for path in list_images(folder, self.dataset_name, self.suffix)
-        ]
+        found = list_images(folder, self.dataset_name, suffixes=self.suffixes)
+        self.note_search(found)
+        items = [self._as_item(path, split) for path in found.images]
         return [item for item in items if item is not None]
 
     def identities_in_both(self) -> set:
         """Give the identities of training that query or gallery have too."""
         prefix = len(f"{self.dataset_name}_")
-        trained = {int(pid[prefix:]) for _, pid, _ in self._load("train")}
+        trained = {whole_number(pid[prefix:]) for _, pid, _ in self._load("train")}
         tested = {pid for _, pid, _ in [*self.query, *self.gallery]}
         return (trained & tested) - set(self.junk_pids)
 
@@ -67,10 +69,14 @@ class FolderDataset(ImageDataset):
                 f"{self.dataset_name}: the name of {path} does not begin with "
                 f"{self.file_name.pattern!r}; rename or remove the file."
             )
-        pid = int(match["pid"])
+        try:
+            pid = whole_number(match["pid"])
+            camera = None if split in self.cameras else whole_number(match["camid"]) - 1
+        except ValueError as error:
+            raise ValueError(f"{self.dataset_name}: the name of {path}: {error}") from error
         if pid in self.dropped_pids:
             return None
-        camid = self.cameras[split] if split in self.cameras else int(match["camid"]) - 1
+        camid = self.cameras[split] if camera is None else camera
         if split == "train":
             return str(path), f"{self.dataset_name}_{pid}", f"{self.dataset_name}_{camid}"
         return str(path), pid, camid

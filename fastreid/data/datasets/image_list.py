@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import csv
+import io
+import logging
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from fastreid.utils.labels import (
+    LabelNames,
+    common_spellings,
+    describe_labels,
+    normal_form,
+    number_labels,
+)
+from fastreid.utils.paths import absolute_path
+
 from .bases import DATASET_REGISTRY, ImageDataset, Item
-from .files import require_images, require_root
+from .files import listed_path, read_text, require_images, require_root
+from .image_search import find_images, search_images
+
+__all__ = ["COLUMNS", "FILE_NAME", "SPLITS", "ImageList", "find_images"]
 
 SPLITS = ("train", "query", "gallery")
 COLUMNS = ("path", "pid", "camid", "split")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-FILE_NAME = re.compile(r"(?P<pid>-?\d+)_c(?P<camid>\d+)")
-JUNK_PID = "-1"
+# What programs write between the fields of a line.
+_DELIMITERS = ",;\t"
+FILE_NAME = re.compile(r"(?P<pid>-?[0-9]+)_c(?P<camid>[0-9]+)")
+JUNK_PID = -1
+
+logger = logging.getLogger(__name__)
 
 
 class _Row(NamedTuple):
@@ -32,8 +52,9 @@ class ImageList(ImageDataset):
     """Images of your own, for DATASETS.NAMES and DATASETS.TESTS.
 
     A CSV file has a first line with the columns path, pid, camid and split, in any order, others
-    being passed over. Paths are relative to the file's folder; pid and camid are any text, and
-    images with pid -1 are dropped; split is train, query or gallery.
+    being passed over; commas, semicolons or tabs separate them. Paths are relative to the file's
+    folder; pid and camid are any text, which `normal_form` reads: 7 and 007 are one identity.
+    Images with pid -1 are dropped; split is train, query or gallery.
 
     A folder has subfolders train, query and gallery, searched to any depth, with images that are
     named like 0002_c1_anything.jpg: identity 2, camera 1.
@@ -65,69 +86,124 @@ class ImageList(ImageDataset):
         self._source = Path(image_list).expanduser()
         if not self._source.is_absolute() and not self._source.exists():
             self._source = require_root(root) / self._source
+        # Paths of images go into files that are read from other folders.
+        self._source = absolute_path(self._source)
         super().__init__(
             self._train_items,
-            partial(self._test_items, "query"),
-            partial(self._test_items, "gallery"),
+            partial(self._numbered_items, "query"),
+            partial(self._numbered_items, "gallery"),
             combineall=combineall,
         )
 
     @cached_property
     def _rows(self) -> list[_Row]:
         if self._source.is_dir():
-            rows = _rows_of_folder(self._source)
+            rows = self._rows_of_folders()
         elif self._source.is_file():
             rows = _rows_of_file(self._source)
-            require_images([row.path for row in rows], self.dataset_name, self._source)
+            paths = require_images([row.path for row in rows], self.dataset_name, self._source)
+            rows = [row._replace(path=path) for row, path in zip(rows, paths)]
         else:
             raise FileNotFoundError(
                 f"DATASETS.IMAGE_LIST names {self._source}, which is neither a file nor a folder."
             )
-        return [row for row in rows if row.pid != JUNK_PID]
+        remarks = describe_labels({row.pid for row in rows}, "identities")
+        for remark in [*remarks, *describe_labels({row.camid for row in rows}, "cameras")]:
+            logger.warning("%s: %s", self._source, remark)
+        return [row for row in rows if normal_form(row.pid) != JUNK_PID]
+
+    def _rows_of(self, *splits: str) -> list[_Row]:
+        return [row for split in splits for row in self._rows if row.split == split]
+
+    def _rows_of_folders(self) -> list[_Row]:
+        rows = []
+        for split in SPLITS:
+            if (self._source / split).is_dir():
+                found = search_images(self._source / split)
+                self.note_search(found)
+                rows += [_row_of_name(path, split) for path in found.images]
+        if not rows:
+            raise ValueError(f"{self._source} has no images in {', '.join(SPLITS)}.")
+        return rows
 
     def _train_items(self) -> list[Item]:
-        name = self.dataset_name
+        name, rows = self.dataset_name, self._rows_of("train")
+        # The spelling decides the order of the classes, and resumed runs need it as it was.
+        pids = common_spellings(row.pid for row in rows)
+        camids = common_spellings(row.camid for row in rows)
         return [
-            (str(row.path), f"{name}_{row.pid}", f"{name}_{row.camid}")
-            for row in self._rows
-            if row.split == "train"
+            (str(row.path), f"{name}_{pids[row.pid]}", f"{name}_{camids[row.camid]}")
+            for row in rows
         ]
 
     def identities_in_both(self) -> set:
-        """Give the identities of training that query or gallery have too, as they are written."""
-        trained = {row.pid for row in self._rows if row.split == "train"}
-        return trained & {row.pid for row in self._rows if row.split != "train"}
-
-    def _test_items(self, split: str) -> list[Item]:
-        tested = [row for row in self._rows if row.split != "train"]
-        pids, camids = (
-            _numbers({row.pid for row in tested}),
-            _numbers({row.camid for row in tested}),
+        """Give the identities of training that query or gallery have too."""
+        trained, tested = (
+            {str(normal_form(row.pid)) for row in self._rows_of(*splits)}
+            for splits in (("train",), ("query", "gallery"))
         )
-        return [
-            (str(row.path), pids[row.pid], camids[row.camid])
-            for row in tested
-            if row.split == split
-        ]
+        return trained & tested
+
+    def label_names(self) -> LabelNames:
+        """Give identities and cameras of queries, then gallery images, as they are written."""
+        rows = self._rows_of("query", "gallery")
+        pids, camids = [row.pid for row in rows], [row.camid for row in rows]
+        return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
+
+    def _numbered_items(self, split: str) -> list[Item]:
+        # Query and gallery are numbered together.
+        tested = self._rows_of("query", "gallery")
+        pids = number_labels(row.pid for row in tested)
+        camids = number_labels(row.camid for row in tested)
+        return [(str(row.path), pids[row.pid], camids[row.camid]) for row in self._rows_of(split)]
 
 
 def _rows_of_file(path: Path) -> list[_Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    file = io.StringIO(read_text(path), newline="")
+    first = file.readline()
+    file.seek(0)
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    try:
+        columns = [name.strip().lower() for name in next(reader, ())]
+        missing = [name for name in COLUMNS if name not in columns]
         if missing:
             raise ValueError(
-                f"The first line of {path} must name the columns {', '.join(COLUMNS)}; it lacks "
-                f"{', '.join(missing)}."
+                f"The first line of {path} must name the columns {', '.join(COLUMNS)}, with "
+                f"commas, semicolons or tabs between them; it lacks {', '.join(missing)}."
             )
-        rows = [_row(path, reader.line_num, entry) for entry in reader]
+        rows = [
+            _row(
+                path, reader.line_num, _entry(columns, fields, f"Line {reader.line_num} of {path}")
+            )
+            for fields in reader
+            if any(field.strip() for field in fields)
+        ]
+    except csv.Error as error:
+        raise ValueError(
+            f"Line {reader.line_num} of {path} cannot be read: {error}. Does a quote end that "
+            "began?"
+        ) from error
     if not rows:
         raise ValueError(f"{path} lists no images.")
     return rows
 
 
-def _row(path: Path, line: int, entry: dict[str, str | None]) -> _Row:
-    values = {name: (entry[name] or "").strip() for name in COLUMNS}
+def _entry(columns: Sequence[str], fields: Sequence[str], place: str) -> dict[str, str]:
+    """The fields of a line by the names of their columns."""
+    if any(field.strip() for field in fields[len(columns) :]):
+        raise ValueError(
+            f"{place} has {len(fields)} fields, the first line {len(columns)}. A path that holds "
+            "a comma or another separator must stand in double quotes."
+        )
+    entry = dict(zip(columns, fields))
+    if any("\n" in value for value in entry.values()):
+        raise ValueError(f"{place} ends a field that began on an earlier line: a quote is missing.")
+    return entry
+
+
+def _row(path: Path, line: int, entry: Mapping[str, str]) -> _Row:
+    values = {name: entry.get(name, "").strip() for name in COLUMNS}
     empty = [name for name, value in values.items() if not value]
     if empty:
         raise ValueError(f"Line {line} of {path} has no {', '.join(empty)}.")
@@ -136,43 +212,24 @@ def _row(path: Path, line: int, entry: dict[str, str | None]) -> _Row:
             f"Line {line} of {path} has the split {values['split']!r}; it must be one of "
             f"{', '.join(SPLITS)}."
         )
-    return _Row(path.parent / values["path"], values["pid"], values["camid"], values["split"])
+    for name in ("pid", "camid"):
+        try:
+            normal_form(values[name])
+        except ValueError as error:
+            raise ValueError(f"Line {line} of {path}, {name}: {error}") from error
+    image = listed_path(path.parent, values["path"], place=f"line {line} of {path}")
+    return _Row(image, values["pid"], values["camid"], values["split"])
 
 
-def _rows_of_folder(folder: Path) -> list[_Row]:
-    rows = []
-    for split in SPLITS:
-        for path in find_images(folder / split):
-            match = FILE_NAME.match(path.name)
-            if match is None:
-                raise ValueError(
-                    f"The name of {path} does not begin with identity and camera, such as "
-                    "0002_c1; rename it, or list the images in a CSV file."
-                )
-            rows.append(_Row(path, str(int(match["pid"])), str(int(match["camid"])), split))
-    if not rows:
-        raise ValueError(f"{folder} has no images in {', '.join(SPLITS)}.")
-    return rows
-
-
-def find_images(folder: Path) -> list[Path]:
-    """List the images of a folder and of all folders in it, sorted.
-
-    Args:
-        folder: it may be missing: then there are none.
-
-    Returns:
-        Their paths; hidden files are passed over.
-    """
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _numbers(names: set[str]) -> dict[str, int]:
-    """Whole numbers stand for themselves; if any name is none, all are numbered in order."""
-    if all(re.fullmatch(r"-?\d{1,9}", name) for name in names):
-        return {name: int(name) for name in names}
-    return {name: number for number, name in enumerate(sorted(names))}
+def _row_of_name(path: Path, split: str) -> _Row:
+    match = FILE_NAME.match(path.name)
+    if match is None:
+        raise ValueError(
+            f"The name of {path} does not begin with identity and camera, such as 0002_c1; rename "
+            "it, or list the images in a CSV file."
+        )
+    try:
+        pid, camid = (str(normal_form(match[name])) for name in ("pid", "camid"))
+    except ValueError as error:
+        raise ValueError(f"The name of {path}: {error}") from error
+    return _Row(path, pid, camid, split)

@@ -17,7 +17,7 @@ class Market1501(FolderDataset):
     dataset_name = "Market1501"
     dataset_dir = "Market-1501-v15.09.15"
     splits = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-    file_name = re.compile(r"(?P<pid>-1|\d+)_c(?P<camid>[1-9]\d*)")
+    file_name = re.compile(r"(?P<pid>-1|[0-9]+)_c(?P<camid>[1-9][0-9]*)")
     dropped_pids = frozenset({-1})
     published = {
         "train": Counts(751, 12936),

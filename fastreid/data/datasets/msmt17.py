@@ -6,8 +6,17 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from fastreid.utils.labels import whole_number
+
 from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
-from .files import require_file, require_folder, require_images, require_root
+from .files import (
+    listed_path,
+    read_lines,
+    require_file,
+    require_folder,
+    require_images,
+    require_root,
+)
 
 
 class _Version(NamedTuple):
@@ -23,7 +32,7 @@ _VERSIONS = (
     _Version("MSMT17_V1", "train", "test"),
     _Version("MSMT17_V2", "mask_train_v2", "mask_test_v2"),
 )
-_IMAGE_NAME = re.compile(r"\d+_\d+_0*(?P<camid>[1-9]\d*)_")
+_IMAGE_NAME = re.compile(r"[0-9]+_[0-9]+_0*(?P<camid>[1-9][0-9]*)_")
 _PUBLISHED = {
     "train": Counts(1041, 30248),
     "query": Counts(3060, 11659),
@@ -91,17 +100,23 @@ class MSMT17(ImageDataset):
 
     def _read_images(self, name: str, folder: Path) -> list[Item]:
         require_folder(folder, self.dataset_name)
-        listed = [
-            (folder / image, pid, self._camera_of(image)) for image, pid in self._read_list(name)
+        list_file = self.data_dir / name
+        listed = self._read_list(name)
+        paths = require_images(
+            [listed_path(folder, image, place=str(list_file)) for image, _ in listed],
+            self.dataset_name,
+            list_file,
+        )
+        return [
+            (str(path), pid, self._camera_of(image)) for path, (image, pid) in zip(paths, listed)
         ]
-        require_images([path for path, _, _ in listed], self.dataset_name, self.data_dir / name)
-        return [(str(path), pid, camid) for path, pid, camid in listed]
 
     def _read_list(self, name: str) -> list[tuple[str, int]]:
         path = require_file(self.data_dir / name, self.dataset_name)
         listed = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            words = line.split()
+        for number, line in enumerate(read_lines(path), start=1):
+            # Names of images may hold spaces.
+            words = line.rsplit(maxsplit=1)
             if not words:
                 continue
             if len(words) != 2 or not words[1].isdecimal():
@@ -109,7 +124,14 @@ class MSMT17(ImageDataset):
                     f'{self.dataset_name}: line {number} of {path} is {line!r}; it must be "'
                     '<image> <identity>".'
                 )
-            listed.append((words[0], int(words[1])))
+            # Lists from Windows; the order of the images must not depend on it.
+            image = words[0].strip().strip('"').replace("\\", "/")
+            try:
+                listed.append((image, whole_number(words[1])))
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.dataset_name}: line {number} of {path}: {error}"
+                ) from error
         if not listed:
             raise ValueError(f"{self.dataset_name}: the list {path} is empty.")
         return sorted(listed)
@@ -121,4 +143,4 @@ class MSMT17(ImageDataset):
                 f"{self.dataset_name}: the name of {image} does not begin with "
                 "<identity>_<number>_<camera>_, camera from 1."
             )
-        return int(match["camid"]) - 1
+        return whole_number(match["camid"]) - 1

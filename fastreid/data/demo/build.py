@@ -93,11 +93,13 @@ def make_demo_data(
         require_h5py()
     kept = {entry.folder for entry in made if entry.kept}
     for name in names:
-        _make(name, root, settings, sizes=sizes, kept=kept)
+        _make(name, root, settings, sizes=sizes, kept=kept, overwrite=overwrite)
     return made
 
 
-def _make(name: str, root: Path, settings: dict, *, sizes: Sizes, kept: set[Path]) -> None:
+def _make(
+    name: str, root: Path, settings: dict, *, sizes: Sizes, kept: set[Path], overwrite: bool
+) -> None:
     layout = _LAYOUTS[name]
     missing = {root / folder: write for folder, write in layout.writers.items()}
     missing = {folder: write for folder, write in missing.items() if folder not in kept}
@@ -107,7 +109,12 @@ def _make(name: str, root: Path, settings: dict, *, sizes: Sizes, kept: set[Path
     population = Population(layout.domain, index=index, seed=settings["seed"])
     for folder, write in missing.items():
         # Bound at once: the function is called before the loop goes on.
-        write_folder(folder, settings, lambda path, write=write: write(path, population, sizes))
+        write_folder(
+            folder,
+            settings,
+            lambda path, write=write: write(path, population, sizes),
+            overwrite=overwrite,
+        )
 
 
 def _check(names: Sequence[str], seed: int) -> None:

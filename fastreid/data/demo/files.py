@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from fastreid.utils.atomic import make_folder
 
 MARKER = ".fastreid-demo.json"
 
@@ -57,23 +58,36 @@ def is_present(folder: Path, settings: Mapping[str, int], *, overwrite: bool) ->
     return True
 
 
-def write_folder(folder: Path, settings: Mapping[str, int], write: Callable[[Path], None]) -> None:
+def write_folder(
+    folder: Path,
+    settings: Mapping[str, int],
+    write: Callable[[Path], None],
+    *,
+    overwrite: bool = False,
+) -> bool:
     """Write a folder of demo data under another name, and rename it when it is complete.
 
     Args:
-        folder: an older one is replaced; ``is_present`` has allowed it.
+        folder: where the data go; ``is_present`` has allowed it.
         settings: for the marker file.
         write: writes the data into the folder it is given.
+        overwrite: replace an older folder.
+
+    Returns:
+        False where another process made the same data meanwhile; those are kept.
+
+    Raises:
+        FileExistsError: another process made other data meanwhile.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
-        fresh = Path(work) / "new"
-        fresh.mkdir()
+
+    def fill(fresh: Path) -> None:
         write(fresh)
         (fresh / MARKER).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(Path(work) / "old")
-        fresh.rename(folder)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return make_folder(
+        folder, fill, is_whole=lambda found: _read_marker(found) == settings, replaces=overwrite
+    )
 
 
 def _read_marker(folder: Path) -> dict | None:

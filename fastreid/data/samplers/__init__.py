@@ -1,9 +1,11 @@
+from .build import SAMPLER_REGISTRY
 from .data_sampler import InferenceSampler, SubsetSampler, TrainingSampler
 from .imbalance_sampler import ImbalancedDatasetSampler
 from .reweight_sampler import SetReWeightSampler
 from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler
 
 __all__ = [
+    "SAMPLER_REGISTRY",
     "BalancedIdentitySampler",
     "ImbalancedDatasetSampler",
     "InferenceSampler",

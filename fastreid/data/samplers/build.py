@@ -9,10 +9,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastreid.config import CfgNode
+from fastreid.utils.registry import Registry
 
 from ..common import CommDataset
 from .data_sampler import SubsetSampler, TrainingSampler
 from .imbalance_sampler import ImbalancedDatasetSampler
+from .own_sampler import CheckedSampler
 from .reweight_sampler import SetReWeightSampler
 from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler
 
@@ -23,12 +25,15 @@ _IDENTITY_SAMPLERS = {
     "NaiveIdentitySampler": NaiveIdentitySampler,
     "BalancedIdentitySampler": BalancedIdentitySampler,
 }
-_SAMPLER_NAMES = (
-    "TrainingSampler",
-    *_IDENTITY_SAMPLERS,
-    "SetReWeightSampler",
-    "ImbalancedDatasetSampler",
-)
+# Users' entries are called with the config and the training set. Ours are here for their names.
+SAMPLER_REGISTRY = Registry("SAMPLER")
+for _sampler in (
+    TrainingSampler,
+    *_IDENTITY_SAMPLERS.values(),
+    SetReWeightSampler,
+    ImbalancedDatasetSampler,
+):
+    SAMPLER_REGISTRY.register(_sampler)
 
 
 def draws_identities(cfg: CfgNode) -> bool:
@@ -68,7 +73,13 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
     if name in _IDENTITY_SAMPLERS:
         _warn_of_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
         return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
-    raise ValueError(f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of {_SAMPLER_NAMES}.")
+    if name in SAMPLER_REGISTRY:
+        return CheckedSampler(name, SAMPLER_REGISTRY.get(name)(cfg, train_set), len(items))
+    raise ValueError(
+        f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of "
+        f"{sorted(known for known, _ in SAMPLER_REGISTRY)}, or one of your own, whose file MODULES "
+        "names."
+    )
 
 
 def build_domain_sampler(cfg: CfgNode, train_set: CommDataset, domain: int) -> SubsetSampler:

@@ -5,8 +5,10 @@ from .compose import Compose, RandomApply, ToTensor
 from .crops import CenterCrop, Pad, RandomCrop, RandomResizedCrop, Resize
 from .erasing import RandomErasing, RandomPatch
 from .jitter import ColorJitter, RandomAffine, RandomHorizontalFlip
+from .own_transform import TRANSFORM_REGISTRY
 
 __all__ = [
+    "TRANSFORM_REGISTRY",
     "AugMix",
     "AutoAugment",
     "CenterCrop",

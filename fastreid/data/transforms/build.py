@@ -12,6 +12,7 @@ from .compose import Compose, RandomApply, ToTensor, Transform
 from .crops import CenterCrop, Pad, RandomCrop, RandomResizedCrop, Resize
 from .erasing import RandomErasing, RandomPatch
 from .jitter import ColorJitter, RandomAffine, RandomHorizontalFlip
+from .own_transform import build_own_transforms
 
 
 def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.float32) -> Compose:
@@ -61,6 +62,7 @@ def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[Transform]]:
     if given.FLIP.ENABLED:
         steps.append(RandomHorizontalFlip(prob=given.FLIP.PROB))
     steps += _acl_steps(cfg) if is_acl(cfg) else _plain_steps(cfg)
+    steps += build_own_transforms(cfg, given.TRANSFORMS_TRAIN)
     erasing = RandomErasing(prob=given.REA.PROB, value=given.REA.VALUE)
     return steps, [erasing] * given.REA.ENABLED
 
@@ -99,4 +101,5 @@ def _test_steps(cfg: CfgNode) -> list[Transform]:
         steps.append(Resize(cfg.INPUT.SIZE_TEST))
     if cfg.INPUT.CROP.ENABLED:
         steps.append(CenterCrop(cfg.INPUT.CROP.SIZE))
+    steps += build_own_transforms(cfg, cfg.INPUT.TRANSFORMS_TEST)
     return steps

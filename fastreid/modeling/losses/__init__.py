@@ -1,4 +1,12 @@
-from .build import LOSS_REGISTRY, CircleLoss, Cosface, CrossEntropyLoss, TripletLoss, build_losses
+from .build import (
+    LOSS_REGISTRY,
+    CircleLoss,
+    Cosface,
+    CrossEntropyLoss,
+    TripletLoss,
+    build_losses,
+    check_loss,
+)
 from .circle_loss import pairwise_circleloss, pairwise_cosface
 from .cross_entropy_loss import cross_entropy_loss, domain_cross_entropy_loss
 from .domain_losses import center_loss, inter_domain_loss, intra_domain_loss, scatter_loss
@@ -21,6 +29,7 @@ __all__ = [
     "CrossEntropyLoss",
     "TripletLoss",
     "build_losses",
+    "check_loss",
     "center_loss",
     "cosine_distances",
     "cross_domain_masks",

@@ -30,8 +30,32 @@ def build_losses(cfg: CfgNode) -> nn.CellList:
 
     Raises:
         KeyError: for an unknown name; the message lists the known ones.
+        ValueError: what is registered is no loss.
     """
-    return nn.CellList([LOSS_REGISTRY.get(name)(cfg) for name in cfg.MODEL.LOSSES.NAME])
+    return nn.CellList(
+        [check_loss(name, LOSS_REGISTRY.get(name)(cfg)) for name in cfg.MODEL.LOSSES.NAME]
+    )
+
+
+def check_loss(name: str, loss: Any) -> nn.Cell:
+    """Check what an entry of the registry made.
+
+    Args:
+        name: as registered.
+        loss: what it made.
+
+    Returns:
+        The loss.
+
+    Raises:
+        ValueError: it is no cell, or has no `key`.
+    """
+    if not isinstance(loss, nn.Cell) or not isinstance(getattr(loss, "key", None), str):
+        raise ValueError(
+            f"The loss {name} must be a mindspore.nn.Cell with an attribute key, its name in logs "
+            f"such as 'loss_mine'; it is {type(loss).__name__}."
+        )
+    return loss
 
 
 @LOSS_REGISTRY.register()

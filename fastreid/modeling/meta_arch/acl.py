@@ -16,6 +16,7 @@ from ..losses import (
     LOSS_REGISTRY,
     CrossEntropyLoss,
     center_loss,
+    check_loss,
     cross_domain_masks,
     euclidean_distances,
     hardest_pairs,
@@ -201,7 +202,7 @@ def _build_criteria(cfg: CfgNode, heads: nn.Cell) -> dict[Phase, nn.Cell]:
     for name in cfg.MODEL.LOSSES.NAME:
         loss = LOSS_REGISTRY.get(name)
         options = {"first_labels": heads.first_labels} if loss is CrossEntropyLoss else {}
-        terms.append(loss(cfg, **options))
+        terms.append(check_loss(name, loss(cfg, **options)))
     return {
         Phase.BASIC: BasicLosses(nn.CellList(terms), heads.num_domains, heads.num_classes),
         Phase.META_TRAIN: MetaTrainLosses(heads.num_domains),

@@ -84,11 +84,35 @@ def test_prepared_files_of_another_machine_are_used(tmp_path, monkeypatch):
     assert {Path(path).parent for path, _, _ in cuhk03.train} == {folder / "images_labeled"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_prepared_files_from_windows_are_read(tmp_path, encoding):
+    folder = write_cuhk03_splits(tmp_path, written_at="C:\\\\data")
+    expected = CUHK03(tmp_path).train
+    path = folder / "splits_new_labeled.json"
+    text = path.read_text(encoding="utf-8").replace("/", "\\\\")
+    path.write_bytes(text.encode(encoding))
+    image = folder / "images_labeled" / "1_001_1_01.png"
+    image.rename(image.with_suffix(".PNG"))
+    (first, *others) = CUHK03(tmp_path).train
+    assert (Path(first[0]).name, others) == ("1_001_1_01.PNG", expected[1:])
+
+
 def test_paths_of_windows_are_understood(tmp_path):
     write_cuhk03_splits(tmp_path, written_at="D:\\reid\\cuhk03_new")
     split = tmp_path / "cuhk03_new" / "splits_new_labeled.json"
     split.write_text(split.read_text().replace("/", "\\\\"))
     assert len(CUHK03(tmp_path).train) == 3
+
+
+@pytest.mark.parametrize("number", [7.5, 2**63])
+def test_an_identity_that_would_change_is_refused(tmp_path, number):
+    split = {name: [["images_labeled/1_001_1_01.png", number, 0]] for name in ("train", "query")}
+    folder = tmp_path / "cuhk03_new"
+    folder.mkdir()
+    text = json.dumps([{**split, "gallery": []}])
+    (folder / "splits_new_labeled.json").write_text(text)
+    with pytest.raises(ValueError, match=f"splits_new_labeled.json, query: .*{number}"):
+        CUHK03(tmp_path).query  # noqa: B018
 
 
 def test_the_new_protocol_is_prepared_from_the_mat_files(tmp_path):

@@ -28,6 +28,32 @@ def test_a_csv_file_gives_the_three_splits(write):
     assert data.query[0][0] == str(write("").parent / "b" / "2.png")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_any_program_gives_the_same(write, delimiter, encoding, end):
+    path = write("")
+    text = (HEADER + LINES).replace(",", delimiter).replace("\n", end)
+    path.write_bytes(text.encode(encoding))
+    data = ImageList(image_list=path)
+    assert names_of(data.train) == [("1.jpg", "ImageList_7", "ImageList_0")]
+    assert names_of(data.query) == [("2.png", 12, 1)]
+
+
+def test_backslashes_quotes_and_spaces_are_no_part_of_a_name(write):
+    text = (
+        'Path , "PID",camid,split ,\n"b\\2.png" , 5 ,"3",query ,,\n\n , ,,\nb/3.jpg,5,1,gallery\n'
+    )
+    data = ImageList(image_list=write(text))
+    assert (names_of(data.query), names_of(data.gallery)) == ([("2.png", 5, 3)], [("3.jpg", 5, 1)])
+
+
+def test_a_path_with_a_comma_stands_in_quotes(write):
+    path = write(HEADER + '"b/2,5.png",1,0,query\n')
+    touch(path.parent, "b/2,5.png")
+    assert names_of(ImageList(image_list=path).query) == [("2,5.png", 1, 0)]
+
+
 def test_columns_may_stand_in_any_order_beside_others(write):
     text = "\ufeffsplit, note, camid, pid, path\nquery, x, 3, 5, b/2.png\n"
     assert names_of(ImageList(image_list=write(text)).query) == [("2.png", 5, 3)]
@@ -43,6 +69,84 @@ def test_names_that_are_no_numbers_are_numbered_alike_for_query_and_gallery(writ
     data = ImageList(image_list=write(text))
     assert names_of(data.query) == [("2.png", 1, 0)]
     assert names_of(data.gallery) == [("3.jpg", 1, 1), ("4.jpg", 0, 0)]
+
+
+def write_rows(write, *rows):
+    return write(HEADER + "".join(f"b/2.png,{pid},{cam},{split}\n" for pid, cam, split in rows))
+
+
+def test_one_name_does_not_renumber_the_numbers(write):
+    rows = [("10", 1, "query"), ("010", 2, "gallery"), (2**63 - 1, 1, "query")]
+    data = ImageList(image_list=write_rows(write, *rows, ("anna", 1, "query")))
+    assert [pid for _, pid, _ in data.query] == [10, 2**63 - 1, 0]
+    assert [pid for _, pid, _ in data.gallery] == [10]
+    # As they are written: queries first.
+    names = data.label_names()
+    assert names.pids.tolist() == ["10", str(2**63 - 1), "anna", "010"]
+    assert names.camids.tolist() == ["1", "1", "1", "2"]
+
+
+def test_spellings_of_one_number_are_one_person_in_training_and_in_test(write, caplog):
+    rows = [("007", "01", "train"), ("7", "1", "train"), ("0012", "2", "train")]
+    data = ImageList(image_list=write_rows(write, *rows, ("7", 1, "query"), ("+07", 2, "gallery")))
+    assert [item[1:] for item in data.train] == [
+        ("ImageList_7", "ImageList_1"),
+        ("ImageList_7", "ImageList_1"),
+        # A spelling that stands alone stays: it decides the order of the classes.
+        ("ImageList_0012", "ImageList_2"),
+    ]
+    assert data.query[0][1] == data.gallery[0][1] == 7
+    assert data.identities_in_both() == {"7"}
+    assert "1 identities are written in several ways, which count as one: +07/007/7." in caplog.text
+    assert "1 cameras are written in several ways, which count as one: 01/1." in caplog.text
+
+
+def test_every_spelling_of_minus_one_is_dropped(write):
+    rows = [("-1", 1, "query"), ("-01", 1, "gallery"), ("-2", 1, "query"), ("-2", 2, "gallery")]
+    data = ImageList(image_list=write_rows(write, *rows))
+    assert [pid for _, pid, _ in [*data.query, *data.gallery]] == [-2, -2]
+
+
+def test_names_that_look_like_numbers_are_names_and_said_to_be(write, caplog):
+    rows = [("7.0", 1, "train"), ("7", 1, "train"), ("1e3", 1, "train"), ("1_000", 1, "train")]
+    data = ImageList(image_list=write_rows(write, *rows))
+    assert len({pid for _, pid, _ in data.train}) == 4
+    assert "3 identities look like numbers, but are taken as names: 1_000, 1e3, 7.0" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["pid", "camid"])
+@pytest.mark.parametrize("split", ["train", "query"])
+def test_a_number_beyond_64_bits_is_refused_with_its_line(write, column, split):
+    number = 2**64
+    row = (number, 1, split) if column == "pid" else (1, number, split)
+    with pytest.raises(ValueError, match=rf"Line 2 of .*list.csv, {column}: the number {number}"):
+        ImageList(image_list=write_rows(write, row)).train
+
+
+def test_a_folder_name_beyond_64_bits_is_refused(tmp_path):
+    touch(tmp_path / "query", f"{2**63}_c1.jpg")
+    with pytest.raises(ValueError, match=f"{2**63}_c1.jpg: the number {2**63} does not fit"):
+        ImageList(image_list=tmp_path).query
+
+
+def test_a_training_identity_that_a_test_identity_would_join_is_refused(write):
+    path = write_rows(write, ("test_5", 1, "train"), (5, 1, "query"))
+    with pytest.raises(ValueError, match="'ImageList_test_5', have the names .*COMBINEALL gives"):
+        ImageList(image_list=path, combineall=True).train
+    assert len(ImageList(image_list=path).train) == 1
+
+
+def test_a_person_that_becomes_two_classes_is_told(write, caplog):
+    path = write_rows(write, ("05", 1, "train"), (5, 1, "query"), (6, 1, "gallery"))
+    train = ImageList(image_list=path, combineall=True).train
+    assert [pid for _, pid, _ in train] == ["ImageList_05", "ImageList_test_5", "ImageList_test_6"]
+    assert "ImageList: 1 identities are in training and in test; with" in caplog.text
+
+
+def test_paths_of_images_are_absolute(write, monkeypatch):
+    path = write(HEADER + LINES)
+    monkeypatch.chdir(path.parent)
+    assert ImageList(image_list="list.csv").query[0][0] == str(path.parent / "b" / "2.png")
 
 
 def test_query_and_gallery_can_be_trained_on(write):
@@ -72,6 +176,9 @@ def test_a_folder_is_read_by_its_file_names(tmp_path):
         (HEADER, "list.csv lists no images"),
         (HEADER + "b/2.png,1,,query\n", "Line 2 of .*list.csv has no camid"),
         (HEADER + "b/2.png,1\n", "Line 2 of .*list.csv has no camid, split"),
+        (HEADER + "b/2,5.png,1,2,query\n", "Line 2 of .* has 5 fields, the first line 4. A path"),
+        (HEADER + '"b/2.png,1,2,query\nb/3.jpg,1,1,gallery\n', "Line 3 of .* a quote is missing"),
+        (HEADER + "C:\\b\\2.png,1,2,query\n", r"path C:.* in line 2 of .* computer with Windows"),
         (HEADER + LINES + "b/2.png,1,2,test\n", "Line 6 of .* has the split 'test'; it must be"),
     ],
 )

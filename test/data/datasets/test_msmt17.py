@@ -44,6 +44,28 @@ def test_a_missing_version_list_or_image_is_named(tmp_path):
         MSMT17(tmp_path).query  # noqa: B018
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_from_windows_give_the_same(tmp_path, encoding):
+    folder = write_msmt(tmp_path)
+    expected = MSMT17(tmp_path).train
+    for name in ("list_train.txt", "list_query.txt", "list_gallery.txt"):
+        text = (folder / name).read_text(encoding="utf-8")
+        changed = text.replace("/", "\\").replace("\n", " \r\n")
+        (folder / name).write_bytes(changed.encode(encoding))
+    assert MSMT17(tmp_path).train == expected
+    assert names_of(MSMT17(tmp_path).query) == [("0000_000_01_m_0.jpg", 2, 0)]
+
+
+def test_images_may_have_other_suffixes_and_spaces_than_the_list_says(tmp_path):
+    folder = write_msmt(tmp_path)
+    image = folder / "test" / "0000" / "0000_000_01_m_0.jpg"
+    image.rename(image.with_suffix(".JPG"))
+    assert names_of(MSMT17(tmp_path).query) == [("0000_000_01_m_0.JPG", 2, 0)]
+    touch(folder / "test", "0000/0000_000_01_m 1.jpg")
+    (folder / "list_query.txt").write_text("0000/0000_000_01_m 1.jpg\t0\n")
+    assert names_of(MSMT17(tmp_path).query) == [("0000_000_01_m 1.jpg", 2, 0)]
+
+
 @pytest.mark.parametrize("line", ["0000/a.jpg", "0000/a.jpg one", "a b c"])
 def test_a_broken_line_is_named(tmp_path, line):
     folder = write_msmt(tmp_path)
@@ -63,4 +85,13 @@ def test_an_image_without_a_camera_is_named(tmp_path):
     touch(folder / "test", "0000/portrait.jpg")
     (folder / "list_query.txt").write_text("0000/portrait.jpg 0\n")
     with pytest.raises(ValueError, match=r"the name of 0000/portrait\.jpg does not begin with"):
+        MSMT17(tmp_path).query  # noqa: B018
+
+
+@pytest.mark.parametrize("number", [str(2**63), "٧"])
+def test_an_identity_that_is_no_number_of_64_bits_is_named(tmp_path, number):
+    folder = write_msmt(tmp_path)
+    lines = (folder / "list_query.txt").read_text().replace(" 0", f" {number}")
+    (folder / "list_query.txt").write_text(lines, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"MSMT17: line 1 of .*list_query.txt: .*{number}"):
         MSMT17(tmp_path).query  # noqa: B018

@@ -7,6 +7,7 @@ from fastreid.modeling.losses import (
     LOSS_REGISTRY,
     CrossEntropyLoss,
     build_losses,
+    check_loss,
     cross_entropy_loss,
     domain_cross_entropy_loss,
     pairwise_circleloss,
@@ -89,6 +90,13 @@ def test_with_first_labels_the_cross_entropy_goes_domain_by_domain(mode, cfg):
     got = loss({"cls_outputs": logits}, targets)
     want = 0.5 * domain_cross_entropy_loss(logits, targets, (0, 2), 0.1, 0.2)
     assert float(got.asnumpy()) == pytest.approx(float(want.asnumpy()), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [nn.Cell(), "loss", None])
+def test_what_is_no_loss_is_refused(loss):
+    message = r"loss Mine must be a mindspore.nn.Cell with an attribute key, .* it is (Cell|str|No)"
+    with pytest.raises(ValueError, match=message):
+        check_loss("Mine", loss)
 
 
 def test_an_unknown_loss_names_the_near_one(cfg):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastreid.data.checks.image_files import inspect_images, stat_images
 from fastreid.data.data_utils import read_image
-from fastreid.data.image_files import inspect_images, link_loops, stat_images
 
 RGB = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8))
 
@@ -72,17 +72,3 @@ def test_faults_are_told_apart(tmp_path):
     inside = {Path(r.path).name: r.fault for r in inspect_images(paths)}
     assert inside.pop("cut.jpg").startswith("cannot be read: ")
     assert inside == outside
-
-
-def test_links_that_lead_back_are_found(tmp_path):
-    folder = tmp_path / "a" / "b"
-    folder.mkdir(parents=True)
-    (folder / "up").symlink_to(tmp_path / "a")
-    (folder / "here").symlink_to(".")
-    (folder / "top").symlink_to(tmp_path)
-    (tmp_path / "other").mkdir()
-    (folder / "fine").symlink_to(tmp_path / "other")
-    loops = link_loops([str(folder / "1.jpg"), str(folder / "2.jpg"), str(tmp_path / "no" / "3")])
-    assert [loop.split(" -> ")[0] for loop in loops] == [
-        str(folder / name) for name in ("here", "top", "up")
-    ]

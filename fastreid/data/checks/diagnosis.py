@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-import logging
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .datasets import ImageDataset
+from fastreid.utils.texts import list_some
 
-logger = logging.getLogger(__name__)
-
-# Names of identities or files that a message lists.
-_LISTED = 5
 # Bytes at the end of a file that tell most files of one size apart.
 _TAIL = 1024
 
 
-def check_test_set(name: str, data: ImageDataset) -> None:
-    """Log what looks wrong with queries and gallery, and refuse what cannot be scored.
+def why_not_scored(
+    name: str, query: Sequence[tuple], gallery: Sequence[tuple], findings: Sequence[str]
+) -> str:
+    """Say why a test set cannot be scored.
 
     Args:
         name: of the data set.
-        data: its query and gallery items.
+        query: (path, pid, camid).
+        gallery: the same.
+        findings: of `diagnose`.
 
-    Raises:
-        ValueError: there are no queries or no gallery images, or no query has a match.
+    Returns:
+        What is missing; "" if some query has a match.
     """
-    query, gallery = data.query, data.gallery
     if not query or not gallery:
-        raise ValueError(
+        return (
             f"The test set {name} has {len(query)} query and {len(gallery)} gallery images; it "
             "needs both."
         )
-    findings = diagnose(query, gallery, junk_pids=data.junk_pids)
     if not _queries_with_a_match(query, gallery):
-        raise ValueError(
+        return (
             f"No query of the test set {name} has a match in the gallery: an image of its "
             f"identity from another camera. {' '.join(findings)} Are identities and cameras read "
             "rightly from the file names?"
         )
-    for finding in findings:
-        logger.warning("Test set %s: %s", name, finding)
+    return ""
 
 
 def diagnose(
@@ -165,14 +161,3 @@ def _size_and_tail(path: Path) -> tuple[int, int] | None:
     except OSError:
         # The loader names a file that cannot be read.
         return None
-
-
-def list_some(names: Iterable) -> str:
-    """List the first few names, sorted.
-
-    Args:
-        names: any number of them.
-    """
-    ordered = sorted(names)
-    shown = ", ".join(str(name) for name in ordered[:_LISTED])
-    return shown if len(ordered) <= _LISTED else f"{shown}, ..."

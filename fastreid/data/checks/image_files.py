@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from .data_utils import ImageError, read_image
+from ..data_utils import ImageError, read_image
 
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
@@ -68,26 +68,6 @@ def inspect_images(paths: Sequence[str]) -> list[FileReport]:
     """
     reports = [_inspect(path) for path in paths]
     return [report for report in reports if report.fault or report.kinds]
-
-
-def link_loops(paths: Iterable[str]) -> list[str]:
-    """Find links to folders that lead back to a folder above them.
-
-    Args:
-        paths: of images; the folders that hold them are searched.
-
-    Returns:
-        The links, sorted, each with its target.
-    """
-    loops = []
-    for folder in sorted({Path(path).parent for path in paths}):
-        links = (
-            [entry for entry in folder.iterdir() if entry.is_symlink()] if folder.is_dir() else []
-        )
-        for link in links:
-            if link.is_dir() and link.resolve() in (folder.resolve(), *folder.resolve().parents):
-                loops.append(f"{link} -> {link.resolve()}")
-    return sorted(loops)
 
 
 def _outer_fault(path: str) -> str:

@@ -1,0 +1,154 @@
+"""What the value of a setting must be, beyond its type: one table of keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Settings that name a file or folder of the user.
+_PATHS = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.BACKBONE.PRETRAIN_PATH", "DATASETS.IMAGE_LIST")
+# What the elements of list settings are: text, whole number or number.
+ELEMENTS: Mapping[str, type] = {
+    "DATASETS.NAMES": str,
+    "DATASETS.TESTS": str,
+    "DATALOADER.SET_WEIGHT": float,
+    "INPUT.CROP.RATIO": float,
+    "INPUT.CROP.SCALE": float,
+    "INPUT.CROP.SIZE": int,
+    "INPUT.REA.VALUE": float,
+    "INPUT.SIZE_TEST": int,
+    "INPUT.SIZE_TRAIN": int,
+    "KD.MODEL_CONFIG": str,
+    "KD.MODEL_WEIGHTS": str,
+    "MODEL.BACKBONE.STRIDE_SIZE": int,
+    "MODEL.FREEZE_LAYERS": str,
+    "MODEL.HEADS.CLASSES_PER_DOMAIN": int,
+    "MODEL.LOSSES.NAME": str,
+    "MODEL.PIXEL_MEAN": float,
+    "MODEL.PIXEL_STD": float,
+    "SOLVER.STEPS": int,
+}
+ELEMENT_WORDS = {str: "texts", int: "whole numbers", float: "numbers"}
+
+
+class _Rule(NamedTuple):
+    """A condition, and the words "it must be ..." for it."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _from(least: float) -> _Rule:
+    return _Rule(f"at least {least}", lambda value: value >= least)
+
+
+def _all(count: int, words: str, holds: Callable[[Any], bool]) -> _Rule:
+    return _Rule(words, lambda values: len(values) == count and all(map(holds, values)))
+
+
+_ABOVE_ZERO = _Rule("above 0", lambda value: value > 0)
+_SHARE = _Rule("from 0 to 1", lambda value: 0 <= value <= 1)
+# The network's first layers halve an image twice.
+_SIZE = _all(2, "height and width of at least 4 pixels, such as [256, 128]", lambda side: side >= 4)
+_RANGE = _Rule(
+    "two numbers above 0, the smaller one first",
+    lambda values: len(values) == 2 and 0 < values[0] <= values[1],
+)
+_COLOURS = "three numbers, one for each of red, green and blue"
+
+RULES: Mapping[str, _Rule] = {
+    "SEED": _Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32),
+    "MODEL.PIXEL_MEAN": _all(3, _COLOURS, lambda _: True),
+    "MODEL.PIXEL_STD": _all(3, f"{_COLOURS}, above 0", lambda value: value > 0),
+    "MODEL.LOSSES.NAME": _Rule("one loss or more", lambda names: len(names) > 0),
+    "MODEL.BACKBONE.FEAT_DIM": _from(1),
+    "MODEL.BACKBONE.LAST_STRIDE": _Rule("1 or 2", lambda value: value in (1, 2)),
+    "MODEL.HEADS.NUM_CLASSES": _from(0),
+    "MODEL.HEADS.EMBEDDING_DIM": _from(0),
+    "INPUT.SIZE_TRAIN": _SIZE,
+    "INPUT.SIZE_TEST": _SIZE,
+    "INPUT.CROP.SIZE": _SIZE,
+    "INPUT.CROP.SCALE": _RANGE,
+    "INPUT.CROP.RATIO": _RANGE,
+    "INPUT.FLIP.PROB": _SHARE,
+    "INPUT.CJ.PROB": _SHARE,
+    "INPUT.AUTOAUG.PROB": _SHARE,
+    "INPUT.AUGMIX.PROB": _SHARE,
+    "INPUT.REA.PROB": _SHARE,
+    "INPUT.RPT.PROB": _SHARE,
+    "INPUT.PADDING.SIZE": _from(0),
+    "INPUT.REA.VALUE": _all(3, _COLOURS, lambda _: True),
+    "DATALOADER.NUM_INSTANCE": _from(1),
+    "DATALOADER.NUM_WORKERS": _from(0),
+    "SOLVER.IMS_PER_BATCH": _from(1),
+    "SOLVER.MAX_EPOCH": _from(1),
+    "SOLVER.STOP_ITERS": _from(0),
+    "SOLVER.LOG_PERIOD": _from(1),
+    "SOLVER.CHECKPOINT_PERIOD": _from(0),
+    "SOLVER.CHECKPOINT_PERIOD_ITERS": _from(0),
+    "SOLVER.BASE_LR": _from(0),
+    "SOLVER.HEADS_LR_FACTOR": _from(0),
+    "SOLVER.BIAS_LR_FACTOR": _from(0),
+    "SOLVER.MOMENTUM": _Rule("at least 0 and below 1", lambda value: 0 <= value < 1),
+    "SOLVER.WEIGHT_DECAY": _from(0),
+    "SOLVER.WEIGHT_DECAY_NORM": _from(0),
+    "SOLVER.WEIGHT_DECAY_BIAS": _from(0),
+    "SOLVER.STEPS": _Rule("epochs of at least 0", lambda values: min(values, default=0) >= 0),
+    "SOLVER.GAMMA": _from(0),
+    "SOLVER.ETA_MIN_LR": _from(0),
+    "SOLVER.DELAY_EPOCHS": _from(0),
+    "SOLVER.WARMUP_FACTOR": _from(0),
+    "SOLVER.WARMUP_ITERS": _from(0),
+    "SOLVER.WARMUP_EPOCHS": _from(-1),
+    "SOLVER.FREEZE_ITERS": _from(0),
+    "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": _ABOVE_ZERO,
+    "SOLVER.CLIP_GRADIENTS.NORM_TYPE": _ABOVE_ZERO,
+    "SOLVER.META.PERIOD": _from(0),
+    "SOLVER.META.FIRST_BASIC_STEPS": _from(0),
+    "TEST.EVAL_PERIOD": _from(0),
+    "TEST.IMS_PER_BATCH": _from(1),
+    "TEST.METRIC": _Rule("cosine or euclidean", lambda name: name in ("cosine", "euclidean")),
+    "TEST.SINGLE_GALLERY_SHOT.SEED": _from(0),
+    "TEST.AQE.QE_TIME": _from(0),
+    "TEST.AQE.QE_K": _from(1),
+    "TEST.RERANK.K1": _from(1),
+    "TEST.RERANK.K2": _from(1),
+    "TEST.RERANK.LAMBDA": _SHARE,
+}
+
+
+def checked_value(name: str, value: Any, source: str) -> Any:
+    """Check a value of the right type; expand "~" where it is a path.
+
+    Args:
+        name: of the setting, such as "SOLVER.BASE_LR".
+        value: for it.
+        source: where it comes from, for messages.
+
+    Returns:
+        The value to set.
+
+    Raises:
+        ValueError: it cannot work: out of range, of a wrong length, not finite, or a text with a
+            line break.
+    """
+    if isinstance(value, str) and any(character in value for character in "\0\n\r"):
+        raise ValueError(f"{source}: {name} has a line break or a null character: {value!r:.200}.")
+    numbers = value if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise ValueError(f"{source}: {name} is {value!r}; it must be finite.")
+    rule = RULES.get(name)
+    if rule is not None and not rule.holds(value):
+        raise ValueError(f"{source}: {name} is {value!r}; it must be {rule.words}.")
+    return _expanded(name, value, source) if name in _PATHS else value
+
+
+def _expanded(name: str, value: str, source: str) -> str:
+    if not value.startswith("~"):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError as error:
+        raise ValueError(f"{source}: {name} is {value!r}, but nobody has that home.") from error

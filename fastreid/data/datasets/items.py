@@ -1,0 +1,137 @@
+"""Items of data sets, as users' classes give them: checked, and brought into one form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastreid.utils.labels import normal_form
+
+Item = tuple
+
+_FIELDS = ("path", "identity", "camera")
+_FORM = "(path, identity, camera)"
+_PLAIN_LABELS = (str, int)
+_MOST_SHOWN = 200
+
+
+class CheckedItems(NamedTuple):
+    """Items in one form.
+
+    Attributes:
+        items: tuples of a path (str), an identity and a camera (int or str each).
+        extra_fields: the most fields after those three that an item had; they are left out.
+    """
+
+    items: list[Item]
+    extra_fields: int
+
+
+def check_items(items: Any, place: str) -> CheckedItems:
+    """Check the items of a split and bring them into one form.
+
+    Args:
+        items: any iterable of tuples or lists: path, identity, camera, and further fields. Paths
+            are texts or path objects; identities and cameras are whole numbers, NumPy's too, or
+            texts.
+        place: which split of which data set, for messages.
+
+    Returns:
+        The items, in the same order.
+
+    Raises:
+        ValueError: an item is anything else; the message shows it and says what it must be.
+    """
+    if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
+        raise ValueError(
+            f"{place} must be a list of items {_FORM}, or a function that gives one, but is "
+            f"{_shown(items)}."
+        )
+    checked, extra = [], 0
+    for number, item in enumerate(items):
+        # What nearly all items are, without a call for each.
+        if type(item) is tuple and len(item) == len(_FIELDS):
+            path, pid, camid = item
+            if (
+                type(path) is str
+                and type(pid) in _PLAIN_LABELS
+                and type(camid) in _PLAIN_LABELS
+                and not (path == "" or pid == "" or camid == "")
+            ):
+                checked.append(item)
+                continue
+        checked.append(_plain_item(item, f"{place}, item {number}"))
+        extra = max(extra, len(item) - len(_FIELDS))
+    return CheckedItems(checked, extra)
+
+
+def _plain_item(item: Any, place: str) -> Item:
+    if not isinstance(item, (tuple, list)) or len(item) < len(_FIELDS):
+        raise ValueError(f"{place} is {_shown(item)}; it must be {_FORM}.")
+    path, *labels = item[: len(_FIELDS)]
+    if not isinstance(path, (str, os.PathLike)) or not str(path):
+        raise ValueError(
+            f"{place} is {_shown(item)}: the path must be a text or a path object, not "
+            f"{_kind(path)}."
+        )
+    plain = [_plain_label(label) for label in labels]
+    for name, label, found in zip(_FIELDS[1:], labels, plain):
+        if found is None:
+            raise ValueError(
+                f"{place} is {_shown(item)}: the {name} must be a whole number or a text, not "
+                f"{_kind(label)}."
+            )
+    return (os.fsdecode(path), *plain)
+
+
+def _plain_label(label: Any) -> int | str | None:
+    """An int or a text; None: it is neither."""
+    if isinstance(label, str):
+        return str(label) or None
+    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, np.integer)):
+        return None
+    return int(label)
+
+
+def _kind(value: Any) -> str:
+    return "an empty text" if isinstance(value, str) else type(value).__name__
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def name_labels(items: Sequence[Item], name: str) -> list[Item]:
+    """Make texts of identities and cameras that are whole numbers: 5 becomes "<name>_5".
+
+    Args:
+        items: checked items of training.
+        name: of the data set.
+
+    Returns:
+        The items; texts that are no whole numbers are as they were.
+
+    Raises:
+        ValueError: a number does not fit into 64 bits.
+    """
+    named: dict[int | str, str] = {}
+    for label in {label for item in items for label in item[1:]}:
+        try:
+            form = normal_form(str(label))
+        except ValueError as error:
+            raise ValueError(f"Data set {name}, train: {error}") from error
+        named[label] = f"{name}_{form}" if isinstance(form, int) else label
+    return [(path, named[pid], named[camid]) for path, pid, camid in items]
+
+
+def has_names(items: Sequence[Item]) -> bool:
+    """Tell whether any identity or camera is a text.
+
+    Args:
+        items: checked items.
+    """
+    return any(isinstance(pid, str) or isinstance(camid, str) for _, pid, camid in items)

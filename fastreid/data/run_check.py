@@ -1,0 +1,94 @@
+"""Would a run of this configuration start with this data set?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastreid.config import CfgNode, is_acl
+
+from .build import load_dataset, skips_unreadable
+from .checks import CheckResult, check_dataset, explained
+from .common import CommDataset
+from .samplers.build import build_domain_sampler, build_train_sampler
+
+
+def check_for_run(
+    cfg: CfgNode,
+    name: str,
+    *,
+    uses: Sequence[str] = (),
+    quick: bool = False,
+    num_workers: int = 0,
+    with_sampler: bool = False,
+) -> CheckResult:
+    """Check a data set with the settings of a configuration.
+
+    Args:
+        cfg: DATASETS, DATALOADER.ON_ERROR, and what samplers need.
+        name: registered name.
+        uses: "train", "test"; none: whatever the data set has images for.
+        quick: look at files from outside only.
+        num_workers: processes that read images; 0: this one.
+        with_sampler: also say whether batches can be drawn: from all of DATASETS.NAMES if the data
+            set is among them, else from it alone.
+
+    Returns:
+        What was found.
+
+    Raises:
+        KeyError: no data set of that name is registered.
+        ValueError: DATALOADER.ON_ERROR or a use is not known.
+    """
+    try:
+        data = load_dataset(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
+    except (OSError, ValueError, ImportError) as error:
+        return CheckResult({}, [explained(error)], [], tuple(uses))
+    result = check_dataset(
+        data,
+        name=name,
+        uses=uses,
+        quick=quick,
+        num_workers=num_workers,
+        skips_unreadable=skips_unreadable(cfg),
+    )
+    if with_sampler and result.counts.get("train", (0, 0, 0))[1]:
+        return result._replace(faults=[*result.faults, *_why_no_batches(cfg, name)])
+    return result
+
+
+def iters_per_epoch(cfg: CfgNode, num_images: int) -> int:
+    """Count the iterations of an epoch: full batches only.
+
+    Args:
+        cfg: SOLVER.IMS_PER_BATCH, DATASETS.NAMES.
+        num_images: in all training sets.
+
+    Raises:
+        ValueError: there are fewer images than a batch takes.
+    """
+    iters = num_images // cfg.SOLVER.IMS_PER_BATCH
+    if iters == 0:
+        raise ValueError(
+            f"The training sets {tuple(cfg.DATASETS.NAMES)} have {num_images} images, fewer than "
+            f"SOLVER.IMS_PER_BATCH ({cfg.SOLVER.IMS_PER_BATCH})."
+        )
+    return iters
+
+
+def _why_no_batches(cfg: CfgNode, name: str) -> list[str]:
+    cfg = cfg.clone()
+    cfg.defrost()
+    if name not in cfg.DATASETS.NAMES:
+        cfg.DATASETS.NAMES = (name,)
+    names, combineall = cfg.DATASETS.NAMES, cfg.DATASETS.COMBINEALL
+    try:
+        sets = {name: load_dataset(cfg, name, combineall=combineall).train for name in names}
+        train_set = CommDataset.of_sets(sets)
+        build_train_sampler(cfg, train_set)
+        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
+            for domain in range(len(names)):
+                build_domain_sampler(cfg, train_set, domain)
+        iters_per_epoch(cfg, len(train_set))
+    except (OSError, ValueError) as error:
+        return [explained(error)]
+    return []

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from fastreid.utils.paths import absolute_path
+
+
+def test_relative_paths_are_those_of_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute_path("a/b.jpg") == tmp_path / "a" / "b.jpg"
+    assert absolute_path(tmp_path / "x") == tmp_path / "x"
+
+
+def test_the_folder_above_is_that_of_the_file_system_and_links_stay(tmp_path, monkeypatch):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    monkeypatch.chdir(tmp_path)
+    assert absolute_path("link/a.jpg") == tmp_path / "link" / "a.jpg"
+    assert absolute_path("link/../a.jpg") == tmp_path.resolve() / "real" / "a.jpg"
+    assert absolute_path(Path("real/..")) == tmp_path.resolve()
