@@ -1,10 +1,13 @@
-"""Convert weights between PyTorch, safetensors and this toolbox: SRC and DST decide by their ends.
+"""Convert weights between PyTorch, safetensors and this toolbox. PyTorch is not needed.
 
-.pth, .pth.tar, .pt and .pkl are PyTorch's (written in its zip format, read in both), .safetensors
-has PyTorch's names too, .ckpt is this toolbox's. PyTorch is not needed. With --config-file the
-weights must fit the model of that config, tensor by tensor, or nothing is written.
+What SRC is, its content tells, whatever its name: a file of torch.save in any layout, safetensors,
+a checkpoint of this toolbox or of MindSpore. The end of DST says what is written: .pth, .pth.tar,
+.pt and .pkl are PyTorch's zip format, .safetensors has PyTorch's names too, .ckpt is this
+toolbox's. With --config-file the weights must fit the model of that config, tensor by tensor, or
+nothing is written. Where SRC has several sets of weights, SRC::PLACE names one.
 
     python tools/convert_weights.py model_best.pth model_best.ckpt
+    python tools/convert_weights.py teacher.pth::model_ema teacher.ckpt
     python tools/convert_weights.py logs/model_final.ckpt model.pth --key model   # for fast-reid
 """
 
@@ -14,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -26,10 +30,20 @@ from fastreid.config import load_config
 from fastreid.engine import CLASSIFIER_PREFIXES
 from fastreid.modeling import build_model
 from fastreid.utils.command import run_command, user_path
+from fastreid.utils.expected_weights import expected_shapes
 from fastreid.utils.load_weights import load_weights
 from fastreid.utils.output_path import check_output_file
+from fastreid.utils.release_names import RELEASES, to_current_names, to_release_names
 from fastreid.utils.torch_weights import to_mindspore_weights
-from fastreid.utils.weights_file import check_suffix, read_torch_weights, write_weights
+from fastreid.utils.weights_file import (
+    check_suffix,
+    read_torch_weights,
+    split_place,
+    write_weights,
+)
+
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -39,7 +53,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("src", type=user_path, metavar="SRC", help="file to read")
+    parser.add_argument(
+        "src", type=user_path, metavar="SRC", help="file to read; SRC::PLACE names weights in it"
+    )
     parser.add_argument(
         "dst", type=user_path, metavar="DST", help="file to write; replaced if it exists"
     )
@@ -51,18 +67,31 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="",
         help="put the weights of a PyTorch file under this key; fast-reid wants 'model'",
     )
+    parser.add_argument(
+        "--release",
+        choices=RELEASES,
+        help="give the head the names of an older fast-reid; today's are the default",
+    )
     return parser.parse_args(argv)
 
 
-def convert(src: Path, dst: Path, *, config_file: str | None = None, key: str = "") -> int:
-    """Convert a file.
+def convert(
+    src: Path,
+    dst: Path,
+    *,
+    config_file: str | None = None,
+    key: str = "",
+    release: str | None = None,
+) -> int:
+    """Convert a file. Names of older releases of fast-reid become today's.
 
     Args:
-        src: the file to read.
+        src: the file to read, see `read_torch_weights`.
         dst: the file to write; its folder is made where it is missing.
         config_file: of the model that the weights must fit; classifiers and centers, which depend
             on the training data, may be missing or of any size.
         key: see `write_pth`.
+        release: of `RELEASES`, whose names the file gets instead; None: today's.
 
     Returns:
         The number of tensors.
@@ -73,24 +102,40 @@ def convert(src: Path, dst: Path, *, config_file: str | None = None, key: str = 
     """
     check_suffix(dst)
     check_output_file(dst, "DST")
-    if src.resolve() == dst.resolve():
-        raise ValueError(f"SRC and DST are the same file, {src}; give DST another name.")
-    weights = read_torch_weights(src)
-    if config_file:
-        cfg = load_config(config_file)
-        cfg.MODEL.BACKBONE.PRETRAIN = False
-        model = build_model(cfg)
+    if split_place(src)[0].resolve() == dst.resolve():
+        raise ValueError(f"SRC and DST are the same file, {dst}; give DST another name.")
+    model = _build(config_file) if config_file else None
+    expected = expected_shapes(model, ignore=CLASSIFIER_PREFIXES) if model is not None else None
+    weights = read_torch_weights(src, expected)
+    if model is not None:
         fitting = to_mindspore_weights(model, weights)
         load_weights(model, fitting, source=src, ignore=CLASSIFIER_PREFIXES)
+    weights, notes = to_current_names(weights)
+    for note in notes:
+        print(f"{src}: {note}")
+    if release:
+        weights = to_release_names(weights, release)
     dst.parent.mkdir(parents=True, exist_ok=True)
     write_weights(dst, weights, key=key)
     return len(weights)
 
 
+def _build(config_file: str) -> nn.Cell:
+    cfg = load_config(config_file)
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    return build_model(cfg)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = parse_args(argv)
-    count = convert(args.src, args.dst, config_file=args.config_file, key=args.key)
+    count = convert(
+        args.src,
+        args.dst,
+        config_file=args.config_file,
+        key=args.key,
+        release=args.release,
+    )
     print(f"{args.dst}: {count} tensors of {args.src}")
     return 0
 

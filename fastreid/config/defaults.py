@@ -49,7 +49,8 @@ def _model() -> CN:
     # (new) Compute the activations of residual blocks again in the backward pass instead of keeping
     # them: less memory, more time, the same numbers. Needs MODE "graph".
     model.RECOMPUTE = False
-    # Weights to start from or to evaluate: .ckpt, .safetensors, or PyTorch's .pth, .pth.tar, .pt.
+    # Weights to start from or to evaluate: a file of PyTorch, MindSpore or safetensors; FILE::PLACE
+    # names one of several sets in it.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.
     model.PIXEL_MEAN = list(_IMAGENET_MEAN)
@@ -76,7 +77,8 @@ def _model() -> CN:
     backbone.DROP_PATH_RATIO = 0.1
     backbone.DROP_RATIO = 0.0
     backbone.ATT_DROP_RATE = 0.0
-    # Start from ImageNet weights: the file PRETRAIN_PATH, or the published one in the cache folder.
+    # Start from ImageNet weights: the file PRETRAIN_PATH, or the published one in the folder
+    # PRETRAIN_PATH or in a cache folder (docs/fastreid_names.md).
     backbone.PRETRAIN = False
     backbone.PRETRAIN_PATH = ""
 

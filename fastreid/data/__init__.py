@@ -12,6 +12,7 @@ from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
 from .run_check import check_for_run, iters_per_epoch
+from .samplers.build import draws_identities
 from .shares import held_out_domain
 from .transforms import build_transforms
 from .workers import WorkerError, WorkerPool
@@ -34,6 +35,7 @@ __all__ = [
     "check_dataset",
     "check_for_run",
     "check_test_sets",
+    "draws_identities",
     "held_out_domain",
     "iters_per_epoch",
     "load_dataset",

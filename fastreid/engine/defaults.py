@@ -36,6 +36,8 @@ from . import hooks
 from .build import build_trainer
 from .meta_trainer import MetaTrainer
 from .non_finite import NonFiniteError
+from .norm_check import check_norms
+from .pair_check import warn_of_missing_pairs
 from .resume import (
     checkpointables_of,
     finds_checkpoint,
@@ -90,6 +92,8 @@ class DefaultTrainer(TrainerBase):
             self.domain_loaders = build_domain_train_loaders(
                 cfg, train_set, pool=self.data_loader.pool
             )
+        check_norms(cfg, self.model, len(train_set.classes_per_domain))
+        warn_of_missing_pairs(cfg, train_set)
         self._trainer = self.build_trainer()
         self._termination = Termination()
         self._record = record_run(cfg, train_set)

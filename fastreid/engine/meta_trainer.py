@@ -87,12 +87,13 @@ class MetaTrainer(SimpleTrainer):
         self._names = meta_train_forward.names + meta_test_forward.names
         scaled = {"loss_scale": self.loss_scale}
         joined = JoinedCriteria([forward.criterion, meta_train_forward.criterion])
-        self._differentiate = GradientStep(LossForward(model, joined), self._parameters, **scaled)
+        watched = {**scaled, "watch": self._watch}
+        self._differentiate = GradientStep(LossForward(model, joined), self._parameters, **watched)
         self._num_basic = len(forward.names)
         is_basic = np.arange(len(joined.names)) < self._num_basic
         self._basic_weights = Tensor(is_basic.astype(np.float32))
         self._meta_train_weights = Tensor((~is_basic).astype(np.float32))
-        self._basic_update = Update(optimizers, clipper, **scaled)
+        self._basic_update = Update(optimizers, clipper, **watched)
         self._meta_test = GradientStep(meta_test_forward, self._parameters, **scaled)
         movable = {id(parameter) for parameter in meta_parameters(model)}
         self._moves = [id(parameter) in movable for parameter in self._parameters]

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from mindspore import Tensor, nn
 
+from fastreid.layers import running_statistics
 from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import EventStorage, get_event_storage
 
 from .loss_scale import LossScale
 from .non_finite import NonFiniteError
+from .statistics_watch import StatisticsWatch, not_finite
 from .train_step import LossForward, TrainStep
 
 logger = logging.getLogger(__name__)
@@ -192,11 +194,12 @@ class SimpleTrainer(TrainerBase):
         self._batches = None
         self._pending: StepRecord | None = None
         self.loss_scale = loss_scale or LossScale()
-        scaled = {"loss_scale": self.loss_scale}
-        self._step = TrainStep(forward, optimizers, clipper, **scaled)
+        self._watch = StatisticsWatch(running_statistics(model))
+        shared = {"loss_scale": self.loss_scale, "watch": self._watch}
+        self._step = TrainStep(forward, optimizers, clipper, **shared)
         # Another set of moving parameters is another graph.
         self._frozen_step = (
-            TrainStep(forward, optimizers[:1], clipper, **scaled) if self.freeze_iters else None
+            TrainStep(forward, optimizers[:1], clipper, **shared) if self.freeze_iters else None
         )
 
     def run_step(self) -> None:
@@ -206,6 +209,7 @@ class SimpleTrainer(TrainerBase):
     def basic_step(self) -> None:
         """Take one batch of the mixed loader and one optimizer step."""
         if self._batches is None:
+            self._watch.remember()
             self._batches = iter(self.data_loader)
         start = time.perf_counter()
         batch = next(self._batches)
@@ -240,8 +244,18 @@ class SimpleTrainer(TrainerBase):
         get_event_storage().put_scalars(smoothing_hint=False, **named)
 
     def finish(self) -> None:
-        """Check the last step, whose outcome nobody has read yet."""
+        """Check the last step, whose outcome nobody has read yet, and what it made of the model.
+
+        Raises:
+            NonFiniteError: the step, or a weight after it, is not finite.
+        """
+        last = self._pending
         self._check_pending()
+        if last is None:
+            return
+        spoiled = not_finite(list(self.model.get_parameters()))
+        if spoiled:
+            raise self._error(last, parameters=spoiled)
 
     def _take_step(self, batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
         """Learn from a batch: losses in the order of `forward.names`, accuracy, sound or not."""
@@ -258,13 +272,19 @@ class SimpleTrainer(TrainerBase):
         record, self._pending = self._pending, None
         if record is None or all(bool(flag.asnumpy()) for flag in record.sound):
             return
-        raise NonFiniteError(
+        spoiled = not_finite(self._watch.statistics)
+        self._watch.restore()
+        raise self._error(record, statistics=spoiled)
+
+    def _error(self, record: StepRecord, **names: list[str]) -> NonFiniteError:
+        return NonFiniteError(
             record.kind,
             record.iteration,
             terms=record.terms(),
             learning_rate=_logged_rate(record.iteration),
             img_paths=record.img_paths,
             rank=get_rank() if get_world_size() > 1 else None,
+            **names,
         )
 
 

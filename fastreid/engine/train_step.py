@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from fastreid.layers import running_statistics
+
 from .gradient_average import build_average
 from .loss_scale import LossScale
+from .statistics_watch import StatisticsWatch
 from .updates import Update
 
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
@@ -134,6 +137,7 @@ class GradientStep(nn.Cell):
         forward: the model with its losses.
         parameters: what to differentiate by.
         loss_scale: of mixed precision.
+        watch: over the statistics that the forward pass moves.
     """
 
     def __init__(
@@ -142,10 +146,12 @@ class GradientStep(nn.Cell):
         parameters: Sequence[Parameter],
         *,
         loss_scale: LossScale | None = None,
+        watch: StatisticsWatch | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.forward = forward
         self.loss_scale = loss_scale or LossScale()
+        self.watch = watch or StatisticsWatch(())
         self.average = build_average(parameters, len(forward.names))
         self.all_finite = AllFinite()
         self.gradients = ms.value_and_grad(
@@ -168,6 +174,8 @@ class GradientStep(nn.Cell):
             of rows that are classified right, a scalar.
         """
         (total, losses, accuracy), gradients = self.gradients(images, targets, domainids, weights)
+        # Each process has statistics of its own, and all must judge alike: before the average.
+        total = self.watch.judge(total)
         total, losses, accuracy, gradients = self.average(total, losses, accuracy, gradients)
         finite = self.all_finite(total, gradients)
         return losses, finite, self.loss_scale.unscale(gradients), accuracy
@@ -182,13 +190,14 @@ class GradientStep(nn.Cell):
 class TrainStep(nn.Cell):
     """A whole basic step: forward, losses, backward, clipping, update.
 
-    The update is skipped where a loss or a gradient is not finite.
+    The update is skipped where a loss, a gradient or a running statistic is not finite.
 
     Args:
         forward: the model with its losses.
         optimizers: each moves its own parameters.
         clipper: clips gradients.
         loss_scale: of mixed precision.
+        watch: over the model's running statistics; None makes one.
     """
 
     def __init__(
@@ -198,11 +207,14 @@ class TrainStep(nn.Cell):
         clipper: nn.Cell,
         *,
         loss_scale: LossScale | None = None,
+        watch: StatisticsWatch | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         parameters = [p for optimizer in optimizers for p in optimizer.parameters]
-        self.differentiate = GradientStep(forward, parameters, loss_scale=loss_scale)
-        self.update = Update(optimizers, clipper, loss_scale=loss_scale)
+        watch = watch or StatisticsWatch(running_statistics(forward.model))
+        shared = {"loss_scale": loss_scale, "watch": watch}
+        self.differentiate = GradientStep(forward, parameters, **shared)
+        self.update = Update(optimizers, clipper, **shared)
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor

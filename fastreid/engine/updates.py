@@ -8,6 +8,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
 from .loss_scale import LossScale
+from .statistics_watch import StatisticsWatch
 
 # Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
 _descend = ops.MultitypeFuncGraph("descend")
@@ -34,6 +35,7 @@ class Update(nn.Cell):
         optimizers: each moves its own parameters.
         clipper: clips the sums.
         loss_scale: of mixed precision.
+        watch: keeps the running statistics of each finite step.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Update(nn.Cell):
         clipper: nn.Cell,
         *,
         loss_scale: LossScale | None = None,
+        watch: StatisticsWatch | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
+        self.watch = watch or StatisticsWatch(())
         self.optimizers = nn.CellList(optimizers, auto_prefix=False)
         self.clipper = clipper
         self.loss_scale = loss_scale or LossScale()
@@ -73,6 +77,7 @@ class Update(nn.Cell):
             all_finite = ops.logical_and(all_finite, finite[phase])
         sound = self.loss_scale.judge(total, all_finite)
         if all_finite:
+            sound = self.watch.keep(sound)
             sums = gradients[0]
             for more in gradients[1:]:
                 sums = self.for_each(_sum, sums, more)

@@ -28,7 +28,8 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
         source: the feature file, for the message.
 
     Returns:
-        The same features; images that are not below the root keep their paths.
+        The same features; images that are not below the root, but still in their former place,
+        keep their paths.
 
     Raises:
         FileNotFoundError: none of the images that were tried is below the root.
@@ -46,7 +47,9 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
             f"the folder that was {folder}, or one above it, where it is now."
         )
     candidates = [(path, Path(root, path.relative_to(former))) for path in paths]
-    found = [str(new if new.is_file() else old) for old, new in candidates]
+    found = [
+        str(old if not new.is_file() and Path(old).is_file() else new) for old, new in candidates
+    ]
     return features._replace(images=features.images._replace(paths=np.array(found, np.str_)))
 
 
@@ -94,8 +97,8 @@ def look_for_images(
         return list(queries)
     told = (
         f"{source}: {len(missing)} of {len(set(shown))} images to be drawn are not found, first "
-        f"{min(missing)}. If they were moved, say with --root where the folder is now that was "
-        f"{common_folder(features.images.paths.tolist())}."
+        f"{min(missing)}. If they were moved, say with --root where the folder is now that held "
+        f"them all; it was {common_folder(features.images.paths.tolist())!r}."
     )
     if len(missing) == len(set(shown)):
         raise FileNotFoundError(f"{told} Nothing is drawn.")

@@ -14,7 +14,7 @@ from .batch_norm import (
 )
 from .conv import Conv2d, Linear, StemMaxPool
 from .non_local import Non_local
-from .normalize import l2_normalize
+from .normalize import cosine_gaps, l2_normalize
 from .norms import get_norm
 from .pooling import (
     AdaptiveAvgMaxPool,
@@ -28,6 +28,7 @@ from .pooling import (
     Identity,
     get_pooling,
 )
+from .precise import exp, log1p, log_odds_against, softplus
 from .se_layer import SELayer
 from .spatial import ScaleChannels, SpatialMean
 from .sync_batch_norm import InTurn, SyncBatchNorm, in_turn, sends_messages
@@ -58,12 +59,17 @@ __all__ = [
     "SpatialMean",
     "StemMaxPool",
     "SyncBatchNorm",
+    "cosine_gaps",
+    "exp",
     "get_cls_layer",
     "get_norm",
     "get_pooling",
     "held_statistics",
     "in_turn",
     "l2_normalize",
+    "log1p",
+    "log_odds_against",
     "running_statistics",
     "sends_messages",
+    "softplus",
 ]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from fastreid.utils.load_weights import Adapted
+
 from .spatial import SpatialMean
+
+# The usual power of the generalized mean, and the start value of a learned one.
+_POWER = 3.0
 
 
 class Identity(nn.Cell):
@@ -81,7 +89,7 @@ class GeneralizedMeanPooling(nn.Cell):
         eps: inputs below it count as eps.
     """
 
-    def __init__(self, norm: float = 3.0, *, eps: float = 1e-6) -> None:
+    def __init__(self, norm: float = _POWER, *, eps: float = 1e-6) -> None:
         super().__init__()
         self.p = float(norm)
         self.eps = eps
@@ -89,10 +97,50 @@ class GeneralizedMeanPooling(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W), negative values allowed -> (N, C, 1, 1)."""
+        n, c, _, _ = x.shape
         x = ops.clamp(x, min=self.eps)
-        # The usual power by products: the general one is several times slower.
-        powers = x * x * x if self.p == 3.0 else ops.pow(x, self.p)
-        return ops.pow(self.mean(powers), 1.0 / self.p).reshape(x.shape[0], x.shape[1], 1, 1)
+        if self.p == 3.0:
+            # The usual power by products: the general one is several times slower.
+            return ops.pow(self.mean(x * x * x), 1.0 / 3).reshape(n, c, 1, 1)
+        powers, largest = _powers_of_shares(x, self.p)
+        return (largest * ops.pow(self.mean(powers), 1.0 / self.p)).reshape(n, c, 1, 1)
+
+    def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
+        """Use the power that a file of weights has learned, though the config has a constant.
+
+        Args:
+            weights: the file's arrays for this cell, by their names in it; `p` is (1,).
+
+        Returns:
+            A pooling with that power, which does not learn further; None without a power.
+        """
+        power = np.ravel(weights.get("p", ()))
+        if power.shape != (1,) or not power[0] > 0:
+            return None
+        if power[0] == self.p:
+            return Adapted(self, {}, "")
+        learned = GeneralizedMeanPoolingP(float(power[0]), eps=self.eps)
+        learned.p.requires_grad = False
+        learned.set_train(self.training)
+        return Adapted(
+            learned,
+            {"p": power},
+            f"the file's learned power {power[0]:.4g} is used, not the constant {self.p:g} of "
+            "GeneralizedMeanPooling; MODEL.HEADS.POOL_LAYER GeneralizedMeanPoolingP would train it",
+        )
+
+
+def _powers_of_shares(x: Tensor, power: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Powers of every pixel's share in the largest of its channel, and the largest.
+
+    The power itself underflows: 1e-6 to the seventh is zero in float32, and a root of zero has no
+    gradient. The largest, taken out, is a constant of the gradient: no result depends on it.
+    """
+    n, c, h, w = x.shape
+    rows = x.reshape(n * c, h * w)
+    largest = ops.stop_gradient(ops.amax(rows, 1, keepdims=True))
+    shares = rows * ops.broadcast_to(1 / largest, rows.shape)
+    return ops.pow(shares, power).reshape(n, c, h, w), largest.reshape(n, c)
 
 
 class GeneralizedMeanPoolingP(nn.Cell):
@@ -103,7 +151,7 @@ class GeneralizedMeanPoolingP(nn.Cell):
         eps: inputs below it count as eps.
     """
 
-    def __init__(self, norm: float = 3.0, *, eps: float = 1e-6) -> None:
+    def __init__(self, norm: float = _POWER, *, eps: float = 1e-6) -> None:
         super().__init__()
         self.p = Parameter(ops.full((1,), float(norm), dtype=ms.float32))
         self.eps = eps
@@ -111,10 +159,29 @@ class GeneralizedMeanPoolingP(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W), negative values allowed -> (N, C, 1, 1)."""
-        n, c, _, _ = x.shape
-        powers = ops.pow(ops.clamp(x, min=self.eps), ops.broadcast_to(self.p, x.shape))
+        n, c, h, w = x.shape
+        power = ops.broadcast_to(self.p, (n * c, h * w))
+        powers, largest = _powers_of_shares(ops.clamp(x, min=self.eps), power)
         roots = ops.pow(self.mean(powers), ops.broadcast_to(1.0 / self.p, (n, c)))
-        return roots.reshape(n, c, 1, 1)
+        return (largest * roots).reshape(n, c, 1, 1)
+
+    def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
+        """Start from the constant of `GeneralizedMeanPooling` where a file of weights has no power.
+
+        Args:
+            weights: the file's arrays for this cell, by their names in it; `p` is (1,).
+
+        Returns:
+            This cell with that power; None where the file has one.
+        """
+        if "p" in weights:
+            return None
+        return Adapted(
+            self,
+            {"p": np.full(1, _POWER, np.float32)},
+            f"the file has no learned power, {_POWER:g} is used as in GeneralizedMeanPooling; if "
+            "the weights were trained with another pooling, set MODEL.HEADS.POOL_LAYER to it",
+        )
 
 
 POOLING = {

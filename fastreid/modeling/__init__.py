@@ -1,4 +1,4 @@
-from .backbones import BACKBONE_REGISTRY, build_backbone
+from .backbones import BACKBONE_REGISTRY, build_backbone, map_sizes
 from .heads import REID_HEADS_REGISTRY, build_heads
 from .losses import LOSS_REGISTRY
 from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
@@ -14,6 +14,7 @@ __all__ = [
     "build_backbone",
     "build_heads",
     "build_model",
+    "map_sizes",
     "meta_parameters",
     "use_half_precision",
 ]

@@ -12,20 +12,25 @@ from mindspore import nn
 from .checkpoint_file import (
     CheckpointContent,
     DamagedCheckpointError,
+    OnlyWeightsError,
     State,
     read_checkpoint,
+    read_ckpt_weights,
     remove_leftovers,
     write_checkpoint,
 )
 from .checkpoint_list import CheckpointList
 from .comm import is_main_process
+from .expected_weights import expected_shapes
+from .file_kinds import FileKind, kind_of
 from .load_weights import load_weights
 from .torch_weights import BATCH_COUNTER, to_mindspore_weights
 from .weights_file import (
     CHECKPOINT_SUFFIX,
-    check_suffix,
-    is_weights_file,
-    read_torch_weights,
+    candidate_of_checkpoint,
+    choose_weights,
+    read_candidates,
+    split_place,
 )
 
 logger = logging.getLogger(__name__)
@@ -111,40 +116,57 @@ class Checkpointer:
         weights_only: bool = False,
         check: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """Load a checkpoint, or PyTorch weights.
+        """Load a checkpoint of this toolbox, or any file of weights; the content decides which.
 
         Args:
-            path: a ``.ckpt`` of this toolbox, or PyTorch weights (``.pth``, ``.pth.tar``, ``.pt``,
-                ``.pkl``, ``.safetensors``), from which only the model is loaded.
+            path: a checkpoint of this toolbox, or a file as `read_torch_weights` reads it, from
+                which only the model is loaded. ``::`` and a place behind it name the weights in
+                the file that are meant.
             ignore: as in `load_weights`.
             weights_only: leave the other objects alone.
             check: gets what `save` was given as extra, before anything changes; may refuse it.
 
         Returns:
-            What `save` was given as extra; nothing for PyTorch weights.
+            What `save` was given as extra; nothing of a file that holds only weights.
 
         Raises:
             FileNotFoundError: if there is no such file.
             ValueError: if it is damaged, of an unknown kind, or of another model or training.
         """
-        path = Path(path)
         logger.info("Loading checkpoint from %s", path)
-        check_suffix(path)
-        if is_weights_file(path):
-            weights = to_mindspore_weights(self.model, read_torch_weights(path))
-            load_weights(self.model, weights, source=path, ignore=ignore)
-            return {}
+        file, place = split_place(path)
+        is_ckpt = kind_of(file) is FileKind.CKPT
+        if is_ckpt and not (weights_only or place):
+            try:
+                return self._load_training(file, ignore=ignore, check=check)
+            except OnlyWeightsError:
+                logger.info("%s holds only weights", file)
+        content = read_ckpt_weights(file) if is_ckpt else None
+        expected = expected_shapes(self.model, ignore=ignore)
+        found = [candidate_of_checkpoint(content)] if content else read_candidates(file, expected)
+        weights = to_mindspore_weights(
+            self.model, choose_weights(found, expected, file, place=place)
+        )
+        load_weights(self.model, weights, source=path, ignore=ignore)
+        return content.extra if content else {}
+
+    def _load_training(
+        self,
+        path: Path,
+        *,
+        ignore: Sequence[str] = (),
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Load the model and all other objects."""
         content = read_checkpoint(path)
         if check is not None:
             check(content.extra)
-        if not weights_only:
-            self._check_states(content, path)
+        self._check_states(content, path)
         # Converted weights may have PyTorch's batch counters.
         weights = {k: v for k, v in content.model.items() if not k.endswith(BATCH_COUNTER)}
         load_weights(self.model, weights, source=path, ignore=ignore)
-        if not weights_only:
-            for name, checkpointable in self.checkpointables.items():
-                checkpointable.load_state_dict(content.states[name])
+        for name, checkpointable in self.checkpointables.items():
+            checkpointable.load_state_dict(content.states[name])
         return content.extra
 
     def _check_states(self, content: CheckpointContent, path: Path) -> None:
@@ -185,12 +207,15 @@ class Checkpointer:
 
         Raises:
             ValueError: there are checkpoints, but none can be read, or the last one that can does
-                not fit.
+                not fit or holds only weights.
         """
         names = self._list.resume() if resume else []
         for name in names:
+            logger.info("Loading checkpoint from %s", self.save_dir / name)
             try:
-                return self.load(self.save_dir / name, check=check)
+                return self._load_training(self.save_dir / name, check=check)
+            except OnlyWeightsError:
+                raise
             except (FileNotFoundError, DamagedCheckpointError) as error:
                 logger.warning("%s Trying the checkpoint before it", error)
         if names:

@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Parameter
 
 from .atomic import replacing
-from .ckpt_reader import read_ckpt
+from .ckpt_reader import plain_weights, read_ckpt
 from .ckpt_writer import write_ckpt
 from .processes import is_running
 
@@ -29,6 +29,10 @@ _TEMPORARY = re.compile(
 
 class DamagedCheckpointError(ValueError):
     """A file that is no whole checkpoint of this toolbox."""
+
+
+class OnlyWeightsError(DamagedCheckpointError):
+    """A file of MindSpore that has weights, but nothing else that training needs to go on."""
 
 
 class CheckpointContent(NamedTuple):
@@ -88,20 +92,68 @@ def read_checkpoint(path: Path) -> CheckpointContent:
 
     Raises:
         FileNotFoundError: if there is no such file.
+        OnlyWeightsError: if it holds only weights, as MindSpore itself writes them.
         DamagedCheckpointError: if it is damaged, or another program's.
     """
+    content, entries = _read(path)
+    if content is not None:
+        return content
+    if _is_plain(entries):
+        raise OnlyWeightsError(
+            f"{path} is not a checkpoint of this toolbox: it holds only weights, as "
+            "mindspore.save_checkpoint writes them, so training cannot go on from it. Start from "
+            "them with MODEL.WEIGHTS, without --resume."
+        )
+    raise DamagedCheckpointError(_say_foreign(path, entries))
+
+
+def read_ckpt_weights(path: Path) -> CheckpointContent:
+    """Read a checkpoint for its weights: of this toolbox, or of ``mindspore.save_checkpoint``.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Its content; of MindSpore's file only the weights, without states of an optimizer and
+        numbers that were saved beside them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        DamagedCheckpointError: if it is damaged, or has no weights.
+    """
+    content, entries = _read(path)
+    if content is not None:
+        return content
+    weights = plain_weights(entries) if _is_plain(entries) else {}
+    if not weights:
+        raise DamagedCheckpointError(_say_foreign(path, entries))
+    return CheckpointContent(weights, {}, {})
+
+
+def _read(path: Path) -> tuple[CheckpointContent | None, dict[str, np.ndarray | str]]:
+    """Read a checkpoint of this toolbox, or else give the bare entries."""
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint {path} does not exist; check the path.")
     try:
         entries, is_checked = read_ckpt(path)
         if _EXTRA in entries and _STATES in entries:
-            return _sort_out(entries, is_checked=is_checked)
+            return _sort_out(entries, is_checked=is_checked), {}
     except (OSError, ValueError, MemoryError, RecursionError) as error:
         raise DamagedCheckpointError(
             f"The checkpoint {path} is damaged and cannot be read ({error}); use an earlier one of "
             "the same run, or copy it again."
         ) from error
-    raise DamagedCheckpointError(
+    return None, entries
+
+
+def _is_plain(entries: Mapping[str, np.ndarray | str]) -> bool:
+    """Tell MindSpore's own files from those of this toolbox whose end is missing."""
+    arrays = [name for name, value in entries.items() if isinstance(value, np.ndarray)]
+    return bool(arrays) and not any(name.startswith(f"{_MODEL}/") for name in arrays)
+
+
+def _say_foreign(path: Path, entries: Mapping[str, np.ndarray | str]) -> str:
+    return (
         f"{path} is not a checkpoint of this toolbox, or its end is missing: it has "
         f"{sorted(entries)[:5]}. Give a file that training wrote, such as model_final.ckpt, or "
         "PyTorch weights (.pth)."

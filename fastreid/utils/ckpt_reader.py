@@ -7,10 +7,12 @@ where the shape says more; it also takes a file whose end is missing.
 from __future__ import annotations
 
 import math
+import re
 import zlib
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -33,6 +35,23 @@ TYPES = {
     "Float64": np.float64,
     "Bool": np.bool_,
 }
+# A bfloat16, which NumPy lacks, is the upper half of a float32.
+_BFLOAT16 = "BFloat16"
+# What MindSpore's optimizers put before the name of a parameter for its state.
+_STATES = frozenset(
+    (
+        *("accum", "accum_update", "adam_m", "adam_v", "ax", "ax_", "exp_avg", "exp_avg_sq"),
+        *("exp_inf", "lamb_m", "lamb_v", "linear", "max_exp_avg_sq", "mean_grad", "mean_square"),
+        *("moment", "moment1", "moment2", "moments", "momentum_buf", "prev", "stat", "step_size"),
+        "vhat",
+    )
+)
+# Numbers of a training that MindSpore saves beside the weights.
+_BESIDE = re.compile(
+    r"learning_rate(_group_\d+)?|weight_decay|momentum|beta[12]_power|global_step|scale_sense|"
+    r"(current|last_overflow)_iterator_step|cov_step|afactor_step|epoch(_num)?|step(_num)?|lr|"
+    r"loss(_scale)?|random_op|data_sink|best_\w+"
+)
 
 
 class CkptContent(NamedTuple):
@@ -78,6 +97,24 @@ def read_ckpt(path: Path) -> CkptContent:
     return CkptContent(entries, written is not None)
 
 
+def plain_weights(entries: Mapping[str, np.ndarray | str]) -> dict[str, np.ndarray]:
+    """Take the weights out of a file that MindSpore itself wrote.
+
+    Args:
+        entries: of `CkptContent`.
+
+    Returns:
+        Those arrays that are no state of an optimizer, under MindSpore's names.
+    """
+    weights = {}
+    for name, value in entries.items():
+        owner, _, rest = name.partition(".")
+        is_state = owner in _STATES and rest in entries
+        if isinstance(value, np.ndarray) and not is_state and not _BESIDE.fullmatch(name):
+            weights[name] = value
+    return weights
+
+
 def _read_parts(path: Path) -> tuple[bytes, int | None]:
     """Read the entries and the check sum, if there is one, without copying the entries."""
     with path.open("rb") as file:
@@ -96,11 +133,18 @@ def _decode(name: str, parts: list) -> np.ndarray | str:
     data = parts[0].tensor_content if len(parts) == 1 else b"".join(p.tensor_content for p in parts)
     if kind == TEXT:
         return data.decode("utf-32-le").rstrip("\0")
+    if kind == _BFLOAT16:
+        halves = _shaped(name, data, "<u2", dims)
+        return (halves.astype("<u4") << 16).view("<f4")
     if kind not in TYPES:
         raise ValueError(f"{name!r} is of the unknown type {kind!r}")
+    return _shaped(name, data, TYPES[kind], dims)
+
+
+def _shaped(name: str, data: bytes, kind: Any, dims: tuple[int, ...]) -> np.ndarray:
     # Some versions of MindSpore write a scalar's shape as [0].
     shape = () if dims == (0,) and data else dims
-    dtype = np.dtype(TYPES[kind])
+    dtype = np.dtype(kind)
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"{name!r} of shape {shape} does not fit its {len(data)} bytes")
     return np.frombuffer(data, dtype).reshape(shape)

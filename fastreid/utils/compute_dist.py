@@ -16,6 +16,15 @@ BLOCK_ELEMENTS = 2**26
 # More rows than this in one block gain nothing.
 BLOCK_ROWS = 1024
 
+# Pairs whose squared distance is below this share of the feature's squared length are computed from
+# differences: a product has lost half of their digits and more.
+_NEAR = 0.02
+# Where more pairs than so many in a block, and for each row, are near, features have collapsed, and
+# differences would take minutes.
+_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW = 2**16, 64
+# Numbers in the differences that are held at once.
+_DIFFERENCES = 2**22
+
 # (R, D) and a number F -> (R, G - F): inner products with G features, from number F on.
 Product = Callable[[np.ndarray, int], np.ndarray]
 # (G, D) -> the product with these.
@@ -91,6 +100,7 @@ class DistanceRows:
             second = normalize_features(second)
         self._first = first
         self._scale_first = metric == "cosine" and not are_unit
+        self._second = second
         self._product = make_product(second)
         self._largest = 2.0
         if metric == "euclidean":
@@ -142,16 +152,33 @@ class DistanceRows:
         """
         features = self._rows(rows)
         dist = self._product(features, first)
-        if self.metric == "cosine":
-            return np.subtract(1, dist, out=dist)
         own = np.einsum("qd,qd->q", features, features)
+        if self.metric == "cosine":
+            np.subtract(1, dist, out=dist)
+            self._recompute_near(dist, features, first, 0.5 * _NEAR * own, factor=0.5)
+            return dist
         for row, squared in zip(dist, own):
             row *= -2
             row += self._second_squared[first:]
             row += squared
             # Rounding can make the distance of equal features negative.
             np.maximum(row, 0, out=row)
+        self._recompute_near(dist, features, first, _NEAR * own, factor=1.0)
         return dist
+
+    def _recompute_near(
+        self, dist: np.ndarray, features: np.ndarray, first: int, limits: np.ndarray, factor: float
+    ) -> None:
+        """Replace, in place, distances below their row's limit by those of the differences."""
+        places = np.flatnonzero(dist < limits[:, None])
+        if len(places) > max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * len(dist)):
+            return
+        step = max(1, _DIFFERENCES // max(features.shape[1], 1))
+        for start in range(0, len(places), step):
+            some = places[start : start + step]
+            rows, columns = np.divmod(some, dist.shape[1])
+            differences = features[rows] - self._second[first + columns]
+            dist.flat[some] = factor * np.einsum("pd,pd->p", differences, differences)
 
 
 def build_dist(

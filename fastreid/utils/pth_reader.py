@@ -1,31 +1,36 @@
-"""Read a PyTorch weights file, in the zip or the older layout, without PyTorch.
-
-Nothing in the file is executed: only the few classes that a weights file needs are known.
-"""
+"""Read a file of PyTorch, in any of its layouts, without PyTorch; nothing in it is executed."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
+from .pth_pickle import load_pickle
+from .pth_tensors import Storage
 
-from .pth_pickle import Storage, TensorView, load_pickle
-
-# Where checkpoints keep the state dict.
-_NESTED = ("model", "state_dict")
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
+_ZIP_MARK = b"PK\x03\x04"
 _ADVICE = (
     "It must be a file that torch.save wrote, holding a dict of tensors; download it again if it "
     "is damaged, or save only `model.state_dict()` into a new file."
+)
+# Files of a zip archive that torch.save did not write -> what wrote it.
+_OTHER_ARCHIVES = (
+    (
+        "constants.pkl",
+        "a TorchScript program; load it with torch.jit.load and save its state_dict()",
+    ),
+    (".npy", "an archive of NumPy arrays (.npz)"),
+    ("model.weights.h5", "a model of Keras"),
+    ("[Content_Types].xml", "an office document"),
+    ("AndroidManifest.xml", "an Android program"),
 )
 # What the parts of a damaged file raise, one way or another.
 _DAMAGE = (
@@ -47,74 +52,55 @@ _DAMAGE = (
 )
 
 
-def read_pth(path: str | Path) -> dict[str, Any]:
-    """Read a file that ``torch.save`` wrote.
+def read_pth(path: str | Path) -> Any:
+    """Read a file that ``torch.save`` wrote, or a plain pickle of tensors or arrays.
 
     Args:
         path: of the file.
 
     Returns:
-        The saved dict, with every tensor as an array of its shape and type (bfloat16 as float32).
+        What was saved, made of plain values and stand-ins as `load_pickle` gives them; the data of
+        all tensors are read.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is not PyTorch's, holds no dict, or holds objects that
-            do not belong into a weights file.
+        ValueError: if the file is damaged or is not PyTorch's.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"The weights file {path} does not exist; check the path.")
     try:
         with path.open("rb") as file:
-            is_zip = file.read(4) == b"PK\x03\x04"
+            is_zip = file.read(len(_ZIP_MARK)) == _ZIP_MARK
             file.seek(0)
-            content = _read_zip(file) if is_zip else _read_legacy(file)
-        content = _resolve(content)
+            return _read_zip(file) if is_zip else _read_legacy(file, read_nested=_read_nested)
     except _DAMAGE as error:
         raise ValueError(f"{path} cannot be read as PyTorch weights: {error}. {_ADVICE}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, not a dict. {_ADVICE}")
-    return content
-
-
-def state_dict_of(content: Mapping[str, Any], path: str | Path) -> dict[str, np.ndarray]:
-    """Take the model's weights out of what `read_pth` gave.
-
-    Args:
-        content: a state dict, or a checkpoint that has one under "model" or "state_dict".
-        path: where it comes from, for the message.
-
-    Returns:
-        PyTorch name -> array.
-
-    Raises:
-        ValueError: if there are no weights, or something that is not a tensor is among them.
-    """
-    nested = [key for key in _NESTED if isinstance(content.get(key), Mapping)]
-    weights = content[nested[0]] if nested else content
-    if not weights:
-        raise ValueError(f"{path} holds no model weights: it has {sorted(map(str, content))[:10]}.")
-    strangers = [str(name) for name, value in weights.items() if not isinstance(value, np.ndarray)]
-    if strangers:
-        raise ValueError(
-            f"{path} is not a state dict: {strangers[:5]} are not tensors. Save the model's "
-            "state_dict() alone, or under the key 'model'."
-        )
-    return dict(weights)
 
 
 def _read_zip(file: BinaryIO) -> Any:
     storages: dict[str, Storage] = {}
+    length = _length_of(file)
     with zipfile.ZipFile(file) as archive:
-        pickles = [name for name in archive.namelist() if name.split("/")[-1] == "data.pkl"]
+        names = archive.namelist()
+        pickles = [name for name in names if name.split("/")[-1] == "data.pkl"]
+        for end, what in _OTHER_ARCHIVES:
+            if any(name.endswith(end) for name in names):
+                raise ValueError(f"it is {what}")
         if len(pickles) != 1:
             raise ValueError("it is a zip archive, but not one of torch.save")
         root = pickles[0][: -len("data.pkl")]
-        if f"{root}byteorder" in archive.namelist():
+        if f"{root}byteorder" in names:
             _require_little_endian(archive.read(f"{root}byteorder") == b"little")
-        content = load_pickle(BytesIO(_read_entry(archive, pickles[0])), storages)
-        for key, storage in storages.items():
-            storage.fill(_read_entry(archive, f"{root}data/{key}"))
+        content = load_pickle(
+            BytesIO(_read_entry(archive, pickles[0])), storages, read_nested=_read_nested
+        )
+        entries = {f"{root}data/{key}": storage for key, storage in storages.items()}
+        # Entries that overlap could make a small file any size.
+        if sum(archive.getinfo(name).file_size for name in entries) > length:
+            raise ValueError("its data take more than the file has")
+        for name, storage in entries.items():
+            storage.fill(_read_entry(archive, name))
     return content
 
 
@@ -125,16 +111,19 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(name)
 
 
-def _read_legacy(file: BinaryIO) -> Any:
-    length = os.fstat(file.fileno()).st_size
+def _read_legacy(file: BinaryIO, *, read_nested: Callable[[bytes], Any] | None = None) -> Any:
+    length = _length_of(file)
     storages: dict[str, Storage] = {}
-    if load_pickle(file, storages) != _MAGIC:
+    first = load_pickle(file, storages, read_nested=read_nested)
+    if isinstance(first, int) and first != _MAGIC:
         raise ValueError("it does not begin like a file of torch.save")
+    if first != _MAGIC:
+        return first
     protocol = load_pickle(file, storages)
     if protocol != _PROTOCOL:
         raise ValueError(f"its protocol is {protocol}, not {_PROTOCOL}")
     _require_little_endian(load_pickle(file, storages).get("little_endian", True))
-    content = load_pickle(file, storages)
+    content = load_pickle(file, storages, read_nested=read_nested)
     for key in load_pickle(file, storages):
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
@@ -145,30 +134,17 @@ def _read_legacy(file: BinaryIO) -> Any:
     return content
 
 
+def _read_nested(data: bytes) -> Any:
+    """Read the data of one tensor as a plain pickle of a tensor has them: a file in the file."""
+    return _read_legacy(BytesIO(data))
+
+
+def _length_of(file: BinaryIO) -> int:
+    length = file.seek(0, 2)
+    file.seek(0)
+    return length
+
+
 def _require_little_endian(little: bool) -> None:
     if not little:
         raise ValueError("it was written on a big-endian machine")
-
-
-def _resolve(content: Any) -> Any:
-    """Replace tensor views by arrays in dicts, lists and tuples, at any depth."""
-    # What is referred to twice is resolved once: nested references could multiply without end.
-    done: dict[int, Any] = {}
-
-    def resolved(thing: Any) -> Any:
-        if id(thing) in done:
-            return done[id(thing)]
-        if isinstance(thing, TensorView):
-            result = thing.to_array()
-        elif isinstance(thing, dict):
-            result = {key: resolved(value) for key, value in thing.items()}
-        elif isinstance(thing, list):
-            result = [resolved(value) for value in thing]
-        elif type(thing) is tuple:
-            result = tuple(resolved(value) for value in thing)
-        else:
-            return thing
-        done[id(thing)] = result
-        return result
-
-    return resolved(content)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 
 import numpy as np
 from mindspore import nn
+
+from .release_names import BATCH_COUNTER, to_current_names
+
+logger = logging.getLogger(__name__)
 
 _LEAVES = {
     "gamma": "weight",
@@ -47,8 +52,6 @@ _TORCH_STAGE = re.compile(
 _ADAPTOR = re.compile(r"\badaptor(?P<index>\d)_base\.")
 _NUMBERED_CLASSIFIER = re.compile(r"\bweight(?P<index>\d+)\.weight$")
 _WRAPPER = "module."
-# PyTorch counts the batches that a norm has seen, for a mode that nobody here uses.
-BATCH_COUNTER = "num_batches_tracked"
 
 
 def to_torch_name(name: str) -> str:
@@ -100,10 +103,11 @@ def plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def to_mindspore_weights(
     model: nn.Cell, weights: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Rename a PyTorch state dict to the names of `model`.
+    """Rename a PyTorch state dict, of any release of fast-reid, to the names of `model`.
 
     Names that the model does not know are kept, so that strict loading reports them; PyTorch's
-    batch counters and the prefix of its data-parallel wrapper are dropped.
+    batch counters and the prefix of its data-parallel wrapper are dropped. The log says which names
+    were those of an older release.
 
     Args:
         model: the model that the weights are for.
@@ -113,9 +117,12 @@ def to_mindspore_weights(
         MindSpore name -> array.
     """
     names = torch_names(model)
+    current, notes = to_current_names(plain_names(weights))
+    for note in notes:
+        logger.info("%s", note)
     return {
         names.get(name, name): value
-        for name, value in plain_names(weights).items()
+        for name, value in current.items()
         if not name.endswith(BATCH_COUNTER)
     }
 

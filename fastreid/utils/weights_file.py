@@ -1,19 +1,27 @@
-"""Files of weights: PyTorch's, safetensors and this toolbox's own, each told by its name."""
+"""Files of weights. What is read is told by its content, what is written by its suffix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from .atomic import replacing
-from .checkpoint_file import read_checkpoint, write_checkpoint
-from .pth_reader import read_pth, state_dict_of
+from .checkpoint_file import CheckpointContent, read_ckpt_weights, write_checkpoint
+from .file_kinds import FileKind, kind_of
+from .pth_objects import Record
+from .pth_reader import read_pth
 from .pth_writer import write_pth
-from .torch_weights import plain_names, to_mindspore_names, to_torch_name
+from .torch_weights import to_mindspore_names, to_torch_name
+from .weights_candidates import Candidate, Found, find_candidates
+from .weights_choice import SEPARATOR, choose
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_SUFFIX = ".ckpt"
 SAFETENSORS_SUFFIX = ".safetensors"
@@ -21,39 +29,134 @@ TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".pkl")
 SUFFIXES = (CHECKPOINT_SUFFIX, *TORCH_SUFFIXES, SAFETENSORS_SUFFIX)
 
 
-def is_weights_file(path: str | Path) -> bool:
-    """Tell by its name whether a file is one of weights alone, with PyTorch's names."""
-    return str(path).endswith((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
-
-
-def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the weights of any file of weights; nothing in the file is executed.
+def split_place(source: str | Path) -> tuple[Path, str]:
+    """Split ``file.pth::model_ema`` into the file and the place of the weights in it.
 
     Args:
-        path: a ``.ckpt`` of this toolbox, a file of PyTorch, alone or nested under "model" or
-            "state_dict", or ``.safetensors``.
+        source: of the user. A file that exists under the whole text is taken as it is.
 
     Returns:
-        PyTorch name -> array, without the prefix of PyTorch's data-parallel wrapper.
+        The file, and the keys that lead to the weights with "/" between, "" if none are named.
+    """
+    path = Path(source)
+    file, separator, place = str(source).rpartition(SEPARATOR)
+    return (path, "") if path.exists() or not separator or not file else (Path(file), place)
+
+
+def read_torch_weights(
+    source: str | Path, expected: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, np.ndarray]:
+    """Read the weights of any file of weights; nothing in the file is executed.
+
+    A line of the log says where in the file they were found and what was taken off their names.
+
+    Args:
+        source: a checkpoint of this toolbox or of MindSpore, a file of PyTorch, or safetensors,
+            under any name; ``::`` and a place behind it name the weights in it that are meant.
+        expected: PyTorch name -> shape of what a model needs, which decides between several sets of
+            weights in the file, see `choose`; None: no model is known.
+
+    Returns:
+        PyTorch name -> array, without wrappers of the names. Arrays cannot be written to.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, of another kind, or holds more than weights where it must not.
+        ValueError: if it is damaged, of another kind, has no weights, or several sets of them.
+    """
+    path, place = split_place(source)
+    return choose_weights(read_candidates(path, expected), expected, path, place=place)
+
+
+def choose_weights(
+    candidates: Sequence[Candidate],
+    expected: Mapping[str, tuple[int, ...]] | None,
+    path: Path,
+    *,
+    place: str = "",
+) -> dict[str, np.ndarray]:
+    """Choose as `choose` does, and log what was unwrapped.
+
+    Args:
+        candidates: of `read_candidates`.
+        expected: as in `read_torch_weights`.
+        path: of the file, for messages.
+        place: that the user named; "": none.
+
+    Returns:
+        PyTorch name -> array.
+
+    Raises:
+        ValueError: as `choose`.
+    """
+    choice = choose(candidates, expected, path, wanted=place)
+    unwrapped = choice.describe()
+    if unwrapped:
+        logger.info("Weights of %s: %s", path, unwrapped)
+    return choice.weights
+
+
+def read_candidates(
+    path: str | Path, expected: Mapping[str, tuple[int, ...]] | None = None
+) -> list[Candidate]:
+    """Find all mappings of tensors in a file, whatever its kind.
+
+    Args:
+        path: of the file.
+        expected: as in `read_torch_weights`.
+
+    Returns:
+        At least one.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, of another kind, or has no tensors.
     """
     path = Path(path)
-    check_suffix(path)
-    if path.name.endswith(TORCH_SUFFIXES):
-        weights = state_dict_of(read_pth(path), path)
-    elif path.name.endswith(SAFETENSORS_SUFFIX):
-        weights = _read_safetensors(path)
-    else:
-        weights = {
-            to_torch_name(name): value for name, value in read_checkpoint(path).model.items()
-        }
-    try:
-        return plain_names(weights)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    kind = kind_of(path)
+    if kind is FileKind.SAFETENSORS:
+        return [Candidate("", _read_safetensors(path), {})]
+    if kind is FileKind.CKPT:
+        return [candidate_of_checkpoint(read_ckpt_weights(path))]
+    content = read_pth(path)
+    found = find_candidates(content)
+    _refuse_networks(found, expected, path)
+    if not found.candidates:
+        raise ValueError(f"{path} holds no model weights: it {_describe(content)}.")
+    return found.candidates
+
+
+def candidate_of_checkpoint(content: CheckpointContent) -> Candidate:
+    """Give the weights of a checkpoint under PyTorch's names.
+
+    Args:
+        content: of `read_ckpt_weights`.
+    """
+    weights = {to_torch_name(name): value for name, value in content.model.items()}
+    return Candidate("", weights, {})
+
+
+def _refuse_networks(
+    found: Found, expected: Mapping[str, tuple[int, ...]] | None, path: Path
+) -> None:
+    """Refuse a file that has a whole network, and no weights beside it."""
+    names = [name for candidate in found.candidates for name in candidate.weights]
+    known = any(name.endswith(tuple(expected or ("weight",))) for name in names)
+    if found.networks and not known:
+        place, class_name = next(iter(found.networks.items()))
+        where = f" at {place!r}" if place else ""
+        raise ValueError(
+            f"{path} holds a whole network{where} (torch.save(model)), an object of {class_name}. "
+            "Reading it would run code of that class. In the program that made it, save the "
+            "weights alone: torch.save(model.state_dict(), 'weights.pth')."
+        )
+
+
+def _describe(content: Any) -> str:
+    if isinstance(content, Record):
+        return f"is an object of {content.name[:200]}, not a dict of tensors"
+    if not isinstance(content, dict):
+        return f"holds a {type(content).__name__}, not a dict of tensors"
+    return f"has {sorted(str(key)[:80] for key in content)[:10]}"
 
 
 def write_weights(path: str | Path, weights: Mapping[str, np.ndarray], *, key: str = "") -> None:
@@ -94,8 +197,6 @@ def check_suffix(path: Path) -> None:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"The weights file {path} does not exist; check the path.")
     try:
         return load_file(str(path))
     except (SafetensorError, KeyError, TypeError) as error:

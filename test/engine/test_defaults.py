@@ -66,6 +66,23 @@ def test_a_plain_model_trains_evaluates_and_saves(cfg, tmp_path, caplog):
     assert f"{last:.2f} after the last epoch; {best:.2f} in model_best" in caplog.text
 
 
+def test_batches_that_leave_a_norm_one_value_are_refused_before_the_first_step(cfg, tmp_path):
+    cfg.SOLVER.IMS_PER_BATCH = 1
+    with pytest.raises(ValueError, match=r"more than 1 value per channel.*that works is 2\."):
+        DefaultTrainer(cfg)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_losses_without_negatives_are_told_before_the_first_step(cfg, caplog):
+    cfg.MODEL.LOSSES.NAME = ("CrossEntropyLoss", "TripletLoss")
+    cfg.DATALOADER.SAMPLER_TRAIN = "NaiveIdentitySampler"
+    cfg.SOLVER.IMS_PER_BATCH = cfg.DATALOADER.NUM_INSTANCE = 2
+    DefaultTrainer(cfg).close()
+    (warning,) = [r for r in caplog.records if "can never see" in r.getMessage()]
+    assert warning.levelname == "WARNING"
+    assert "smallest with room for two is 4" in warning.getMessage()
+
+
 def test_mixed_precision_scales_the_loss_and_keeps_its_scale(cfg, tmp_path, monkeypatch):
     for module in ("build", "defaults"):
         monkeypatch.setattr(f"fastreid.engine.{module}.uses_mixed_precision", lambda cfg: True)

@@ -28,10 +28,13 @@ def test_images_are_found_where_their_folder_is_now(tmp_path, former, is_above):
     assert moved == [str(tmp_path / below / name) for name in NAMES]
 
 
-def test_what_is_not_below_the_root_keeps_its_path(tmp_path):
-    touch(tmp_path, NAMES[0])
-    moved = under_root(features("/gone/query/1.jpg", "/gone/gallery/1.jpg"), tmp_path, source="f")
-    assert moved.images.paths.tolist() == [str(tmp_path / NAMES[0]), "/gone/gallery/1.jpg"]
+def test_what_is_not_below_the_root_but_in_its_former_place_keeps_its_path(tmp_path):
+    former, root = tmp_path / "former", tmp_path / "root"
+    touch(root, NAMES[0])
+    touch(former, NAMES[0], NAMES[1])
+    stored = features(*(str(former / name) for name in NAMES))
+    moved = under_root(stored, root, source="f.npz").images.paths.tolist()
+    assert moved == [str(root / NAMES[0]), str(former / NAMES[1]), str(root / NAMES[2])]
 
 
 def test_names_alone_are_no_match(tmp_path):
@@ -62,8 +65,9 @@ def test_missing_images_are_one_warning_and_marked(tmp_path, caplog):
     _, (marked,) = look(tmp_path, "a", "c")
     (record,) = caplog.records
     told = f"f.npz: 1 of 3 images to be drawn are not found, first {tmp_path / 'shown' / 'b'}. "
-    told += f"If they were moved, say with --root where the folder is now that was {tmp_path}."
-    assert record.getMessage().startswith(told)
+    told += "If they were moved, say with --root where the folder is now that held them all; "
+    told += f"it was '{tmp_path}'. They are drawn as empty tiles."
+    assert record.getMessage() == told
     assert [image.is_found for image in (marked.image, *marked.gallery)] == [True, False, True]
 
 

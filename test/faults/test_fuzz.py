@@ -3,6 +3,8 @@
 import io
 import os
 import pickle
+import resource
+import sys
 import time
 import warnings
 import zipfile
@@ -240,28 +242,97 @@ def hostile_pickles(trace):
     ]
 
 
-def test_hostile_pickles_do_nothing(tmp_path):
-    trace = tmp_path / "trace"
-    path = tmp_path / "hostile.pth"
-
-    def legacy(content):
-        start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-        return b"".join(pickle.dumps(part, protocol=2) for part in start) + content
-
-    def zipped(content):
+def in_all_layouts(contents):
+    """Plain pickles, and the same as files of torch.save in its two layouts."""
+    start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    head = b"".join(pickle.dumps(part, protocol=2) for part in start)
+    keys = pickle.dumps([], protocol=2)
+    for content in contents:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             archive.writestr("archive/data.pkl", content)
-        return buffer.getvalue()
+        yield from (content, head + content + keys, buffer.getvalue())
+
+
+def test_hostile_pickles_do_nothing(tmp_path):
+    trace = tmp_path / "trace"
+    path = tmp_path / "hostile.pth"
 
     def check(content):
         read = refused_or(read_torch_weights, path, ValueError, content)
         assert read is None
         assert not trace.exists()
 
-    contents = hostile_pickles(trace)
-    contents = [*contents, *map(legacy, contents), *map(zipped, contents)]
-    table.survive("hostile pickles", contents, check)
+    table.survive("hostile pickles", list(in_all_layouts(hostile_pickles(trace))), check)
+
+
+# Of modules that are there, so that importing or calling them would show.
+MODULES = ("os", "posix", "builtins", "subprocess", "shutil", "pathlib", "torch.nn", "a.b", "sys")
+FUNCTIONS = ("system", "mkdir", "eval", "exec", "Popen", "Path", "Linear", "x", "exit", "rmtree")
+# Opcodes without an argument that do something to the stack; the rest is made below.
+OPCODES = [bytes([code]) for code in b")]}(l20R\x81b\x85\x86\x87ts\x94\x8f\x90\x91aeuNKQo1d\x92"]
+UNKNOWN_PICKLES = 1000
+MOST_MEMORY = 1 << 30
+WEIGHT = np.arange(6.0).reshape(2, 3)
+WEIGHTS_BEFORE = (pickle.dumps("model", 2) + pickle.dumps({"a.weight": WEIGHT}, 2)).replace(
+    b".\x80\x02", b""
+)[2:-1]
+
+
+def unknown_globals(rng, trace):
+    """A random pickle of weights beside globals that nobody knows, and whether it is damaged.
+
+    The globals are called, built, extended and used as keys.
+    """
+    parts = [b"\x80\x04}(" + WEIGHTS_BEFORE]
+    for number in range(rng.integers(2, 40)):
+        module, name = rng.choice(MODULES), rng.choice(FUNCTIONS)
+        command = f"touch {trace}"
+        found = f"c{module}\n{name}\n".encode()
+        if rng.random() < 0.5:
+            found = (
+                b"".join(b"\x8c" + bytes([len(t)]) + t.encode() for t in (module, name)) + b"\x93"
+            )
+        argument = b"X" + len(command).to_bytes(4, "little") + command.encode()
+        thing = {
+            0: found,
+            1: found + argument + b"\x85R",
+            2: found + argument + b"\x85\x81}X\x01\x00\x00\x00aNsb",
+            3: found + argument + b"\x85R(K\x01K\x02e",
+            4: found + argument + b"\x85R(" + found + b"Nu",
+            5: b"(" + argument + b"i" + f"{module}\n{name}\n".encode(),
+            6: b"(" + found + argument + b"o",
+            7: found + b")R\x94h\x00\x85R",
+        }[int(rng.integers(8))]
+        key = found if rng.random() < 0.3 else b"K" + bytes([number])
+        parts += [key, thing]
+    parts.append(b"u")
+    is_damaged = rng.random() < 0.5
+    if is_damaged:
+        place = int(rng.integers(1, len(parts)))
+        noise = [OPCODES[i] for i in rng.integers(len(OPCODES), size=rng.integers(1, 30))]
+        parts[place:place] = noise
+    return b"".join(parts) + b".", is_damaged
+
+
+def test_pickles_of_unknown_globals_do_nothing_and_take_little_memory(tmp_path):
+    rng, trace, path = np.random.default_rng(8), tmp_path / "trace", tmp_path / "unknown.pth"
+    before = {name for name in sys.modules if name.split(".")[0] in ("torch", "a")}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def check(case):
+        content, is_damaged = case
+        read = refused_or(read_torch_weights, path, ValueError, content)
+        assert not trace.exists()
+        assert is_damaged or np.array_equal(read["a.weight"], WEIGHT)
+
+    cases = [unknown_globals(rng, trace) for _ in range(UNKNOWN_PICKLES // 3 + 1)]
+    files = [(file, damaged) for content, damaged in cases for file in in_all_layouts([content])]
+    table.survive("pickles of unknown globals", files[:UNKNOWN_PICKLES], check)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) << 10
+    assert grown < MOST_MEMORY
+    after = {name for name in sys.modules if name.split(".")[0] in ("torch", "a")}
+    assert after == before
 
 
 @pytest.fixture

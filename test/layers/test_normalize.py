@@ -22,6 +22,12 @@ def test_rows_get_unit_length_as_in_torch(mode):
     assert_same(Normalize(), TorchNormalize(), x)
 
 
+def test_rows_of_all_sizes_get_unit_length_and_the_right_gradient(mode):
+    x = np.random.RandomState(0).randn(4, 6) * np.float64([[1e-13], [1e-8], [1e2], [1e9]])
+    for row in x.astype(np.float32):
+        assert_same(Normalize(), TorchNormalize(), row[None])
+
+
 def test_a_row_of_zeros_stays_zero_and_has_a_finite_gradient(mode):
     x = np.zeros((2, 3), np.float32)
     assert_same(Normalize(), TorchNormalize(), x)

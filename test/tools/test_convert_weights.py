@@ -9,7 +9,9 @@ import pytest
 
 from fastreid.utils.torch_weights import export_weights
 from fastreid.utils.weights_file import read_torch_weights, write_weights
+from test.utils.pth_files import torch_file
 from test.utils.test_torch_weights import acl_model
+from tools.convert_weights import convert as convert_here
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -71,7 +73,7 @@ def test_weights_of_another_model_are_named_and_nothing_is_written(tmp_path, sou
     write_weights(tmp_path / "other.pth", weights)
     result = convert(tmp_path / "other.pth", tmp_path / "other.ckpt", "--config-file", config)
     assert result.returncode == 1
-    for text in ("1 missing: backbone.conv1.weight", "1 unexpected: stranger", "bn1.gamma (7,)"):
+    for text in ("1 missing: backbone.conv1.weight", "1 unexpected: stranger", "bn1.weight (7,)"):
         assert text in result.stderr
     assert not (tmp_path / "other.ckpt").exists()
 
@@ -85,7 +87,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
     (tmp_path / "short.pth").write_bytes(source.read_bytes()[:-100])
     for name, target, message in (
         ("gone.pth", "w.ckpt", "gone.pth does not exist"),
-        ("hostile.pth", "w.ckpt", "not allowed in a weights file"),
+        ("hostile.pth", "w.ckpt", "'weight' is an object of posix.system"),
         ("short.pth", "w.ckpt", "cannot be read as PyTorch weights"),
         ("model_best.pth", "w.onnx", "is no file of weights"),
         ("model_best.pth", "model_best.pth", "are the same file"),
@@ -96,3 +98,15 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
         assert message in result.stderr
         assert len(result.stderr.splitlines()) == 1
         assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_named_place_is_converted(tmp_path):
+    sets = {key: {"a.weight": np.full(2, i, np.float32)} for i, key in enumerate(("model", "ema"))}
+    source = torch_file(tmp_path / "two.t7", sets)
+    for place, message in (("", "two.t7::ema"), ("::other", "has no weights at 'other'")):
+        with pytest.raises(ValueError, match=message):
+            convert_here(Path(f"{source}{place}"), tmp_path / "w.safetensors")
+    convert_here(Path(f"{source}::ema"), tmp_path / "w.safetensors")
+    assert read_torch_weights(tmp_path / "w.safetensors")["a.weight"].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="SRC and DST are the same file"):
+        convert_here(Path(f"{source.rename(tmp_path / 'two.pth')}::ema"), tmp_path / "two.pth")

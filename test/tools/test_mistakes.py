@@ -67,11 +67,9 @@ def run(folder, monkeypatch, capsys):
 
 MISTAKES = [
     ("check_dataset Market", "DATASET registry has no 'Market'. Did you mean 'Market1501'?"),
-    ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder above"),
     ("check_dataset Market1501 DATASETS.NAMES Market1501", "Write it as \"['Market1501']\"."),
     ("check_dataset Market1501 DATASETS.NAMES", "Overrides must be pairs KEY VALUE"),
     ("check_dataset Market1501 FOO 3", "FOO is not a known key"),
-    ("check_dataset ImageList DATASETS.IMAGE_LIST -x.csv", "-x.csv, which is neither a file nor"),
     ("check_dataset A --config-file none.yml", "There is no configuration file none.yml"),
     ("check_dataset A --config-file empty", "no configuration file empty: it is a folder"),
     ("check_dataset A --config-file list.yml", "must hold keys and values, but holds list"),
@@ -104,7 +102,7 @@ MISTAKES = [
         "extract_features --config-file CONFIG --dataset A --output o.npz DATASETS.NAMES A",
         "DATASETS.NAMES must be a list",
     ),
-    ("extract_features --config-file CONFIG --dataset A --output o.npz", "set MODEL.WEIGHTS"),
+    ("extract_features --config-file CONFIG --dataset A --output o.npz", "registry has no 'A'"),
     ("search q.jpg --gallery none.npz", "There is no feature file none.npz"),
     ("search q.jpg --gallery text.npz", "text.npz is no feature file"),
     ("search q.jpg --gallery other.npz", "it lacks features, pids, camids, paths"),
@@ -138,6 +136,22 @@ def test_a_mistake_ends_in_one_line_that_names_it(line, words, run):
     assert said.startswith(f"{line.split()[0]}.py: ")
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder above"),
+        ("check_dataset ImageList DATASETS.IMAGE_LIST -x.csv", "-x.csv, which is neither a file"),
+    ],
+)
+def test_a_data_set_that_is_not_there_is_a_fault(line, words, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FASTREID_DATASETS", str(folder))
+    assert run_command(importlib.import_module("tools.check_dataset").main, line.split()[1:]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("FAULT: ")
+    assert words in last
 
 
 @pytest.mark.parametrize(

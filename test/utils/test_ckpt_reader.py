@@ -3,10 +3,15 @@ import zlib
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
-from fastreid.utils.checkpoint_file import DamagedCheckpointError, read_checkpoint
+from fastreid.utils.checkpoint_file import (
+    DamagedCheckpointError,
+    OnlyWeightsError,
+    read_checkpoint,
+    read_ckpt_weights,
+)
 from fastreid.utils.ckpt_reader import read_ckpt
 
 TYPES = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")
@@ -100,3 +105,28 @@ def test_a_checkpoint_without_its_check_sum_is_damaged(tmp_path):
     with pytest.raises(DamagedCheckpointError, match="check sum is missing"):
         read_checkpoint(path)
     read_checkpoint(written(path, [WEIGHT, EXTRA, STATES]))
+
+
+def test_a_bfloat16_is_read_as_the_float_that_it_stands_for(tmp_path):
+    value = Tensor(np.array([1.5, -2.0], np.float32)).astype(ms.bfloat16)
+    ms.save_checkpoint([{"name": "a", "data": value}], str(tmp_path / "a.ckpt"))
+    assert read_ckpt(tmp_path / "a.ckpt").entries["a"].tolist() == [1.5, -2.0]
+
+
+@pytest.mark.parametrize("optimizer", [nn.Momentum, nn.SGD, nn.Adam, nn.AdamWeightDecay, nn.Lamb])
+def test_states_of_an_optimizer_and_numbers_beside_the_weights_are_left_out(tmp_path, optimizer):
+    class Net(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.dense = nn.Dense(3, 2)
+
+    net, path = Net(), tmp_path / "a.ckpt"
+    more = {"momentum": 0.9} if optimizer is nn.Momentum else {}
+    step = optimizer(net.trainable_params(), learning_rate=0.1, **more)
+    beside = {"epoch_num": 3, "step_num": 7, "lr": 0.1, "loss": 2.5, "note": "x"}
+    entries = [{"name": p.name, "data": p} for p in (*net.get_parameters(), *step.get_parameters())]
+    named = {entry["name"]: entry for entry in entries}
+    ms.save_checkpoint(list(named.values()), str(path), append_dict=beside)
+    assert sorted(read_ckpt_weights(path).model) == ["dense.bias", "dense.weight"]
+    with pytest.raises(OnlyWeightsError, match=r"a\.ckpt .*holds only weights"):
+        read_checkpoint(path)

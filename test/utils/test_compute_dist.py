@@ -55,3 +55,30 @@ def test_blocks_cover_all_rows_once(monkeypatch):
     monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 30)
     assert list(row_blocks(7, 10)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(row_blocks(2, 100)) == [slice(0, 1), slice(1, 2)]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("size", [1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+def test_distances_of_near_features_keep_their_digits(metric, size):
+    rng = np.random.RandomState(0)
+    gallery = 100 * rng.randn(30, 64).astype(np.float32)
+    query = (gallery[:20] * (1 + size * rng.randn(20, 64))).astype(np.float32)
+    first, second = query.astype(np.float64), gallery.astype(np.float64)
+    if metric == "cosine":
+        first /= np.linalg.norm(first, axis=1, keepdims=True)
+        second /= np.linalg.norm(second, axis=1, keepdims=True)
+    want = ((first[:, None] - second) ** 2).sum(2) / (2 if metric == "cosine" else 1)
+    got = build_dist(query, gallery, metric)
+    # A product has lost six bits at the limit of near pairs. Lengths that are rounded to float32
+    # turn a direction by 3e-8, which counts twice in a squared distance.
+    angles = np.sqrt(want / (0.5 if metric == "cosine" else (first**2).sum(1)[:, None]))
+    assert (np.abs(got - want) <= want * (3e-5 + 2e-7 / angles)).all()
+
+
+def test_distances_of_collapsed_features_are_not_computed_pair_by_pair(monkeypatch):
+    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PAIRS", 0)
+    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PER_ROW", 1)
+    features = 1 + 1e-4 * np.random.RandomState(0).randn(6, 32).astype(np.float32)
+    assert (build_dist(features, features, "cosine").diagonal() != 0).any()
+    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PER_ROW", 6)
+    assert (build_dist(features, features, "cosine").diagonal() == 0).all()

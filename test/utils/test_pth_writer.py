@@ -3,8 +3,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from fastreid.utils.pth_reader import read_pth
 from fastreid.utils.pth_writer import STORAGES, write_pth
+from fastreid.utils.weights_file import read_torch_weights
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def assert_equal(got, want):
 
 def test_what_was_written_is_read(tmp_path, tensors):
     write_pth(tmp_path / "w.pth", tensors)
-    assert_equal(read_pth(tmp_path / "w.pth"), tensors)
+    assert_equal(read_torch_weights(tmp_path / "w.pth"), tensors)
     assert [path.name for path in tmp_path.iterdir()] == ["w.pth"]
 
 

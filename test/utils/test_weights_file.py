@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.torch_weights import export_weights
-from fastreid.utils.weights_file import SUFFIXES, read_torch_weights, write_weights
+from fastreid.utils.weights_file import SUFFIXES, read_torch_weights, split_place, write_weights
 from test.utils.test_torch_weights import acl_model
 
 
@@ -56,7 +58,7 @@ def test_the_prefix_of_data_parallel_training_is_dropped(tmp_path):
 
 def test_files_that_are_not_weights_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"w\.onnx is no file of weights: .* \.ckpt, \.pth"):
-        read_torch_weights(tmp_path / "w.onnx")
+        write_weights(tmp_path / "w.onnx", {})
     with pytest.raises(ValueError, match=r"w\.npz is no file of weights"):
         write_weights(tmp_path / "w.npz", {})
     for suffix in SUFFIXES:
@@ -64,12 +66,31 @@ def test_files_that_are_not_weights_are_named(tmp_path):
             read_torch_weights(tmp_path / f"gone{suffix}")
 
 
+@pytest.mark.parametrize("source", SUFFIXES)
+@pytest.mark.parametrize("name", ["w.pyth", "w.bin", "w.t7", "w.tar", "w", "w.ckpt", "w.pth"])
+def test_the_content_decides_not_the_name(tmp_path, source, name):
+    weights = {"fc.weight": np.ones((2, 3), np.float32)}
+    write_weights(tmp_path / f"as{source}", weights)
+    (tmp_path / f"as{source}").rename(tmp_path / name)
+    assert_equal(read_torch_weights(tmp_path / name), weights)
+
+
+def test_a_place_behind_the_file_is_split_off(tmp_path):
+    assert split_place("a.pth::model/ema") == (Path("a.pth"), "model/ema")
+    assert split_place(tmp_path / "a.pth") == (tmp_path / "a.pth", "")
+    assert split_place("::a") == (Path("::a"), "")
+    odd = tmp_path / "a::b"
+    odd.write_text("")
+    assert split_place(odd) == (odd, "")
+    assert split_place(f"{odd}::c") == (odd, "c")
+
+
 @pytest.mark.parametrize("keep", [0, 5, 100, -3])
 def test_a_truncated_safetensors_file_is_named(tmp_path, weights, keep):
     path = tmp_path / "w.safetensors"
     write_weights(path, weights)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ValueError, match=r"w\.safetensors cannot be read as safetensors"):
+    with pytest.raises(ValueError, match=r"w\.safetensors cannot be read as (safetensors|weights)"):
         read_torch_weights(path)
 
 

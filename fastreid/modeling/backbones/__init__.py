@@ -1,4 +1,5 @@
 from .build import BACKBONE_REGISTRY, build_backbone
+from .map_sizes import map_sizes
 from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone
 from .resnet import build_resnet_backbone
 
@@ -7,4 +8,5 @@ __all__ = [
     "build_backbone",
     "build_meta_dynamic_router_resnet_backbone",
     "build_resnet_backbone",
+    "map_sizes",
 ]

@@ -16,6 +16,7 @@ from mindspore import nn
 from fastreid.config import CfgNode
 from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
+from fastreid.utils.weights_advice import explain_misfit
 
 from .pretrained import find_pretrained, read_pretrained
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 # The block that each stage's adaptors start from: the last one of a ResNet50, at every depth.
 SOURCE_BLOCKS = ("layer1.2", "layer2.3", "layer3.5", "layer4.2")
 _ADAPTOR = re.compile(r"adaptor(?P<stage>\d)_(?P<kind>base|sub)\.(?P<rest>.+)")
-_MUST_FIT = re.compile(r"(conv1|bn1|layer\d)\.")
+_MUST_FIT = re.compile(r"(?P<part>conv1|bn1|layer\d\.\d+)\.")
 
 
 def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
@@ -40,8 +41,10 @@ def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
     """
     path = find_pretrained(cfg)
     start = export_weights(backbone)
+    needed = {name: value.shape for name, value in start.items() if _MUST_FIT.match(name)}
+    source = read_pretrained(path, needed)
     try:
-        inflated = inflate(read_pretrained(path), start)
+        inflated = inflate(source, start)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     load_weights(backbone, to_mindspore_weights(backbone, {**start, **inflated}))
@@ -61,9 +64,9 @@ def inflate(
         The tensors that have a source, by the names of `start`; running statistics included.
 
     Raises:
-        ValueError: if a stem or residual-block tensor is missing or has another shape.
+        ValueError: if a stem or residual-block tensor is missing, unknown or of another shape.
     """
-    inflated, misfits = {}, []
+    inflated, faults = {}, {"missing": [], "of another shape": []}
     for name, value in start.items():
         adaptor = _ADAPTOR.match(name)
         if adaptor:
@@ -73,15 +76,20 @@ def inflate(
         else:
             tensor = source.get(name)
             if _MUST_FIT.match(name) and (tensor is None or tensor.shape != value.shape):
-                have = "missing" if tensor is None else f"has shape {tensor.shape}"
-                misfits.append(f"{name} {have}, must have {value.shape}")
+                faults["missing" if tensor is None else "of another shape"].append(name)
                 continue
         if tensor is not None and tensor.shape == value.shape:
             inflated[name] = np.ascontiguousarray(tensor)
-    if misfits:
+    parts = {match["part"] for match in map(_MUST_FIT.match, start) if match}
+    faults["unexpected"] = [
+        name
+        for name in source.keys() - start.keys()
+        if (match := _MUST_FIT.match(name)) and match["part"] in parts
+    ]
+    if any(faults.values()):
+        have, want = ({k: tuple(v.shape) for k, v in arrays.items()} for arrays in (source, start))
         raise ValueError(
-            "these ImageNet weights do not fit the backbone (check MODEL.BACKBONE.DEPTH and "
-            f"WITH_IBN): {'; '.join(misfits)}"
+            f"these weights do not fit the backbone. {explain_misfit(have, want, faults)}"
         )
     return inflated
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.torch_weights import BATCH_COUNTER
-from fastreid.utils.weights_file import read_torch_weights
+from fastreid.utils.release_names import is_beside_weights
+from fastreid.utils.weights_description import BACKBONE_PREFIXES, describe_weights, in_words
+from fastreid.utils.weights_file import choose_weights, read_candidates, split_place
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
@@ -27,12 +30,25 @@ PRETRAINED_URLS = {
     "se_ibn_101x": _IBN_NET + "se_resnet101_ibn_a-fabed4e2.pth",
 }
 
+# Where a cache folder may keep its files, and how they may end.
+_INSIDE = ("", "checkpoints", "hub/checkpoints")
+_SUFFIXES = (".pth", ".ckpt")
+# A head of a fast-reid model, with what stands before its name; MoCo's two encoders (v1/v2, v3).
+_HEAD = re.compile(r"(?P<start>(.*\.)?)(heads|b\d+_head)\.")
+_TRAINED = re.compile(r"(^|\.)(encoder_q|base_encoder)\.")
+_FOLLOWER = re.compile(r"(^|\.)(encoder_k|momentum_encoder)\.")
+_SCRATCH = "MODEL.BACKBONE.PRETRAIN False trains from scratch."
+
 
 def find_pretrained(cfg: CfgNode) -> Path:
-    """Find the ImageNet weights for the backbone of a config.
+    """Find the ImageNet weights for the backbone of a config. Nothing is downloaded.
 
-    Looks at `MODEL.BACKBONE.PRETRAIN_PATH` if it is set, else for the published file in the folder
-    $FASTREID_CACHE (~/.cache/fastreid if unset). Nothing is downloaded.
+    `MODEL.BACKBONE.PRETRAIN_PATH` is the file, or a folder to look in; ``::`` and a place behind a
+    file name one of several sets of weights in it. Where it is empty, the published file is looked
+    for in $FASTREID_CACHE (~/.cache/fastreid if unset), then in PyTorch's $TORCH_HOME
+    ($XDG_CACHE_HOME/torch or ~/.cache/torch if unset). In each folder, and in its ``checkpoints``
+    and ``hub/checkpoints``, it may lie under its published name, or converted under the same name
+    with the end ``.ckpt``.
 
     Args:
         cfg: the whole config.
@@ -41,51 +57,123 @@ def find_pretrained(cfg: CfgNode) -> Path:
         The file, which exists.
 
     Raises:
-        ValueError: if nothing was published for this backbone and no path is given.
-        FileNotFoundError: if the file is not there; the message says where to put it.
+        ValueError: if nothing was published for this backbone and no file is given.
+        FileNotFoundError: if the file is not there; the message lists the places, and says where to
+            put it.
     """
+    if not cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+        return _find_published(cfg, _cache_folders())
+    given = Path(cfg.MODEL.BACKBONE.PRETRAIN_PATH).expanduser()
+    if given.is_dir():
+        return _find_published(cfg, [given])
+    if not split_place(given)[0].is_file():
+        raise FileNotFoundError(
+            f"MODEL.BACKBONE.PRETRAIN_PATH {given} is not a file, nor a folder. {_SCRATCH}"
+        )
+    return given
+
+
+def _find_published(cfg: CfgNode, roots: list[Path]) -> Path:
     backbone = cfg.MODEL.BACKBONE
-    scratch = "MODEL.BACKBONE.PRETRAIN False trains from scratch."
-    if backbone.PRETRAIN_PATH:
-        path = Path(backbone.PRETRAIN_PATH).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"MODEL.BACKBONE.PRETRAIN_PATH {path} is not a file. {scratch}")
-        return path
     key = "se_" * backbone.WITH_SE + "ibn_" * backbone.WITH_IBN + backbone.DEPTH
     if key not in PRETRAINED_URLS:
         raise ValueError(
             f"No ImageNet weights are published for {key!r} (MODEL.BACKBONE.DEPTH with WITH_IBN "
             f"and WITH_SE), only for {sorted(PRETRAINED_URLS)}. Set MODEL.BACKBONE.PRETRAIN_PATH "
-            f"to weights of your own; {scratch}"
+            f"to a file of your own; {_SCRATCH}"
         )
     url = PRETRAINED_URLS[key]
-    path = _cache_folder() / url.rsplit("/", 1)[-1]
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The ImageNet weights {path} are missing. Download {url} and put it there, or set "
-            f"MODEL.BACKBONE.PRETRAIN_PATH to where you have it; {scratch}"
-        )
-    return path
+    published = url.rsplit("/", 1)[-1]
+    names = [f"{Path(published).stem}{suffix}" for suffix in _SUFFIXES]
+    folders = list(dict.fromkeys(root / inside for root in roots for inside in _INSIDE))
+    for folder in folders:
+        for name in names:
+            if _is_readable_file(folder / name):
+                return folder / name
+    similar = _similar_files(folders, published)
+    hint = f" There is {similar[0]}: if it is right, give its path." if similar else ""
+    raise FileNotFoundError(
+        f"The ImageNet weights {' or '.join(names)} are in none of "
+        f"{', '.join(map(str, folders))}. Download {url} and put it into {roots[0]}, or set "
+        f"MODEL.BACKBONE.PRETRAIN_PATH to where you have it.{hint} {_SCRATCH}"
+    )
 
 
-def read_pretrained(path: Path) -> dict[str, np.ndarray]:
+def _similar_files(folders: list[Path], published: str) -> list[Path]:
+    """Find files of the same network: only the hash at the end of the name differs."""
+    start = published.rpartition("-")[0]
+    files = [path for folder in folders for path in sorted(folder.glob(f"{start}-*"))]
+    return [path for path in files if path.stem.rpartition("-")[0] == start]
+
+
+def _is_readable_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:
+        # A cache of somebody else is as good as none.
+        return False
+
+
+def _cache_folders() -> list[Path]:
+    own = os.environ.get("FASTREID_CACHE") or "~/.cache/fastreid"
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    torch = os.environ.get("TORCH_HOME") or str(Path(cache) / "torch")
+    return [Path(folder).expanduser() for folder in (own, torch)]
+
+
+def read_pretrained(
+    path: Path, expected: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, np.ndarray]:
     """Read ImageNet weights without their classifier.
 
     Args:
-        path: a file of weights, such as torchvision and IBN-Net publish.
+        path: a file of weights, such as torchvision and IBN-Net publish; of MoCo's two encoders the
+            one of the queries is taken.
+        expected: PyTorch name -> shape of what the backbone needs, which decides between several
+            sets of weights in the file; None: not known.
 
     Returns:
         PyTorch name -> array, without `fc.*` and the batch counters.
 
     Raises:
-        ValueError: if the file holds anything but arrays by name.
+        ValueError: if the file cannot be read, has several sets of weights, or is a whole re-ID
+            model.
     """
+    file, place = split_place(path)
+    candidates = read_candidates(file, expected)
+    for candidate in candidates:
+        _refuse_model(candidate.weights, file)
+    own = [candidate._replace(weights=_queries(candidate.weights)) for candidate in candidates]
+    weights = choose_weights(own, expected, file, place=place)
+    prefix = describe_weights({name: value.shape for name, value in weights.items()}).prefix
+    bare = (_without_prefix(name, prefix) for name in weights)
     return {
         name: value
-        for name, value in read_torch_weights(path).items()
-        if not name.startswith("fc.") and not name.endswith(BATCH_COUNTER)
+        for name, value in zip(bare, weights.values())
+        if not name.startswith("fc.") and not is_beside_weights(name)
     }
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("FASTREID_CACHE") or "~/.cache/fastreid").expanduser()
+def _refuse_model(weights: Mapping[str, np.ndarray], file: Path) -> None:
+    """Refuse the weights of a backbone and a head."""
+    start = next((match["start"] for match in map(_HEAD.match, weights) if match), None)
+    if start is None or not any(name.startswith(f"{start}backbone.") for name in weights):
+        return
+    model = {k[len(start) :]: v.shape for k, v in weights.items() if k.startswith(start)}
+    looks = in_words(describe_weights(model)) or "a model with a head of fast-reid"
+    raise ValueError(
+        f"{file} looks like {looks}, not like ImageNet weights. To start from it, set "
+        f"MODEL.WEIGHTS {file} and MODEL.BACKBONE.PRETRAIN False."
+    )
+
+
+def _queries(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Leave out the encoder that follows the trained one, where MoCo wrote both."""
+    kept = {name: value for name, value in weights.items() if not _FOLLOWER.search(name)}
+    return kept if any(map(_TRAINED.search, kept)) else dict(weights)
+
+
+def _without_prefix(name: str, prefix: str) -> str:
+    if prefix in BACKBONE_PREFIXES and name.startswith(prefix):
+        return name[len(prefix) :]
+    return name

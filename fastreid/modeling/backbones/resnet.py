@@ -11,8 +11,10 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
+from fastreid.utils.expected_weights import expected_shapes
 from fastreid.utils.load_weights import load_weights
 from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
+from fastreid.utils.weights_advice import explain_misfit
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY
@@ -97,7 +99,8 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
         )
     if backbone.PRETRAIN:
         path = find_pretrained(cfg)
-        load_imagenet_weights(model, read_pretrained(path), source=str(path))
+        weights = read_pretrained(path, _needed(model))
+        load_imagenet_weights(model, weights, source=str(path))
         logger.info("Loaded ImageNet weights from %s", path)
     return model
 
@@ -114,23 +117,29 @@ def load_imagenet_weights(model: ResNet, weights: dict[str, np.ndarray], *, sour
         source: where the weights come from, for messages.
 
     Raises:
-        ValueError: if a tensor is missing, unknown or of another shape; it lists them.
+        ValueError: if a tensor is missing, unknown or of another shape; it says what the weights
+            look like, and names some of them.
     """
     start = export_weights(model)
-    optional = {name for name in start if name.startswith("NL_") or ".se." in name}
-    problems = [f"missing: {name}" for name in start.keys() - optional - weights.keys()]
-    problems += [f"unknown: {name}" for name in weights.keys() - start.keys()]
-    problems += [
-        f"{name}: {value.shape} in the file, {start[name].shape} here"
-        for name, value in weights.items()
-        if name in start and value.shape != start[name].shape
-    ]
-    if problems:
+    optional = start.keys() - _needed(model).keys()
+    have, want = ({k: tuple(v.shape) for k, v in arrays.items()} for arrays in (weights, start))
+    faults = {
+        "missing": sorted(want.keys() - optional - have.keys()),
+        "unexpected": sorted(have.keys() - want.keys()),
+        "of another shape": sorted(k for k in want if have.get(k, want[k]) != want[k]),
+    }
+    if any(faults.values()):
         raise ValueError(
-            f"The weights of {source} do not fit MODEL.BACKBONE ({len(problems)} tensors): "
-            + "; ".join(sorted(problems)[:10])
+            f"The weights of {source} do not fit MODEL.BACKBONE. "
+            f"{explain_misfit(have, want, faults)}"
         )
     kept = sorted(optional - weights.keys())
     if kept:
         logger.info("%s has no weights for %d tensors, as %s", source, len(kept), kept[0])
     load_weights(model, to_mindspore_weights(model, {**start, **weights}))
+
+
+def _needed(model: ResNet) -> dict[str, tuple[int, ...]]:
+    """Name what weights must have, PyTorch name -> shape: all but what is added to a ResNet."""
+    shapes = expected_shapes(model).items()
+    return {k: v for k, v in shapes if not (k.startswith("NL_") or ".se." in k)}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import Tensor, ops
 
-from fastreid.layers import l2_normalize
+from fastreid.layers import cosine_gaps, exp, softplus
+
+from .masks import same_label
 
 # Logit of a pair that does not count: its exponential is zero beside any other.
 _NO_PAIR = -1e8
@@ -24,11 +27,12 @@ def pairwise_circleloss(embedding: Tensor, targets: Tensor, margin: float, gamma
     Returns:
         Scalar, the mean over rows; a row without a positive or without a negative counts as 0.
     """
-    similarity, is_positive, is_negative = _similarities(embedding, targets)
-    fixed = ops.stop_gradient(similarity)
-    positive = -gamma * ops.relu(1 + margin - fixed) * (similarity - (1 - margin))
-    negative = gamma * ops.relu(fixed + margin) * (similarity - margin)
-    return _loss_of_logits(positive, negative, is_positive, is_negative)
+    # 1 - similarity in place of the similarity: small numbers where features are near.
+    gaps = cosine_gaps(embedding, embedding)
+    fixed = ops.stop_gradient(gaps)
+    positive = gamma * ops.relu(margin + fixed) * (gaps - margin)
+    negative = gamma * ops.relu(1 + margin - fixed) * (1 - margin - gaps)
+    return _loss_of_logits(positive, negative, *_pairs(targets))
 
 
 def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: float) -> Tensor:
@@ -43,19 +47,17 @@ def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: f
     Returns:
         Scalar, the mean over rows; a row without a positive or without a negative counts as 0.
     """
-    similarity, is_positive, is_negative = _similarities(embedding, targets)
-    positive = -gamma * similarity
-    negative = gamma * (similarity + margin)
-    return _loss_of_logits(positive, negative, is_positive, is_negative)
+    # Both logits without their constants, -gamma and gamma, which cancel in the product.
+    gaps = cosine_gaps(embedding, embedding)
+    return _loss_of_logits(gamma * gaps, gamma * (margin - gaps), *_pairs(targets))
 
 
-def _similarities(embedding: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    features = l2_normalize(embedding)
-    same = ops.equal(targets.reshape(-1, 1), targets.reshape(1, -1))
-    rows = ops.arange(embedding.shape[0])
-    itself = ops.equal(rows.reshape(-1, 1), rows.reshape(1, -1))
-    is_positive = ops.logical_and(same, ops.logical_not(itself))
-    return ops.matmul(features, features.T), is_positive, ops.logical_not(same)
+def _pairs(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, N) bool masks of the positives, a row itself left out, and of the negatives."""
+    n = targets.shape[0]
+    same = same_label(targets)
+    is_positive = ops.logical_and(same, ops.logical_not(ops.eye(n, n, ms.bool_)))
+    return is_positive, ops.logical_not(same)
 
 
 def _loss_of_logits(
@@ -63,10 +65,10 @@ def _loss_of_logits(
 ) -> Tensor:
     """Mean over rows of log(1 + sum of exp(positive) * sum of exp(negative))."""
     product = _logsumexp(positive, is_positive) + _logsumexp(negative, is_negative)
-    return (ops.relu(product) + ops.log1p(ops.exp(-ops.abs(product)))).mean()
+    return softplus(product).mean()
 
 
 def _logsumexp(logits: Tensor, mask: Tensor) -> Tensor:
     logits = ops.where(mask, logits, ops.full_like(logits, _NO_PAIR))
     top = ops.stop_gradient(ops.amax(logits, 1, keepdims=True))
-    return ops.log(ops.exp(logits - top).sum(1)) + top.reshape(-1)
+    return ops.log(exp(logits - top).sum(1)) + top.reshape(-1)

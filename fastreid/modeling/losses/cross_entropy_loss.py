@@ -5,6 +5,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, ops
 
+from fastreid.layers import exp, log_odds_against, softplus
+
 
 def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: float) -> Tensor:
     """Label-smoothed cross entropy of each row.
@@ -19,17 +21,15 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: f
     Returns:
         (N,) losses.
     """
-    n, num_classes = logits.shape
-    log_probs = ops.log_softmax(logits, 1)
+    num_classes = logits.shape[1]
     one_hot = ops.one_hot(targets, num_classes, Tensor(1.0, ms.float32), Tensor(0.0, ms.float32))
-    if eps >= 0:
-        share = ops.full((n, 1), eps, dtype=ms.float32)
-    else:
-        probs = ops.stop_gradient(ops.exp(log_probs))
-        share = alpha * (probs * one_hot).sum(1, keepdims=True)
-    share = ops.broadcast_to(share, (n, num_classes))
-    soft_targets = one_hot * (1 - share) + (1 - one_hot) * share / (num_classes - 1)
-    return -(soft_targets * log_probs).sum(1)
+    gaps, log_odds = log_odds_against(logits, one_hot)
+    losses = softplus(log_odds)
+    if eps == 0 or num_classes == 1:
+        return losses
+    share = eps if eps > 0 else alpha * ops.stop_gradient(exp(-losses))
+    # -log(p_j) is the true class's less z_j - z_y, so that of all classes in their shares is this.
+    return losses - share * gaps.sum(1) / (num_classes - 1)
 
 
 def mean_over_nonzero(losses: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, ops
 
-from fastreid.layers import l2_normalize
+from fastreid.layers import cosine_gaps, l2_normalize
 
 _INTRA_MARGIN = 0.1
 _INTER_MARGIN = 0.3
@@ -107,8 +107,7 @@ def scatter_loss(features: Tensor, domainids: Tensor, num_domains: int) -> Tenso
     """
     members = _membership(domainids, num_domains)
     counts = members.sum(1)
-    features = l2_normalize(features)
     weights = members / ops.broadcast_to(ops.clamp(counts, min=1.0).reshape(-1, 1), members.shape)
-    centres = l2_normalize(ops.matmul(weights, features))
-    per_domain = (ops.matmul(centres, features.T) * weights).sum(1)
+    centres = ops.matmul(weights, l2_normalize(features))
+    per_domain = ((1 - cosine_gaps(centres, features)) * weights).sum(1)
     return _mean_over(per_domain, (counts > 0).astype(ms.float32))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, ops
 
+from fastreid.layers import exp, log_odds_against, softplus
+
 
 def focal_loss(
     input: Tensor,
@@ -34,12 +36,10 @@ def focal_loss(
             f"focal_loss takes input (N, C, ...) and target (N, ...); the shapes are "
             f"{input.shape} and {target.shape}."
         )
-    shifted = input - ops.stop_gradient(ops.amax(input, 1, keepdims=True))
-    log_probs = shifted - ops.log(ops.exp(shifted).sum(1, keepdims=True))
-    log_true = (ops.one_hot(target, input.shape[1], 1.0, 0.0, 1) * log_probs).sum(1)
-    # The floor keeps the gradient finite for gamma < 1 where the sample is certain.
-    missing = ops.clamp(1 - ops.exp(log_true), min=1e-12)
-    losses = -alpha * ops.pow(missing, gamma) * log_true
+    one_hot = ops.one_hot(target, input.shape[1], 1.0, 0.0, 1)
+    _, log_odds = log_odds_against(input, one_hot)
+    # From the logarithm of 1 - p: the difference itself has no digits left where p is near 1.
+    losses = alpha * exp(-gamma * softplus(-log_odds)) * softplus(log_odds)
     if reduction == "none":
         return losses
     if reduction == "mean":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, ops
 
-from fastreid.layers import l2_normalize
+from fastreid.layers import cosine_gaps, exp, softplus
 
 from .masks import same_label
 
@@ -23,13 +23,8 @@ def euclidean_distances(features: Tensor) -> Tensor:
     Returns:
         (N, N), at least 1e-6.
     """
-    n = features.shape[0]
-    # Distances do not change, and small ones keep their digits: the squares below are smaller.
-    centre = ops.stop_gradient(features.mean(0, keep_dims=True))
-    features = features - ops.broadcast_to(centre, features.shape)
-    squares = ops.broadcast_to((features**2).sum(1, keepdims=True), (n, n))
-    squared = squares + squares.T - 2 * ops.matmul(features, features.T)
-    return ops.sqrt(ops.clamp(squared, min=1e-12))
+    # From differences, pair by pair: a matrix product loses the digits of near rows.
+    return ops.clamp(ops.cdist(features, features), min=1e-6)
 
 
 def cosine_distances(features: Tensor) -> Tensor:
@@ -41,8 +36,7 @@ def cosine_distances(features: Tensor) -> Tensor:
     Returns:
         (N, N) in [0, 4].
     """
-    features = l2_normalize(features)
-    return 2 - 2 * ops.matmul(features, features.T)
+    return 2 * cosine_gaps(features, features)
 
 
 def hardest_pairs(
@@ -78,16 +72,19 @@ def weighted_pairs(
         is_negative: (N, N) bool.
 
     Returns:
-        Two (N,) distances.
+        Two (N,) distances; a row without a positive gets 0, one without a negative 1e9.
     """
-    return _weighted(distances, is_positive, 1.0), _weighted(distances, is_negative, -1.0)
+    nearest = _weighted(distances, is_negative, -1.0)
+    far = ops.full_like(nearest, _FAR)
+    nearest = ops.where(is_negative.any(axis=1), nearest, far)
+    return _weighted(distances, is_positive, 1.0), nearest
 
 
 def _weighted(distances: Tensor, mask: Tensor, sign: float) -> Tensor:
     mask = mask.astype(ms.float32)
     masked = distances * mask
     largest = (sign * masked * mask).max(axis=1).reshape(-1, 1)
-    weights = ops.exp(sign * masked - largest) * mask
+    weights = exp(sign * masked - largest) * mask
     weights = weights / (weights.sum(1, keepdims=True) + 1e-6)
     return (masked * weights).sum(1)
 
@@ -119,10 +116,7 @@ def soft_margin_loss(positive: Tensor, negative: Tensor) -> Tensor:
     gap = positive - negative
     # Upstream falls back to the margin when exp overflows in float32, see docs/fidelity.md.
     overflows = ops.greater(gap.max(), 88.72283)
-    # log(exp(gap) + 1) with the larger exponent taken out: right up to the overflow, which the
-    # kernels of some devices reach before float32 does.
-    largest = ops.stop_gradient(ops.relu(gap))
-    soft = (largest + ops.log(ops.exp(gap - largest) + ops.exp(-largest))).mean()
+    soft = softplus(gap).mean()
     return ops.where(overflows, margin_loss(positive, negative, _FALLBACK_MARGIN), soft)
 
 

@@ -38,9 +38,27 @@ def test_weights_that_do_not_fit_name_the_file_and_the_tensors(tmp_path, plain_w
         build_backbone(pretrain_cfg(plain_weights, tmp_path, WITH_IBN=True))
     message = str(error.value)
     assert str(tmp_path / "imagenet.pth") in message
-    assert "conv1.weight has shape (7, 3, 7, 7), must have (32, 3, 7, 7)" in message
-    assert "layer1.0.bn1.IN.weight missing" in message
-    assert "MODEL.BACKBONE.DEPTH and WITH_IBN" in message
+    assert "the config builds a ResNet-tiny-IBN" in message
+    assert "conv1.weight (7, 3, 7, 7), the model has (32, 3, 7, 7)" in message
+    assert "missing: layer1.0.bn1." in message
+
+
+def test_weights_without_ibn_name_the_key_to_set(tmp_path, plain_weights):
+    with pytest.raises(
+        ValueError,
+        match=r"looks like a ResNet-tiny; the config builds a ResNet-tiny-IBN: "
+        r"set MODEL\.BACKBONE\.WITH_IBN False\.",
+    ):
+        build_backbone(pretrain_cfg(plain_weights, tmp_path, WITH_IBN=True))
+
+
+def test_weights_with_more_in_a_block_name_the_key_to_set(tmp_path):
+    model = build_backbone(router_cfg(NAME="build_resnet_backbone", WITH_IBN=False, WITH_SE=True))
+    state = {name: torch.tensor(value) for name, value in export_weights(model).items()}
+    with pytest.raises(
+        ValueError, match=r"with squeeze and excitation; .*: set MODEL\.BACKBONE\.WITH_SE True\."
+    ):
+        build_backbone(pretrain_cfg(state, tmp_path, WITH_IBN=False))
 
 
 def test_a_missing_file_says_so(tmp_path):

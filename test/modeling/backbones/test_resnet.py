@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fastreid.config import get_cfg
-from fastreid.modeling.backbones.pretrained import find_pretrained, read_pretrained
+from fastreid.modeling.backbones.pretrained import read_pretrained
 from fastreid.modeling.backbones.resnet import ResNet, build_resnet_backbone
 from fastreid.modeling.backbones.resnet_specs import resnet_spec
 from fastreid.utils.torch_weights import export_weights, to_torch_name
@@ -111,10 +111,21 @@ def test_weights_that_do_not_fit_are_all_named_and_none_is_loaded(tmp_path, imag
         build_resnet_backbone(tiny_cfg(PRETRAIN=True, PRETRAIN_PATH=str(path)))
     message = str(error.value)
     assert str(path) in message
-    assert "3 tensors" in message
-    assert "missing: conv1.weight" in message
-    assert "unknown: stem.weight" in message
-    assert "bn1.weight: (7,) in the file, (32,) here" in message
+    assert "1 missing: conv1.weight." in message
+    assert "1 unexpected: stem.weight." in message
+    assert "1 of another shape: bn1.weight (7,), the model has (32,)." in message
+
+
+def test_imagenet_weights_of_another_network_name_the_key_to_set(tmp_path, imagenet_weights):
+    path = save(imagenet_weights, tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"looks like a ResNet-tiny; the config builds a ResNet-tiny-IBN: "
+        r"set MODEL\.BACKBONE\.WITH_IBN False\.",
+    ):
+        build_resnet_backbone(
+            tiny_cfg(PRETRAIN=True, PRETRAIN_PATH=str(path), WITH_IBN=True, WITH_SE=True)
+        )
 
 
 def test_weights_of_a_training_checkpoint_are_found_in_it(tmp_path, imagenet_weights):
@@ -124,33 +135,7 @@ def test_weights_of_a_training_checkpoint_are_found_in_it(tmp_path, imagenet_wei
     assert read_pretrained(path).keys() == plain.keys()
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
-    path = save({"conv1.weight": torch.zeros(1), "arch": "resnet50"}, tmp_path)
-    with pytest.raises(ValueError, match=r"is not a state dict: \['arch'\] are not tensors"):
-        read_pretrained(path)
-
-
-def test_published_weights_are_looked_for_in_the_cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("FASTREID_CACHE", str(tmp_path))
-    cfg = tiny_cfg(DEPTH="50x", WITH_IBN=True)
-    with pytest.raises(
-        FileNotFoundError, match=r"resnet50_ibn_a-d9d0bb7b\.pth are missing"
-    ) as error:
-        find_pretrained(cfg)
-    message = str(error.value)
-    assert str(tmp_path) in message
-    assert "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/" in message
-    assert "MODEL.BACKBONE.PRETRAIN False trains from scratch" in message
-    (tmp_path / "resnet50_ibn_a-d9d0bb7b.pth").touch()
-    assert find_pretrained(cfg) == tmp_path / "resnet50_ibn_a-d9d0bb7b.pth"
-
-
-def test_a_missing_path_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match="PRETRAIN_PATH .*gone.pth is not a file"):
-        find_pretrained(tiny_cfg(PRETRAIN_PATH=str(tmp_path / "gone.pth")))
-
-
-@pytest.mark.parametrize("options", [{}, {"DEPTH": "50x", "WITH_SE": True}], ids=["tiny", "se"])
-def test_a_backbone_without_published_weights_says_so(options):
-    with pytest.raises(ValueError, match="No ImageNet weights are published for '(tiny|se_50x)'"):
-        find_pretrained(tiny_cfg(**options))
+def test_a_text_beside_the_weights_is_passed_over(tmp_path, imagenet_weights):
+    plain = read_pretrained(save(imagenet_weights, tmp_path))
+    path = save({**imagenet_weights, "arch": "resnet50"}, tmp_path)
+    assert read_pretrained(path).keys() == plain.keys()

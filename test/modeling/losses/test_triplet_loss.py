@@ -68,10 +68,14 @@ def test_weighted_pairs_take_large_distances(mode):
     assert np.isfinite(negative).all()
 
 
+@pytest.mark.parametrize("hard_mining", [False, True])
+@pytest.mark.parametrize("norm_feat", [False, True])
 @pytest.mark.parametrize("margin", [0.0, 0.3])
-def test_a_batch_of_one_identity_costs_nothing_and_pulls_nothing(mode, embedding, margin):
+def test_a_batch_of_one_identity_costs_nothing_and_pulls_nothing(
+    mode, embedding, margin, norm_feat, hard_mining
+):
     same = np.zeros(6, np.int32)
-    options = (margin, False, True)
+    options = (margin, norm_feat, hard_mining)
     value, gradient = value_and_gradient(triplet_loss, embedding, same, constants=options)
     assert value == 0
     np.testing.assert_array_equal(gradient, 0)

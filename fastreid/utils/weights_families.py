@@ -1,0 +1,57 @@
+"""Networks that are told by one typical name among their tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Family(NamedTuple):
+    """A kind of network: how a message calls it, and a pattern that one of its names matches."""
+
+    title: str
+    pattern: re.Pattern[str]
+
+
+# The first that matches; names may stand after any prefix. The ResNets that this toolbox builds are
+# told apart in weights_description.py.
+_FAMILIES = tuple(
+    Family(title, re.compile(rf"(^|\.){pattern}"))
+    for title, pattern in (
+        ("an MGN of fast-reid", r"b\d+_(head|pool)\."),
+        ("a ResNeSt", r"layer1\.0\.conv2\.(fc1|bn0)\."),
+        ("an OSNet", r"conv2\.0\.(conv2[abcd]|IN)\."),
+        ("a CLIP model", r"(visual|image_encoder)\.(transformer|layer1|conv1|blocks)\b"),
+        ("a Swin transformer", r"attn\.(w_msa\.)?relative_position_bias_table$"),
+        ("a vision transformer (ViT)", r"(blocks|layers)\.0\.attn\.(qkv|q_proj)\."),
+        ("a vision transformer (ViT)", r"encoder_layer_0\.self_attention\."),
+        ("an EfficientNet", r"(blocks\.0\.0\.(conv_dw|depthwise)|_blocks\.0\._|s1\.b1\.dwise\.)"),
+        ("a RegNet", r"(s1\.b1\.(f|conv1)\.|trunk_output\.block1\.)"),
+        ("a RepVGG", r"stage1\.0\.rbr_"),
+        ("a ShuffleNetV2", r"(features|stage2)\.0\.branch(_main|1|2)\."),
+        ("a MobileNetV3", r"features\.1\.block\."),
+        ("a MobileNetV2", r"features\.1\.conv\."),
+        ("an HRNet", r"stage2\.0\.branches\."),
+        ("a DenseNet", r"features\.denseblock1\."),
+        ("a ConvNeXt", r"stages\.0\.(0\.dwconv|blocks\.0\.conv_dw)\."),
+        ("a VGG", r"features\.0\.weight$"),
+        ("an Inception network", r"Mixed_5b\."),
+    )
+)
+
+
+def family_of(names: Iterable[str]) -> str:
+    """Name the kind of network that tensors belong to.
+
+    Args:
+        names: of the tensors, as PyTorch has them.
+
+    Returns:
+        Such as "an OSNet"; "" for a ResNet, and for what is not known.
+    """
+    names = list(names)
+    for family in _FAMILIES:
+        if any(family.pattern.search(name) for name in names):
+            return family.title
+    return ""

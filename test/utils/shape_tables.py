@@ -1,0 +1,108 @@
+"""Names and shapes of networks, written down without building them."""
+
+from __future__ import annotations
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
+PLANES = (64, 128, 256, 512)
+
+
+def _norm(name, width):
+    return {f"{name}.{leaf}": (width,) for leaf in _NORM}
+
+
+def _first_norm(name, width, ibn):
+    if not ibn:
+        return _norm(name, width)
+    half = width // 2
+    return {
+        f"{name}.IN.weight": (half,),
+        f"{name}.IN.bias": (half,),
+        **_norm(f"{name}.BN", width - half),
+    }
+
+
+def _block(name, channels, planes, *, basic, ibn, se, downsample, groups=1):
+    out = planes if basic else 4 * planes
+    size = 3 if basic else 1
+    shapes = {
+        f"{name}.conv1.weight": (planes, channels, size, size),
+        **_first_norm(f"{name}.bn1", planes, ibn),
+        f"{name}.conv2.weight": (planes, planes // groups, 3, 3),
+        **_norm(f"{name}.bn2", planes),
+    }
+    if not basic:
+        shapes.update({f"{name}.conv3.weight": (out, planes, 1, 1), **_norm(f"{name}.bn3", out)})
+    if se:
+        shapes[f"{name}.se.fc.0.weight"] = (out // 16, out)
+        shapes[f"{name}.se.fc.2.weight"] = (out, out // 16)
+    if downsample:
+        shapes[f"{name}.downsample.0.weight"] = (out, channels, 1, 1)
+        shapes.update(_norm(f"{name}.downsample.1", out))
+    return shapes
+
+
+def _non_local(name, channels):
+    shapes = {f"{name}.W.0.weight": (channels, 1, 1, 1), f"{name}.W.0.bias": (channels,)}
+    shapes.update(_norm(f"{name}.W.1", channels))
+    for part in ("g", "theta", "phi"):
+        shapes[f"{name}.{part}.weight"] = (1, channels, 1, 1)
+        shapes[f"{name}.{part}.bias"] = (1,)
+    return shapes
+
+
+def resnet(
+    blocks=(3, 4, 6, 3),
+    *,
+    stem=64,
+    planes=PLANES,
+    basic=False,
+    ibn=False,
+    se=False,
+    non_local=(0, 0, 0, 0),
+    groups=1,
+    prefix="",
+):
+    """PyTorch name -> shape of a ResNet without its classifier."""
+    shapes = {"conv1.weight": (stem, 3, 7, 7), **_norm("bn1", stem)}
+    channels = stem
+    for stage, (count, width, extra) in enumerate(zip(blocks, planes, non_local), start=1):
+        out = width if basic else 4 * width
+        for index in range(count):
+            shapes.update(
+                _block(
+                    f"layer{stage}.{index}",
+                    channels,
+                    width,
+                    basic=basic,
+                    ibn=ibn and stage < 4,
+                    se=se,
+                    downsample=index == 0 and (stage > 1 or channels != out),
+                    groups=groups,
+                )
+            )
+            channels = out
+        for index in range(extra):
+            shapes.update(_non_local(f"NL_{stage}.{index}", out))
+    return {f"{prefix}{name}": shape for name, shape in shapes.items()}
+
+
+def head(width=2048, *, classes=751, embedding=0, norm=True, power=False):
+    """PyTorch name -> shape of fast-reid's head, by today's names."""
+    shapes = {"heads.pool_layer.p": (1,)} if power else {}
+    place = 0
+    if embedding:
+        shapes["heads.bottleneck.0.weight"] = (embedding, width, 1, 1)
+        width, place = embedding, 1
+    if norm:
+        shapes.update(_norm(f"heads.bottleneck.{place}", width))
+    if classes:
+        shapes["heads.weight"] = (classes, width)
+    return shapes
+
+
+def fastreid_model(*, classes=751, embedding=0, norm=True, power=False, width=2048, **backbone):
+    """PyTorch name -> shape of a Baseline of fast-reid."""
+    return {
+        **resnet(prefix="backbone.", **backbone),
+        **head(width, classes=classes, embedding=embedding, norm=norm, power=power),
+    }
