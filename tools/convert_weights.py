@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_at_once_on_interrupt
+from fastreid.utils.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    end_at_once_on_interrupt()
+    # Before MindSpore is loaded, which takes seconds.
+    end_on_ctrl_c()
 
 from fastreid.config import load_config
 from fastreid.engine import CLASSIFIER_PREFIXES

@@ -16,10 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_at_once_on_interrupt
+from fastreid.utils.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    end_at_once_on_interrupt()
+    # Before MindSpore is loaded, which takes seconds.
+    end_on_ctrl_c()
 
 import numpy as np
 

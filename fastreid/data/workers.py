@@ -42,9 +42,10 @@ def _undisturbed_start() -> Iterator[None]:
     ``if __name__ == "__main__"`` of every user.
     """
     main_module = sys.modules["__main__"]
-    # Where the first process would start the tracker, that would let Ctrl-C through again.
-    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # It lets Ctrl-C through when it starts the tracker, which the first process would do otherwise.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from fastreid.utils.comm import get_world_size
+from fastreid.utils.interrupts import EXIT_CODE, end_on_ctrl_c
 from fastreid.utils.processes import end_with, leave
 from fastreid.utils.scheduler import SUPERVISOR_VARIABLE, serve
 
@@ -57,6 +58,7 @@ def launch(
     if role == "MS_WORKER":
         if SUPERVISOR_VARIABLE in os.environ:
             end_with(int(os.environ[SUPERVISOR_VARIABLE]))
+            end_on_ctrl_c()
         if world_size not in (1, get_world_size()):
             raise ValueError(
                 f"--num-gpus {num_gpus_per_machine} on {num_machines} machine(s), but "
@@ -78,8 +80,10 @@ def launch(
 def _end_at_once(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
+    if kind is KeyboardInterrupt:
+        leave(EXIT_CODE)
     sys.__excepthook__(kind, error, trace)
-    leave(130 if kind is KeyboardInterrupt else 1)
+    leave(1)
 
 
 def _check(devices: int, machines: int, machine_rank: int) -> None:

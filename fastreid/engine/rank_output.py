@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 from .job import OUTPUT_VARIABLE
 
 _TRACEBACK = "Traceback (most recent call last)"
+# MindSpore writes these whatever level GLOG_v asks for, when connections are closed.
+_NOISE = re.compile(r"\[INFO\] DISTRIBUTED\(.*\n?")
+_LEVEL_VARIABLE = "GLOG_v"
+_NOISE_START = "[INFO] DISTRIBUTED("
+# How commands report a mistake of the user: run_command of fastreid.utils.command.
+_ONE_LINE = re.compile(r"^[\w.-]+\.py: (?P<message>.+)$", re.MULTILINE)
 _LAST_BYTES = 64 * 1024
 _LAST_LINES = 60
 
@@ -41,6 +48,15 @@ def move_output(path: Path) -> bool:
     return True
 
 
+def without_notes(text: str) -> str:
+    """Leave out MindSpore's notes on connections, unless the user asked for them by GLOG_v.
+
+    Args:
+        text: what a rank printed, in whole lines.
+    """
+    return text if os.environ.get(_LEVEL_VARIABLE) in ("0", "1") else _NOISE.sub("", text)
+
+
 def _note_of(path: Path) -> Path:
     return path.with_suffix(".moved")
 
@@ -56,24 +72,54 @@ class RankOutput:
         self._first = path
         self._start = 0
         self._offset = 0
+        self._held = ""
         self.path = path
 
     def new(self) -> str:
-        """Read what was printed since the last call."""
+        """Read what was printed since the last call, without MindSpore's notes on connections."""
         self._follow()
         with self.path.open("rb") as file:
             file.seek(self._start + self._offset)
-            text = file.read()
-        self._offset += len(text)
-        return text.decode(errors="replace")
+            read = file.read()
+        self._offset += len(read)
+        text = self._held + read.decode(errors="replace")
+        place = text.rfind("\n") + 1
+        last = text[place:]
+        # The start of such a note waits for its end.
+        is_note = bool(last) and (last.startswith(_NOISE_START) or _NOISE_START.startswith(last))
+        self._held = last if is_note else ""
+        return without_notes(text[:place] if is_note else text)
 
-    def last_words(self) -> str:
-        """Read the last traceback, or the last lines where there is none."""
+    def _end_of_text(self) -> str:
         self._follow()
         with self.path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(self._start, end - _LAST_BYTES))
-            text = file.read().decode(errors="replace").rstrip()
+            return without_notes(file.read().decode(errors="replace")).rstrip()
+
+    def ends_in_one_line(self) -> bool:
+        """Tell whether the last line is a command's one line about a mistake of the user."""
+        return bool(_ONE_LINE.match(self._end_of_text().rpartition("\n")[2]))
+
+    def error_line(self) -> str:
+        """Read the error that ended the process: its one line, or the first of its message.
+
+        Returns:
+            The line; "" where the last lines are neither.
+        """
+        text = self._end_of_text()
+        found = _ONE_LINE.match(text.rpartition("\n")[2])
+        if found:
+            return found["message"]
+        words = self.last_words()
+        if not words.startswith(_TRACEBACK):
+            return ""
+        lines = words.splitlines()[1:]
+        return next((line for line in lines if line and not line[0].isspace()), "")
+
+    def last_words(self) -> str:
+        """Read the last traceback, or the last lines where there is none."""
+        text = self._end_of_text()
         place = text.rfind(f"\n{_TRACEBACK}")
         if place < 0 and not text.startswith(_TRACEBACK):
             return "\n".join(text.splitlines()[-_LAST_LINES:])

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,14 +20,16 @@ from .job import (
     scheduler_command,
     scheduler_environment,
 )
+from .job_folder import job_folder
 from .machines import Machines
 from .rank_output import RankOutput
 
 _POLL_SECONDS = 0.1
-# From the polite signal to SIGKILL: after a failure, and when a signal ends the job; SIGTERM comes
-# from whoever runs the machine, and rank 0 has a step to finish and a checkpoint to write.
+# From the polite signal to SIGKILL: after a failure, and when a signal ends the job. Ctrl-C saves
+# nothing: ranks have the time to remove temporary files. SIGTERM comes from whoever runs the
+# machine, and rank 0 has a step to finish and a checkpoint to write.
 _FAILURE_GRACE_SECONDS = 3.0
-_GRACE_SECONDS = {signal.SIGINT: 5.0, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
+_GRACE_SECONDS = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):
@@ -61,7 +62,7 @@ def supervise(job: Job) -> int:
     """
     command = rank_command()
     with (
-        tempfile.TemporaryDirectory(prefix="fastreid-") as folder,
+        job_folder() as folder,
         Machines(job, START_SECONDS) as machines,
     ):
         children: list[Child] = []
@@ -76,12 +77,17 @@ def supervise(job: Job) -> int:
                     environment = rank_environment(job, rank, os.environ, output)
                     children.append(start(f"rank {rank}", command, environment, output))
                 ending = watch(children, machines, signals)
-                _report(ending, children)
+                # What comes soon waits for the last words of the ranks.
+                ends_soon = signals[:1] == [signal.SIGINT]
+                if not ends_soon:
+                    _report(ending, children)
                 # A signal from the user is passed on: a rank may want to save its work.
                 polite = signals[0] if signals else signal.SIGTERM
                 grace = _GRACE_SECONDS[polite] if signals else _FAILURE_GRACE_SECONDS
                 end(children, polite, grace if ending.code else 0.0, signals, machines)
                 _relay(children)
+                if ends_soon:
+                    _report(ending, children)
                 if signals:
                     # Only now: their ranks are needed until rank 0 has finished its step.
                     machines.fail(ending.message)
@@ -188,11 +194,15 @@ def end(
 
 @contextmanager
 def _noted_signals() -> Iterator[list[int]]:
-    """Put signals that would end this process on a list instead."""
+    """Put signals that would end this process on a list instead.
+
+    Those that are ignored stay so: SIGHUP under nohup, SIGINT in background jobs of scripts.
+    """
     noted: list[int] = []
     before = {
         number: signal.signal(number, lambda received, _: noted.append(received))
         for number in _GRACE_SECONDS
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield noted
@@ -211,9 +221,10 @@ def _relay(children: Sequence[Child]) -> None:
 
 def _describe(failed: Sequence[Child]) -> str:
     parts = []
-    for name, process, _ in failed:
+    for name, process, output in failed:
         code = process.returncode
-        how = f"failed with exit code {code}"
+        error = output.error_line() if code > 0 else ""
+        how = f"failed with exit code {code}" + (f": {error}" if error else "")
         if code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
@@ -231,9 +242,10 @@ def _report(ending: Ending, children: Sequence[Child]) -> None:
         return
     _relay(children)
     culprit = ending.culprit
-    if culprit is not None and culprit.name != "rank 0":
+    # A command that ends with one line for the user has said all; that line is in the message.
+    if culprit is not None and culprit.name != "rank 0" and not culprit.output.ends_in_one_line():
         sys.stderr.write(f"{culprit.output.last_words()}\n")
     where = culprit.output.lasting_path() if culprit is not None else None
     pointer = f" Its output: {where}" if where else ""
-    sys.stderr.write(f"The job ends: {ending.message}.{pointer}\n")
+    sys.stderr.write(f"The job ends: {ending.message.rstrip('.')}.{pointer}\n")
     sys.stderr.flush()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import EXPLAINABLE, explain
-from .interrupts import raise_on_interrupt
+from .interrupts import is_watching, unwinding
 from .logger import log_to_files
 from .output import discard, flushes, has_lost_reader, replace_unprintable, without_reader
 from .processes import leave
@@ -56,7 +56,6 @@ def run_command(
         SystemExit: as `main` raised it; argparse does, with 2.
         Exception: a fault of the program.
     """
-    raise_on_interrupt()
     for stream in (sys.stdout, sys.stderr):
         replace_unprintable(stream)
     try:
@@ -64,8 +63,10 @@ def run_command(
             code = _code_of(main, argv, name or Path(inspect.getfile(main)).name)
     finally:
         _let_go_of_closed_outputs()
-    # A process of a job that failed must not wait for the others.
-    if code and os.environ.get("MS_ROLE") == "MS_WORKER":
+    # A process of a job that failed must not wait for the others, nor Ctrl-C for MindSpore's end.
+    if (code and os.environ.get("MS_ROLE") == "MS_WORKER") or (
+        code == INTERRUPTED and is_watching()
+    ):
         leave(code)
     return code
 
@@ -112,10 +113,13 @@ def split_pairs(words: Sequence[str], is_key: Callable[[str], bool]) -> tuple[li
 
 def _code_of(main: Callable[..., int | None], argv: Sequence[str] | None, name: str) -> int:
     try:
-        code = main(argv) or 0
+        with unwinding():
+            code = main(argv) or 0
         return code if flushes(sys.stdout) else OUTPUT_CLOSED
     except KeyboardInterrupt as interrupt:
         _show_if_asked(interrupt)
+        if is_watching():
+            print(f"{name}: interrupted", file=sys.stderr)  # noqa: T201 - of a tool
         return INTERRUPTED
     except EXPLAINABLE as error:
         if isinstance(error, BrokenPipeError) and has_lost_reader(sys.stdout):

@@ -1,11 +1,13 @@
 """A small set of image files, and the jobs that tests give to data workers."""
 
+import contextlib
 import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +68,32 @@ def test_loader(items: list[tuple], pool, batch_size: int = 10, **options) -> Re
 test_loader.__test__ = False
 
 
-def start_script(script: Path, *args: str) -> subprocess.Popen:
+# Background jobs of a shell ignore Ctrl-C, and what they start does so too.
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
+@contextlib.contextmanager
+def scripts_that_end(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Give a function that starts scripts of this text; none outlives the block."""
+    started = []
+
+    def start(text: str, *args: str) -> subprocess.Popen:
+        script = folder / "script.py"
+        script.write_text(HEARS_CTRL_C + text)
+        started.append(_start_script(script, *args))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            # The whole session: workers that lost their main process too.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def _start_script(script: Path, *args: str) -> subprocess.Popen:
     """Run a script as a user would, in a session of its own, which Ctrl-C can reach."""
     search_path = [str(Path.cwd()), *filter(None, sys.path)]
     return subprocess.Popen(

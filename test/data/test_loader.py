@@ -390,26 +390,32 @@ print("ready", flush=True)
 """
 
 
-def start_script(tmp_path, **parts) -> subprocess.Popen:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(**{"transforms": "case.augmentation()", **parts}))
-    process = case.start_script(script, str(tmp_path))
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    return process
+@pytest.fixture
+def start_script(tmp_path):
+    """Start scripts, which end with the test."""
+    with case.scripts_that_end(tmp_path) as start:
+
+        def begin(**parts) -> subprocess.Popen:
+            text = SCRIPT.format(**{"transforms": "case.augmentation()", **parts})
+            process = start(text, str(tmp_path))
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+            return process
+
+        yield begin
 
 
-def test_a_script_that_ends_in_the_midst_of_an_endless_loader_ends_cleanly(tmp_path):
-    process = start_script(tmp_path, steps="next(batches)", ending="")
+def test_a_script_that_ends_in_the_midst_of_an_endless_loader_ends_cleanly(start_script):
+    process = start_script(steps="next(batches)", ending="")
     started = time.monotonic()
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert time.monotonic() - started < 4
 
 
-def test_ctrl_c_while_waiting_for_a_batch_ends_the_script(tmp_path):
+def test_ctrl_c_while_waiting_for_a_batch_ends_the_script(start_script):
     # The loader imports MindSpore when it starts: Ctrl-C is to meet the wait, not the import.
     steps, ending = "import mindspore.dataset", "for _ in batches: pass"
-    process = start_script(tmp_path, transforms="case.Slow()", steps=steps, ending=ending)
+    process = start_script(transforms="case.Slow()", steps=steps, ending=ending)
     time.sleep(2.5)
     os.killpg(process.pid, signal.SIGINT)
     started = time.monotonic()

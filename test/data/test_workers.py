@@ -194,31 +194,36 @@ print(*pool.pids, flush=True)
 """
 
 
-def run_script(tmp_path, ending: str) -> tuple[subprocess.Popen, list[int]]:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(ending=ending))
-    process = case.start_script(script)
-    assert process.stdout.readline() == "script runs\n"
-    return process, [int(pid) for pid in process.stdout.readline().split()]
+@pytest.fixture
+def run_script(tmp_path):
+    """Start scripts, which end with the test; give the process and its workers' ids."""
+    with case.scripts_that_end(tmp_path) as start:
+
+        def run(ending: str) -> tuple[subprocess.Popen, list[int]]:
+            process = start(SCRIPT.format(ending=ending))
+            assert process.stdout.readline() == "script runs\n"
+            return process, [int(pid) for pid in process.stdout.readline().split()]
+
+        yield run
 
 
-def test_a_script_without_a_main_guard_works_and_leaves_no_process_behind(tmp_path):
-    process, pids = run_script(tmp_path, "")
+def test_a_script_without_a_main_guard_works_and_leaves_no_process_behind(run_script):
+    process, pids = run_script("")
     output, errors = process.communicate(timeout=20)
     assert (process.returncode, output, errors) == (0, "", "")
     assert len(pids) == 2
     assert not any(map(is_running, pids))
 
 
-def test_workers_end_when_the_main_process_is_killed(tmp_path):
-    process, pids = run_script(tmp_path, "time.sleep(60)")
+def test_workers_end_when_the_main_process_is_killed(run_script):
+    process, pids = run_script("time.sleep(60)")
     process.kill()
     process.communicate(timeout=5)
     assert wait_until(lambda: not any(map(is_running, pids)))
 
 
-def test_ctrl_c_shows_the_traceback_of_the_main_process_only(tmp_path):
-    process, pids = run_script(tmp_path, "time.sleep(60)")
+def test_ctrl_c_shows_the_traceback_of_the_main_process_only(run_script):
+    process, pids = run_script("time.sleep(60)")
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert errors.count("Traceback") == 1

@@ -54,7 +54,9 @@ def command(tmp_path_factory):
     write_images(folder)
     command = start(folder)
     yield command, folder
+    # Its ranks end with it.
     command.kill()
+    command.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +206,12 @@ def test_two_machines_do_what_one_does(folder, results, tmp_path):
     write_images(tmp_path)
     url = make_job(1, 1, 0, "auto")
     commands = [start(tmp_path, str(m), f"tcp://{url.host}:{url.port}") for m in (0, 1)]
-    printed = [command.communicate(timeout=300)[0] for command in commands]
+    try:
+        printed = [command.communicate(timeout=300)[0] for command in commands]
+    finally:
+        for command in commands:
+            command.kill()
+            command.communicate()
     assert [command.returncode for command in commands] == [0, 0], printed
     assert "Rank 0 of 2" in printed[0]
     assert printed[1] == ""

@@ -12,13 +12,16 @@ PAIRWISE = "('CrossEntropyLoss', 'TripletLoss', 'CircleLoss', 'Cosface')"
 
 def train_set(num_identities=4, images=2, domains=1):
     names = tuple(f"d{domain}" for domain in range(domains))
-    items = [
-        (f"{name}_{pid}_{k}.jpg", f"{name}_{pid}", f"{name}_0")
-        for name in names
-        for pid in range(num_identities)
-        for k in range(images)
-    ]
-    return CommDataset(items, domains=names)
+    return CommDataset.of_sets(
+        {
+            name: [
+                (f"{name}_{pid}_{k}.jpg", f"{name}_{pid}", f"{name}_0")
+                for pid in range(num_identities)
+                for k in range(images)
+            ]
+            for name in names
+        }
+    )
 
 
 def cfg_of(batch, images, *words, sampler="NaiveIdentitySampler"):

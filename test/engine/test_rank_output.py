@@ -2,7 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fastreid.engine.rank_output import RankOutput, move_output
+
+TRACE = 'before\nTraceback (most recent call last):\n  File "x", line 1\n    fail()\n'
 
 RANK = """
 import sys
@@ -56,3 +60,37 @@ def test_last_words_are_the_last_traceback_else_the_last_lines(tmp_path):
     assert RankOutput(path).lasting_path() is None
     path.write_text("\n".join(map(str, range(1000))), encoding="utf-8")
     assert RankOutput(path).last_words().splitlines() == [str(n) for n in range(940, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "is_all"),
+    [
+        ("start\ntrain_net.py: MODE is x.\n", "MODE is x.", True),
+        (f"{TRACE}fastreid.E: no\nand more\n", "fastreid.E: no", False),
+        ("start\nand the end\n", "", False),
+        ("", "", False),
+    ],
+)
+def test_the_error_of_a_rank_is_one_line(tmp_path, text, line, is_all):
+    path = tmp_path / "out.txt"
+    path.write_text(text, encoding="utf-8")
+    output = RankOutput(path)
+    assert (output.error_line(), output.ends_in_one_line()) == (line, is_all)
+
+
+def test_mindspores_notes_on_connections_are_left_out(tmp_path, monkeypatch):
+    note = "[INFO] DISTRIBUTED(9180,7fbd,python):2026 [mindspore/x.cc:224] Start] success!\n"
+    error = "[ERROR] DISTRIBUTED(9180,7fbd,python):2026 [mindspore/x.cc:224] Start] failed\n"
+    path = tmp_path / "out.txt"
+    path.write_text("a\n" + note[:9])
+    output = RankOutput(path)
+    assert output.new() == "a\n"
+    with path.open("a") as file:
+        file.write(note[9:] + error + note + "[")
+    assert output.new() == error
+    with path.open("a") as file:
+        file.write("b")
+    assert output.new() == "[b"
+    assert RankOutput(path).last_words() == f"a\n{error}[b"
+    monkeypatch.setenv("GLOG_v", "1")
+    assert RankOutput(path).new().count(note) == 2

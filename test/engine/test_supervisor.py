@@ -75,7 +75,8 @@ def test_what_rank_0_prints_is_shown_and_nothing_of_the_others(run, capsys):
 def test_the_first_rank_that_fails_is_named_with_its_code_and_its_words(run):
     ending = watch(run(FOREVER, FAILING), ALONE, [])
     assert ending.code == 1
-    assert ending.message == "rank 1 failed with exit code 1"
+    error = "ValueError: rank 1 has lost its way"
+    assert ending.message == f"rank 1 failed with exit code 1: {error}"
     assert "ValueError: rank 1 has lost its way" in ending.culprit.output.last_words()
 
 

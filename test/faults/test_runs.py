@@ -64,7 +64,7 @@ STOPS = {
 }
 CODES = {"none": 0, "kill": -9, "kill_worker": 1}
 # Batches that were ready when a worker died are still trained on.
-RESUMED_AT = dict(zip(STOPS, ((6,), (4,), (8,), (6,), (4, 6, 8))))
+RESUMED_AT = dict(zip(STOPS, ((6,), (4,), (8,), (6,), (4, 6, 8, 9))))
 
 
 class Outcome(NamedTuple):
@@ -193,7 +193,7 @@ def test_resuming_in_an_empty_folder_starts_afresh_and_says_so(outcomes):
 
 def test_a_worker_that_died_is_named(outcomes):
     printed = outcomes["kill -9 of a worker"].printed[0]
-    assert "WorkerError: Data worker" in printed
+    assert "WorkerDiedError: Data worker" in printed
     assert "killed by SIGKILL" in printed
 
 

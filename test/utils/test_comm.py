@@ -39,3 +39,61 @@ def test_a_single_process_talks_to_itself():
 def test_processes_that_have_not_met_cannot_talk(rank_2_of_4):
     with pytest.raises(RuntimeError, match="has not joined the others yet: call default_setup"):
         comm.synchronize()
+
+
+@pytest.fixture
+def two_on_one_machine(monkeypatch):
+    """Be one of two ranks; the other one tells the given text."""
+
+    def become(rank, *, other=""):
+        variables = {"MS_ROLE": "MS_WORKER", "MS_WORKER_NUM": "2"}
+        variables |= {"RANK_ID": str(rank), "DEVICE_ID": str(rank)}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        told = []
+
+        def gather(array):
+            told.append(array.astype(np.uint8).tobytes().rstrip(b"\0").decode())
+            heard = np.zeros_like(array)
+            codes = np.frombuffer(other.encode(), np.uint8)
+            heard[: len(codes)] = codes
+            return np.stack([array, heard] if rank == 0 else [heard, array])
+
+        monkeypatch.setattr(comm, "all_gather", gather)
+        return told
+
+    return become
+
+
+def test_the_first_process_of_a_machine_works_before_it_meets_the_others(two_on_one_machine):
+    told = two_on_one_machine(0)
+    with comm.first_of_machine():
+        assert told == []
+    assert told == [""]
+
+
+def test_the_others_work_after_they_met_the_first(two_on_one_machine):
+    told = two_on_one_machine(1)
+    with comm.first_of_machine():
+        assert told == [""]
+    assert told == [""]
+
+
+def test_where_the_first_process_fails_the_others_hear_why_and_do_not_work(two_on_one_machine):
+    told = two_on_one_machine(0)
+    with pytest.raises(OSError, match="No space left"), comm.first_of_machine():
+        raise OSError("No space left: émile")
+    assert told == ["No space left: émile"]
+    two_on_one_machine(1, other="No space left: émile")
+    worked = []
+    with pytest.raises(comm.OtherRankError, match="^Rank 0 failed: No space left: émile$"):  # noqa: SIM117
+        with comm.first_of_machine():
+            worked.append(1)
+    assert worked == []
+
+
+def test_a_process_that_is_interrupted_waits_for_nobody(two_on_one_machine):
+    told = two_on_one_machine(0)
+    with pytest.raises(KeyboardInterrupt), comm.first_of_machine():
+        raise KeyboardInterrupt
+    assert told == []

@@ -1,4 +1,9 @@
+import errno
 import json
+import logging
+import multiprocessing
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -225,3 +230,87 @@ def test_damaged_files_are_named(tmp_path):
     release.write_bytes(b"HDF")
     with pytest.raises(ValueError, match=r"cuhk-03\.mat is damaged"):
         CUHK03(tmp_path, cuhk03_labeled=False).train  # noqa: B018
+
+
+def read_when_all_are_there(root, barrier):
+    barrier.wait(60)
+    cuhk03 = CUHK03(root)
+    return names_of(cuhk03.train), names_of(cuhk03.gallery)
+
+
+def test_processes_that_come_first_at_the_same_time_all_find_everything(tmp_path):
+    write_release(tmp_path)
+    write_protocol(tmp_path)
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(3) as pool:
+        barrier = manager.Barrier(3)
+        results = pool.starmap(read_when_all_are_there, [(tmp_path, barrier)] * 3, chunksize=1)
+    assert results[0] == results[1] == results[2]
+    assert [name for name, _, _ in results[0][0]] == [NAMES[0], NAMES[1], NAMES[5]]
+    folder = tmp_path / "cuhk03_new"
+    assert sorted(path.name for path in (folder / "images_labeled").iterdir()) == sorted(NAMES)
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("protocol", ["new", "classic"])
+def test_images_that_another_extraction_left_incomplete_are_completed(tmp_path, protocol, caplog):
+    write_release(tmp_path)
+    write_protocol(tmp_path)
+    classic = protocol == "classic"
+    expected = CUHK03(tmp_path, cuhk03_classic_split=classic).train
+    folder = tmp_path / "cuhk03_new" / "images_labeled"
+    (folder.parent / f"splits_{protocol}_labeled.json").unlink()
+    (folder / NAMES[0]).unlink()
+    cut = (folder / NAMES[5]).read_bytes()[:-20]
+    (folder / NAMES[5]).write_bytes(cut)
+    caplog.set_level(logging.WARNING, "fastreid")
+    assert CUHK03(tmp_path, cuhk03_classic_split=classic).train == expected
+    assert f"{folder} lacks 2 of its 7 images" in caplog.text
+    assert (folder / NAMES[5]).read_bytes() != cut
+    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """Let no folder be made below these."""
+    folders = []
+    mkdir = os.mkdir
+
+    def refuse(path, *args, **kwargs):
+        if any(str(path).startswith(str(folder)) for folder in folders):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    return folders
+
+
+def test_a_root_that_cannot_be_written_is_served_by_the_cache(
+    tmp_path, monkeypatch, read_only, caplog
+):
+    roots = [tmp_path / "one", tmp_path / "two"]
+    for root in roots:
+        write_release(root)
+        write_protocol(root)
+    before = sorted(roots[0].rglob("*"))
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("FASTREID_CACHE", str(cache))
+    read_only += roots
+    caplog.set_level(logging.INFO, "fastreid")
+    paths = [[path for path, _, _ in CUHK03(root).train] for root in roots]
+    assert f"{roots[0] / 'cuhk03_new'} cannot be written (Read-only" in caplog.text
+    assert sorted(roots[0].rglob("*")) == before
+    folders = [Path(found[0]).parent for found in paths]
+    assert folders[0] != folders[1]
+    assert all(folder.is_relative_to(cache) for folder in folders)
+    # Nothing is made a second time, nor asked for.
+    caplog.clear()
+    read_only.append(cache)
+    assert [path for path, _, _ in CUHK03(roots[0]).train] == paths[0]
+    assert caplog.text == ""
+    # Other data under the same root have a folder of their own.
+    shutil.copy(write_protocol(tmp_path / "one", "detected"), tmp_path)
+    with pytest.raises(
+        OSError, match=r"Neither .*one/cuhk03_new \(Read-only.* nor the cache .*cac"
+    ):
+        CUHK03(roots[0]).train  # noqa: B018
