@@ -17,6 +17,7 @@ With --config-file it is also checked whether the sampler of the configuration c
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from fastreid.config import is_setting, load_config
 from fastreid.data import CheckResult, check_for_run
 from fastreid.data.checks import USES
 from fastreid.utils.command import run_command, split_pairs
+from fastreid.utils.logger import log_to_screen
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,6 +82,8 @@ def report(result: CheckResult) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = parse_args(argv)
+    # The rest of the log stands among the notes.
+    log_to_screen(logging.WARNING)
     cfg = load_config(args.config_file, args.opts)
     result = check_for_run(
         cfg,

@@ -33,6 +33,7 @@ from fastreid.modeling import build_model
 from fastreid.utils.command import run_command, user_path
 from fastreid.utils.expected_weights import expected_shapes
 from fastreid.utils.load_weights import load_weights
+from fastreid.utils.logger import log_to_screen
 from fastreid.utils.output_path import check_output_file
 from fastreid.utils.release_names import RELEASES, to_current_names, to_release_names
 from fastreid.utils.torch_weights import to_mindspore_weights
@@ -130,6 +131,7 @@ def _build(config_file: str) -> nn.Cell:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = parse_args(argv)
+    log_to_screen()
     count = convert(
         args.src,
         args.dst,

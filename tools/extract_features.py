@@ -37,6 +37,7 @@ from fastreid.engine import DefaultPredictor, set_device_and_mode
 from fastreid.evaluation import UNKNOWN, FeatureSet, save_features
 from fastreid.utils.command import run_command, user_path
 from fastreid.utils.labels import LabelNames, describe_labels, normal_form, number_labels
+from fastreid.utils.logger import log_to_screen
 from fastreid.utils.output_path import check_output_file
 from fastreid.utils.texts import list_some
 
@@ -92,8 +93,8 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
         (path, identity, camera) of each image, and identities and cameras as they are written.
 
     Raises:
-        ValueError: the folder is not there or has no images, the pattern lacks a group, or a
-            number is too large.
+        NotADirectoryError: the folder is not there.
+        ValueError: it has no images, the pattern lacks a group, or a number is too large.
     """
     if not {"pid", "camid"} <= set(pattern.groupindex):
         raise ValueError(
@@ -101,7 +102,7 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
             f"{FILE_NAME.pattern!r}."
         )
     if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}, which --images names.")
+        raise NotADirectoryError(f"--images {folder} is no folder.")
     found = search_images(folder)
     told = found.describe(is_quiet=bool(found.images))
     if not found.images:
@@ -142,8 +143,6 @@ def _written_labels(path: Path, pattern: re.Pattern) -> tuple[str, str]:
 def extract(args: argparse.Namespace) -> FeatureSet:
     """Compute the features that the command line asks for."""
     check_output_file(args.output, "--output", suffixes=(".npz",))
-    if args.images and not args.images.is_dir():
-        raise NotADirectoryError(f"--images {args.images} is no folder.")
     if args.images:
         items, names = list_folder(args.images, args.pattern)
     cfg = read_config(args.config_file, args.opts)
@@ -161,7 +160,7 @@ def extract(args: argparse.Namespace) -> FeatureSet:
 def main(argv: Sequence[str] | None = None) -> int:
     """Extract and save."""
     args = parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    log_to_screen()
     features = extract(args)
     save_features(args.output, features)
     known = int((features.images.pids != UNKNOWN).sum())

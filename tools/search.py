@@ -38,8 +38,10 @@ from fastreid.evaluation import (
 )
 from fastreid.utils.command import run_command, split_pairs, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.logger import log_to_screen
 from fastreid.utils.output_path import check_output_file
 from fastreid.utils.visualizer import RankedImage, RankedQuery, draw_queries
+from fastreid.utils.weights_file import split_place
 
 _DRAWINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf")
 
@@ -124,7 +126,7 @@ def require_weights(cfg: CfgNode, args: argparse.Namespace) -> None:
         FileNotFoundError: they are not; the message says how to name another place.
     """
     weights = cfg.MODEL.WEIGHTS
-    if weights and "MODEL.WEIGHTS" not in args.opts and not Path(weights).is_file():
+    if weights and "MODEL.WEIGHTS" not in args.opts and not split_place(weights)[0].is_file():
         raise FileNotFoundError(
             f"{args.gallery} was made with the weights {weights}, which are not there. Name the "
             "place where they are now: --opts MODEL.WEIGHTS FILE"
@@ -152,7 +154,7 @@ def print_queries(queries: list[RankedQuery]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Search."""
     args = parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    log_to_screen(logging.WARNING)
     queries, gallery = search(args)
     print_queries(queries)
     queries = look_for_images(queries, gallery, source=f"{args.gallery}", with_queries=False)

@@ -10,7 +10,6 @@ all files that have one dimension. Open index.html; nothing in it comes from els
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ if __name__ == "__main__":
 from fastreid.evaluation import load_features, under_root, write_pictures
 from fastreid.utils.command import run_command, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.logger import log_to_screen
 from fastreid.utils.output_path import check_output_folder
 
 # What a name in --features may be: it becomes part of file names.
@@ -96,7 +96,7 @@ def named_files(arguments: Sequence[str]) -> dict[str, Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw everything."""
     args = parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    log_to_screen()
     if args.seed < 0:
         raise ValueError(f"--seed is {args.seed}; it must be at least 0.")
     check_output_folder(args.output, "--output")

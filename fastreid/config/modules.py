@@ -13,7 +13,6 @@ import logging
 import os
 import re
 import sys
-import traceback
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
@@ -21,6 +20,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from fastreid.utils.errors import message_of, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ def _import(name: str, shown: str, folder: Path) -> ModuleType:
             ) from error
         raise ValueError(
             f"{MODULES_KEY} names {shown}, which cannot be imported: {type(error).__name__}: "
-            f"{_message(error)} ({_place(error, folder)})"
+            f"{_message(error)} ({place_of(error, folder, but=__file__)})"
         ) from error
 
 
@@ -198,24 +199,7 @@ def _message(error: BaseException) -> str:
         return (
             f"{error}; a file is no part of a package, so write `from fastreid...` or `import ...`"
         )
-    # A KeyError shows its message in quotes.
-    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-
-
-def _place(error: BaseException, folder: Path) -> str:
-    """Tell the last line of the user's own code on the way to the error."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}, line {error.lineno}"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename != __file__
-    ]
-    own = [frame for frame in frames if folder in Path(frame.filename).parents]
-    if not frames:
-        return "in no line that is known"
-    last = (own or frames)[-1]
-    return f"{last.filename}, line {last.lineno}"
+    return message_of(error)
 
 
 def _module_of_file(path: Path) -> ModuleType | None:

@@ -11,7 +11,7 @@ from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset
 from .loader import ReidDataLoader
-from .run_check import check_for_run, iters_per_epoch
+from .run_check import check_class_counts, check_for_run, iters_per_epoch
 from .samplers.build import draws_identities
 from .shares import held_out_domain
 from .transforms import build_transforms
@@ -32,6 +32,7 @@ __all__ = [
     "build_reid_test_loader",
     "build_reid_train_loader",
     "build_transforms",
+    "check_class_counts",
     "check_dataset",
     "check_for_run",
     "check_test_sets",

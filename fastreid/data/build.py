@@ -14,6 +14,7 @@ import numpy as np
 from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
 from fastreid.utils.labels import LabelNames
+from fastreid.utils.own_code import telling_place
 from fastreid.utils.paths import absolute_path
 
 from .checks import require_files, require_sound
@@ -252,9 +253,10 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
         options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
     if name == "ImageList":
         options["image_list"] = cfg.DATASETS.IMAGE_LIST
+    options = _accepted_options(name, make, options)
     # Some data sets extract their images at the first use.
-    with comm.first_of_machine():
-        data = make(**_accepted_options(name, make, options))
+    with comm.first_of_machine(), telling_place(f"Data set {name}", make):
+        data = make(**options)
         if not isinstance(data, ImageDataset):
             raise ValueError(
                 f"What is registered as data set {name} gives {type(data).__name__}; it must be a "
@@ -287,18 +289,30 @@ def _accepted_options(name: str, make: Callable, options: dict[str, Any]) -> dic
 
 
 def _build_train_set(cfg: CfgNode) -> CommDataset:
-    names = cfg.DATASETS.NAMES
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if not names or twice:
-        fault = f"lists {twice} more than once" if twice else "is empty"
-        raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
+    require_names(cfg)
     items = {}
-    for name in names:
+    for name in cfg.DATASETS.NAMES:
         data = load_dataset(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
         data.show_train()
         require_sound(name, data, use="train", skips_unreadable=skips_unreadable(cfg))
         items[name] = data.train
     return CommDataset.of_sets(items)
+
+
+def require_names(cfg: CfgNode) -> None:
+    """Check that DATASETS.NAMES names at least one data set, and each once.
+
+    Args:
+        cfg: DATASETS.NAMES.
+
+    Raises:
+        ValueError: it does not.
+    """
+    names = cfg.DATASETS.NAMES
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not names or twice:
+        fault = f"lists {twice} more than once" if twice else "is empty"
+        raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
 
 
 def skips_unreadable(cfg: CfgNode) -> bool:

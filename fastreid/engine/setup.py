@@ -10,7 +10,8 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, import_modules, is_acl, named_classes
+from fastreid.config import CfgNode, import_modules, is_acl
+from fastreid.data import check_class_counts
 from fastreid.utils import comm
 from fastreid.utils.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
@@ -213,31 +214,12 @@ def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
     completed = cfg.clone()
     completed.defrost()
     heads = completed.MODEL.HEADS
+    check_class_counts(cfg, classes_per_domain)
     if is_acl(cfg):
-        if len(classes_per_domain) < 2:
-            raise ValueError(
-                f"ACL learns from two or more source domains, but DATASETS.NAMES is "
-                f"{tuple(cfg.DATASETS.NAMES)}."
-            )
-        key, named = named_classes(cfg)
-        _check_counts(named, list(classes_per_domain), key)
         heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
         logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
     else:
-        total = sum(classes_per_domain)
-        named = [heads.NUM_CLASSES] if heads.NUM_CLASSES else []
-        _check_counts(named, [total], "MODEL.HEADS.NUM_CLASSES")
-        heads.NUM_CLASSES = total
-        logger.info("Classes: %d", total)
+        heads.NUM_CLASSES = sum(classes_per_domain)
+        logger.info("Classes: %d", heads.NUM_CLASSES)
     completed.freeze()
     return completed
-
-
-def _check_counts(named: list[int], found: list[int], key: str) -> None:
-    if named and named != found:
-        unset = "[]" if key.endswith("CLASSES_PER_DOMAIN") else "0"
-        raise ValueError(
-            f"{key} is {named}, but the training sets have {found} identities; leave it unset to "
-            f"take the number from the data: {key} {unset}. (A config.yaml that an earlier version "
-            "of this toolbox wrote holds the number of its own data.)"
-        )

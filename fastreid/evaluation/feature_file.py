@@ -18,6 +18,9 @@ from .feature_table import FeatureTable, ImageFeatures
 COLUMNS = ("features", "pids", "camids", "paths")
 # Files from before they were kept, and those of one's own making, have no names.
 NAME_COLUMNS = ("pid_names", "camid_names")
+# Of columns that are no plain lists; kinds of NumPy's types, with the word for them.
+_DIMENSIONS = {"features": 2}
+_KINDS = {"features": ("fiu", "numbers"), "paths": ("U", "texts")}
 
 
 class FeatureSet(NamedTuple):
@@ -106,7 +109,7 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
         ValueError: the path ends otherwise.
     """
     path = Path(path)
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         raise ValueError(f"Feature files end with .npz, unlike {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = dict(zip(COLUMNS, features.images))
@@ -115,8 +118,9 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
         if texts is not None:
             columns[name] = np.asarray(texts, np.str_)
     about = {"num_query": features.num_query, "name": features.name, "config": features.config}
-    with replacing(path) as temporary:
-        np.savez(temporary, **columns, **about)
+    # Given a name, NumPy would add a suffix to ".NPZ".
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **columns, **about)
 
 
 def load_features(path: str | Path) -> FeatureSet:
@@ -166,7 +170,10 @@ def _number_texts(columns: dict[str, np.ndarray]) -> LabelNames | None:
     for column, name_column in zip(("pids", "camids"), NAME_COLUMNS):
         texts = columns[column]
         if texts.dtype.kind == "U":
-            number_of = number_labels(texts.tolist())
+            try:
+                number_of = number_labels(texts.tolist())
+            except ValueError as error:
+                raise ValueError(f"{column}: {error}") from error
             columns[column] = np.array([number_of[text] for text in texts.tolist()], np.int64)
         else:
             columns[column] = texts = whole_numbers(texts, column)
@@ -190,10 +197,26 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_shapes(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """See that columns are columns, and that the number of queries is a whole number."""
-    for name in COLUMNS:
-        if name in columns and columns[name].ndim == 0:
+    """See that columns are columns of the right kind, and num_query a whole number."""
+    for name in (*COLUMNS, *NAME_COLUMNS):
+        column = columns.get(name)
+        if column is None:
+            continue
+        if column.ndim == 0:
             raise ValueError(f"{path} is no feature file: {name} is a single value.")
+        dimensions = _DIMENSIONS.get(name, 1)
+        if column.ndim != dimensions:
+            raise ValueError(
+                f"{path} is no feature file: {name} has the shape {column.shape}; it must have "
+                f"{dimensions} dimension{'s' * (dimensions > 1)}."
+            )
+        kinds, words = _KINDS.get(name, ("", ""))
+        if kinds and column.dtype.kind not in kinds:
+            raise ValueError(
+                f"{path} is no feature file: {name} holds {column.dtype}, not {words}."
+            )
+    if "features" in columns and not columns["features"].size:
+        raise ValueError(f"{path} has no features.")
     count = columns.get("num_query", np.array(0))
     if count.ndim or count.dtype.kind not in "iu":
         raise ValueError(f"{path} is no feature file: num_query is no whole number.")

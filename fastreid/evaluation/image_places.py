@@ -29,10 +29,11 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
 
     Returns:
         The same features; images that are not below the root, but still in their former place,
-        keep their paths.
+        keep their paths. Where that holds for all, a warning says so.
 
     Raises:
-        FileNotFoundError: none of the images that were tried is below the root.
+        FileNotFoundError: none of the images that were tried is below the root, nor in its former
+            place.
     """
     paths = [PurePath(path) for path in features.images.paths.tolist()]
     tried = paths[:: max(len(paths) // _MOST_TRIED, 1)]
@@ -42,6 +43,10 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
         if any(path.is_file() for path in moved):
             break
     else:
+        if any(Path(path).is_file() for path in tried):
+            # Of several files that are compared, only some may have been moved.
+            logger.warning("%s: its images are still in %s, not in --root", source, folder)
+            return features
         raise FileNotFoundError(
             f"--root {root}: none of the images of {source} is there. They were in {folder}; name "
             f"the folder that was {folder}, or one above it, where it is now."

@@ -6,6 +6,7 @@ import dis
 import errno
 import re
 import sysconfig
+import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -64,6 +65,31 @@ def message_of(error: BaseException) -> str:
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
+
+
+def place_of(error: BaseException, folder: Path, *, but: str = "") -> str:
+    """Tell the last line of a user's own code on the way to an error.
+
+    Args:
+        error: as it was caught, with its traceback.
+        folder: of that code; where no line of it is on the way, the last line of all is told.
+        but: a file whose lines do not count.
+
+    Returns:
+        File and line.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename != but
+    ]
+    own = [frame for frame in frames if folder in Path(frame.filename).parents]
+    if not frames:
+        return "in no line that is known"
+    last = (own or frames)[-1]
+    return f"{last.filename}, line {last.lineno}"
 
 
 def _one_line(text: str) -> str:

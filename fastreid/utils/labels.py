@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .texts import list_some
+
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 # Identity and camera of an image that nothing is known about.
 UNKNOWN = -1
@@ -23,7 +25,6 @@ _LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 19
 # Other scripts have digits too, which Python's int() and \d accept.
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
-_LISTED = 5
 _SHOWN_CHARACTERS = 60
 
 
@@ -177,17 +178,17 @@ def describe_labels(texts: Iterable[str], what: str) -> list[str]:
     """
     spellings_of = _spellings_of(texts)
     joined = [sorted(group) for group in spellings_of.values() if len(group) > 1]
-    odd = sorted(form for form in spellings_of if isinstance(form, str) and _is_float(form))
+    odd = [form for form in spellings_of if isinstance(form, str) and _is_float(form)]
     said = []
     if joined:
-        shown = ["/".join(group) for group in sorted(joined)]
+        shown = ["/".join(group) for group in joined]
         said.append(
             f"{len(joined)} {what} are written in several ways, which count as one: "
-            f"{_list_some(shown)}."
+            f"{list_some(shown)}."
         )
     if odd:
         said.append(
-            f"{len(odd)} {what} look like numbers, but are taken as names: {_list_some(odd)}. Only "
+            f"{len(odd)} {what} look like numbers, but are taken as names: {list_some(odd)}. Only "
             "the digits 0 to 9, with or without a sign, make a number."
         )
     return said
@@ -237,7 +238,3 @@ def _too_large(value: Any) -> str:
 def _shown(value: Any) -> Any:
     text = str(value)
     return value if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-
-
-def _list_some(texts: list[str]) -> str:
-    return ", ".join(texts[:_LISTED]) + (", ..." if len(texts) > _LISTED else "")

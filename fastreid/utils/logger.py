@@ -92,6 +92,18 @@ def setup_logger(
     return root
 
 
+def log_to_screen(level: int = logging.INFO) -> None:
+    """Send the logs of a tool that writes no log file to standard error.
+
+    What MODULES imported is said whatever the level.
+
+    Args:
+        level: the lowest that is shown.
+    """
+    logging.basicConfig(format="%(message)s", level=level)
+    logging.getLogger("fastreid.config.modules").setLevel(logging.INFO)
+
+
 def log_to_files(
     level: int, message: str, error: BaseException | None = None, *, name: str = "fastreid"
 ) -> None:

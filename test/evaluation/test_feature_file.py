@@ -89,6 +89,12 @@ def test_a_collector_can_be_reset():
     assert len(collector.evaluate().images.pids) == 0
 
 
+def test_the_ending_may_be_in_upper_case(features, tmp_path):
+    save_features(tmp_path / "F.NPZ", features)
+    assert [path.name for path in tmp_path.iterdir()] == ["F.NPZ"]
+    assert load_features(tmp_path / "F.NPZ").num_query == features.num_query
+
+
 def test_another_ending_is_refused(features, tmp_path):
     with pytest.raises(ValueError, match="end with .npz, unlike .*f.npy"):
         save_features(tmp_path / "f.npy", features)
@@ -119,7 +125,14 @@ def test_files_that_are_no_feature_files_are_named(tmp_path):
             {"pids": np.array([1, 2**63], np.uint64)},
             "broken.npz: pids: the number 9223372036854",
         ),
-        ({"pids": np.array(["1", "9" * 20])}, "broken.npz: the number 9{20} does not fit into 64"),
+        ({"pids": np.array(["1", "9" * 20])}, "broken.npz: pids: the number 9{20} does not"),
+        ({"pids": np.array(["1", ""])}, "broken.npz: pids: there is no text"),
+        ({"pids": np.ones((2, 1))}, r"pids has the shape \(2, 1\); it must have 1 dimension\."),
+        ({"pid_names": np.array("a")}, "pid_names is a single value"),
+        ({"features": np.ones(2)}, r"features has the shape \(2,\); it must have 2 dimensions"),
+        ({"features": np.ones((2, 2), complex)}, "features holds complex128, not numbers"),
+        ({"features": np.ones((0, 2))}, "broken.npz has no features"),
+        ({"paths": np.array([b"a", b"b"])}, r"paths holds \|S1, not texts"),
         ({"camids": np.array([1.5, 2])}, "broken.npz: camids .*1.5.* is not a whole number"),
         ({"pid_names": np.array(["a"])}, "broken.npz: There are 2 images, but the names of 1 id"),
     ],

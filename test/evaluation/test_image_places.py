@@ -44,6 +44,14 @@ def test_names_alone_are_no_match(tmp_path):
         under_root(features("/gone/query/1.jpg", "/gone/gallery/1.jpg"), tmp_path, source="f.npz")
 
 
+def test_images_that_were_not_moved_stay_where_they_are(tmp_path, caplog):
+    touch(tmp_path / "set", *NAMES)
+    (tmp_path / "root").mkdir()
+    stored = features(*(str(tmp_path / "set" / name) for name in NAMES))
+    assert under_root(stored, tmp_path / "root", source="f.npz") is stored
+    assert f"f.npz: its images are still in {tmp_path / 'set'}, not in --root" in caplog.text
+
+
 def test_the_common_folder_is_that_of_all_images():
     assert common_folder(["/a/b/1.jpg", "/a/c/2.jpg"]) == "/a"
     assert common_folder(["/a/b/1.jpg"]) == "/a/b"

@@ -156,6 +156,18 @@ def test_weights_that_are_gone_are_named_with_the_way_out():
         search.config_of(features, args)
 
 
+def test_weights_at_a_place_in_a_file_are_found(tmp_path):
+    search = load_tool("search")
+    (tmp_path / "w.pth").touch()
+    cfg = get_cfg()
+    cfg.MODEL.WEIGHTS = f"{tmp_path / 'w.pth'}::model_ema"
+    args = argparse.Namespace(gallery="f.npz", opts=[])
+    search.require_weights(cfg, args)
+    (tmp_path / "w.pth").unlink()
+    with pytest.raises(FileNotFoundError, match=r"w.pth::model_ema, which are not there"):
+        search.require_weights(cfg, args)
+
+
 def test_a_predictor_without_weights_is_refused():
     from fastreid.engine import DefaultPredictor
 

@@ -54,6 +54,7 @@ def test_the_command_line_checks_a_data_set_of_ones_own(tmp_path):
     (tmp_path / "own.yml").write_text("MODULES: [own.py]\nSOLVER: {IMS_PER_BATCH: 4}\n")
     found = check(tmp_path, "MODULES", "own.py")
     assert "train           2           4            2" in found.stdout, found.stderr
+    assert found.stderr == f"MODULES: imported own ({tmp_path / 'own.py'})\n"
     assert check(tmp_path, "--config-file", "own.yml").stdout == found.stdout
     (tmp_path / "own.py").write_text(OWN_CODE.format(camera="None"))
     wrong = check(tmp_path, "MODULES", "own.py")

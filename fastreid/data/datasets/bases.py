@@ -11,7 +11,8 @@ import numpy as np
 from tabulate import tabulate
 from termcolor import colored
 
-from fastreid.utils.labels import LabelNames, number_labels
+from fastreid.utils.labels import LabelNames, normal_form, number_labels
+from fastreid.utils.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from .image_search import Search
@@ -106,12 +107,22 @@ class ImageDataset:
 
     @property
     def junk_pids(self) -> tuple[int, ...]:
-        """Test identities that are no persons to find."""
-        if not any(isinstance(pid, str) for pid in self._junk_pids):
-            return tuple(self._junk_pids)
-        number_of = self._numbers(1)
-        found = (number_of.get(pid, pid) for pid in self._junk_pids)
-        return tuple(pid for pid in found if not isinstance(pid, str))
+        """Identities of query and gallery that are no persons to find, as numbers.
+
+        Raises:
+            ValueError: ``_junk_pids`` is no list of identities.
+        """
+        if isinstance(self._junk_pids, str) or not isinstance(self._junk_pids, Iterable):
+            raise ValueError(
+                f"Data set {type(self).__name__}: _junk_pids must be a list of identities, but is "
+                f"{self._junk_pids!r}."
+            )
+        # A number that was chosen for a name is not the identity of that number.
+        junk = {normal_form(str(pid)) for pid in self._junk_pids}
+        number_of = self._numbers(1) if junk else {}
+        return tuple(
+            sorted({number for pid, number in number_of.items() if normal_form(str(pid)) in junk})
+        )
 
     @property
     def num_train_pids(self) -> int:
@@ -244,7 +255,8 @@ class ImageDataset:
         if split not in self._loaded:
             name, source = type(self).__name__, self._sources[split]
             place = f"Data set {name}, {split}"
-            items, extra = check_items(source() if callable(source) else source, place)
+            with telling_place(f"Data set {name}", type(self)):
+                items, extra = check_items(source() if callable(source) else source, place)
             if extra:
                 logger.info("%s: fields after path, identity and camera are not used", place)
             self._loaded[split] = name_labels(items, name) if split == "train" else items
@@ -263,10 +275,7 @@ class ImageDataset:
 
     def _numbers(self, field: int) -> dict[int | str, int]:
         labels = {item[field] for item in self._given_test_items()}
-        try:
-            number_of = number_labels(map(str, labels))
-        except ValueError as error:
-            raise ValueError(f"Data set {type(self).__name__}: {error}") from error
+        number_of = number_labels(map(str, labels))
         return {label: number_of[str(label)] for label in labels}
 
     def _given_test_items(self) -> list[Item]:
@@ -293,8 +302,9 @@ class ImageDataset:
     def _test_items_to_train_on(self) -> list[Item]:
         prefix, junk = f"{self.dataset_name}_test_", set(self.junk_pids)
         given = self._given_test_items()
+        forms = {label: normal_form(str(label)) for item in given for label in item[1:]}
         return [
-            (path, f"{prefix}{pid}", f"{prefix}{camid}")
+            (path, f"{prefix}{forms[pid]}", f"{prefix}{forms[camid]}")
             for (path, pid, camid), (_, number, _) in zip(given, [*self.query, *self.gallery])
             if number not in junk
         ]

@@ -96,6 +96,10 @@ class CUHK03(ImageDataset):
             raise ValueError(
                 f"{self._split_file} is not JSON ({error}); remove it, and it is made again."
             ) from error
+        if not isinstance(splits, list) or not all(isinstance(split, dict) for split in splits):
+            raise ValueError(
+                f"{self._split_file} is no list of splits; remove it, and it is made again."
+            )
         if self._split_id not in range(len(splits)):
             raise ValueError(
                 f"split_id is {self._split_id}; {self._split_file} has {len(splits)} split(s)."
@@ -116,10 +120,11 @@ class CUHK03(ImageDataset):
         ]
 
     def _read(self, name: str) -> list[Item]:
+        split = self._split
         try:
             listed = [
                 (self._resolve(path), whole_number(pid), whole_number(camid))
-                for path, pid, camid in self._split[name]
+                for path, pid, camid in _entries(split[name])
             ]
         except ValueError as error:
             raise ValueError(f"{self._split_file}, {name}: {error}") from error
@@ -128,5 +133,15 @@ class CUHK03(ImageDataset):
 
     def _resolve(self, path: str) -> Path:
         """Find an image where the images are, whatever machine its path was written on."""
-        folder, name = path.replace("\\", "/").split("/")[-2:]
-        return self._prepared.folder / folder / name
+        parts = path.replace("\\", "/").split("/")
+        return self._prepared.folder.joinpath(*parts[-2:])
+
+
+def _entries(listed: Any) -> list[list]:
+    """Check the form of what a split lists."""
+    if not isinstance(listed, list):
+        raise ValueError("it is no list.")
+    for entry in listed:
+        if not isinstance(entry, list) or len(entry) != 3 or not isinstance(entry[0], str):
+            raise ValueError(f"{entry!r:.200} is not [path, identity, camera].")
+    return listed

@@ -23,6 +23,8 @@ class MissingPartError(FileNotFoundError):
 
 
 _HELP = "datasets/README.md shows how the folder must look."
+# Short texts in another encoding may happen to be valid UTF-8.
+_OTHER_ENCODING = " Or is the list in another encoding than UTF-8?"
 # The marks of UTF-32 begin with those of UTF-16, so they are looked for first.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -228,6 +230,7 @@ def require_images(paths: Sequence[Path], dataset: str, list_file: Path) -> list
         raise FileNotFoundError(
             f"{dataset}: the image {lost[0]}, listed in {list_file}, does not exist "
             f"({len(lost)} listed images are missing). Is the data set unpacked completely?"
+            f"{'' if str(lost[0]).isascii() else _OTHER_ENCODING}"
         )
     pairs = [f"{path.name} is {found[path].name}" for path in missing]
     logger.info(

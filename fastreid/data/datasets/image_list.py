@@ -30,6 +30,7 @@ __all__ = ["COLUMNS", "FILE_NAME", "SPLITS", "ImageList", "find_images"]
 
 SPLITS = ("train", "query", "gallery")
 COLUMNS = ("path", "pid", "camid", "split")
+_HEADER = ", ".join(COLUMNS)
 # What programs write between the fields of a line.
 _DELIMITERS = ",;\t"
 FILE_NAME = re.compile(r"(?P<pid>-?[0-9]+)_c(?P<camid>[0-9]+)")
@@ -81,7 +82,7 @@ class ImageList(ImageDataset):
         if not str(image_list):
             raise ValueError(
                 "The data set ImageList needs DATASETS.IMAGE_LIST: a CSV file with the columns "
-                f"{', '.join(COLUMNS)}, or a folder with {', '.join(SPLITS)}."
+                f"{_HEADER}, or a folder with {', '.join(SPLITS)}."
             )
         self._source = Path(image_list).expanduser()
         if not self._source.is_absolute() and not self._source.exists():
@@ -159,19 +160,14 @@ class ImageList(ImageDataset):
 
 
 def _rows_of_file(path: Path) -> list[_Row]:
-    file = io.StringIO(read_text(path), newline="")
-    first = file.readline()
-    file.seek(0)
+    text = read_text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
-        columns = [name.strip().lower() for name in next(reader, ())]
-        missing = [name for name in COLUMNS if name not in columns]
-        if missing:
-            raise ValueError(
-                f"The first line of {path} must name the columns {', '.join(COLUMNS)}, with "
-                f"commas, semicolons or tabs between them; it lacks {', '.join(missing)}."
-            )
+        columns = next((_columns(path, fields) for fields in reader if any(fields)), None)
+        if columns is None:
+            raise ValueError(f"{path} is empty; its first line must name the columns {_HEADER}.")
         rows = [
             _row(
                 path, reader.line_num, _entry(columns, fields, f"Line {reader.line_num} of {path}")
@@ -187,6 +183,20 @@ def _rows_of_file(path: Path) -> list[_Row]:
     if not rows:
         raise ValueError(f"{path} lists no images.")
     return rows
+
+
+def _columns(path: Path, fields: Sequence[str]) -> list[str]:
+    """Names of the columns in the first line."""
+    columns = [name.strip().lower() for name in fields]
+    missing = [name for name in COLUMNS if name not in columns]
+    twice = [name for name in COLUMNS if columns.count(name) > 1]
+    if missing or twice:
+        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        raise ValueError(
+            f"The first line of {path} must name the columns {_HEADER}, with commas, semicolons or "
+            f"tabs between them; it {fault}."
+        )
+    return columns
 
 
 def _entry(columns: Sequence[str], fields: Sequence[str], place: str) -> dict[str, str]:

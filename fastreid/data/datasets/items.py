@@ -43,7 +43,8 @@ def check_items(items: Any, place: str) -> CheckedItems:
         The items, in the same order.
 
     Raises:
-        ValueError: an item is anything else; the message shows it and says what it must be.
+        ValueError: an item is anything else, or has a number that 64 bits do not hold; the message
+            names it and says what it must be.
     """
     if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
         raise ValueError(
@@ -65,7 +66,18 @@ def check_items(items: Any, place: str) -> CheckedItems:
                 continue
         checked.append(_plain_item(item, f"{place}, item {number}"))
         extra = max(extra, len(item) - len(_FIELDS))
+    _check_forms(checked, place)
     return CheckedItems(checked, extra)
+
+
+def _check_forms(items: Sequence[Item], place: str) -> None:
+    """See that the rule for identities and cameras can read each of them."""
+    for label in dict.fromkeys(label for item in items for label in item[1:]):
+        try:
+            normal_form(str(label))
+        except ValueError as error:
+            number = next(i for i, item in enumerate(items) if label in item[1:])
+            raise ValueError(f"{place}, item {number}: {error}") from error
 
 
 def _plain_item(item: Any, place: str) -> Item:
@@ -113,19 +125,27 @@ def name_labels(items: Sequence[Item], name: str) -> list[Item]:
         name: of the data set.
 
     Returns:
-        The items; texts that are no whole numbers are as they were.
+        The items; texts that are no whole numbers lose white space around them only.
 
     Raises:
-        ValueError: a number does not fit into 64 bits.
+        ValueError: a number gets a name that an item has as a text.
     """
+    pids, camids = (_training_names({item[column] for item in items}, name) for column in (1, 2))
+    return [(path, pids[pid], camids[camid]) for path, pid, camid in items]
+
+
+def _training_names(labels: Iterable[int | str], name: str) -> dict[int | str, str]:
+    forms = {label: normal_form(str(label)) for label in labels}
+    texts = {form for form in forms.values() if isinstance(form, str)}
     named: dict[int | str, str] = {}
-    for label in {label for item in items for label in item[1:]}:
-        try:
-            form = normal_form(str(label))
-        except ValueError as error:
-            raise ValueError(f"Data set {name}, train: {error}") from error
-        named[label] = f"{name}_{form}" if isinstance(form, int) else label
-    return [(path, named[pid], named[camid]) for path, pid, camid in items]
+    for label, form in forms.items():
+        named[label] = form if isinstance(form, str) else f"{name}_{form}"
+        if named[label] in texts and not isinstance(form, str):
+            raise ValueError(
+                f"Data set {name}, train: the number {form} is named {named[label]!r}, and there "
+                "is a text of that name: the two would become one. Rename the text."
+            )
+    return named
 
 
 def has_names(items: Sequence[Item]) -> bool:

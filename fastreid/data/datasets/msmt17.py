@@ -92,7 +92,7 @@ class MSMT17(ImageDataset):
         ]
 
     def _read_test(self, name: str) -> list[Item]:
-        num_train_pids = len({pid for _, pid in self._read_list("list_train.txt")})
+        num_train_pids = len({pid for _, pid, _ in self._read_list("list_train.txt")})
         return [
             (path, pid + num_train_pids, camid)
             for path, pid, camid in self._read_images(name, self._test_dir)
@@ -103,15 +103,19 @@ class MSMT17(ImageDataset):
         list_file = self.data_dir / name
         listed = self._read_list(name)
         paths = require_images(
-            [listed_path(folder, image, place=str(list_file)) for image, _ in listed],
+            [
+                listed_path(folder, image, place=f"line {line} of {list_file}")
+                for image, _, line in listed
+            ],
             self.dataset_name,
             list_file,
         )
         return [
-            (str(path), pid, self._camera_of(image)) for path, (image, pid) in zip(paths, listed)
+            (str(path), pid, self._camera_of(image)) for path, (image, pid, _) in zip(paths, listed)
         ]
 
-    def _read_list(self, name: str) -> list[tuple[str, int]]:
+    def _read_list(self, name: str) -> list[tuple[str, int, int]]:
+        """Image, identity and line, sorted."""
         path = require_file(self.data_dir / name, self.dataset_name)
         listed = []
         for number, line in enumerate(read_lines(path), start=1):
@@ -127,7 +131,7 @@ class MSMT17(ImageDataset):
             # Lists from Windows; the order of the images must not depend on it.
             image = words[0].strip().strip('"').replace("\\", "/")
             try:
-                listed.append((image, whole_number(words[1])))
+                listed.append((image, whole_number(words[1]), number))
             except ValueError as error:
                 raise ValueError(
                     f"{self.dataset_name}: line {number} of {path}: {error}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastreid.config import CfgNode
+from fastreid.utils.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from ..common import CommDataset
@@ -74,7 +75,9 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
         _warn_of_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
         return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
     if name in SAMPLER_REGISTRY:
-        return CheckedSampler(name, SAMPLER_REGISTRY.get(name)(cfg, train_set), len(items))
+        make = SAMPLER_REGISTRY.get(name)
+        with telling_place(f"The sampler {name}", make):
+            return CheckedSampler(name, make(cfg, train_set), len(items))
     raise ValueError(
         f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of "
         f"{sorted(known for known, _ in SAMPLER_REGISTRY)}, or one of your own, whose file MODULES "

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fastreid.config import CfgNode
+from fastreid.utils.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from .compose import Transform
@@ -71,7 +72,9 @@ def build_own_transforms(cfg: CfgNode, names: Sequence[str]) -> list[Transform]:
 
 
 def _build(cfg: CfgNode, name: str) -> Transform:
-    transform = TRANSFORM_REGISTRY.get(name)(cfg)
+    make = TRANSFORM_REGISTRY.get(name)
+    with telling_place(f"The transform {name}", make):
+        transform = make(cfg)
     if not callable(transform):
         raise ValueError(
             f"The transform {name} must be called as transform(image, rng), but "

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fastreid.config import CfgNode
+from fastreid.utils.cache_folder import cache_folder
 from fastreid.utils.release_names import is_beside_weights
 from fastreid.utils.weights_description import BACKBONE_PREFIXES, describe_weights, in_words
 from fastreid.utils.weights_file import choose_weights, read_candidates, split_place
@@ -115,10 +116,9 @@ def _is_readable_file(path: Path) -> bool:
 
 
 def _cache_folders() -> list[Path]:
-    own = os.environ.get("FASTREID_CACHE") or "~/.cache/fastreid"
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     torch = os.environ.get("TORCH_HOME") or str(Path(cache) / "torch")
-    return [Path(folder).expanduser() for folder in (own, torch)]
+    return [cache_folder(), Path(torch).expanduser()]
 
 
 def read_pretrained(

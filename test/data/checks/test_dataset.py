@@ -8,7 +8,7 @@ from PIL import Image
 from fastreid.config import get_cfg
 from fastreid.data import check_dataset, check_for_run, check_test_sets, load_dataset
 from fastreid.data.checks import USES, require_files, require_sound
-from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.data.datasets import DATASET_REGISTRY, ImageDataset
 
 RNG = np.random.default_rng(0)
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
@@ -173,6 +173,42 @@ def test_too_few_identities_for_the_sampler_are_a_fault_where_a_configuration_is
     cfg.DATALOADER.SAMPLER_TRAIN, cfg.SOLVER.IMS_PER_BATCH = "TrainingSampler", 64
     (fault,) = check_for_run(cfg, "Market1501", quick=True, with_sampler=True).faults
     assert fault.startswith("The training sets ('Market1501',) have 4 images, fewer than")
+
+
+@pytest.mark.parametrize(
+    ("names", "key", "counts", "told"),
+    [
+        (["Market1501"], "NUM_CLASSES", 3, "MODEL.HEADS.NUM_CLASSES is [3], but the training sets"),
+        (["Market1501"], "CLASSES_PER_DOMAIN", [2, 2], "ACL learns from two or more source domain"),
+        (["Market1501"] * 2, "NUM_CLASSES", 2, "lists ['Market1501'] more than once"),
+        (["Other"], "NUM_CLASSES", 3, ""),
+    ],
+)
+def test_class_counts_that_a_run_would_refuse_are_faults(market, names, key, counts, told):
+    market()
+    cfg = get_cfg()
+    cfg.DATALOADER.SAMPLER_TRAIN, cfg.SOLVER.IMS_PER_BATCH = "TrainingSampler", 2
+    cfg.DATASETS.NAMES, cfg.MODEL.HEADS[key] = tuple(names), counts
+    if key == "CLASSES_PER_DOMAIN":
+        cfg.MODEL.HEADS.NAME, cfg.SOLVER.META.PERIOD = "MetaEmbeddingHead", 0
+    faults = check_for_run(cfg, "Market1501", quick=True, with_sampler=True).faults
+    assert len(faults) == bool(told)
+    assert all(told in fault for fault in faults)
+
+
+def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, monkeypatch):
+    cfg = image_list(*TEST_ONLY)
+
+    class Plain(ImageDataset):
+        def __init__(self, root):
+            data = load_dataset(cfg, "ImageList")
+            super().__init__([], data.query, data.gallery)
+
+    monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Plain": Plain, **dict(DATASET_REGISTRY)})
+    cfg.DATASETS.COMBINEALL = True
+    assert check_for_run(cfg, "Plain", uses=["test"], quick=True).faults == []
+    (fault,) = check_for_run(cfg, "Plain", uses=["train"], quick=True).faults
+    assert "does not take combineall" in fault
 
 
 def test_identities_of_training_and_test_are_told_but_no_fault(market, add):

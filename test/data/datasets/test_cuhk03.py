@@ -120,6 +120,29 @@ def test_an_identity_that_would_change_is_refused(tmp_path, number):
         CUHK03(tmp_path).query  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"train": []}, "labeled.json is no list of splits; remove it"),
+        ([[1]], "labeled.json is no list of splits; remove it"),
+        (None, "labeled.json is no list of splits; remove it"),
+        ([], "split_id is 0; .*labeled.json has 0 split"),
+        ([{"train": 5, "query": [], "gallery": []}], "labeled.json, train: it is no list"),
+        (
+            [{"train": [["a.png", 1]], "query": [], "gallery": []}],
+            r"train: \['a.png', 1\] is not \[path, identity",
+        ),
+        ([{"train": [[3, 1, 0]], "query": [], "gallery": []}], r"train: \[3, 1, 0\] is not"),
+    ],
+)
+def test_a_split_file_of_another_form_is_named(tmp_path, content, message):
+    write_cuhk03_splits(tmp_path)
+    path = tmp_path / "cuhk03_new" / "splits_new_labeled.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        CUHK03(tmp_path).train  # noqa: B018
+
+
 def test_the_new_protocol_is_prepared_from_the_mat_files(tmp_path):
     write_release(tmp_path)
     write_protocol(tmp_path)

@@ -172,7 +172,11 @@ def test_a_folder_is_read_by_its_file_names(tmp_path):
     ("text", "message"),
     [
         ("path,pid,split\n", "first line of .*list.csv must name .*it lacks camid"),
-        ("", "it lacks path, pid, camid, split"),
+        ("path,pid,PID,camid,split\n", "it names pid twice"),
+        ("# people\n" + HEADER, "it lacks path, pid, camid, split"),
+        ("", "list.csv is empty; its first line must name the columns path, pid, camid, split"),
+        ("\ufeff\n \n", "list.csv is empty; its first line must"),
+        (HEADER + "\n\nb/2.png,1,,query\n", "Line 4 of .*list.csv has no camid"),
         (HEADER, "list.csv lists no images"),
         (HEADER + "b/2.png,1,,query\n", "Line 2 of .*list.csv has no camid"),
         (HEADER + "b/2.png,1\n", "Line 2 of .*list.csv has no camid, split"),
@@ -185,6 +189,19 @@ def test_a_folder_is_read_by_its_file_names(tmp_path):
 def test_a_file_that_cannot_be_understood_is_refused_with_its_line(write, text, message):
     with pytest.raises(ValueError, match=message):
         ImageList(image_list=write(text)).query
+
+
+def test_empty_lines_before_the_first_do_not_count(write):
+    data = ImageList(image_list=write("\n\n" + (HEADER + LINES).replace(",", ";")))
+    assert names_of(data.query) == [("2.png", 12, 1)]
+
+
+def test_a_list_that_happens_to_be_utf_8_is_not_trusted(write):
+    path = write("")
+    # Its GBK is the UTF-8 of another character.
+    path.write_bytes((HEADER + "b/雪.png,1,2,query\n").encode("gbk"))
+    with pytest.raises(FileNotFoundError, match="in another encoding than UTF-8\\?$"):
+        ImageList(image_list=path).query  # noqa: B018
 
 
 def test_a_missing_image_is_named(write):

@@ -1,3 +1,4 @@
+import itertools
 import re
 from pathlib import Path
 
@@ -49,10 +50,69 @@ def test_names_are_kept_as_they_were_given():
 
 def test_a_number_that_is_too_large_is_named():
     long = "9" * 20
-    with pytest.raises(ValueError, match=f"Data set MySet, train: the number {long} does not fit"):
-        MySet([("a.jpg", long, 0)], [], []).train  # noqa: B018
-    with pytest.raises(ValueError, match=f"Data set MySet: the number {long} does not fit"):
-        MySet([], [("a.jpg", long, 0)], []).query  # noqa: B018
+    for number in (long, int(long), 2**63, -(2**63) - 1):
+        for split, column in itertools.product(("train", "query", "gallery"), (1, 2)):
+            item = ["b.jpg", 3, 4]
+            item[column] = number
+            data = MySet(**{"train": GOOD, "query": GOOD, "gallery": GOOD, split: [*GOOD, item]})
+            told = f"Data set MySet, {split}, item 2: the number {number} does not fit into 64 bits"
+            with pytest.raises(ValueError, match=told):
+                getattr(data, split)
+
+
+def test_the_largest_numbers_keep_their_digits():
+    numbers = [2**63 - 1, -(2**63), 2**32, 2**31, 0]
+    items = [(f"{number}.jpg", number, number) for number in numbers]
+    data = MySet([], items, items)
+    assert data.query == data.gallery == items
+    test_set = CommDataset([*data.query, *data.gallery], relabel=False)
+    assert test_set.targets.tolist() == test_set.camids.tolist() == [*numbers, *numbers]
+
+
+def test_white_space_around_a_name_counts_nowhere():
+    items = [("a.jpg", "anna", " hall"), ("b.jpg", " anna ", "hall")]
+    data = MySet(items, items, items)
+    assert data.train == [("a.jpg", "anna", "hall"), ("b.jpg", "anna", "hall")]
+    assert data.query == [("a.jpg", 0, 0), ("b.jpg", 0, 0)]
+    with pytest.raises(ValueError, match="MySet, query, item 0: there is no text"):
+        MySet([], [("a.jpg", " ", 0)], []).query  # noqa: B018
+
+
+def test_a_number_and_a_text_that_would_become_one_identity_are_refused():
+    assert MySet([("a.jpg", 7, 0), ("b.jpg", 8, "MySet_7")], [], []).train[1][2] == "MySet_7"
+    with pytest.raises(ValueError, match="the number 7 is named 'MySet_7', and there is a text"):
+        MySet([("a.jpg", "007", 0), ("b.jpg", "MySet_7", 0)], [], []).train  # noqa: B018
+
+
+def test_spellings_of_a_number_are_one_person_with_combineall():
+    data = MySet([], [("q.jpg", "007", "01")], [("g.jpg", 7, 1)], combineall=True)
+    assert data.train == [
+        ("q.jpg", "myset_test_7", "myset_test_1"),
+        ("g.jpg", "myset_test_7", "myset_test_1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("junk", "found"), [((0, -1), {-1}), (["007"], {7}), (["nobody", "+7"], {1, 7}), ((), set())]
+)
+def test_junk_is_found_by_what_it_means(junk, found):
+    class Crowd(ImageDataset):
+        _junk_pids = junk
+
+    items = [("a.jpg", "anna", 0), ("b.jpg", -1, 0), ("c.jpg", 7, 0), ("d.jpg", "nobody", 0)]
+    data = Crowd([], items, items, combineall=True)
+    # "anna" has the number 0 and "nobody" the number 1, but neither is called so.
+    assert set(data.junk_pids) == found
+    assert len(data.train) == 2 * (len(items) - len(found))
+
+
+@pytest.mark.parametrize("junk", [-1, "-1", None])
+def test_junk_that_is_no_list_is_refused(junk):
+    class Crowd(ImageDataset):
+        _junk_pids = junk
+
+    with pytest.raises(ValueError, match=f"Data set Crowd: _junk_pids must be a list .* {junk!r}"):
+        Crowd(GOOD, GOOD, GOOD).junk_pids  # noqa: B018
 
 
 def test_combineall_names_test_persons_as_they_were_given_and_leaves_junk_out():

@@ -95,3 +95,19 @@ def test_an_identity_that_is_no_number_of_64_bits_is_named(tmp_path, number):
     (folder / "list_query.txt").write_text(lines, encoding="utf-8")
     with pytest.raises(ValueError, match=f"MSMT17: line 1 of .*list_query.txt: .*{number}"):
         MSMT17(tmp_path).query  # noqa: B018
+
+
+def test_a_path_of_windows_is_named_with_its_line(tmp_path):
+    folder = write_msmt(tmp_path)
+    lines = (folder / "list_query.txt").read_text()
+    (folder / "list_query.txt").write_text(f"{lines}D:\\msmt\\0000_000_01_m_9.jpg 1\n")
+    with pytest.raises(ValueError, match=r"path D:/msmt/0000.* in line 2 of .*list_query\.txt is"):
+        MSMT17(tmp_path).query  # noqa: B018
+
+
+def test_a_test_identity_that_outgrows_64_bits_is_refused(tmp_path):
+    folder = write_msmt(tmp_path)
+    lines = (folder / "list_query.txt").read_text().replace(" 0", f" {2**63 - 1}")
+    (folder / "list_query.txt").write_text(lines, encoding="utf-8")
+    with pytest.raises(ValueError, match="MSMT17, query, item 0: the number .* does not fit"):
+        MSMT17(tmp_path).query  # noqa: B018
