@@ -38,6 +38,7 @@ from fastreid.utils.output_path import check_output_file
 from fastreid.utils.release_names import RELEASES, to_current_names, to_release_names
 from fastreid.utils.torch_weights import to_mindspore_weights
 from fastreid.utils.weights_file import (
+    TORCH_SUFFIXES,
     check_suffix,
     read_torch_weights,
     split_place,
@@ -103,6 +104,10 @@ def convert(
         ValueError: if it cannot be read or written, or does not fit; nothing is written then.
     """
     check_suffix(dst)
+    if key and not dst.name.endswith(TORCH_SUFFIXES):
+        raise ValueError(
+            f"--key {key} is for files of PyTorch ({', '.join(TORCH_SUFFIXES)}); {dst} has no keys."
+        )
     check_output_file(dst, "DST")
     if split_place(src)[0].resolve() == dst.resolve():
         raise ValueError(f"SRC and DST are the same file, {dst}; give DST another name.")
@@ -113,7 +118,8 @@ def convert(
         fitting = to_mindspore_weights(model, weights)
         load_weights(model, fitting, source=src, ignore=CLASSIFIER_PREFIXES)
     weights, notes = to_current_names(weights)
-    for note in notes:
+    # With a model, its loading has logged them.
+    for note in notes if model is None else ():
         print(f"{src}: {note}")
     if release:
         weights = to_release_names(weights, release)

@@ -18,7 +18,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
+from .number_formats import widen_bfloat16
+
 MARK = b"crc_num"
+_ENTRY = b"\n"
 SUM_BYTES = 10
 TEXT = "str"
 TYPES = {
@@ -35,8 +38,9 @@ TYPES = {
     "Float64": np.float64,
     "Bool": np.bool_,
 }
-# A bfloat16, which NumPy lacks, is the upper half of a float32.
 _BFLOAT16 = "BFloat16"
+# More than any network and its optimizer have; each takes kilobytes, however small it is.
+MOST_ENTRIES = 100_000
 # What MindSpore's optimizers put before the name of a parameter for its state.
 _STATES = frozenset(
     (
@@ -82,6 +86,7 @@ def read_ckpt(path: Path) -> CkptContent:
     content, written = _read_parts(path)
     if written is not None and zlib.crc32(content) != written:
         raise ValueError("its check sum is wrong")
+    _require_few_entries(content)
     message = Checkpoint()
     try:
         message.ParseFromString(content)
@@ -128,14 +133,28 @@ def _read_parts(path: Path) -> tuple[bytes, int | None]:
     return content, int.from_bytes(tail[len(MARK) :], "big") if is_checked else None
 
 
+def _require_few_entries(content: bytes) -> None:
+    """Count the entries before room is made for them: a mark, a length, and so many bytes each."""
+    place = count = 0
+    while content[place : place + 1] == _ENTRY:
+        length = index = 0
+        # Seven bits a byte, the last byte below 128; ten bytes at most.
+        for index, byte in enumerate(content[place + 1 : place + 11]):
+            length |= (byte & 127) << (7 * index)
+            if byte < 128:
+                break
+        place, count = place + 2 + index + length, count + 1
+        if count > MOST_ENTRIES:
+            raise ValueError(f"it holds more than {MOST_ENTRIES:,} entries")
+
+
 def _decode(name: str, parts: list) -> np.ndarray | str:
     kind, dims = parts[0].tensor_type, tuple(parts[0].dims)
     data = parts[0].tensor_content if len(parts) == 1 else b"".join(p.tensor_content for p in parts)
     if kind == TEXT:
         return data.decode("utf-32-le").rstrip("\0")
     if kind == _BFLOAT16:
-        halves = _shaped(name, data, "<u2", dims)
-        return (halves.astype("<u4") << 16).view("<f4")
+        return widen_bfloat16(_shaped(name, data, "<u2", dims))
     if kind not in TYPES:
         raise ValueError(f"{name!r} is of the unknown type {kind!r}")
     return _shaped(name, data, TYPES[kind], dims)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from .number_formats import in_native_order
 from .pixel_buffers import compare_pixel_buffers
 from .release_names import is_beside_weights
 from .torch_weights import to_mindspore_weights, to_torch_name
@@ -81,7 +82,7 @@ def load_weights(
     for parameter in model.get_parameters():
         name = parameter.name
         if name not in left_alone:
-            value = np.ascontiguousarray(values[name])
+            value = in_native_order(values[name])
             ops.assign(parameter, Tensor(value.reshape(want[name]), dtype=parameter.dtype))
 
 

@@ -40,6 +40,7 @@ class Machine:
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
+        self._encoded: dict[int, LatinText] = {}
         self._left = MOST_BYTES
         self._count = 0
 
@@ -211,13 +212,19 @@ class Machine:
         if isinstance(function, Known) and isinstance(arguments, tuple):
             sized = (part for part in arguments if isinstance(part, (list, tuple)))
             self.spend(sum(map(len, sized)) * COST)
-            self._stack.append(function(*arguments))
+            self._stack.append(self._once(function(*arguments)))
         elif isinstance(function, Record) and function.name == _NESTED_DATA:
             self._stack.append(self._nested(arguments))
         elif isinstance(function, (Record, StorageType)):
             self._stack.append(Record(function.name))
         else:
             raise pickle.UnpicklingError(f"a call of a {type(function).__name__}")
+
+    def _once(self, made: Any) -> Any:
+        """Let a text that is encoded many times become bytes only once."""
+        if isinstance(made, LatinText):
+            return self._encoded.setdefault(id(made.text), made)
+        return made
 
     def _nested(self, arguments: Any) -> Any:
         data = arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else None

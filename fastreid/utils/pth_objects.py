@@ -35,13 +35,15 @@ _WIDE_TYPES = {
 _TENSOR_BUILDERS = ("torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.sparse.")
 _MOST_DIMENSIONS = 32
 _LARGEST = 1 << 62
+_LONGEST_NAME = 200
 
 
 class Record:
     """An object of a class that is not known, or the class or function itself; it does nothing.
 
     Args:
-        name: of the class or function, with its module.
+        name: of the class or function, with its module; cut off after 200 characters, so that
+            records that are named after others do not each copy a long name.
 
     Attributes:
         state: what its attributes would be set from.
@@ -52,7 +54,7 @@ class Record:
     __slots__ = ("items", "name", "state")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = name[:_LONGEST_NAME]
         self.state: Any = None
         self.items: dict[Any, Any] = {}
 

@@ -6,7 +6,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,8 @@ from .pth_tensors import Storage
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _ZIP_MARK = b"PK\x03\x04"
+_LONGEST_REASON = 300
+_LONGEST_NAME = 80
 _ADVICE = (
     "It must be a file that torch.save wrote, holding a dict of tensors; download it again if it "
     "is damaged, or save only `model.state_dict()` into a new file."
@@ -75,23 +77,24 @@ def read_pth(path: str | Path) -> Any:
             file.seek(0)
             return _read_zip(file) if is_zip else _read_legacy(file, read_nested=_read_nested)
     except _DAMAGE as error:
-        raise ValueError(f"{path} cannot be read as PyTorch weights: {error}. {_ADVICE}") from error
+        what = str(error)[:_LONGEST_REASON] or type(error).__name__
+        raise ValueError(f"{path} cannot be read as PyTorch weights: {what}. {_ADVICE}") from error
 
 
 def _read_zip(file: BinaryIO) -> Any:
     storages: dict[str, Storage] = {}
     length = _length_of(file)
-    with zipfile.ZipFile(file) as archive:
+    with _open_zip(file) as archive:
         names = archive.namelist()
         pickles = [name for name in names if name.split("/")[-1] == "data.pkl"]
         for end, what in _OTHER_ARCHIVES:
             if any(name.endswith(end) for name in names):
                 raise ValueError(f"it is {what}")
         if len(pickles) != 1:
-            raise ValueError("it is a zip archive, but not one of torch.save")
+            raise ValueError(_describe_archive(names))
         root = pickles[0][: -len("data.pkl")]
         if f"{root}byteorder" in names:
-            _require_little_endian(archive.read(f"{root}byteorder") == b"little")
+            _require_little_endian(_read_entry(archive, f"{root}byteorder") == b"little")
         content = load_pickle(
             BytesIO(_read_entry(archive, pickles[0])), storages, read_nested=_read_nested
         )
@@ -105,10 +108,29 @@ def _read_zip(file: BinaryIO) -> Any:
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    entry = archive.getinfo(name)
     # torch.save compresses nothing; a file that does may grow to any size.
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+    if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError("its data are compressed, which torch.save does not do")
+    # PyTorch writes 0 where torch.serialization.set_crc32_options turned check sums off.
+    entry.CRC = entry.CRC or None
     return archive.read(name)
+
+
+def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        # The list of the parts is at the end.
+        raise ValueError(
+            f"its end is missing or damaged, as when a copy or download was cut off ({error})"
+        ) from error
+
+
+def _describe_archive(names: Sequence[str]) -> str:
+    files = [name[:_LONGEST_NAME] for name in names if not name.endswith("/")]
+    shown = ", ".join(map(repr, files[:3])) + (", ..." if len(files) > 3 else "")
+    return f"it is a zip archive of {shown or 'nothing'}; unpack it and name the file inside"
 
 
 def _read_legacy(file: BinaryIO, *, read_nested: Callable[[bytes], Any] | None = None) -> Any:
@@ -121,10 +143,14 @@ def _read_legacy(file: BinaryIO, *, read_nested: Callable[[bytes], Any] | None =
         return first
     protocol = load_pickle(file, storages)
     if protocol != _PROTOCOL:
-        raise ValueError(f"its protocol is {protocol}, not {_PROTOCOL}")
+        # Printing a list that holds itself many times over would take any amount of memory.
+        found = protocol if isinstance(protocol, int) else type(protocol).__name__
+        raise ValueError(f"its protocol is {found}, not {_PROTOCOL}")
     _require_little_endian(load_pickle(file, storages).get("little_endian", True))
     content = load_pickle(file, storages, read_nested=read_nested)
     for key in load_pickle(file, storages):
+        if not isinstance(key, (str, int)) or str(key) not in storages:
+            raise ValueError("it lists data that none of its tensors refers to")
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
         size = count * storage.kind.item_size

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .number_formats import widen_bfloat16
+
 BFLOAT16 = "bfloat16"
 # Storage class -> type of its numbers as NumPy writes it, "" where no weight has it, and bytes.
 STORAGES = {
@@ -68,9 +70,7 @@ class Storage:
                 raise UnreadableTensorError("its data are cut off")
             values = np.frombuffer(self._data, kind)
             if dtype == BFLOAT16:
-                # A bfloat16 is the upper half of a float32.
-                values = (values.astype("<u4") << 16).view("<f4")
-                values.flags.writeable = False
+                values = widen_bfloat16(values)
             self._values[dtype] = values
         return self._values[dtype]
 
@@ -104,10 +104,18 @@ class TensorView(NamedTuple):
         steps = [step if length > 1 else 0 for step, length in zip(self.stride, self.size)]
         strides = [step * values.itemsize for step in steps]
         if not all(self.size):
-            return np.empty(self.size, values.dtype)
+            return _empty(self.size, values.dtype)
         return np.lib.stride_tricks.as_strided(
             values[self.offset :], self.size, strides, writeable=False
         )
+
+
+def _empty(size: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    try:
+        return np.empty(size, dtype)
+    except ValueError as error:
+        # Zero times a huge number.
+        raise UnreadableTensorError("a tensor of an impossible shape") from error
 
 
 class LatinText:
@@ -160,12 +168,12 @@ class NumpyArray:
             UnreadableTensorError: it is no array of plain numbers, or does not fit its bytes.
         """
         data, kind, shape, order = self.parts or (None, None, None, None)
-        if isinstance(data, LatinText):
-            data = data.to_bytes()
         is_plain = isinstance(kind, NumpyType) and kind.code and isinstance(shape, tuple)
-        if not (is_plain and isinstance(data, (bytes, bytearray)) and order in ("C", "F")):
+        is_plain = is_plain and isinstance(data, (bytes, bytearray, LatinText))
+        if not (is_plain and order in ("C", "F")):
             raise UnreadableTensorError("a NumPy array of objects or of an unusual type")
         try:
+            data = data.to_bytes() if isinstance(data, LatinText) else data
             array = np.frombuffer(data, kind.code).reshape(shape, order=order)
         except (ValueError, TypeError, UnicodeEncodeError) as error:
             raise UnreadableTensorError(

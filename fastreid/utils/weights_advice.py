@@ -84,21 +84,18 @@ def _compare(
         return "Use the configuration that the weights were trained with, or other weights."
     looks = f"It looks like {words}"
     if ours.is_backbone_alone:
-        # Published weights are inflated into ACL's backbone, and what they lack starts afresh.
-        ours = ours._replace(
-            is_router=theirs.is_router,
-            with_se=ours.with_se and theirs.with_se,
-            with_nl=ours.with_nl and theirs.with_nl,
-        )
+        ours = _without_additions(ours, theirs)
     own_words = in_words(ours)
     both = f"{looks}; the config builds {own_words}" if own_words else looks
     obstacle = _obstacle(theirs)
     if obstacle:
         return f"{both}. {obstacle}"
     if ours.has_head and theirs.is_backbone_alone:
+        others = settings_for(theirs, _without_additions(ours, theirs))
         return (
             f"{looks}, a backbone without a head: leave MODEL.WEIGHTS empty, and set "
-            "MODEL.BACKBONE.PRETRAIN True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+            f"{', '.join(['MODEL.BACKBONE.PRETRAIN True', *others])} and "
+            "MODEL.BACKBONE.PRETRAIN_PATH to this file."
         )
     if ours.is_backbone_alone and theirs.has_head:
         return (
@@ -111,6 +108,18 @@ def _compare(
     if settings:
         return f"{both}: set {', '.join(settings)}."
     return f"{both}. No setting makes the difference: the file may be incomplete or changed."
+
+
+def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> WeightsDescription:
+    """Leave out what need not be in published weights.
+
+    They are inflated into ACL's backbone, and the other parts that they lack start afresh.
+    """
+    return ours._replace(
+        is_router=theirs.is_router,
+        with_se=ours.with_se and theirs.with_se,
+        with_nl=ours.with_nl and theirs.with_nl,
+    )
 
 
 def _obstacle(theirs: WeightsDescription) -> str:
@@ -141,5 +150,5 @@ def _name_some(kind: str, names: Sequence[str], have: Shapes, want: Shapes) -> s
     shown = [name[:_LONGEST_NAME] for name in names[:_SHOWN]]
     if kind == "of another shape":
         shown = [f"{k} {have[k]}, the model has {want[k]}" for k in names[:_SHOWN]]
-    more = "; ..." if len(names) > _SHOWN else ""
-    return f"{len(names)} {kind}: {'; '.join(shown)}{more}."
+    end = "; ..." if len(names) > _SHOWN else "."
+    return f"{len(names)} {kind}: {'; '.join(shown)}{end}"

@@ -13,11 +13,13 @@ from .pth_tensors import NumpyArray, TensorView, UnreadableTensorError
 
 _MOST_KEYS = 4
 _MOST_MAPPINGS = 1000
+_MOST_TENSORS = 100_000
 # States of optimizers and schedules are tensors by name too, but no weights.
 _NOT_WEIGHTS = re.compile(r"optimi[sz]er|(^|_)optim(_|$)|sched|scaler|(^|_)rng", re.IGNORECASE)
 # Last parts of the names that PyTorch's layers give their tensors.
 _WEIGHT_NAMES = ("weight", "bias", "running_mean", "running_var")
 _LONGEST_NAME = 200
+_TENSORS = (TensorView, NumpyArray)
 
 
 class Candidate(NamedTuple):
@@ -58,35 +60,46 @@ def find_candidates(content: Any) -> Found:
 
     Returns:
         The candidates.
+
+    Raises:
+        ValueError: there are more than 100,000 tensors.
     """
-    candidates, networks = [], {}
-    for keys, mapping in _mappings(content):
-        place = "/".join(keys)
-        class_name = mapping.module_class() if isinstance(mapping, Record) else ""
+    candidates, networks, count = [], {}, 0
+    for place, items, class_name in _mappings(content):
         if class_name:
-            networks[place] = class_name[:_LONGEST_NAME]
+            networks[place] = class_name
             continue
-        candidate = _candidate(place, mapping.items if isinstance(mapping, Record) else mapping)
+        count += sum(isinstance(value, _TENSORS) for value in items.values())
+        if count > _MOST_TENSORS:
+            raise ValueError(f"it has more than {_MOST_TENSORS:,} tensors")
+        candidate = _candidate(place, items)
         if candidate.weights or candidate.unreadable:
             candidates.append(candidate)
     return Found(candidates, networks)
 
 
-def _mappings(content: Any) -> Iterator[tuple[tuple[str, ...], dict | Record]]:
-    """Walk through dicts and records, level by level; each is met once."""
+def _mappings(content: Any) -> Iterator[tuple[str, dict[Any, Any], str]]:
+    """Walk through dicts and records, level by level; each is met once.
+
+    Yields the place, the keys and values, and the class of a whole network.
+    """
     level: list[tuple[tuple[str, ...], Any]] = [((), content)]
     met: set[int] = set()
     while level:
         following = []
         for keys, thing in level:
-            if not isinstance(thing, (dict, Record)) or id(thing) in met:
+            if not isinstance(thing, (dict, Record)):
+                continue
+            is_record = isinstance(thing, Record)
+            # Records may share their items.
+            items = thing.items if is_record else thing
+            if id(items) in met:
                 continue
             if len(met) == _MOST_MAPPINGS:
                 return
-            met.add(id(thing))
-            yield keys, thing
+            met.add(id(items))
+            yield "/".join(keys), items, thing.module_class() if is_record else ""
             if len(keys) < _MOST_KEYS:
-                items = thing.items if isinstance(thing, Record) else thing
                 following += [
                     ((*keys, key), value)
                     for key, value in items.items()
@@ -103,7 +116,7 @@ def _candidate(place: str, mapping: dict[Any, Any]) -> Candidate:
     for name, value in mapping.items():
         if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             continue
-        if isinstance(value, (TensorView, NumpyArray)):
+        if isinstance(value, _TENSORS):
             try:
                 weights[name] = value.to_array()
             except UnreadableTensorError as error:
@@ -111,7 +124,7 @@ def _candidate(place: str, mapping: dict[Any, Any]) -> Candidate:
         elif isinstance(value, Record) and (
             value.is_tensor or name.rpartition(".")[2] in _WEIGHT_NAMES
         ):
-            unreadable[name] = f"an object of {value.name[:_LONGEST_NAME]}"
+            unreadable[name] = f"an object of {value.name}"
     unreadable = {name: what for name, what in unreadable.items() if is_weight_name(name)}
     return Candidate(place, weights, unreadable)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from .weights_candidates import Candidate, is_weight_name
 
 # Between a file and a place in it.
 SEPARATOR = "::"
-# Of wrappers, wherever they stand in a name; and those that stand before all of it.
-_INNER_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-_OUTER_WRAPPER = "module"
+# How a user names the tensors that lie in no key.
+_WHOLE = "'.' (the file itself)"
+# Of wrappers, wherever they stand in a name: only a part of a network may have been wrapped.
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 # What holds a whole network, where no model tells which beginning of the names is too much.
 _HOLDERS = ("model.", "network.", "net.")
 _MOST_BEGINNINGS = 4
@@ -53,10 +54,15 @@ class Choice(NamedTuple):
 
 
 class _Variant(NamedTuple):
-    """A candidate whose names are read in one way; `place` is what a user can name it by."""
+    """A candidate whose names are read in one way.
+
+    `place` is what a user can name it by. `needed` are the arrays that the model needs, by today's
+    names; without a model all of them.
+    """
 
     choice: Choice
     place: str
+    needed: dict[str, np.ndarray]
     unreadable: dict[str, str]
     clash: list[str]
     score: int
@@ -80,9 +86,9 @@ def choose(
     can say what differs; several that have equally many, more than half, are refused too.
 
     Without a model: a mapping with half as many names of weights (``conv.weight``) as the largest,
-    or more, takes part. One is taken; of several with the same values the first; else they are
-    refused. ``model.``,
-    ``network.`` and ``net.`` are taken off where all names begin so.
+    or more, takes part. One is taken; of several with the same names and values the first; else
+    they are refused. ``model.``, ``network.`` and ``net.`` are taken off, as often as all names
+    begin so.
 
     Args:
         candidates: of `find_candidates`; at least one.
@@ -104,8 +110,7 @@ def choose(
         least = _SMALL * max(variant.score for variant in variants)
         meant = [variant for variant in variants if variant.score >= least]
     chosen = meant[0]
-    names = expected or chosen.choice.weights
-    others = [other for other in meant[1:] if not _is_same(chosen, other, names)]
+    others = [other for other in meant[1:] if not _is_same(chosen, other)]
     if others:
         raise ValueError(_say_ambiguous([chosen, *others], path))
     _require_sound(chosen, path)
@@ -138,8 +143,9 @@ def _variants(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> 
     for start in beginnings:
         part = _without_numbers(_below(plain, start), expected)
         current, _ = to_current_names(part.weights)
-        fitting = [n for n in expected if n in current and np.shape(current[n]) == expected[n]]
-        known = [n for n in expected if n in current or n in part.unreadable]
+        needed = {name: current[name] for name in expected if name in current}
+        fitting = [name for name, value in needed.items() if np.shape(value) == expected[name]]
+        known = [name for name in expected if name in needed or name in part.unreadable]
         choice = Choice(
             part.weights,
             candidate.place,
@@ -149,7 +155,7 @@ def _variants(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> 
         place = "/".join(filter(None, (candidate.place, start.rstrip("."))))
         is_fit = len(fitting) == len(expected)
         score = len(known) + len(fitting)
-        variants.append(_Variant(choice, place, part.unreadable, clash, score, is_fit))
+        variants.append(_Variant(choice, place, needed, part.unreadable, clash, score, is_fit))
     return variants
 
 
@@ -157,13 +163,18 @@ def _unwrapped(candidate: Candidate) -> _Variant:
     """Read the names of a candidate without a model."""
     plain, dropped, clash = _without_wrappers(candidate)
     names = [*plain.weights, *plain.unreadable]
-    for holder in _HOLDERS:
-        if all(name.startswith(holder) for name in names):
-            plain, dropped = _below(plain, holder), (*dropped, holder)
-            names = [*plain.weights, *plain.unreadable]
-    choice = Choice(plain.weights, candidate.place, dropped, 0)
+    # Not with names that are there twice: those are refused.
+    while names and not clash:
+        holder = next((h for h in _HOLDERS if all(name.startswith(h) for name in names)), None)
+        if holder is None:
+            break
+        plain, dropped = _below(plain, holder), (*dropped, holder)
+        names = [*plain.weights, *plain.unreadable]
+    choice = Choice(plain.weights, candidate.place, tuple(dict.fromkeys(dropped)), 0)
     score = sum(map(is_weight_name, names))
-    return _Variant(choice, candidate.place, plain.unreadable, clash, score, is_fit=False)
+    return _Variant(
+        *(choice, candidate.place, plain.weights, plain.unreadable, clash, score), is_fit=False
+    )
 
 
 def _without_wrappers(candidate: Candidate) -> tuple[Candidate, tuple[str, ...], list[str]]:
@@ -173,8 +184,8 @@ def _without_wrappers(candidate: Candidate) -> tuple[Candidate, tuple[str, ...],
     clash = sorted(name for name, count in counts.items() if count > 1)
     if clash:
         return candidate, (), clash
-    parts = {part for name in plain if name != plain[name] for part in name.split(".")}
-    dropped = tuple(f"{part}." for part in (_OUTER_WRAPPER, *_INNER_WRAPPERS) if part in parts)
+    parts = {part for name, short in plain.items() if name != short for part in name.split(".")}
+    dropped = tuple(f"{part}." for part in _WRAPPERS if part in parts)
     renamed = Candidate(
         candidate.place,
         {plain[name]: value for name, value in candidate.weights.items()},
@@ -184,12 +195,8 @@ def _without_wrappers(candidate: Candidate) -> tuple[Candidate, tuple[str, ...],
 
 
 def _plain_name(name: str) -> str:
-    if not any(part in name for part in (_OUTER_WRAPPER, *_INNER_WRAPPERS)):
-        return name
-    parts = [part for part in name.split(".") if part not in _INNER_WRAPPERS]
-    while len(parts) > 1 and parts[0] == _OUTER_WRAPPER:
-        del parts[0]
-    return ".".join(parts)
+    *parents, leaf = name.split(".")
+    return ".".join([*(part for part in parents if part not in _WRAPPERS), leaf])
 
 
 def _below(candidate: Candidate, start: str) -> Candidate:
@@ -219,29 +226,29 @@ def _at(candidates: Sequence[Candidate], wanted: str, path: str | Path) -> Candi
             return candidate
     for candidate in candidates:
         above = f"{candidate.place}/" if candidate.place else ""
-        if wanted.startswith(above):
-            part = _below(candidate, f"{wanted[len(above) :]}.")
+        if not wanted.startswith(above):
+            continue
+        # Messages name the places without wrappers.
+        for names in (candidate, _without_wrappers(candidate)[0]):
+            part = _below(names, f"{wanted[len(above) :]}.")
             if part.weights or part.unreadable:
                 return Candidate(wanted, part.weights, part.unreadable)
-    places = sorted({candidate.place or "the file itself" for candidate in candidates})
-    raise ValueError(f"{path} has no weights at {wanted!r}; it has some at: {', '.join(places)}.")
-
-
-def _is_same(one: _Variant, other: _Variant, names: Iterable[str]) -> bool:
-    ours, theirs = one.choice.weights, other.choice.weights
-    if one.unreadable or other.unreadable:
-        return False
-    return all(
-        (name in ours) == (name in theirs)
-        and (name not in ours or np.array_equal(ours[name], theirs[name]))
-        for name in names
+    places = sorted({candidate.place or _WHOLE for candidate in candidates})
+    raise ValueError(
+        f"{path} has no weights at {wanted!r}; it has some at: {', '.join(places[:10])}."
     )
+
+
+def _is_same(one: _Variant, other: _Variant) -> bool:
+    if one.unreadable or other.unreadable or one.needed.keys() != other.needed.keys():
+        return False
+    return all(np.array_equal(value, other.needed[name]) for name, value in one.needed.items())
 
 
 def _say_ambiguous(variants: Sequence[_Variant], path: str | Path) -> str:
     places = [variant.place for variant in variants if variant.place]
     whole = len(places) < len(variants)
-    named = [*(["the file itself"] if whole else []), *map(repr, dict.fromkeys(places))]
+    named = [*([_WHOLE] if whole else []), *map(repr, dict.fromkeys(places))]
     example = places[-1] if places else ""
     return (
         f"{path} has several sets of weights with other values, and each could be meant: "
@@ -252,7 +259,7 @@ def _say_ambiguous(variants: Sequence[_Variant], path: str | Path) -> str:
 def _require_sound(chosen: _Variant, path: str | Path) -> None:
     if chosen.clash:
         raise ValueError(
-            f"{path}: Tensors with and without the prefix '{_OUTER_WRAPPER}.' or another wrapper: "
+            f"{path}: Tensors with and without the prefix '{_WRAPPERS[0]}.' or another wrapper: "
             f"{chosen.clash[:5]}."
         )
     if chosen.unreadable:

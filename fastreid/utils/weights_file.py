@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from .atomic import replacing
 from .checkpoint_file import CheckpointContent, read_ckpt_weights, write_checkpoint
+from .ckpt_reader import plain_weights
 from .file_kinds import FileKind, kind_of
+from .number_formats import in_native_order
 from .pth_objects import Record
 from .pth_reader import read_pth
 from .pth_writer import write_pth
+from .safetensors_reader import read_safetensors
 from .torch_weights import to_mindspore_names, to_torch_name
 from .weights_candidates import Candidate, Found, find_candidates
 from .weights_choice import SEPARATOR, choose
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_SUFFIX = ".ckpt"
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".pkl")
+# How only MindSpore calls the statistics of a norm.
+_STATISTICS = (".moving_mean", ".moving_variance")
 SUFFIXES = (CHECKPOINT_SUFFIX, *TORCH_SUFFIXES, SAFETENSORS_SUFFIX)
 
 
@@ -114,11 +118,14 @@ def read_candidates(
     path = Path(path)
     kind = kind_of(path)
     if kind is FileKind.SAFETENSORS:
-        return [Candidate("", _read_safetensors(path), {})]
+        return [_with_torch_names(read_safetensors(path))]
     if kind is FileKind.CKPT:
         return [candidate_of_checkpoint(read_ckpt_weights(path))]
     content = read_pth(path)
-    found = find_candidates(content)
+    try:
+        found = find_candidates(content)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}.") from error
     _refuse_networks(found, expected, path)
     if not found.candidates:
         raise ValueError(f"{path} holds no model weights: it {_describe(content)}.")
@@ -133,6 +140,14 @@ def candidate_of_checkpoint(content: CheckpointContent) -> Candidate:
     """
     weights = {to_torch_name(name): value for name, value in content.model.items()}
     return Candidate("", weights, {})
+
+
+def _with_torch_names(candidate: Candidate) -> Candidate:
+    """Translate the names of safetensors that mindspore.save_checkpoint wrote."""
+    if not any(name.endswith(_STATISTICS) for name in candidate.weights):
+        return candidate
+    weights = plain_weights(candidate.weights)
+    return candidate._replace(weights={to_torch_name(k): v for k, v in weights.items()})
 
 
 def _refuse_networks(
@@ -153,7 +168,7 @@ def _refuse_networks(
 
 def _describe(content: Any) -> str:
     if isinstance(content, Record):
-        return f"is an object of {content.name[:200]}, not a dict of tensors"
+        return f"is an object of {content.name}, not a dict of tensors"
     if not isinstance(content, dict):
         return f"holds a {type(content).__name__}, not a dict of tensors"
     return f"has {sorted(str(key)[:80] for key in content)[:10]}"
@@ -175,11 +190,12 @@ def write_weights(path: str | Path, weights: Mapping[str, np.ndarray], *, key: s
     """
     path = Path(path)
     check_suffix(path)
+    weights = {name: in_native_order(value) for name, value in weights.items()}
     if path.name.endswith(TORCH_SUFFIXES):
         write_pth(path, weights, key=key)
     elif path.name.endswith(SAFETENSORS_SUFFIX):
         with replacing(path) as temporary:
-            save_file({k: np.asarray(v, order="C") for k, v in weights.items()}, str(temporary))
+            save_file(weights, str(temporary))
     else:
         names = to_mindspore_names({name: value.shape for name, value in weights.items()})
         renamed = {names[name]: value for name, value in weights.items()}
@@ -194,13 +210,3 @@ def check_suffix(path: Path) -> None:
         raise ValueError(
             f"{path} is no file of weights: its name must end in one of {', '.join(SUFFIXES)}."
         )
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return load_file(str(path))
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as safetensors: {error}. Copy it again, or save its tensors in "
-            "a type that NumPy has, such as float32."
-        ) from error

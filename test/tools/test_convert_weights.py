@@ -59,6 +59,8 @@ def test_a_way_through_all_formats_and_back_is_bit_exact_without_torch(tmp_path,
         result = convert(src, dst, "--config-file", config)
         assert result.returncode == 0, result.stderr
         assert f"{dst}: " in result.stdout
+        if src == source:
+            assert "taken from 'model'; names without 'module.'" in result.stderr
     want, got = (read_torch_weights(path) for path in (files[0], files[-1]))
     assert got.keys() == want.keys()
     for name, value in want.items():
@@ -110,3 +112,11 @@ def test_a_named_place_is_converted(tmp_path):
     assert read_torch_weights(tmp_path / "w.safetensors")["a.weight"].tolist() == [1, 1]
     with pytest.raises(ValueError, match="SRC and DST are the same file"):
         convert_here(Path(f"{source.rename(tmp_path / 'two.pth')}::ema"), tmp_path / "two.pth")
+
+
+@pytest.mark.parametrize("end", [".ckpt", ".safetensors"])
+def test_a_key_for_a_file_that_has_none_is_refused(tmp_path, end):
+    src = torch_file(tmp_path / "w.pth", {"a.weight": np.ones(2)})
+    with pytest.raises(ValueError, match=rf"--key model is for files of PyTorch .*w\{end} has no"):
+        convert_here(src, tmp_path / f"w{end}", key="model")
+    assert not (tmp_path / f"w{end}").exists()

@@ -6,6 +6,7 @@ import pytest
 from mindspore import Tensor, nn
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
+from fastreid.utils import ckpt_reader
 from fastreid.utils.checkpoint_file import (
     DamagedCheckpointError,
     OnlyWeightsError,
@@ -98,6 +99,21 @@ EXTRA, STATES = text("extra", "{}"), text("states", "{}")
 def test_a_checkpoint_that_is_none_is_named_with_the_reason(tmp_path, entries, message):
     with pytest.raises(DamagedCheckpointError, match=f"a.ckpt .*{message}"):
         read_checkpoint(written(tmp_path / "a.ckpt", entries))
+
+
+def test_more_entries_than_any_training_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(ckpt_reader, "MOST_ENTRIES", 2)
+    entries = [(name, "Bool", [1], b"1") for name in "abc"]
+    assert len(read_ckpt(written(tmp_path / "a.ckpt", entries[:2])).entries) == 2
+    with pytest.raises(ValueError, match="it holds more than 2 entries"):
+        read_ckpt(written(tmp_path / "a.ckpt", entries))
+    # Lengths of several bytes are counted too, and one without an end is damage.
+    long = [(name, "Bool", [300], bytes(300)) for name in "abc"]
+    with pytest.raises(ValueError, match="it holds more than 2 entries"):
+        read_ckpt(written(tmp_path / "a.ckpt", long))
+    (tmp_path / "a.ckpt").write_bytes(b"\n" + b"\xff" * 1000)
+    with pytest.raises(ValueError, match="not in MindSpore's format"):
+        read_ckpt(tmp_path / "a.ckpt")
 
 
 def test_a_checkpoint_without_its_check_sum_is_damaged(tmp_path):

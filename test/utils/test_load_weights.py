@@ -93,6 +93,13 @@ def test_nothing_is_adapted_where_something_else_does_not_fit(caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize("kind", [">f4", ">f8", "<f2", ">i2", "?"])
+def test_numbers_of_any_type_and_byte_order_are_loaded(kind):
+    model = Model()
+    load_weights(model, {"heads.weight": np.ones((2, 3), kind)})
+    assert (model.heads.weight.asnumpy() == 1).all()
+
+
 def test_what_stands_beside_the_weights_is_passed_over(caplog):
     model = Model()
     beside = {

@@ -17,6 +17,16 @@ from fastreid.config import get_cfg
 from fastreid.utils import pth_machine
 from fastreid.utils.pth_objects import Record
 from fastreid.utils.pth_pickle import load_pickle
+from fastreid.utils.pth_tensors import (
+    LatinText,
+    NumpyArray,
+    NumpyType,
+    StorageType,
+    TensorView,
+    UnreadableTensorError,
+)
+from fastreid.utils.pth_tensors import Storage as PthStorage
+from fastreid.utils.weights_candidates import find_candidates
 from fastreid.utils.weights_file import read_torch_weights
 from test.utils.pth_files import LAYOUTS, Call, Plain, Storage, torch_file, zip_file
 
@@ -204,6 +214,72 @@ def test_a_small_pickle_does_not_take_much_memory(name, monkeypatch):
         assert tracemalloc.get_traced_memory()[1] < most
     finally:
         tracemalloc.stop()
+
+
+def peak_of(make):
+    tracemalloc.start()
+    try:
+        made = make()
+        return made, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_records_that_are_named_after_a_long_name_do_not_copy_it():
+    name = b"a" * 1_000_000
+    reference = b"(X\x07\x00\x00\x00storageh\x00X\x01\x00\x00\x000NNtQ"
+    body = b"\x80\x02cx\n" + name + b"\nq\x000](" + reference * 100 + b"e."
+    records, peak = peak_of(lambda: read(body))
+    assert len(records) == 100
+    assert peak < 10 << 20
+
+
+def test_a_text_that_is_many_arrays_becomes_bytes_once():
+    text = b"a" * 1_000_000
+    start = b"\x80\x02X" + struct.pack("<I", len(text)) + text + b"q\x000"
+    kind = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R"
+    data = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    shape = b"J" + struct.pack("<i", len(text)) + b"\x85"
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01" + shape + kind + b"\x89" + data + b"tb"
+    )
+    pairs = b"".join(b"X\x08\x00\x00\x00w.%06d" % i + array for i in range(50))
+    body = start + b"}(" + pairs + b"u."
+    found, peak = peak_of(lambda: find_candidates(read(body)))
+    assert len(found.candidates[0].weights) == 50
+    assert peak < 10 << 20
+
+
+def test_objects_that_share_their_tensors_are_one_candidate():
+    shared = {"a.weight": 1}
+    body = pickle.dumps(shared, 2)[2:-1]
+    made = b"ccopyreg\n_reconstructor\nca\nA\ncb\nB\nh\x05\x87R"
+    pairs = b"".join(b"X\x02\x00\x00\x00%02d" % i + made for i in range(20))
+    content = read(b"\x80\x02" + body + b"q\x050}(" + pairs + b"u.")
+    view = TensorView(PthStorage(StorageType("<f4", 4, "FloatStorage")), 0, (0,), (1,), "<f4")
+    content["00"].items["a.weight"] = view
+    assert [candidate.place for candidate in find_candidates(content).candidates] == ["00"]
+
+
+def test_more_tensors_than_any_network_has_are_refused():
+    view = TensorView(PthStorage(StorageType("<f4", 4, "FloatStorage")), 0, (0,), (1,), "<f4")
+    with pytest.raises(ValueError, match="it has more than 100,000 tensors"):
+        find_candidates({"model": {f"w.{i}": view for i in range(100_001)}})
+
+
+@pytest.mark.parametrize("shape", [(0, 1 << 61), (1 << 61, 0, 1 << 61)])
+def test_an_empty_tensor_of_an_impossible_shape_is_unreadable(shape):
+    view = TensorView(
+        PthStorage(StorageType("<f4", 4, "FloatStorage")), 0, shape, (1,) * len(shape), "<f4"
+    )
+    with pytest.raises(UnreadableTensorError, match="an impossible shape"):
+        view.to_array()
+
+
+def test_an_array_of_text_that_is_no_bytes_is_unreadable():
+    array = NumpyArray((LatinText("\u1234"), NumpyType("u1"), (1,), "C"))
+    with pytest.raises(UnreadableTensorError, match="does not fit its data"):
+        array.to_array()
 
 
 @pytest.mark.parametrize("kind", ["keys of one hash", "a long number", "deep lists"])

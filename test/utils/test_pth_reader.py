@@ -12,7 +12,7 @@ import pytest
 from fastreid.utils.pth_pickle import load_pickle
 from fastreid.utils.pth_reader import read_pth
 from fastreid.utils.weights_file import read_torch_weights
-from test.utils.pth_files import LAYOUTS, Call, legacy_file, pickled, tensor, zip_file
+from test.utils.pth_files import LAYOUTS, MAGIC, Call, legacy_file, pickled, tensor, zip_file
 
 
 def saved_by_torch(path, content, layout, protocol=2):
@@ -221,13 +221,14 @@ def test_a_scalar_of_an_unusual_type_is_a_record(tmp_path, code):
 def test_a_truncated_file_is_refused(tmp_path, write):
     path = write(tmp_path / "w.pth", {"weight": tensor()})
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"w\.pth cannot be read as PyTorch weights"):
+    reason = {zip_file: "its end is missing", legacy_file: "it ends before its data do"}[write]
+    with pytest.raises(ValueError, match=rf"w\.pth cannot be read as PyTorch weights: {reason}"):
         read_torch_weights(path)
 
 
 def test_archives_of_other_programs_are_refused(tmp_path):
     for name, match in (
-        ("readme.txt", "a zip archive, but not one of torch.save"),
+        ("w/model.pth", r"a zip archive of 'w/model\.pth'; unpack it and name the file inside"),
         ("arr_0.npy", r"an archive of NumPy arrays \(.npz\)"),
         ("m/constants.pkl", "a TorchScript program; load it with torch.jit.load"),
         ("model.weights.h5", "a model of Keras"),
@@ -251,6 +252,40 @@ def test_data_that_take_more_than_the_file_are_refused(tmp_path):
     path.write_bytes(claimed)
     with pytest.raises(ValueError, match=r"w\.pth cannot be read .*take more than the file has"):
         read_pth(path)
+
+
+def test_check_sums_that_torch_left_out_are_not_checked(tmp_path):
+    torch = pytest.importorskip("torch")
+    if not hasattr(torch.serialization, "set_crc32_options"):
+        pytest.skip("this version of torch always writes them")
+    path = tmp_path / "w.pth"
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"a.weight": torch.arange(4.0)}, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_torch_weights(path)["a.weight"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_changed_bit_in_the_data_is_noticed(tmp_path):
+    path = zip_file(tmp_path / "w.pth", {"weight": tensor()})
+    changed = path.read_bytes().replace(struct.pack("<f", 3), struct.pack("<f", 3.5))
+    path.write_bytes(changed)
+    with pytest.raises(ValueError, match=r"w\.pth cannot be read .*Bad CRC-32"):
+        read_pth(path)
+
+
+@pytest.mark.parametrize("place", ["protocol", "keys"])
+def test_lists_that_multiply_are_not_printed(tmp_path, place):
+    # [[], []], of which each holds the one before twice: as text it would take 2**60 characters.
+    laughs = b"\x80\x02]" + b"q\x00](h\x00h\x00e" * 60 + b"."
+    lists = b"\x80\x02](" + laughs[2:-1] + b"e."
+    parts = [pickle.dumps(part, 2) for part in (MAGIC, 1001, {"little_endian": True}, {}, [])]
+    parts[{"protocol": 1, "keys": 4}[place]] = lists
+    (tmp_path / "w.pth").write_bytes(b"".join(parts))
+    with pytest.raises(ValueError, match=r"w\.pth cannot be read as PyTorch weights") as error:
+        read_pth(tmp_path / "w.pth")
+    assert len(str(error.value)) < 1000
 
 
 def test_a_file_without_a_dict_is_refused(tmp_path):

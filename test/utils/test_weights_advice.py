@@ -61,7 +61,7 @@ def test_a_message_begins_with_the_description_and_ends_with_a_few_names():
     )
     assert message.startswith(start)
     assert message[len(start) :].split("; ")[0] == "backbone.layer1.0.bn1.BN.bias"
-    assert message.endswith("; ....")
+    assert message.endswith("; ...")
     assert len(message) < 350
 
 
@@ -114,6 +114,15 @@ def test_weights_of_imagenet_point_to_pretrain_path():
         "It looks like a ResNet50, 1000 classes, a backbone without a head: leave MODEL.WEIGHTS "
         "empty, and set MODEL.BACKBONE.PRETRAIN True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
     )
+
+
+def test_weights_of_imagenet_of_another_network_name_its_settings_too():
+    want = {**fastreid_model(se=True), "backbone.adaptor1_base.conv1.weight": (1,)}
+    message = misfit(resnet((3, 4, 23, 3), ibn=True), want)
+    assert (
+        "set MODEL.BACKBONE.PRETRAIN True, MODEL.BACKBONE.DEPTH 101x, MODEL.BACKBONE.WITH_IBN "
+        "True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+    ) in message
 
 
 def test_a_whole_model_in_place_of_a_backbone_points_to_weights():

@@ -39,6 +39,28 @@ def test_two_that_fit_with_other_values_are_refused_and_both_named(expected):
     assert chosen(*same, expected=expected).place == "model"
 
 
+def test_values_are_compared_under_todays_names():
+    new = {"backbone.conv1.weight": (2, 3), "heads.bottleneck.0.bias": (2,)}
+    old = {"backbone.conv1.weight": np.zeros((2, 3)), "heads.bnneck.bias": np.zeros(2)}
+    other = {**old, "heads.bnneck.bias": np.ones(2)}
+    with pytest.raises(ValueError, match="'model', 'ema'"):
+        chosen(*candidates(model=old, ema=other), expected=new)
+
+
+def test_without_a_model_a_set_with_more_names_is_another_set():
+    fewer = {name: value for name, value in weights().items() if name != "heads.bias"}
+    with pytest.raises(ValueError, match="'part', 'whole'"):
+        chosen(*candidates(part=fewer, whole=weights()), expected=None)
+
+
+@pytest.mark.parametrize("expected", [SHAPES, None])
+def test_the_user_can_name_the_file_itself(expected):
+    sets = [Candidate("", weights(), {}), Candidate("ema", weights(value=1), {})]
+    with pytest.raises(ValueError, match=r"'\.' \(the file itself\), 'ema'"):
+        chosen(*sets, expected=expected)
+    assert chosen(*sets, expected=expected, wanted=".").weights["heads.bias"].tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("expected", [SHAPES, None])
 def test_the_user_can_name_one(expected):
     sets = candidates(model=weights(), ema=weights(value=1))
@@ -76,7 +98,9 @@ def test_names_of_old_releases_count_as_those_of_today():
         ("module.module.", ("module.",)),
         ("_orig_mod.module.", ("module.", "_orig_mod.")),
         ("net.inner.", ("net.inner.",)),
+        ("model.model.", ("model.model.",)),
         ("module.model.", ("module.", "model.")),
+        ("model._orig_mod.module.", ("module.", "_orig_mod.", "model.")),
         ("", ()),
     ],
 )
@@ -85,8 +109,29 @@ def test_what_wraps_the_names_is_taken_off(start, dropped):
     assert (sorted(choice.weights), choice.dropped) == (sorted(SHAPES), dropped)
 
 
-def test_a_wrapper_inside_a_name_is_taken_off():
-    names = {"backbone._orig_mod.conv1.weight": (2, 3), "heads.bias": (2,)}
+@pytest.mark.parametrize(
+    ("start", "dropped"),
+    [
+        ("model.", ("model.",)),
+        ("model.model.", ("model.",)),
+        ("model.module.", ("module.", "model.")),
+        ("_orig_mod.net.module.model.", ("module.", "_orig_mod.", "net.", "model.")),
+        ("inner.", ()),
+    ],
+)
+def test_without_a_model_holders_are_taken_off_as_often_as_they_are_there(start, dropped):
+    choice = chosen(Candidate("", weights(start), {}), expected=None)
+    kept = "inner." if start == "inner." else ""
+    assert (sorted(choice.weights), choice.dropped) == (sorted(weights(kept)), dropped)
+
+
+def test_a_file_without_tensors_is_chosen_as_it_is():
+    assert chosen(Candidate("", {}, {}), expected=None).weights == {}
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod", "module", "_orig_mod.module"])
+def test_a_wrapper_inside_a_name_is_taken_off(wrapper):
+    names = {f"backbone.{wrapper}.conv1.weight": (2, 3), "heads.bias": (2,)}
     assert sorted(chosen(Candidate("", weights(shapes=names), {})).weights) == sorted(SHAPES)
 
 
@@ -106,6 +151,15 @@ def test_two_networks_in_one_mapping_are_told_by_their_beginnings():
         chosen(both)
     for wanted in ("model/teacher", "model/teacher."):
         assert chosen(both, wanted=wanted).weights["heads.bias"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.module."])
+def test_the_place_that_a_message_proposes_can_be_named(wrapper):
+    names = {**weights(f"{wrapper}student."), **weights(f"{wrapper}teacher.", value=1)}
+    both = Candidate("model", names, {})
+    with pytest.raises(ValueError, match="for example w.pth::model/teacher$"):
+        chosen(both)
+    assert chosen(both, wanted="model/teacher").weights["heads.bias"].tolist() == [1, 1]
 
 
 def test_names_with_and_without_a_wrapper_are_refused():

@@ -85,6 +85,17 @@ def test_a_place_behind_the_file_is_split_off(tmp_path):
     assert split_place(f"{odd}::c") == (odd, "c")
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_numbers_of_a_big_endian_machine_are_written_as_numbers(tmp_path, suffix):
+    path = tmp_path / f"w{suffix}"
+    write_weights(path, {"a.weight": np.array([1.5, -2], ">f4"), "a.scale": np.array(3, ">i8")})
+    got = read_torch_weights(path)
+    assert {name: value.tolist() for name, value in got.items()} == {
+        "a.weight": [1.5, -2],
+        "a.scale": 3,
+    }
+
+
 @pytest.mark.parametrize("keep", [0, 5, 100, -3])
 def test_a_truncated_safetensors_file_is_named(tmp_path, weights, keep):
     path = tmp_path / "w.safetensors"

@@ -115,7 +115,7 @@ def by_own_name(weights):
     return {names[name]: value for name, value in weights.items()}
 
 
-def mindspore(start="", **beside):
+def mindspore(start="", suffix="ckpt", **beside):
     """What mindspore.save_checkpoint writes."""
 
     def write(folder, weights):
@@ -124,8 +124,9 @@ def mindspore(start="", **beside):
             entries.update(prefixed(entries, f"{owner}.") if "state" in beside else {})
         numbers = {key: value for key, value in beside.items() if key != "state"}
         saved_as = [{"name": name, "data": ms.Tensor(value)} for name, value in entries.items()]
-        ms.save_checkpoint(saved_as, str(folder / "plain.ckpt"), append_dict=numbers or None)
-        return folder / "plain.ckpt"
+        path = folder / f"plain.{suffix}"
+        ms.save_checkpoint(saved_as, str(path), append_dict=numbers or None, format=suffix)
+        return path
 
     return write
 
@@ -148,6 +149,10 @@ LOADED = [
     Layout("numbers beside the tensors", saved("w.pth", lambda w: {**w, "epoch": 3, "lr": 0.1})),
     Layout("names begin with `module.`", saved("w.pth", lambda w: prefixed(w, "module."))),
     Layout("`module.module.`", saved("w.pth", lambda w: prefixed(w, "module.module."))),
+    Layout(
+        "`dense.module.`: a part alone was wrapped",
+        saved("w", lambda w: {k.replace("dense.", "dense.module."): v for k, v in w.items()}),
+    ),
     Layout("`_orig_mod.`", saved("w.pth", lambda w: prefixed(w, "_orig_mod."))),
     Layout("`module._orig_mod.`", saved("w.pth", lambda w: prefixed(w, "module._orig_mod."))),
     Layout("`model.`", saved("w.pth", lambda w: prefixed(w, "model."))),
@@ -191,6 +196,7 @@ LOADED = [
     Layout("the same with `append_dict`", mindspore(epoch_num=3, lr=0.1)),
     Layout("the same with states of the optimizer", mindspore(state=1, learning_rate=0.1)),
     Layout("the same, names begin with `network.`", mindspore("network.", global_step=7)),
+    Layout("mindspore.save_checkpoint, format safetensors", mindspore(suffix="safetensors")),
 ]
 
 REFUSED = [

@@ -83,7 +83,7 @@ def inflate(
     parts = {match["part"] for match in map(_MUST_FIT.match, start) if match}
     faults["unexpected"] = [
         name
-        for name in source.keys() - start.keys()
+        for name in sorted(source.keys() - start.keys())
         if (match := _MUST_FIT.match(name)) and match["part"] in parts
     ]
     if any(faults.values()):

@@ -38,6 +38,7 @@ _SUFFIXES = (".pth", ".ckpt")
 _HEAD = re.compile(r"(?P<start>(.*\.)?)(heads|b\d+_head)\.")
 _TRAINED = re.compile(r"(^|\.)(encoder_q|base_encoder)\.")
 _FOLLOWER = re.compile(r"(^|\.)(encoder_k|momentum_encoder)\.")
+_CLASSIFIERS = ("fc.", "classifier.")
 _SCRATCH = "MODEL.BACKBONE.PRETRAIN False trains from scratch."
 
 
@@ -133,7 +134,8 @@ def read_pretrained(
             sets of weights in the file; None: not known.
 
     Returns:
-        PyTorch name -> array, without `fc.*` and the batch counters.
+        PyTorch name -> array, without the classifier (`fc.*`, `classifier.*`) and the batch
+        counters.
 
     Raises:
         ValueError: if the file cannot be read, has several sets of weights, or is a whole re-ID
@@ -142,7 +144,8 @@ def read_pretrained(
     file, place = split_place(path)
     candidates = read_candidates(file, expected)
     for candidate in candidates:
-        _refuse_model(candidate.weights, file)
+        if place in ("", candidate.place):
+            _refuse_model(candidate.weights, file)
     own = [candidate._replace(weights=_queries(candidate.weights)) for candidate in candidates]
     weights = choose_weights(own, expected, file, place=place)
     prefix = describe_weights({name: value.shape for name, value in weights.items()}).prefix
@@ -150,7 +153,7 @@ def read_pretrained(
     return {
         name: value
         for name, value in zip(bare, weights.values())
-        if not name.startswith("fc.") and not is_beside_weights(name)
+        if not name.startswith(_CLASSIFIERS) and not is_beside_weights(name)
     }
 
 

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -129,6 +130,7 @@ WEIGHTS = {
 BESIDE = {
     "fc.weight": np.zeros((10, 2), np.float32),
     "fc.bias": np.zeros(10, np.float32),
+    "classifier.weight": np.zeros((10, 2), np.float32),
     "bn1.num_batches_tracked": np.array(7),
 }
 
@@ -172,6 +174,16 @@ def test_of_several_sets_of_weights_one_is_named(tmp_path):
         read_pretrained(path, expected)
     named = find_pretrained(tiny_cfg(PRETRAIN_PATH=f"{path}::teacher"))
     assert_are_the_weights(read_pretrained(named, expected))
+
+
+def test_a_named_set_beside_a_whole_model_is_read(tmp_path):
+    path = tmp_path / "both.pth"
+    model = {**as_torch(WEIGHTS, "backbone."), "heads.weight": torch.zeros(751, 2)}
+    torch.save({"reid": model, "imagenet": as_torch(WEIGHTS)}, path)
+    expected = {name: value.shape for name, value in WEIGHTS.items()}
+    assert_are_the_weights(read_pretrained(Path(f"{path}::imagenet"), expected))
+    with pytest.raises(ValueError, match="not like ImageNet weights"):
+        read_pretrained(Path(f"{path}::reid"), expected)
 
 
 def test_a_plain_checkpoint_of_mindspore_is_read(tmp_path):
