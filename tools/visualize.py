@@ -28,6 +28,7 @@ from fastreid.utils.command import run_command, user_path
 from fastreid.utils.compute_dist import METRICS
 from fastreid.utils.logger import log_to_screen
 from fastreid.utils.output_path import check_output_folder
+from fastreid.utils.paths import expand_home
 
 # What a name in --features may be: it becomes part of file names.
 _NAME = re.compile(r"[\w.-]+")
@@ -70,15 +71,16 @@ def named_files(arguments: Sequence[str]) -> dict[str, Path]:
         Name -> file. What cannot be part of a name is replaced by "_" where a file gives its own.
 
     Raises:
-        ValueError: a name is given twice or cannot be part of a file name.
+        ValueError: a name is given twice or cannot be part of a file name, or nobody has the home
+            of a path.
     """
     files: dict[str, Path] = {}
     for argument in arguments:
         name, sign, file = argument.partition("=")
-        if Path(argument).expanduser().is_file() or not sign or not _NAME.fullmatch(name):
+        if _path(argument).is_file() or not sign or not _NAME.fullmatch(name):
             file = argument
             name = re.sub(r"[^\w.-]", "_", Path(argument).stem)
-            if sign and Path(argument.partition("=")[2]).expanduser().is_file():
+            if sign and _path(argument.partition("=")[2]).is_file():
                 raise ValueError(
                     f"--features {argument}: a name has letters, digits, '.', '-' and '_' only."
                 )
@@ -89,8 +91,12 @@ def named_files(arguments: Sequence[str]) -> dict[str, Path]:
                 f"--features {argument}: the name {name} is given twice; write NAME=FILE with "
                 "another name."
             )
-        files[name] = Path(file).expanduser()
+        files[name] = _path(file)
     return files
+
+
+def _path(word: str) -> Path:
+    return expand_home(word, "--features")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from fastreid.utils.paths import expand_home
 
 # Settings that name a file or folder of the user.
 _PATHS = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.BACKBONE.PRETRAIN_PATH", "DATASETS.IMAGE_LIST")
@@ -146,9 +147,4 @@ def checked_value(name: str, value: Any, source: str) -> Any:
 
 
 def _expanded(name: str, value: str, source: str) -> str:
-    if not value.startswith("~"):
-        return value
-    try:
-        return str(Path(value).expanduser())
-    except RuntimeError as error:
-        raise ValueError(f"{source}: {name} is {value!r}, but nobody has that home.") from error
+    return str(expand_home(value, f"{source}: {name}")) if value.startswith("~") else value

@@ -6,7 +6,6 @@ import inspect
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
 from fastreid.utils.labels import LabelNames
 from fastreid.utils.own_code import telling_place
-from fastreid.utils.paths import absolute_path
+from fastreid.utils.paths import absolute_path, expand_home
 
 from .checks import require_files, require_sound
 from .common import CommDataset
@@ -53,8 +52,9 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
         ValueError: a setting that does not fit the data; the message names the key.
     """
     train_set = _build_train_set(cfg)
-    sampler = build_train_sampler(cfg, train_set)
+    # First: what a sampler takes for the nearest size knows nothing of the processes.
     _check_shares(cfg)
+    sampler = build_train_sampler(cfg, train_set)
     return ReidDataLoader(
         train_set,
         sampler,
@@ -208,7 +208,8 @@ def _check_shares(cfg: CfgNode) -> None:
         )
     check_shares(
         cfg.SOLVER.IMS_PER_BATCH,
-        cfg.DATALOADER.NUM_INSTANCE if draws_identities(cfg) else 1,
+        # Less than 1 is for the sampler to refuse.
+        max(cfg.DATALOADER.NUM_INSTANCE, 1) if draws_identities(cfg) else 1,
         comm.get_world_size(),
         has_meta_steps=is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0,
     )
@@ -245,7 +246,7 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
         ValueError: the registered class cannot be made in this way, or is no data set.
     """
     # Paths of images go into files that are read from other folders.
-    root = Path(os.environ.get("FASTREID_DATASETS", "datasets")).expanduser()
+    root = expand_home(os.environ.get("FASTREID_DATASETS", "datasets"), "FASTREID_DATASETS")
     make = DATASET_REGISTRY.get(name)
     options = {"root": str(absolute_path(root)), "combineall": combineall}
     if name == "CUHK03":

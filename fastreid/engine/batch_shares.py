@@ -79,11 +79,10 @@ def can_be_cut(cfg: CfgNode, batch_size: int) -> bool:
         batch_size: what might stand in SOLVER.IMS_PER_BATCH.
     """
     world_size, images = get_world_size(), cfg.DATALOADER.NUM_INSTANCE
-    units = [world_size]
-    if draws_identities(cfg):
-        units.append(world_size * images)
-    elif cfg.DATALOADER.SAMPLER_TRAIN == "SetReWeightSampler":
+    by_identity = world_size * images if draws_identities(cfg) else world_size
+    units = [by_identity]
+    if cfg.DATALOADER.SAMPLER_TRAIN == "SetReWeightSampler":
         units.append(max(sum(cfg.DATALOADER.SET_WEIGHT), 1) * images)
     if takes_meta_steps(cfg):
-        units.append(2 * world_size * images)
+        units += [2 * by_identity, 2 * images]
     return all(batch_size % unit == 0 for unit in units)

@@ -26,10 +26,13 @@ def job_folder() -> Iterator[Path]:
     remove_leftovers(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         folder = Path(name)
-        with (folder / _LOCK).open("wb") as lock:
+        # It gets its name when it is held: another supervisor removes folders whose lock is free.
+        new = folder / f"{_LOCK}.new"
+        with new.open("wb") as lock:
             # Not every file system has locks; without one nobody removes the folder.
             with contextlib.suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            new.rename(folder / _LOCK)
             yield folder
 
 

@@ -56,7 +56,8 @@ def check_norms(cfg: CfgNode, model: nn.Cell, num_domains: int) -> None:
     whose = "" if world_size == 1 else f", for each of {world_size} processes"
     raise ValueError(
         f"Expected more than 1 value per channel when training: SOLVER.IMS_PER_BATCH "
-        f"{cfg.SOLVER.IMS_PER_BATCH} gives {place.name} {rows} image of 1x1 pixel in {step}{whose}."
+        f"{cfg.SOLVER.IMS_PER_BATCH} gives {place.name} only {rows} image of 1x1 pixel in "
+        f"{step}{whose}."
         f"{_way_out(cfg, places, num_domains)}"
     )
 

@@ -220,17 +220,21 @@ def _relay(children: Sequence[Child]) -> None:
 
 
 def _describe(failed: Sequence[Child]) -> str:
-    parts = []
-    for name, process, output in failed:
-        code = process.returncode
-        error = output.error_line() if code > 0 else ""
-        how = f"failed with exit code {code}" + (f": {error}" if error else "")
-        if code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        if code == -signal.SIGKILL:
-            how += " (out of memory, if nobody sent it)"
-        parts.append(f"{name} {how}")
-    return "; ".join(parts)
+    # Ranks that find the same fault are named together.
+    names_of: dict[str, list[str]] = {}
+    for child in failed:
+        names_of.setdefault(_end_of(child), []).append(child.name)
+    return "; ".join(f"{', '.join(names)} {end}" for end, names in names_of.items())
+
+
+def _end_of(child: Child) -> str:
+    code = child.process.returncode
+    if code == -signal.SIGKILL:
+        return "was killed by SIGKILL (out of memory, if nobody sent it)"
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    error = child.output.error_line().rstrip(".")
+    return f"failed with exit code {code}" + (f": {error}" if error else "")
 
 
 def _exit_code(code: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ExplainedError
+from .errors import ExplainedError, message_of
 
 # A process may wait so long for another one, e.g. for the first one's ranking of a test set. A
 # process that ends is noticed at once, by who started it.
@@ -110,18 +110,21 @@ class _FirstOfMachine(AbstractContextManager):
             _raise_failures(_exchange(""))
         # What ends the program ends the others too, by who started them.
         elif issubclass(kind, Exception):
-            _exchange(str(error) or kind.__name__)
+            _exchange(message_of(error))
 
 
 def _exchange(text: str) -> list[str]:
-    """Give the texts of all processes, in the order of the ranks; long ones are cut off."""
+    """Give the texts of all processes, in the order of the ranks; long ones are cut off.
+
+    File names that are not UTF-8 are passed on as they are.
+    """
     if get_world_size() == 1:
         return [text]
     codes = np.zeros(_TEXT_BYTES, np.int32)
-    found = np.frombuffer(text.encode()[:_TEXT_BYTES], np.uint8)
+    found = np.frombuffer(text.encode("utf-8", "surrogateescape")[:_TEXT_BYTES], np.uint8)
     codes[: len(found)] = found
     rows = all_gather(codes).astype(np.uint8)
-    return [row.tobytes().rstrip(b"\0").decode(errors="replace") for row in rows]
+    return [row.tobytes().rstrip(b"\0").decode("utf-8", "surrogateescape") for row in rows]
 
 
 def _raise_failures(texts: list[str]) -> None:

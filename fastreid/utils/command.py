@@ -16,7 +16,14 @@ from pathlib import Path
 from .errors import EXPLAINABLE, explain
 from .interrupts import is_watching, unwinding
 from .logger import log_to_files
-from .output import discard, flushes, has_lost_reader, replace_unprintable, without_reader
+from .output import (
+    discard,
+    flushes,
+    has_lost_reader,
+    provide_outputs,
+    replace_unprintable,
+    without_reader,
+)
 from .processes import leave
 
 # Set to 1 to see where an error came from that ends a tool in one line.
@@ -56,6 +63,7 @@ def run_command(
         SystemExit: as `main` raised it; argparse does, with 2.
         Exception: a fault of the program.
     """
+    provide_outputs()
     for stream in (sys.stdout, sys.stderr):
         replace_unprintable(stream)
     try:
@@ -119,7 +127,7 @@ def _code_of(main: Callable[..., int | None], argv: Sequence[str] | None, name: 
     except KeyboardInterrupt as interrupt:
         _show_if_asked(interrupt)
         if is_watching():
-            print(f"{name}: interrupted", file=sys.stderr)  # noqa: T201 - of a tool
+            _say(f"{name}: interrupted")
         return INTERRUPTED
     except EXPLAINABLE as error:
         if isinstance(error, BrokenPipeError) and has_lost_reader(sys.stdout):
@@ -134,9 +142,14 @@ def _report(error: Exception, name: str) -> int:
         raise error
     log_to_files(logging.ERROR, message, error)
     _show_if_asked(error)
-    with contextlib.suppress(BrokenPipeError):
-        print(f"{name}: {message}", file=sys.stderr, flush=True)  # noqa: T201 - of a tool
+    _say(f"{name}: {message}")
     return FAILED
+
+
+def _say(line: str) -> None:
+    """Print a line on standard error, if it can be taken."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - of a tool
 
 
 def _show_if_asked(error: BaseException) -> None:

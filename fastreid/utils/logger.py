@@ -79,7 +79,8 @@ def setup_logger(
     root = logging.getLogger(name)
     root.setLevel(logging.DEBUG)
     root.propagate = False
-    if distributed_rank == 0 and not any(_is_screen(handler) for handler in root.handlers):
+    lacks_screen = not any(_is_screen(handler) for handler in root.handlers)
+    if distributed_rank == 0 and lacks_screen and sys.stdout is not None:
         root.addHandler(_screen_handler())
     if output_dir is not None:
         path = _log_path(Path(output_dir), distributed_rank)

@@ -11,6 +11,28 @@ from collections.abc import Iterator
 from typing import TextIO
 
 
+def provide_outputs() -> None:
+    """Give a process that was started without standard output or error (``>&-``) an empty one.
+
+    Libraries write to them without a look, and the next file that is opened would get the number
+    of what is missing: what others print to that number would go into the file.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # It gets the lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w"), encoding="utf-8")
+
+
 def discard(stream: TextIO) -> None:
     """Send to /dev/null what is written to a stream from now on, and what its buffer holds.
 

@@ -29,3 +29,20 @@ def test_folders_of_supervisors_that_were_killed_are_removed(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == [held, fresh, other]
+
+
+def test_a_lock_is_held_before_another_supervisor_can_find_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    flock, seen = fcntl.flock, []
+
+    def look_first(file, how):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        remove_leftovers(tmp_path)
+        seen.extend(tmp_path.iterdir())
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    with job_folder() as folder:
+        assert seen == [folder]
+        remove_leftovers(tmp_path)
+        assert folder.is_dir()

@@ -80,6 +80,17 @@ def test_the_first_rank_that_fails_is_named_with_its_code_and_its_words(run):
     assert "ValueError: rank 1 has lost its way" in ending.culprit.output.last_words()
 
 
+def test_ranks_that_fail_alike_are_named_together(run):
+    same = "import sys; sys.exit('tool.py: X is 3.')"
+    children = run(same, FAILING, same)
+    for child in children:
+        child.process.wait()
+    assert watch(children, ALONE, []).message == (
+        "rank 0, rank 2 failed with exit code 1: X is 3; rank 1 failed with exit code 1: "
+        "ValueError: rank 1 has lost its way"
+    )
+
+
 @pytest.mark.parametrize(("victim", "name"), [(1, "rank 1"), (2, "scheduler")])
 def test_a_process_that_is_killed_is_named_with_the_signal(run, victim, name):
     children = run(FOREVER, FOREVER, scheduler=FOREVER)

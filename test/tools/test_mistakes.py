@@ -118,6 +118,8 @@ MISTAKES = [
     ("visualize --features plain.npz --output file", "file is a file, where a folder is needed"),
     ("visualize --features plain.npz --output v --seed -1", "--seed is -1"),
     ("visualize --features plain.npz plain.npz --output v", "the name plain is given twice"),
+    ("visualize --features ~nobody-here/a.npz --output v", "but nobody has that home"),
+    ("visualize --features a=~nobody-here/a.npz --output v", "but nobody has that home"),
     ("visualize --features a= --output v", "a file is missing after the equals sign"),
     ("train_net --config-file none.yml", "There is no configuration file none.yml"),
     ("train_net --num-gpus 0", "--num-gpus (0) and --num-machines (1) must be at least 1"),

@@ -53,9 +53,11 @@ def two_on_one_machine(monkeypatch):
         told = []
 
         def gather(array):
-            told.append(array.astype(np.uint8).tobytes().rstrip(b"\0").decode())
+            told.append(
+                array.astype(np.uint8).tobytes().rstrip(b"\0").decode("utf-8", "surrogateescape")
+            )
             heard = np.zeros_like(array)
-            codes = np.frombuffer(other.encode(), np.uint8)
+            codes = np.frombuffer(other.encode("utf-8", "surrogateescape"), np.uint8)
             heard[: len(codes)] = codes
             return np.stack([array, heard] if rank == 0 else [heard, array])
 
@@ -90,6 +92,18 @@ def test_where_the_first_process_fails_the_others_hear_why_and_do_not_work(two_o
         with comm.first_of_machine():
             worked.append(1)
     assert worked == []
+
+
+def test_what_the_others_hear_has_names_that_are_not_utf8_and_no_quotes(two_on_one_machine):
+    message = "There is no \udcff.jpg"
+    told = two_on_one_machine(0)
+    with pytest.raises(KeyError), comm.first_of_machine():
+        raise KeyError(message)
+    assert told == [message]
+    two_on_one_machine(1, other=message)
+    with pytest.raises(comm.OtherRankError, match=f"^Rank 0 failed: {message}$"):  # noqa: SIM117
+        with comm.first_of_machine():
+            pass
 
 
 def test_a_process_that_is_interrupted_waits_for_nobody(two_on_one_machine):

@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -300,3 +301,40 @@ def test_a_real_pipe_that_is_closed_early(needs_reader, code, err):
     assert process.stderr.read() == err
     process.stderr.close()
     assert process.wait(timeout=60) == code
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "full"])
+def test_a_line_that_nobody_can_take_changes_no_exit_code(error, is_open, monkeypatch, capsys):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("fastreid.utils.command.is_watching", lambda: True)
+    left = []
+    monkeypatch.setattr("fastreid.utils.command.leave", left.append)
+    monkeypatch.setattr(sys, "stderr", Full() if is_open else None)
+    code = run_command(raising(error), [], name="tool.py")
+    assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert left == [130] * isinstance(error, KeyboardInterrupt)
+    assert capsys.readouterr().out == ""
+
+
+def test_outputs_that_were_never_open_are_no_trouble(tmp_path):
+    result = tmp_path / "result"
+    program = (
+        "import os, sys\n"
+        "from fastreid.utils.command import run_command\n"
+        "from fastreid.utils.logger import setup_logger\n"
+        "def main(argv):\n"
+        f"    setup_logger({str(tmp_path)!r}).info('logged')\n"
+        "    sys.stdout.write('printed')\n"
+        f"    with open({str(result)!r}, 'w') as file:\n"
+        "        os.write(1, b'of a library')\n"
+        "        file.write('done')\n"
+        "sys.exit(run_command(main, needs_reader=False))\n"
+    )
+    line = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=ROOT, check=False).returncode == 0
+    assert result.read_text(encoding="utf-8") == "done"
+    assert "logged" in (tmp_path / "log.txt").read_text(encoding="utf-8")

@@ -69,7 +69,10 @@ def writable_folder(data_dir: Path, cache: Path) -> Path:
             f"can be written. Make one of them writable, or set {CACHE_VARIABLE} to a folder that "
             "is.",
         )
-    logger.info("%s cannot be written (%s); using the cache %s", data_dir, refusal.strerror, cache)
+    # A warning: it is seen where nobody set up logs, as in tools.
+    logger.warning(
+        "%s cannot be written (%s); using the cache %s", data_dir, refusal.strerror, cache
+    )
     return cache
 
 

@@ -53,7 +53,7 @@ def is_present(folder: Path, settings: Mapping[str, int], *, overwrite: bool) ->
     if found != settings:
         raise FileExistsError(
             f"{folder} holds demo data of other settings ({found}, wanted {dict(settings)}). "
-            "Replace them with --overwrite or choose another --root."
+            "Choose another folder, or replace them with tools/make_demo_data.py --overwrite."
         )
     return True
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastreid.config import CfgNode
 from fastreid.utils.cache_folder import cache_folder
+from fastreid.utils.paths import expand_home
 from fastreid.utils.release_names import is_beside_weights
 from fastreid.utils.weights_description import BACKBONE_PREFIXES, describe_weights, in_words
 from fastreid.utils.weights_file import choose_weights, read_candidates, split_place
@@ -119,7 +120,7 @@ def _is_readable_file(path: Path) -> bool:
 def _cache_folders() -> list[Path]:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     torch = os.environ.get("TORCH_HOME") or str(Path(cache) / "torch")
-    return [cache_folder(), Path(torch).expanduser()]
+    return [cache_folder(), expand_home(torch, "TORCH_HOME or XDG_CACHE_HOME")]
 
 
 def read_pretrained(
