@@ -52,6 +52,8 @@ class Termination:
             yield
         finally:
             self._at_once = False
+            if self.requested:
+                self._log()
 
     def obey(self) -> None:
         """End the program, if that was asked for.
@@ -60,8 +62,11 @@ class Termination:
             SystemExit: with code 143.
         """
         if self.requested:
-            logger.warning("Ending, as SIGTERM asked; --resume goes on from the last checkpoint")
+            self._log()
             raise SystemExit(EXIT_CODE)
+
+    def _log(self) -> None:
+        logger.warning("Ending, as SIGTERM asked; --resume goes on from the last checkpoint")
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the interface
         # Nothing is logged here: the signal may have come in the midst of writing a line.

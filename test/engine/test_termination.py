@@ -23,12 +23,15 @@ def test_sigterm_waits_until_it_is_obeyed(caplog):
     assert "SIGTERM" in caplog.text
 
 
-def test_sigterm_breaks_off_what_may_be_broken_off():
+def test_sigterm_breaks_off_what_may_be_broken_off(caplog):
     termination, done = Termination(), []
     with termination.listening(), pytest.raises(SystemExit), termination.at_once():
         terminate()
         done.append(1)
     assert done == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "Ending, as SIGTERM asked; --resume goes on from the last checkpoint"
+    ]
     with pytest.raises(SystemExit), termination.at_once():
         done.append(2)
     assert done == []
