@@ -33,7 +33,8 @@ class Job:
         self.supervisor = subprocess.Popen(
             [sys.executable, "-m", "test.distributed.looping", str(folder), kind],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # A supervisor that is killed leaves its temporary folder behind.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
