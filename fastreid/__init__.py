@@ -10,6 +10,8 @@ import os
 from importlib import metadata
 from pathlib import Path
 
+from . import moved
+
 __version__ = "0.1.0"
 
 __all__ = ["__version__"]
@@ -48,3 +50,4 @@ def _has_avx512(cpuinfo: str = "/proc/cpuinfo") -> bool:
 
 _quieten_mindspore()
 _limit_onednn()
+moved.install()

@@ -52,7 +52,8 @@ def test_a_module_imports_siblings_relatively_and_nothing_of_the_tests(path):
     if folder != "fastreid":
         assert not {name for name in imported if name.startswith(f"{folder}.")}
     # A folder inside a package may reach up to its package, never beyond.
-    assert max(relative_levels(path), default=0) < len(path.relative_to(PACKAGE).parts)
+    depth = len(path.relative_to(PACKAGE).parts) - (folder != "fastreid")
+    assert max(relative_levels(path), default=0) <= depth
 
 
 def test_what_data_workers_import_does_not_import_mindspore():
@@ -61,7 +62,7 @@ def test_what_data_workers_import_does_not_import_mindspore():
         for path in (PACKAGE / "data").rglob("*.py")
         if any(name.split(".")[0] == "mindspore" for name in imported_modules(path))
     }
-    assert with_mindspore <= {"prefetcher.py"}
+    assert with_mindspore <= {"pipeline/prefetcher.py"}
 
 
 def test_there_are_no_star_imports_and_no_code_from_text():

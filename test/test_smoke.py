@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastreid.data.demo import Sizes, make_demo_data
-from fastreid.utils.checkpoint_file import read_checkpoint
+from demo_data import Sizes, make_demo_data
+from fastreid.utils.checkpoint.files import read_checkpoint
 from test.small_backbones import TWO_ADAPTIVE_STAGES
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -35,7 +35,7 @@ from tabulate import tabulate
 from fastreid.config import is_setting, load_config
 from fastreid.data import CheckResult, check_for_run
 from fastreid.data.checks import USES
-from fastreid.utils.command import run_command, split_pairs
+from fastreid.utils.command_line.command import run_command, split_pairs
 from fastreid.utils.logger import log_to_screen
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -30,20 +30,20 @@ if __name__ == "__main__":
 from fastreid.config import load_config
 from fastreid.engine import CLASSIFIER_PREFIXES
 from fastreid.modeling import build_model
-from fastreid.utils.command import run_command, user_path
-from fastreid.utils.expected_weights import expected_shapes
-from fastreid.utils.load_weights import load_weights
-from fastreid.utils.logger import log_to_screen
-from fastreid.utils.output_path import check_output_file
-from fastreid.utils.release_names import RELEASES, to_current_names, to_release_names
-from fastreid.utils.torch_weights import to_mindspore_weights
-from fastreid.utils.weights_file import (
+from fastreid.utils.checkpoint.expected_weights import expected_shapes
+from fastreid.utils.checkpoint.names import to_mindspore_weights
+from fastreid.utils.checkpoint.release_names import RELEASES, to_current_names, to_release_names
+from fastreid.utils.checkpoint.weights import load_weights
+from fastreid.utils.checkpoint.weights_file import (
     TORCH_SUFFIXES,
     check_suffix,
     read_torch_weights,
     split_place,
     write_weights,
 )
+from fastreid.utils.command_line.command import run_command, user_path
+from fastreid.utils.file_io.output_path import check_output_file
+from fastreid.utils.logger import log_to_screen
 
 if TYPE_CHECKING:
     from mindspore import nn

@@ -16,15 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.data.datasets.cuhk_sysu_crops import crop_release
-from fastreid.utils.command import run_command, user_path
-from fastreid.utils.output_path import check_output_folder
+from fastreid.utils.command_line.command import run_command, user_path
+from fastreid.utils.file_io.output_path import check_output_folder
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

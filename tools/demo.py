@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -27,13 +27,13 @@ if __name__ == "__main__":
 
 from tabulate import tabulate
 
+from demo_data import make_demo_data
 from fastreid.config import CfgNode, load_config
 from fastreid.data import build_reid_test_loader
-from fastreid.data.demo import make_demo_data
 from fastreid.engine import DefaultTrainer, default_setup
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
-from fastreid.utils.command import run_command, user_path
-from fastreid.utils.output_path import check_output_folder
+from fastreid.utils.command_line.command import run_command, user_path
+from fastreid.utils.file_io.output_path import check_output_folder
 from fastreid.utils.visualizer import RankingReport, plot_cmc
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -35,11 +35,11 @@ from fastreid.data.datasets.image_list import FILE_NAME
 from fastreid.data.datasets.image_search import search_images
 from fastreid.engine import DefaultPredictor, set_device_and_mode
 from fastreid.evaluation import UNKNOWN, FeatureSet, save_features
-from fastreid.utils.command import run_command, user_path
+from fastreid.utils.command_line.command import run_command, user_path
+from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.labels import LabelNames, describe_labels, normal_form, number_labels
 from fastreid.utils.logger import log_to_screen
-from fastreid.utils.output_path import check_output_file
-from fastreid.utils.texts import list_some
+from fastreid.utils.messages.texts import list_some
 
 logger = logging.getLogger("fastreid.extract_features")
 

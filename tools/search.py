@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -36,12 +36,12 @@ from fastreid.evaluation import (
     ranked_images,
     under_root,
 )
-from fastreid.utils.command import run_command, split_pairs, user_path
+from fastreid.utils.checkpoint.weights_file import split_place
+from fastreid.utils.command_line.command import run_command, split_pairs, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.logger import log_to_screen
-from fastreid.utils.output_path import check_output_file
 from fastreid.utils.visualizer import RankedImage, RankedQuery, draw_queries
-from fastreid.utils.weights_file import split_place
 
 _DRAWINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
@@ -31,7 +31,7 @@ from fastreid.engine import (
     launch,
 )
 from fastreid.utils.checkpoint import Checkpointer
-from fastreid.utils.command import run_command
+from fastreid.utils.command_line.command import run_command
 
 
 def setup(args: argparse.Namespace) -> CfgNode:

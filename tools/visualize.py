@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.utils.interrupts import end_on_ctrl_c
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
     # Before MindSpore is loaded, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.evaluation import load_features, under_root, write_pictures
-from fastreid.utils.command import run_command, user_path
+from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.compute_dist import METRICS
+from fastreid.utils.file_io.output_path import check_output_folder
+from fastreid.utils.file_io.paths import expand_home
 from fastreid.utils.logger import log_to_screen
-from fastreid.utils.output_path import check_output_folder
-from fastreid.utils.paths import expand_home
 
 # What a name in --features may be: it becomes part of file names.
 _NAME = re.compile(r"[\w.-]+")

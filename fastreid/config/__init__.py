@@ -1,4 +1,5 @@
-from .config import CfgNode, get_cfg, is_setting
+from .cfg_node import CfgNode
+from .config import get_cfg, is_setting
 from .configurable import configurable
 from .loading import load_config, load_stored_config
 from .modules import import_modules, imported_files, make_importable

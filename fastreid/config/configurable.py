@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .config import CfgNode
+from .cfg_node import CfgNode
 
 
 def configurable(init_func: Callable | None = None, *, from_config: Callable | None = None):

@@ -5,7 +5,7 @@ Keys and defaults are fast-reid's and ACL-DGReID's; keys of our own are marked (
 
 from __future__ import annotations
 
-from .config import CfgNode as CN
+from .cfg_node import CfgNode as CN
 
 _IMAGENET_MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
 _IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]

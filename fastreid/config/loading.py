@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from .config import CfgNode, get_cfg
+from .cfg_node import CfgNode
+from .config import get_cfg
 from .modules import import_modules
 
 logger = logging.getLogger(__name__)

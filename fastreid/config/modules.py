@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastreid.utils.errors import message_of, place_of
+from fastreid.utils.messages.errors import message_of, place_of
 
 logger = logging.getLogger(__name__)
 

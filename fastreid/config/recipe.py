@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .config import CfgNode
+from .cfg_node import CfgNode
 
 
 def is_acl(cfg: CfgNode) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from fastreid.utils.paths import expand_home
+from fastreid.utils.file_io.paths import expand_home
 
 # Settings that name a file or folder of the user.
 _PATHS = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.BACKBONE.PRETRAIN_PATH", "DATASETS.IMAGE_LIST")

@@ -10,12 +10,12 @@ from .checks import CheckResult, check_dataset
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset
-from .loader import ReidDataLoader
+from .pipeline.loader import ReidDataLoader
+from .pipeline.shards import held_out_domain
+from .pipeline.workers import WorkerError, WorkerPool
 from .run_check import check_class_counts, check_for_run, iters_per_epoch
 from .samplers.build import draws_identities
-from .shares import held_out_domain
 from .transforms import build_transforms
-from .workers import WorkerError, WorkerPool
 
 __all__ = [
     "BATCH_COLUMNS",

@@ -12,17 +12,15 @@ import numpy as np
 
 from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
+from fastreid.utils.file_io.paths import absolute_path, expand_home
 from fastreid.utils.labels import LabelNames
-from fastreid.utils.own_code import telling_place
-from fastreid.utils.paths import absolute_path, expand_home
+from fastreid.utils.messages.own_code import telling_place
 
 from .checks import require_files, require_sound
 from .common import CommDataset
 from .datasets import DATASET_REGISTRY, ImageDataset
-from .loader import ReidDataLoader
-from .samplers import InferenceSampler
-from .samplers.build import build_domain_sampler, build_train_sampler, draws_identities
-from .shares import (
+from .pipeline.loader import ReidDataLoader
+from .pipeline.shards import (
     META_SHARDS,
     Place,
     RowsOf,
@@ -31,8 +29,10 @@ from .shares import (
     held_out_domain,
     meta_share,
 )
+from .pipeline.workers import WorkerPool
+from .samplers import InferenceSampler
+from .samplers.build import build_domain_sampler, build_train_sampler, draws_identities
 from .transforms import build_batch_transform, build_transforms
-from .workers import WorkerPool
 
 _ON_ERROR = ("raise", "skip")
 

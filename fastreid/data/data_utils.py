@@ -8,7 +8,7 @@ import struct
 import numpy as np
 from PIL import Image, ImageOps
 
-from fastreid.utils.errors import ExplainedError
+from fastreid.utils.messages.errors import ExplainedError
 
 
 class ImageError(ExplainedError, ValueError):

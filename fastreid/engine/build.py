@@ -10,11 +10,11 @@ from fastreid.config import CfgNode, is_acl
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
-from .loss_scale import LossScale
 from .meta_trainer import MetaTrainer
 from .setup import uses_mixed_precision
+from .steps.loss_scale import LossScale
+from .steps.train_step import LossForward
 from .train_loop import SimpleTrainer
-from .train_step import LossForward
 
 
 def build_trainer(

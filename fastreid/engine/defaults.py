@@ -24,18 +24,13 @@ from fastreid.modeling import build_model, use_half_precision
 from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
-from fastreid.utils.events import (
-    CommonMetricPrinter,
-    EventWriter,
-    JSONWriter,
-    TensorboardXWriter,
-)
+from fastreid.utils.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
 from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
 from .build import build_trainer
+from .launch.termination import Termination
 from .meta_trainer import MetaTrainer
-from .non_finite import NonFiniteError
 from .norm_check import check_norms
 from .pair_check import warn_of_missing_pairs
 from .resume import (
@@ -45,10 +40,10 @@ from .resume import (
     places_in_data,
     return_to_places,
 )
-from .run_record import record_run
-from .saved_config import write_config
+from .resume.run_record import record_run
+from .resume.saved_config import write_config
 from .setup import complete_config, uses_mixed_precision
-from .termination import Termination
+from .steps.non_finite import NonFiniteError
 from .train_loop import SimpleTrainer, TrainerBase
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from fastreid.utils.checkpoint import PeriodicCheckpointer
 from fastreid.utils.events import EventWriter, max_memory_gb
 from fastreid.utils.visualizer import plot_training_curves
 
-from .termination import Termination
+from .launch.termination import Termination
 from .train_loop import HookBase
 
 logger = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from mindspore import Tensor, nn
 from fastreid.data import held_out_domain
 from fastreid.layers import held_statistics, running_statistics
 from fastreid.modeling import meta_parameters
-from fastreid.utils.device_memory import release
 from fastreid.utils.events import get_event_storage
 from fastreid.utils.parameters import restored
 
+from .steps.device_memory import release
+from .steps.train_step import GradientStep, JoinedCriteria, LossForward
+from .steps.updates import InnerUpdate, Update
 from .train_loop import SimpleTrainer, StepRecord, batch_tensors
-from .train_step import GradientStep, JoinedCriteria, LossForward
-from .updates import InnerUpdate, Update
 
 
 class MetaTrainer(SimpleTrainer):

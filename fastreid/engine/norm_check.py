@@ -17,7 +17,7 @@ from fastreid.layers import BatchNorm, InstanceNorm, SyncBatchNorm
 from fastreid.modeling import map_sizes
 from fastreid.utils.comm import get_world_size
 
-from .batch_shares import can_be_cut, shares_of
+from .steps.batch_shares import can_be_cut, shares_of
 
 # Upstream's norm that no output depends on does not run.
 _IDLE = ".map"

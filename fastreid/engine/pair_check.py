@@ -11,14 +11,7 @@ from fastreid.config import CfgNode
 from fastreid.data import CommDataset, draws_identities
 from fastreid.utils.comm import get_world_size
 
-from .batch_shares import (
-    BASIC,
-    META_TEST,
-    META_TRAIN,
-    Share,
-    can_be_cut,
-    shares_of,
-)
+from .steps.batch_shares import BASIC, META_TEST, META_TRAIN, Share, can_be_cut, shares_of
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
 
 from .defaults import CLASSIFIER_PREFIXES
-from .saved_config import dump_for_keeping
+from .resume.saved_config import dump_for_keeping
 
 
 class DefaultPredictor:

@@ -13,13 +13,13 @@ import mindspore as ms
 from fastreid.config import CfgNode, import_modules, is_acl
 from fastreid.data import check_class_counts
 from fastreid.utils import comm
-from fastreid.utils.checkpoint_list import CHECKPOINT_LIST
+from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.env import seed_all_rng
 from fastreid.utils.logger import setup_logger
 
-from .rank_output import move_output
-from .saved_config import write_config
+from .launch.rank_output import move_output
+from .resume.saved_config import write_config
 
 logger = logging.getLogger(__name__)
 

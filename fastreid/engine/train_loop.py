@@ -15,10 +15,10 @@ from fastreid.layers import running_statistics
 from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import EventStorage, get_event_storage
 
-from .loss_scale import LossScale
-from .non_finite import NonFiniteError
-from .statistics_watch import StatisticsWatch, not_finite
-from .train_step import LossForward, TrainStep
+from .steps.loss_scale import LossScale
+from .steps.non_finite import NonFiniteError
+from .steps.statistics_watch import StatisticsWatch, not_finite
+from .steps.train_step import LossForward, TrainStep
 
 logger = logging.getLogger(__name__)
 

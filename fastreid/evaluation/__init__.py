@@ -1,14 +1,14 @@
 from fastreid.utils.labels import UNKNOWN
 
 from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
-from .feature_file import FeatureCollector, FeatureSet, load_features, save_features
-from .feature_table import ImageFeatures
-from .image_places import look_for_images, under_root
-from .pictures import write_pictures
+from .features.feature_file import FeatureCollector, FeatureSet, load_features, save_features
+from .features.feature_table import ImageFeatures
+from .features.image_places import look_for_images, under_root
 from .query_expansion import aqe
 from .rank import RankResult, evaluate_rank
-from .ranked_images import ranked_images
 from .reid_evaluation import ReidEvaluator
+from .report.pictures import write_pictures
+from .report.ranked_images import ranked_images
 from .rerank import JaccardRows, RerankedRows, jaccard_distance, re_ranking
 from .roc import evaluate_roc, rate_at, roc_curve
 from .testing import flatten_results_dict, print_csv_format

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from .gathering import score_together
+from .dataset_evaluator import DatasetEvaluator
+from .features.gathering import score_together
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -20,30 +21,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LOGS = 10.0
 
 logger = logging.getLogger(__name__)
-
-
-class DatasetEvaluator:
-    """Interface of what `inference_on_dataset` feeds: gather outputs, then score them."""
-
-    def reset(self) -> None:
-        """Forget everything gathered."""
-
-    def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
-        """Take in one batch.
-
-        Args:
-            inputs: the batch, columns of N rows.
-            outputs: (N, D) what the model made of its images.
-        """
-        raise NotImplementedError
-
-    def evaluate(self) -> OrderedDict:
-        """Score what was gathered.
-
-        Returns:
-            Score names and scores.
-        """
-        raise NotImplementedError
 
 
 class _Progress:

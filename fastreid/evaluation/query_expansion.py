@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product
-from fastreid.utils.mutual_nearest import mutual_nearest
+from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
 from fastreid.utils.threads import run_on_threads
 
 # Features that are expanded at a time: what this takes of memory stays small.

@@ -15,7 +15,7 @@ from fastreid.utils.visualizer import RankingReport, draw_rank_list, plot_cmc
 
 from .device import choose_product
 from .evaluator import DatasetEvaluator
-from .feature_table import FeatureTable, ImageFeatures
+from .features.feature_table import FeatureTable, ImageFeatures
 from .query_expansion import expand_features
 from .rank import RankResult, evaluate_rank
 from .report import make_report

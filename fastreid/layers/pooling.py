@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from fastreid.utils.load_weights import Adapted
+from fastreid.utils.checkpoint.weights import Adapted
 
 from .spatial import SpatialMean
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ExplainedError, message_of
+from .messages.errors import ExplainedError, message_of
 
 # A process may wait so long for another one, e.g. for the first one's ranking of a test set. A
 # process that ends is noticed at once, by who started it.

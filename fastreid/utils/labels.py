@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .texts import list_some
+from .messages.texts import list_some
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 # Identity and camera of an image that nothing is known about.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from termcolor import colored
 
-from .output import discard
+from .command_line.output import discard
 
 _DATE_FORMAT = "%m/%d %H:%M:%S"
 _LEVEL_STYLES = {

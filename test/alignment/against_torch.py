@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mindspore import Tensor, ops, value_and_grad
 
-from fastreid.utils.torch_weights import to_torch_name
+from fastreid.utils.checkpoint.names import to_torch_name
 
 MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 # Height and width of feature maps: even and odd ones.

@@ -16,7 +16,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode, get_cfg
-from fastreid.utils.torch_weights import to_torch_name
+from fastreid.utils.checkpoint.names import to_torch_name
 from test.golden.golden_inputs import golden_direction, golden_weight
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"

@@ -12,8 +12,8 @@ from fastreid.modeling import build_model
 from fastreid.modeling.meta_arch.baseline import standardise
 from fastreid.solver.build import warmup_iters
 from fastreid.solver.lr_scheduler import Warmup
+from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 from fastreid.utils.events import EventStorage
-from fastreid.utils.torch_weights import export_weights, to_torch_name
 from test.alignment.golden import (
     Check,
     GoldenFile,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from mindspore import Tensor
 
-from fastreid.engine.train_step import GradientStep, LossForward
+from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.modeling import Phase, build_model
-from fastreid.utils.torch_weights import export_weights, to_torch_name
+from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 from test.alignment.golden import (
     Check,
     GoldenFile,

@@ -26,8 +26,8 @@ from fastreid.evaluation import (
 from fastreid.modeling.backbones import build_backbone
 from fastreid.modeling.backbones.meta_dynamic_router_weights import inflate
 from fastreid.solver import build_lr_scheduler
+from fastreid.utils.checkpoint.names import export_weights
 from fastreid.utils.compute_dist import build_dist, normalize_features
-from fastreid.utils.torch_weights import export_weights
 from test.alignment.golden import CONFIGS, Check, GoldenFile, compare, exactly, summaries
 from test.golden.golden_inputs import golden_weight, item_list, ranking_case
 

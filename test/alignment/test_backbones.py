@@ -19,7 +19,7 @@ from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
 from fastreid.modeling.backbones.resnet import ResNet
 from fastreid.modeling.backbones.resnet_specs import ResNetSpec, StageSpec
 from fastreid.modeling.ops import MetaBNNorm
-from fastreid.utils.torch_weights import export_weights
+from fastreid.utils.checkpoint.names import export_weights
 from test.alignment.against_torch import (
     SIZES,
     AlignmentCase,

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from fastreid.data.common import CommDataset
-from fastreid.data.loader import ReidDataLoader
+from fastreid.data.pipeline.loader import ReidDataLoader
 from fastreid.data.samplers import InferenceSampler, NaiveIdentitySampler
 from fastreid.data.transforms import (
     ColorJitter,

@@ -10,8 +10,7 @@ from fastreid.config import get_cfg
 from fastreid.data import ImageDataset, build
 from fastreid.data.samplers import NaiveIdentitySampler
 from fastreid.utils.registry import Registry
-
-from . import pipeline_case as case
+from test.data import pipeline_case as case
 
 
 class ToyRegistry:

@@ -7,7 +7,7 @@ from fastreid.data import CommDataset, check_for_run, load_dataset
 from fastreid.data.datasets import DATASET_REGISTRY, ImageDataset
 from fastreid.data.samplers.build import SAMPLER_REGISTRY, build_train_sampler
 from fastreid.data.transforms.own_transform import TRANSFORM_REGISTRY, build_own_transforms
-from fastreid.utils.own_code import telling_place
+from fastreid.utils.messages.own_code import telling_place
 
 
 def fail(error):

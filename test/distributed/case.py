@@ -7,8 +7,8 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset, ReidDataLoader, WorkerPool
+from fastreid.data.pipeline.shards import Place, contiguous_rows, held_out_domain, meta_share
 from fastreid.data.samplers import InferenceSampler
-from fastreid.data.shares import Place, contiguous_rows, held_out_domain, meta_share
 from fastreid.data.transforms import Compose, Resize, ToTensor
 from fastreid.engine import HookBase
 from fastreid.engine.build import build_trainer

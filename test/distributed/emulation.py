@@ -8,8 +8,7 @@ from fastreid.engine.meta_trainer import concatenate
 from fastreid.engine.train_loop import batch_tensors
 from fastreid.layers import held_statistics, running_statistics
 from fastreid.utils.parameters import restored
-
-from . import case
+from test.distributed import case
 
 RANKS = range(case.WORLD_SIZE)
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from fastreid.config import get_cfg
 from fastreid.data import WorkerPool
-from fastreid.data.shares import Place, contiguous_share
+from fastreid.data.pipeline.shards import Place, contiguous_share
 from fastreid.engine import default_setup, launch
 from fastreid.utils import comm
-
-from ..data import pipeline_case
-from . import case
+from test.data import pipeline_case
+from test.distributed import case
 
 
 def steps(folder):

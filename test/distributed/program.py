@@ -13,16 +13,15 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from fastreid.config import get_cfg
-from fastreid.data.shares import Place
+from fastreid.data.pipeline.shards import Place
 from fastreid.engine import default_setup, launch
-from fastreid.engine.train_step import LossForward, TrainStep
+from fastreid.engine.steps.train_step import LossForward, TrainStep
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
 from fastreid.utils import comm
 from fastreid.utils.parameters import broadcast_parameters
-
-from ..engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize, tensors
-from . import case
+from test.distributed import case
+from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize, tensors
 
 
 def talk(rank):

@@ -11,12 +11,12 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
+from demo_data import Sizes, make_demo_data
 from fastreid.config import get_cfg
-from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer
-from fastreid.engine.rank_output import without_notes
+from fastreid.engine.launch.rank_output import without_notes
 from fastreid.utils.checkpoint import Checkpointer
-from fastreid.utils.checkpoint_file import read_checkpoint
+from fastreid.utils.checkpoint.files import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 # Test images do not fill the last batch of six.

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.data.shares import Place
-from fastreid.engine.job import make_job
-
-from . import case
-from .emulation import TwoInOne, WholeBatches
+from fastreid.data.pipeline.shards import Place
+from fastreid.engine.launch.job import make_job
+from test.distributed import case
+from test.distributed.emulation import TwoInOne, WholeBatches
 
 ROOT = Path(__file__).parents[2]
 # Half a unit in the last place of a float32. Two ways to compute the same differ by such roundings

@@ -8,10 +8,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from demo_data import Sizes, make_demo_data
 from fastreid.config import get_cfg
-from fastreid.data.demo import Sizes, make_demo_data
 from fastreid.engine import DefaultTrainer, HookBase, MetaTrainer, SimpleTrainer
-from fastreid.utils.checkpoint_file import read_checkpoint, write_checkpoint
+from fastreid.utils.checkpoint.files import read_checkpoint, write_checkpoint
 from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_CONVOLUTIONS
 
 

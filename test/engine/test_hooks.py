@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from fastreid.engine import HookBase, TrainerBase, hooks
-from fastreid.engine.termination import Termination
+from fastreid.engine.launch.termination import Termination
 from fastreid.utils.checkpoint import PeriodicCheckpointer
 
 

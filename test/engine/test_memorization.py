@@ -12,7 +12,7 @@ import pytest
 from mindspore import Tensor
 
 from fastreid.config import get_cfg
-from fastreid.engine.train_step import LossForward, TrainStep
+from fastreid.engine.steps.train_step import LossForward, TrainStep
 from fastreid.modeling import Phase, build_model
 from fastreid.solver import build_gradient_clipper, build_optimizer
 

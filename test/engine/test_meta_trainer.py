@@ -4,13 +4,12 @@ import torch
 
 from fastreid.engine import MetaTrainer
 from fastreid.engine.meta_trainer import concatenate
-from fastreid.engine.train_step import LossForward
+from fastreid.engine.steps.device_memory import release
+from fastreid.engine.steps.train_step import LossForward
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
-from fastreid.utils.device_memory import release
 from fastreid.utils.events import EventStorage
-
-from .toy import PowerLosses, ToyMetaModel, batch_of, changed, randomize, values
+from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, changed, randomize, values
 
 RATE, ADAPTOR_FACTOR = 0.04, 0.5
 

@@ -4,8 +4,9 @@ import pytest
 from mindspore import Tensor
 
 from fastreid.config import get_cfg
-from fastreid.engine import batch_shares, norm_check
+from fastreid.engine import norm_check
 from fastreid.engine.norm_check import check_norms
+from fastreid.engine.steps import batch_shares
 from fastreid.layers import BatchNorm
 from fastreid.modeling import build_backbone, build_model, map_sizes
 from test.small_backbones import (

@@ -2,10 +2,11 @@ import pytest
 
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset
-from fastreid.data.shares import Place, contiguous_share, meta_share
-from fastreid.engine import batch_shares, pair_check
-from fastreid.engine.batch_shares import shares_of
+from fastreid.data.pipeline.shards import Place, contiguous_share, meta_share
+from fastreid.engine import pair_check
 from fastreid.engine.pair_check import missing_pairs, warn_of_missing_pairs
+from fastreid.engine.steps import batch_shares
+from fastreid.engine.steps.batch_shares import shares_of
 
 PAIRWISE = "('CrossEntropyLoss', 'TripletLoss', 'CircleLoss', 'Cosface')"
 

@@ -2,13 +2,20 @@ import numpy as np
 import pytest
 
 from fastreid.engine import HookBase, SimpleTrainer, TrainerBase
-from fastreid.engine.non_finite import NonFiniteError
-from fastreid.engine.train_step import LossForward
+from fastreid.engine.steps.non_finite import NonFiniteError
+from fastreid.engine.steps.train_step import LossForward
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
 from fastreid.utils.events import get_event_storage
-
-from .toy import PowerLosses, ToyModel, ToyNormModel, batch_of, changed, randomize, values
+from test.engine.toy import (
+    PowerLosses,
+    ToyModel,
+    ToyNormModel,
+    batch_of,
+    changed,
+    randomize,
+    values,
+)
 
 POINTS = ("before_train", "before_epoch", "before_step", "after_step", "after_epoch", "after_train")
 

@@ -4,7 +4,7 @@ import pytest
 
 from fastreid.evaluation.device import DeviceProduct, choose_product
 from fastreid.utils.compute_dist import DistanceRows, blas_product
-from fastreid.utils.nearest import nearest_indices
+from fastreid.utils.compute_dist.nearest import nearest_indices
 from test.evaluation.retrieval_case import METRICS, golden_case
 
 

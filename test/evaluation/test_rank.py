@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 
 from fastreid.evaluation import evaluate_rank, rank
-from fastreid.utils import compute_dist
 from fastreid.utils.compute_dist import DistanceRows, build_dist
-from test.evaluation.retrieval_case import (
-    golden_case,
-    small_case,
-)
+from fastreid.utils.compute_dist import distances as compute_dist
+from test.evaluation.retrieval_case import golden_case, small_case
 
 
 def test_a_ranking_worked_out_by_hand():

@@ -16,8 +16,8 @@ from pathlib import Path
 import mindspore as ms
 
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
-from fastreid.utils.checkpoint_file import read_checkpoint, remove_leftovers
-from fastreid.utils.checkpoint_list import CheckpointList
+from fastreid.utils.checkpoint.checkpoint_list import CheckpointList
+from fastreid.utils.checkpoint.files import read_checkpoint, remove_leftovers
 
 _LONGEST_SECONDS = 0.05
 _PATIENCE_SECONDS = 20.0

@@ -12,8 +12,7 @@ import mindspore as ms
 import pytest
 
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
-
-from . import table
+from test.faults import table
 
 ROOT = Path(__file__).parents[2]
 

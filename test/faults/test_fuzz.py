@@ -19,13 +19,12 @@ from PIL import Image
 from fastreid.config import get_cfg
 from fastreid.data.data_utils import ImageError, read_image
 from fastreid.utils.checkpoint import Checkpointer
-from fastreid.utils.checkpoint_file import DamagedCheckpointError, read_checkpoint
-from fastreid.utils.checkpoint_list import CheckpointList
-from fastreid.utils.pth_writer import write_pth
-from fastreid.utils.weights_file import read_torch_weights, write_weights
-
-from . import table
-from .mutations import mutated
+from fastreid.utils.checkpoint.checkpoint_list import CheckpointList
+from fastreid.utils.checkpoint.files import DamagedCheckpointError, read_checkpoint
+from fastreid.utils.checkpoint.formats.pth_writer import write_pth
+from fastreid.utils.checkpoint.weights_file import read_torch_weights, write_weights
+from test.faults import table
+from test.faults.mutations import mutated
 
 # Far more than any of these small files needs.
 MOST_SECONDS = 5.0

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fastreid.data.workers import WorkerError, WorkerPool
+from fastreid.data.pipeline.workers import WorkerError, WorkerPool
 from test.data import pipeline_case as case
-
-from . import table
+from test.faults import table
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 40

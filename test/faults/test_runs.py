@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fastreid.data.demo import Sizes, make_demo_data
-from fastreid.utils.checkpoint_file import read_checkpoint
-
-from . import table
+from demo_data import Sizes, make_demo_data
+from fastreid.utils.checkpoint.files import read_checkpoint
+from test.faults import table
 
 pytestmark = pytest.mark.slow
 

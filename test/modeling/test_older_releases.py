@@ -9,9 +9,9 @@ from fastreid.config import get_cfg
 from fastreid.engine import CLASSIFIER_PREFIXES
 from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
-from fastreid.utils.release_names import to_release_names
-from fastreid.utils.torch_weights import export_weights
-from fastreid.utils.weights_file import write_weights
+from fastreid.utils.checkpoint.names import export_weights
+from fastreid.utils.checkpoint.release_names import to_release_names
+from fastreid.utils.checkpoint.weights_file import write_weights
 
 CLASSES = 7
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from fastreid.engine.loss_scale import LossScale
-from fastreid.engine.train_step import GradientStep, LossForward
+from fastreid.engine.steps.loss_scale import LossScale
+from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.modeling import Phase, build_model, use_half_precision
 from test.modeling.test_recompute import ADAPTIVE, PLAIN, config_of
 

@@ -4,7 +4,7 @@ import pytest
 from mindspore import Tensor, ops
 
 from fastreid.config import get_cfg
-from fastreid.engine.train_step import GradientStep, LossForward
+from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.layers import held_statistics, sync_batch_norm
 from fastreid.modeling import Phase, build_model
 from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_BASIC_STAGES

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fastreid.data.demo import Sizes, make_demo_data
+from demo_data import Sizes, make_demo_data
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastreid.utils.weights_file import read_torch_weights, write_weights
+from fastreid.utils.checkpoint.weights_file import read_torch_weights, write_weights
 
 TOOL = Path(__file__).parents[2] / "tools" / "convert_weights.py"
 LEAVES = ("weight", "bias", "running_mean", "running_var")

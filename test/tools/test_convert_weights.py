@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastreid.utils.torch_weights import export_weights
-from fastreid.utils.weights_file import read_torch_weights, write_weights
-from test.utils.pth_files import torch_file
-from test.utils.test_torch_weights import acl_model
+from fastreid.utils.checkpoint.names import export_weights
+from fastreid.utils.checkpoint.weights_file import read_torch_weights, write_weights
+from test.utils.checkpoint.pth_files import torch_file
+from test.utils.checkpoint.test_names import acl_model
 from tools.convert_weights import convert as convert_here
 
 ROOT = Path(__file__).parents[2]

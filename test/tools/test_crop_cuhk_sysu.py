@@ -4,7 +4,7 @@ from PIL import Image
 from scipy import io
 
 from fastreid.data.datasets import DATASET_REGISTRY
-from fastreid.utils.command import run_command
+from fastreid.utils.command_line.command import run_command
 from tools.crop_cuhk_sysu import main
 
 GRAY, RED, BLUE = (90, 90, 90), (200, 0, 0), (0, 0, 200)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fastreid.utils.command import run_command
+from fastreid.utils.command_line.command import run_command
 from tools.make_demo_data import main, parse_arguments
 
 SMALL = ["--train-ids", "5", "--test-ids", "5", "--images", "4", "--datasets", "Market1501"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastreid.data.demo import Sizes, make_demo_data
-from fastreid.utils.command import run_command
+from demo_data import Sizes, make_demo_data
+from fastreid.utils.command_line.command import run_command
 from tools import visualize
 
 ROOT = Path(__file__).parents[2]

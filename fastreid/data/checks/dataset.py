@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Callable, NamedTuple
 
-from fastreid.utils.errors import explain
+from fastreid.utils.messages.errors import explain
 
 from ..datasets import ImageDataset
 from ..datasets.files import MissingPartError
-from ..workers import WorkerPool
+from ..pipeline.workers import WorkerPool
 from .findings import USES, examine, faults_of_files, in_training_and_test
 from .image_files import FileReport, inspect_images, stat_images
 

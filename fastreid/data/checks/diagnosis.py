@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fastreid.utils.texts import list_some
+from fastreid.utils.messages.texts import list_some
 
 # Bytes at the end of a file that tell most files of one size apart.
 _TAIL = 1024

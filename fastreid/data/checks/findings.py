@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple
 
-from fastreid.utils.texts import list_some
+from fastreid.utils.messages.texts import list_some
 
 from ..datasets import ImageDataset
 from .diagnosis import diagnose, files_with_the_same_content, why_not_scored

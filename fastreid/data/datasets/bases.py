@@ -12,7 +12,7 @@ from tabulate import tabulate
 from termcolor import colored
 
 from fastreid.utils.labels import LabelNames, normal_form, number_labels
-from fastreid.utils.own_code import telling_place
+from fastreid.utils.messages.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from .image_search import Search

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fastreid.utils.atomic import make_folder, replacing
+from fastreid.utils.atomic_file import make_folder, replacing
 
 from .files import require_file
 from .prepared_folder import cache_of, writable_folder

@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import io
 
-from fastreid.data.data_utils import ImageError
-
+from ..data_utils import ImageError
 from .bases import Counts
 from .cuhk_sysu import cuhkSYSU
 

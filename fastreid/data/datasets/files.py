@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
-from fastreid.utils.texts import list_some
+from fastreid.utils.messages.texts import list_some
 
 from .image_search import Search, search_images
 

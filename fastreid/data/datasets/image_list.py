@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastreid.utils.file_io.paths import absolute_path
 from fastreid.utils.labels import (
     LabelNames,
     common_spellings,
@@ -20,7 +21,6 @@ from fastreid.utils.labels import (
     normal_form,
     number_labels,
 )
-from fastreid.utils.paths import absolute_path
 
 from .bases import DATASET_REGISTRY, ImageDataset, Item
 from .files import listed_path, read_text, require_images, require_root

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from fastreid.utils.texts import list_some
+from fastreid.utils.messages.texts import list_some
 
 # Formats that Pillow knows but that hold no picture of a person: data and films, which it names but
 # does not decode; page and vector graphics, which another program has to draw; icons of programs.

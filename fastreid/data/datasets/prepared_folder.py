@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from fastreid.utils.cache_folder import CACHE_VARIABLE, cache_folder
+from fastreid.utils.file_io.cache_folder import CACHE_VARIABLE, cache_folder
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.own_code import telling_place
+from fastreid.utils.messages.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from ..common import CommDataset

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fastreid.config import CfgNode
-from fastreid.utils.own_code import telling_place
+from fastreid.utils.messages.own_code import telling_place
 from fastreid.utils.registry import Registry
 
 from .compose import Transform

@@ -14,9 +14,9 @@ import numpy as np
 from mindspore import nn
 
 from fastreid.config import CfgNode
-from fastreid.utils.load_weights import load_weights
-from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
-from fastreid.utils.weights_advice import explain_misfit
+from fastreid.utils.checkpoint.names import export_weights, to_mindspore_weights
+from fastreid.utils.checkpoint.recognition.advice import explain_misfit
+from fastreid.utils.checkpoint.weights import load_weights
 
 from .pretrained import find_pretrained, read_pretrained
 

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.cache_folder import cache_folder
-from fastreid.utils.paths import expand_home
-from fastreid.utils.release_names import is_beside_weights
-from fastreid.utils.weights_description import BACKBONE_PREFIXES, describe_weights, in_words
-from fastreid.utils.weights_file import choose_weights, read_candidates, split_place
+from fastreid.utils.checkpoint.recognition.description import (
+    BACKBONE_PREFIXES,
+    describe_weights,
+    in_words,
+)
+from fastreid.utils.checkpoint.release_names import is_beside_weights
+from fastreid.utils.checkpoint.weights_file import choose_weights, read_candidates, split_place
+from fastreid.utils.file_io.cache_folder import cache_folder
+from fastreid.utils.file_io.paths import expand_home
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"

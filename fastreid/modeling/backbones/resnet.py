@@ -11,10 +11,10 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
-from fastreid.utils.expected_weights import expected_shapes
-from fastreid.utils.load_weights import load_weights
-from fastreid.utils.torch_weights import export_weights, to_mindspore_weights
-from fastreid.utils.weights_advice import explain_misfit
+from fastreid.utils.checkpoint.expected_weights import expected_shapes
+from fastreid.utils.checkpoint.names import export_weights, to_mindspore_weights
+from fastreid.utils.checkpoint.recognition.advice import explain_misfit
+from fastreid.utils.checkpoint.weights import load_weights
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY

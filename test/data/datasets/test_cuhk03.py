@@ -13,8 +13,7 @@ from PIL import Image
 from scipy import io
 
 from fastreid.data.datasets import CUHK03
-
-from .layouts import names_of, write_cuhk03_splits
+from test.data.datasets.layouts import names_of, write_cuhk03_splits
 
 # Camera pair, person, cell -> gray value; persons 1_002 and 2_002 are there to be found.
 CELLS = {

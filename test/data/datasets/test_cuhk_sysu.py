@@ -1,8 +1,7 @@
 import pytest
 
 from fastreid.data.datasets import cuhkSYSU
-
-from .layouts import names_of, write_sysu
+from test.data.datasets.layouts import names_of, write_sysu
 
 
 def test_crops_train_and_the_reid_version_tests(tmp_path):

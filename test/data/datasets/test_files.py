@@ -4,8 +4,7 @@ import os
 import pytest
 
 from fastreid.data.datasets.files import listed_path, read_lines, read_text, require_images
-
-from .layouts import touch
+from test.data.datasets.layouts import touch
 
 TEXT = "path,pid\nim/Zoë.jpg,1\n"
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-32")

@@ -15,8 +15,7 @@ from fastreid.data.datasets.image_search import (
     image_suffixes,
     search_images,
 )
-
-from .layouts import touch
+from test.data.datasets.layouts import touch
 
 WRITTEN = ("bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pcx", "png", "ppm", "tga", "tif", "tiff")
 

@@ -1,8 +1,7 @@
 import pytest
 
 from fastreid.data.datasets import Market1501
-
-from .layouts import names_of, touch, write_market
+from test.data.datasets.layouts import names_of, touch, write_market
 
 
 def test_identities_and_cameras_come_from_the_file_names(tmp_path):

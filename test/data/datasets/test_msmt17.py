@@ -1,8 +1,7 @@
 import pytest
 
 from fastreid.data.datasets import MSMT17
-
-from .layouts import names_of, touch, write_msmt
+from test.data.datasets.layouts import names_of, touch, write_msmt
 
 
 def test_lists_give_identities_and_file_names_cameras(tmp_path):

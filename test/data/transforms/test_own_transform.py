@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fastreid.config import get_cfg
-from fastreid.data.preparation import prepare_images
+from fastreid.data.pipeline.preparation import prepare_images
 from fastreid.data.transforms import TRANSFORM_REGISTRY, build_transforms
 
 

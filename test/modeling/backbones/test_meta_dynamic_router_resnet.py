@@ -11,7 +11,7 @@ from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
     build_meta_dynamic_router_resnet_backbone,
 )
 from fastreid.modeling.ops import meta_parameters
-from fastreid.utils.torch_weights import export_weights, to_torch_name
+from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 
 
 def router_cfg(**backbone):

@@ -4,9 +4,8 @@ import torch
 
 from fastreid.modeling.backbones import build_backbone
 from fastreid.modeling.backbones.meta_dynamic_router_weights import inflate
-from fastreid.utils.torch_weights import export_weights
-
-from .test_meta_dynamic_router_resnet import router_cfg
+from fastreid.utils.checkpoint.names import export_weights
+from test.modeling.backbones.test_meta_dynamic_router_resnet import router_cfg
 
 
 @pytest.fixture

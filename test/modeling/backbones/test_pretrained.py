@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from fastreid.modeling.backbones.pretrained import find_pretrained, read_pretrained
-from fastreid.utils.pth_writer import write_pth
-from fastreid.utils.weights_file import write_weights
-
-from .test_resnet import tiny_cfg
+from fastreid.utils.checkpoint.formats.pth_writer import write_pth
+from fastreid.utils.checkpoint.weights_file import write_weights
+from test.modeling.backbones.test_resnet import tiny_cfg
 
 PUBLISHED = "resnet50_ibn_a-d9d0bb7b"
 R50_IBN = {"DEPTH": "50x", "WITH_IBN": True}

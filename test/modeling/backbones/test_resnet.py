@@ -6,7 +6,7 @@ from fastreid.config import get_cfg
 from fastreid.modeling.backbones.pretrained import read_pretrained
 from fastreid.modeling.backbones.resnet import ResNet, build_resnet_backbone
 from fastreid.modeling.backbones.resnet_specs import resnet_spec
-from fastreid.utils.torch_weights import export_weights, to_torch_name
+from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 from test.alignment.golden import FOLDER, GoldenFile
 from test.alignment.reference.resnet import TorchResNet, small_weights
 

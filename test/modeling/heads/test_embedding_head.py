@@ -5,7 +5,7 @@ from mindspore import Tensor
 
 from fastreid.config import get_cfg
 from fastreid.modeling.heads import EmbeddingHead, build_heads
-from fastreid.utils.torch_weights import to_torch_name
+from fastreid.utils.checkpoint.names import to_torch_name
 
 TARGETS = np.array([0, 2, 1, 4], np.int32)
 OPTIONS = {

@@ -4,7 +4,7 @@ from mindspore import Tensor
 
 from fastreid.config import get_cfg
 from fastreid.modeling.heads import MetaEmbeddingHead, build_heads, classes_per_domain
-from fastreid.utils.torch_weights import to_torch_name
+from fastreid.utils.checkpoint.names import to_torch_name
 
 OPTIONS = {
     "feat_dim": 8,

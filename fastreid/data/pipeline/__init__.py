@@ -1,0 +1,1 @@
+"""From a sampler to batches of images: worker processes, prefetching, shards."""

@@ -1,0 +1,1 @@
+"""Features of a test set: in memory, on disk, and from several processes."""

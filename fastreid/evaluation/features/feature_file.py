@@ -1,0 +1,222 @@
+"""Features on disk: an .npz file with features, pids, camids, paths and which are queries."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastreid.utils.atomic_file import replacing
+from fastreid.utils.file_io.paths import absolute_path
+from fastreid.utils.labels import LabelNames, number_labels, whole_numbers
+
+from ..evaluator import DatasetEvaluator
+from .feature_table import FeatureTable, ImageFeatures
+
+COLUMNS = ("features", "pids", "camids", "paths")
+# Files from before they were kept, and those of one's own making, have no names.
+NAME_COLUMNS = ("pid_names", "camid_names")
+# Of columns that are no plain lists; kinds of NumPy's types, with the word for them.
+_DIMENSIONS = {"features": 2}
+_KINDS = {"features": ("fiu", "numbers"), "paths": ("U", "texts")}
+
+
+class FeatureSet(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        images: (N, D) features, (N,) labels and their names; queries come first.
+        num_query: the first so many images are queries; 0 for a plain folder.
+        name: of the data set or folder.
+        config: YAML text of the model's configuration; empty: not known.
+    """
+
+    images: ImageFeatures
+    num_query: int
+    name: str
+    config: str = ""
+
+    @property
+    def query(self) -> ImageFeatures:
+        """The queries."""
+        return self.images.rows(slice(self.num_query))
+
+    @property
+    def gallery(self) -> ImageFeatures:
+        """All other images."""
+        return self.images.rows(slice(self.num_query, None))
+
+
+class FeatureCollector(DatasetEvaluator):
+    """Keeps the features that `inference_on_dataset` gives, unscored.
+
+    Args:
+        num_query: the first so many rows of the data set are queries.
+        name: of the data set.
+        label_names: identities and cameras of its N rows as they were written; None: not known.
+    """
+
+    def __init__(
+        self, num_query: int = 0, name: str = "", *, label_names: LabelNames | None = None
+    ) -> None:
+        self._num_query = num_query
+        self._name = name
+        self._label_names = label_names
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the features."""
+        self._table = FeatureTable(are_unit=False)
+
+    def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
+        """Take in one batch.
+
+        Args:
+            inputs: columns targets, camids and img_paths, (N,).
+            outputs: (N, D) features.
+
+        Raises:
+            ValueError: features are not finite, zero, or of another dimension than those before.
+        """
+        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
+        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
+
+    def evaluate(self) -> FeatureSet:
+        """Give the features.
+
+        Returns:
+            All images that came in.
+
+        Raises:
+            ValueError: there are more or fewer names than images.
+        """
+        images = self._table.images().with_names(self._label_names)
+        return FeatureSet(images, self._num_query, self._name)
+
+
+def save_features(path: str | Path, features: FeatureSet) -> None:
+    """Write features to a file.
+
+    Paths of images become absolute, so that they mean the same in every folder.
+
+    Args:
+        path: ends with .npz; its folder is made where it is missing.
+        features: N images.
+
+    Raises:
+        ValueError: the path ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".npz":
+        raise ValueError(f"Feature files end with .npz, unlike {path}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = dict(zip(COLUMNS, features.images))
+    columns["paths"] = np.array([str(absolute_path(p)) for p in features.images.paths], np.str_)
+    for name, texts in zip(NAME_COLUMNS, features.images[len(COLUMNS) :]):
+        if texts is not None:
+            columns[name] = np.asarray(texts, np.str_)
+    about = {"num_query": features.num_query, "name": features.name, "config": features.config}
+    # Given a name, NumPy would add a suffix to ".NPZ".
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **columns, **about)
+
+
+def load_features(path: str | Path) -> FeatureSet:
+    """Read features from a file, and check them.
+
+    Args:
+        path: of `save_features`, or of your own making: features (N, D), pids, camids and paths
+            (N,); pid_names, camid_names (N,), num_query, name and config may be missing. Where
+            pids or camids are texts, they are the names, and numbers are chosen for them.
+
+    Returns:
+        The images.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no feature file, or features are broken; the message names the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no feature file {path}; make it with tools/extract_features.py."
+        )
+    columns = _read(path)
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{path} is no feature file: it lacks {', '.join(missing)}. Make it with "
+            "tools/extract_features.py."
+        )
+    num_query = int(columns.get("num_query", 0))
+    table = FeatureTable(are_unit=False)
+    try:
+        names = _number_texts(columns)
+        table.add(ImageFeatures(*(columns[name] for name in COLUMNS)))
+        images = table.images().with_names(names)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not 0 <= num_query <= len(table):
+        raise ValueError(f"{path}: num_query is {num_query}, but there are {len(table)} images.")
+    name, config = str(columns.get("name", path.stem)), str(columns.get("config", ""))
+    return FeatureSet(images, num_query, name, config)
+
+
+def _number_texts(columns: dict[str, np.ndarray]) -> LabelNames | None:
+    """Put numbers in the place of labels that are texts, and give the names of all labels."""
+    names = []
+    for column, name_column in zip(("pids", "camids"), NAME_COLUMNS):
+        texts = columns[column]
+        if texts.dtype.kind == "U":
+            try:
+                number_of = number_labels(texts.tolist())
+            except ValueError as error:
+                raise ValueError(f"{column}: {error}") from error
+            columns[column] = np.array([number_of[text] for text in texts.tolist()], np.int64)
+        else:
+            columns[column] = texts = whole_numbers(texts, column)
+        names.append(columns.get(name_column, texts))
+    if all(column.dtype.kind != "U" for column in names):
+        return None
+    return LabelNames(*(np.asarray(column, np.str_) for column in names))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array (.npy)")
+        with file:
+            columns = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no feature file (.npz): {error}") from error
+    _check_shapes(path, columns)
+    return columns
+
+
+def _check_shapes(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """See that columns are columns of the right kind, and num_query a whole number."""
+    for name in (*COLUMNS, *NAME_COLUMNS):
+        column = columns.get(name)
+        if column is None:
+            continue
+        if column.ndim == 0:
+            raise ValueError(f"{path} is no feature file: {name} is a single value.")
+        dimensions = _DIMENSIONS.get(name, 1)
+        if column.ndim != dimensions:
+            raise ValueError(
+                f"{path} is no feature file: {name} has the shape {column.shape}; it must have "
+                f"{dimensions} dimension{'s' * (dimensions > 1)}."
+            )
+        kinds, words = _KINDS.get(name, ("", ""))
+        if kinds and column.dtype.kind not in kinds:
+            raise ValueError(
+                f"{path} is no feature file: {name} holds {column.dtype}, not {words}."
+            )
+    if "features" in columns and not columns["features"].size:
+        raise ValueError(f"{path} has no features.")
+    count = columns.get("num_query", np.array(0))
+    if count.ndim or count.dtype.kind not in "iu":
+        raise ValueError(f"{path} is no feature file: num_query is no whole number.")

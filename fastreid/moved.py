@@ -1,0 +1,129 @@
+"""Module paths of release 0.1 that moved: importing one gives the module where it is now.
+
+A warning names the new path. Paths that fast-reid has too are not here: they did not move.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+# Old path -> new path, both below the package.
+MOVED = {
+    "data.feed": "data.pipeline.feed",
+    "data.loader": "data.pipeline.loader",
+    "data.prefetcher": "data.pipeline.prefetcher",
+    "data.preparation": "data.pipeline.preparation",
+    "data.shares": "data.pipeline.shards",
+    "data.stalls": "data.pipeline.stalls",
+    "data.substitutes": "data.pipeline.substitutes",
+    "data.worker_process": "data.pipeline.worker_process",
+    "data.workers": "data.pipeline.workers",
+    "engine.batch_shares": "engine.steps.batch_shares",
+    "engine.gradient_average": "engine.steps.gradient_average",
+    "engine.job": "engine.launch.job",
+    "engine.job_folder": "engine.launch.job_folder",
+    "engine.loss_scale": "engine.steps.loss_scale",
+    "engine.machines": "engine.launch.machines",
+    "engine.non_finite": "engine.steps.non_finite",
+    "engine.rank_output": "engine.launch.rank_output",
+    "engine.run_record": "engine.resume.run_record",
+    "engine.saved_config": "engine.resume.saved_config",
+    "engine.statistics_watch": "engine.steps.statistics_watch",
+    "engine.supervisor": "engine.launch.supervisor",
+    "engine.termination": "engine.launch.termination",
+    "engine.train_step": "engine.steps.train_step",
+    "engine.updates": "engine.steps.updates",
+    "evaluation.feature_file": "evaluation.features.feature_file",
+    "evaluation.feature_table": "evaluation.features.feature_table",
+    "evaluation.gathering": "evaluation.features.gathering",
+    "evaluation.image_places": "evaluation.features.image_places",
+    "evaluation.page": "evaluation.report.page",
+    "evaluation.pictures": "evaluation.report.pictures",
+    "evaluation.ranked_images": "evaluation.report.ranked_images",
+    "evaluation.reciprocal_neighbours": "evaluation.rerank.reciprocal_neighbours",
+    "utils.atomic": "utils.atomic_file",
+    "utils.cache_folder": "utils.file_io.cache_folder",
+    "utils.checkpoint_file": "utils.checkpoint.files",
+    "utils.checkpoint_list": "utils.checkpoint.checkpoint_list",
+    "utils.ckpt_reader": "utils.checkpoint.formats.ckpt_reader",
+    "utils.ckpt_writer": "utils.checkpoint.formats.ckpt_writer",
+    "utils.command": "utils.command_line.command",
+    "utils.device_memory": "engine.steps.device_memory",
+    "utils.errors": "utils.messages.errors",
+    "utils.expected_weights": "utils.checkpoint.expected_weights",
+    "utils.file_kinds": "utils.checkpoint.formats.file_kinds",
+    "utils.interrupts": "utils.command_line.interrupts",
+    "utils.load_weights": "utils.checkpoint.weights",
+    "utils.metrics_file": "engine.resume.metrics_file",
+    "utils.mutual_nearest": "utils.compute_dist.mutual_nearest",
+    "utils.nearest": "utils.compute_dist.nearest",
+    "utils.number_formats": "utils.checkpoint.formats.number_formats",
+    "utils.output": "utils.command_line.output",
+    "utils.output_path": "utils.file_io.output_path",
+    "utils.own_code": "utils.messages.own_code",
+    "utils.paths": "utils.file_io.paths",
+    "utils.pixel_buffers": "utils.checkpoint.pixel_buffers",
+    "utils.plots_curves": "utils.visualizer.curves",
+    "utils.plots_features": "utils.visualizer.features",
+    "utils.plots_ranking": "utils.visualizer.ranking",
+    "utils.pth_machine": "utils.checkpoint.formats.pth_machine",
+    "utils.pth_objects": "utils.checkpoint.formats.pth_objects",
+    "utils.pth_pickle": "utils.checkpoint.formats.torch_pickle",
+    "utils.pth_reader": "utils.checkpoint.formats.pth_reader",
+    "utils.pth_tensors": "utils.checkpoint.formats.pth_tensors",
+    "utils.pth_writer": "utils.checkpoint.formats.pth_writer",
+    "utils.release_names": "utils.checkpoint.release_names",
+    "utils.safetensors_reader": "utils.checkpoint.formats.safetensors_reader",
+    "utils.texts": "utils.messages.texts",
+    "utils.torch_weights": "utils.checkpoint.names",
+    "utils.weights_advice": "utils.checkpoint.recognition.advice",
+    "utils.weights_candidates": "utils.checkpoint.recognition.candidates",
+    "utils.weights_choice": "utils.checkpoint.recognition.choice",
+    "utils.weights_description": "utils.checkpoint.recognition.description",
+    "utils.weights_families": "utils.checkpoint.recognition.families",
+    "utils.weights_file": "utils.checkpoint.weights_file",
+}
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds the modules of `MOVED` when nothing else does (import hooks of PEP 451)."""
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Answer for old paths only.
+
+        Args:
+            fullname: dotted name of the module that is imported.
+            path: not used; the import system gives it.
+            target: likewise.
+        """
+        del path, target
+        package, _, name = fullname.partition(".")
+        if package != __package__ or name not in MOVED:
+            return None
+        return ModuleSpec(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of the new path under the old name.
+
+        Args:
+            module: an empty one, which nobody gets to see.
+        """
+        package, _, name = module.__name__.partition(".")
+        new = f"{package}.{MOVED[name]}"
+        message = f"{module.__name__} is {new} since release 0.2; the old path will go."
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        # The import system takes what stands here after exec_module.
+        sys.modules[module.__name__] = importlib.import_module(new)
+
+
+def install() -> None:
+    """Let the old paths be imported; calling it again changes nothing."""
+    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(MovedModules())

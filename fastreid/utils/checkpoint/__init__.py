@@ -1,0 +1,5 @@
+"""Checkpoints of a training, and files of weights in every format that people bring."""
+
+from .checkpointer import Checkpointable, Checkpointer, PeriodicCheckpointer
+
+__all__ = ["Checkpointable", "Checkpointer", "PeriodicCheckpointer"]

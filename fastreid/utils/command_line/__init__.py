@@ -1,0 +1,1 @@
+"""How a command runs: its exit code, its output, and what Ctrl-C does."""

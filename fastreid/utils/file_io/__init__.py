@@ -1,0 +1,1 @@
+"""Paths and folders, the same in every working directory."""

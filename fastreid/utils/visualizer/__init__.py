@@ -1,0 +1,17 @@
+"""Pictures of a run: training curves, CMC curves, sheets of ranked images."""
+
+from .curves import plot_cmc, plot_training_curves
+from .features import plot_feature_map, plot_roc
+from .ranking import RankedImage, RankedQuery, RankingReport, draw_queries, draw_rank_list
+
+__all__ = [
+    "RankedImage",
+    "RankedQuery",
+    "RankingReport",
+    "draw_queries",
+    "draw_rank_list",
+    "plot_cmc",
+    "plot_feature_map",
+    "plot_roc",
+    "plot_training_curves",
+]

@@ -1,0 +1,61 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from fastreid.engine.launch.termination import EXIT_CODE, Termination
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_waits_until_it_is_obeyed(caplog):
+    termination = Termination()
+    with termination.listening():
+        termination.obey()
+        terminate()
+        assert termination.requested
+        with pytest.raises(SystemExit) as ended:
+            termination.obey()
+    assert ended.value.code == EXIT_CODE == 143
+    assert "SIGTERM" in caplog.text
+
+
+def test_sigterm_breaks_off_what_may_be_broken_off(caplog):
+    termination, done = Termination(), []
+    with termination.listening(), pytest.raises(SystemExit), termination.at_once():
+        terminate()
+        done.append(1)
+    assert done == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "Ending, as SIGTERM asked; --resume goes on from the last checkpoint"
+    ]
+    with pytest.raises(SystemExit), termination.at_once():
+        done.append(2)
+    assert done == []
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, lambda *_: None])
+def test_afterwards_sigterm_means_what_it_meant_before(before):
+    mine = signal.signal(signal.SIGTERM, before)
+    try:
+        with pytest.raises(KeyError), Termination().listening():
+            raise KeyError
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGTERM, mine)
+
+
+def test_other_threads_do_not_listen():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def listen():
+        with Termination().listening():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert seen == [before]

@@ -1,0 +1,107 @@
+import os
+
+import pytest
+
+from fastreid.config import get_cfg
+from fastreid.data import CommDataset
+from fastreid.engine.resume.run_record import check_resumable, record_run
+
+ITEMS = [(f"/here/{n}.jpg", f"A_{n // 2}", f"A_{n % 2}") for n in range(6)]
+
+
+def record(*words, items=ITEMS):
+    cfg = get_cfg()
+    cfg.merge_from_list(list(words))
+    return record_run(cfg, CommDataset(items, domains=["A"]))
+
+
+def test_the_same_run_goes_on_without_a_word(caplog):
+    check_resumable(record(), record())
+    assert caplog.text == ""
+
+
+def test_names_that_are_not_utf8_are_told_apart():
+    names = [os.fsdecode(name) for name in (b"\xc4.jpg", b"\xe3.jpg")]
+    one, other = (record(items=[(name, "A_0", "A_0")])["data"] for name in names)
+    assert one["images"] == other["images"] == 1
+    assert one["check_sum"] != other["check_sum"]
+
+
+def test_what_is_without_consequence_may_change_and_the_data_may_move(caplog):
+    words = [
+        "OUTPUT_DIR",
+        "x",
+        "MODULES",
+        "['elsewhere/own.py']",
+        "DATALOADER.NUM_WORKERS",
+        "3",
+        "SOLVER.CHECKPOINT_PERIOD_ITERS",
+        "9",
+    ]
+    moved = [(f"/there/{path.rsplit('/', 1)[1]}", pid, camid) for path, pid, camid in ITEMS]
+    check_resumable(record(*words, items=moved), record())
+    assert caplog.text == ""
+
+
+def test_what_matters_is_listed(caplog):
+    before = record()
+    before["versions"]["mindspore"] = "2.7.0"
+    words = ["SOLVER.BASE_LR", "0.5", "INPUT.REA.ENABLED", "True", "DATALOADER.NUM_WORKERS", "1"]
+    check_resumable(record(*words), before)
+    assert "SOLVER.BASE_LR 0.0003 -> 0.5" in caplog.text
+    assert "INPUT.REA.ENABLED False -> True" in caplog.text
+    assert "mindspore 2.7.0 -> " in caplog.text
+    assert "NUM_WORKERS" not in caplog.text
+
+
+def test_all_that_must_be_as_it_was_is_named_at_once():
+    words = ["SEED", "4", "MODEL.BACKBONE.DEPTH", "tiny", "SOLVER.BASE_LR", "0.5"]
+    message = r"had MODEL\.BACKBONE\.DEPTH '50x', not 'tiny'; SEED 0, not 4\. Set it back"
+    with pytest.raises(ValueError, match=message):
+        check_resumable(record(*words), record())
+
+
+@pytest.mark.parametrize(
+    "items", [ITEMS[:-1], [*ITEMS[:-1], ("/here/x.jpg", "A_2", "A_1")]], ids=["fewer", "others"]
+)
+def test_other_images_are_refused(items):
+    with pytest.raises(ValueError, match=f"from 6 training images; now there are {len(items)}"):
+        check_resumable(record(items=items), record())
+
+
+def test_weights_alone_cannot_be_resumed():
+    with pytest.raises(ValueError, match="lacks .*'data'.*Start from it with MODEL.WEIGHTS"):
+        check_resumable(record(), {"config": "{}"})
+
+
+def test_a_key_that_the_old_version_did_not_have_is_no_difference(caplog):
+    before = record()
+    before["config"] = "SEED: 0\n"
+    check_resumable(record(), before)
+    assert caplog.text == ""
+
+
+def test_a_run_is_described(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["tools/train_net.py", "--resume"])
+    described = record("SEED", "7")
+    assert "SEED: 7" in described["config"]
+    assert described["data"]["images"] == 6
+    assert {"python", "mindspore", "numpy"} <= set(described["versions"])
+    assert described["device"] == "CPU"
+    assert described["git"]
+    assert described["command"] == "tools/train_net.py --resume"
+
+
+def test_a_run_goes_on_from_another_folder_and_with_its_list_elsewhere(
+    tmp_path, monkeypatch, caplog
+):
+    words = ["OUTPUT_DIR", "logs", "MODEL.WEIGHTS", "w.ckpt", "DATASETS.IMAGE_LIST", "list.csv"]
+    (tmp_path / "list.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    before = record(*words)
+    assert f"OUTPUT_DIR: {tmp_path / 'logs'}" in before["config"]
+    older = {**before, "config": before["config"].replace(f"{tmp_path}/", "")}
+    monkeypatch.chdir(tmp_path.parent)
+    for kept in (before, older):
+        check_resumable(record(*words[:4], "DATASETS.IMAGE_LIST", "elsewhere.csv"), kept)
+    assert caplog.text == ""

@@ -1,0 +1,150 @@
+import pytest
+
+from fastreid.utils.checkpoint.recognition.advice import explain_misfit, settings_for
+from fastreid.utils.checkpoint.recognition.description import describe_weights
+from test.utils.checkpoint.shape_tables import fastreid_model, head, resnet
+
+PLAIN = fastreid_model(classes=0)
+
+
+def misfit(have, want=PLAIN):
+    return explain_misfit(have, want, {"missing": sorted(want.keys() - have.keys())})
+
+
+# Weights that PLAIN's configuration does not fit -> the keys that make it fit.
+SETTINGS = {
+    "ibn": (fastreid_model(ibn=True), ["MODEL.BACKBONE.WITH_IBN True"]),
+    "se and non-local": (
+        fastreid_model(se=True, non_local=(0, 2, 3, 0)),
+        ["MODEL.BACKBONE.WITH_SE True", "MODEL.BACKBONE.WITH_NL True"],
+    ),
+    "101": (fastreid_model(blocks=(3, 4, 23, 3)), ["MODEL.BACKBONE.DEPTH 101x"]),
+    "34": (
+        fastreid_model(basic=True, width=512),
+        ["MODEL.BACKBONE.DEPTH 34x", "MODEL.BACKBONE.FEAT_DIM 512"],
+    ),
+    "embedding": (fastreid_model(embedding=512), ["MODEL.HEADS.EMBEDDING_DIM 512"]),
+    "no norm": (fastreid_model(norm=False), ["MODEL.HEADS.WITH_BNNECK False"]),
+    "power": (fastreid_model(power=True), ["MODEL.HEADS.POOL_LAYER GeneralizedMeanPoolingP"]),
+    "router": (
+        {**fastreid_model(blocks=(2, 3, 5, 2)), "backbone.adaptor1_base.conv1.weight": (1,)},
+        [
+            "MODEL.BACKBONE.NAME build_meta_dynamic_router_resnet_backbone",
+            "MODEL.HEADS.NAME MetaEmbeddingHead",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_the_keys_that_differ_are_named_with_the_values_of_the_weights(case):
+    have, settings = SETTINGS[case]
+    assert settings_for(describe_weights(have), describe_weights(PLAIN)) == settings
+    assert f": set {', '.join(settings)}." in misfit(have)
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_the_other_way_round_they_have_the_values_of_the_other(case):
+    have, settings = SETTINGS[case]
+    back = settings_for(describe_weights(PLAIN), describe_weights(have))
+    keys = [setting.split()[0] for setting in settings]
+    # A file without a power fits a model that learns one.
+    assert [setting.split()[0] for setting in back] == [] if case == "power" else keys
+
+
+def test_a_message_begins_with_the_description_and_ends_with_a_few_names():
+    message = misfit(fastreid_model(), fastreid_model(ibn=True, classes=0))
+    start = (
+        "It looks like a ResNet50 of fast-reid, 751 classes; the config builds a ResNet50-IBN of "
+        "fast-reid: set MODEL.BACKBONE.WITH_IBN False. 78 missing: "
+    )
+    assert message.startswith(start)
+    assert message[len(start) :].split("; ")[0] == "backbone.layer1.0.bn1.BN.bias"
+    assert message.endswith("; ...")
+    assert len(message) < 350
+
+
+def test_other_classes_alone_are_the_number_of_classes():
+    have, want = fastreid_model(classes=751), fastreid_model(classes=702)
+    message = explain_misfit(have, want, {"of another shape": ["heads.weight"]})
+    assert "set MODEL.HEADS.NUM_CLASSES 751." in message
+    assert message.endswith("heads.weight (751, 2048), the model has (702, 2048).")
+
+
+REDUCTION = {**fastreid_model(embedding=8), "heads.bnneck.running_mean": (8,)}
+# Weights that no configuration fits -> why.
+OBSTACLES = {
+    "OSNet": (
+        {"backbone.conv2.0.conv2a.conv1.weight": (1,), **head(512)},
+        "This toolbox does not build an OSNet.",
+    ),
+    "MGN": ({"b1_head.weight": (751, 256)}, "This toolbox does not build an MGN of fast-reid."),
+    "ResNeXt": (
+        fastreid_model(groups=32),
+        "This toolbox does not build a ResNeXt of 3-4-6-3 blocks.",
+    ),
+    "152": (fastreid_model(blocks=(3, 8, 36, 3)), "This toolbox does not build a ResNet152."),
+    "other names": (
+        resnet(prefix="base."),
+        "Rename its tensors to the names of fast-reid, backbone.* and heads.*.",
+    ),
+    "IBN-b": (
+        {**PLAIN, "backbone.layer1.2.IN.weight": (1,)},
+        "This toolbox builds IBN-a, not IBN-b.",
+    ),
+    "ReductionHead": (
+        {**REDUCTION, "heads.bnneck.weight": (8,)},
+        "Its head is the ReductionHead of fast-reid 0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OBSTACLES)
+def test_what_no_configuration_builds_is_said(case):
+    have, reason = OBSTACLES[case]
+    message = misfit(have)
+    assert reason in message
+    assert ": set " not in message
+
+
+def test_weights_of_imagenet_point_to_pretrain_path():
+    message = misfit({**resnet(), "fc.weight": (1000, 2048)})
+    assert message.startswith(
+        "It looks like a ResNet50, 1000 classes, a backbone without a head: leave MODEL.WEIGHTS "
+        "empty, and set MODEL.BACKBONE.PRETRAIN True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+    )
+
+
+def test_weights_of_imagenet_of_another_network_name_its_settings_too():
+    want = {**fastreid_model(se=True), "backbone.adaptor1_base.conv1.weight": (1,)}
+    message = misfit(resnet((3, 4, 23, 3), ibn=True), want)
+    assert (
+        "set MODEL.BACKBONE.PRETRAIN True, MODEL.BACKBONE.DEPTH 101x, MODEL.BACKBONE.WITH_IBN "
+        "True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+    ) in message
+
+
+def test_a_whole_model_in_place_of_a_backbone_points_to_weights():
+    assert "a whole model: set MODEL.WEIGHTS to this file" in misfit(fastreid_model(), resnet())
+
+
+def test_published_weights_need_not_have_what_a_backbone_starts_afresh():
+    router = {**resnet((2, 3, 5, 2), ibn=True, se=True), "adaptor1_base.conv1.weight": (1,)}
+    message = misfit(resnet(), router)
+    assert "set MODEL.BACKBONE.WITH_IBN False." in message
+
+
+def test_unknown_weights_ask_for_their_configuration():
+    message = explain_misfit({"a": (1,)}, {"b": (1,)}, {"missing": ["b"], "unexpected": ["a"]})
+    assert message == (
+        "Use the configuration that the weights were trained with, or other weights. 1 missing: b. "
+        "1 unexpected: a."
+    )
+
+
+def test_an_incomplete_file_is_no_matter_of_settings():
+    have = {name: shape for name, shape in PLAIN.items() if name != "backbone.bn1.weight"}
+    assert misfit(have).endswith(
+        "No setting makes the difference: the file may be incomplete or changed. "
+        "1 missing: backbone.bn1.weight."
+    )

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from fastreid.utils.compute_dist import DistanceRows
+from fastreid.utils.compute_dist import mutual_nearest as module
+from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("num_images", "block"), [(300, 37), (300, 299), (200, 100), (50, 1024)])
+@pytest.mark.parametrize("count", [1, 5, 18])
+def test_each_pair_once_gives_the_nearest_of_all(metric, num_images, block, count, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    monkeypatch.setattr(module, "ROWS_PER_TASK", 10)
+    features = np.random.RandomState(count).randn(num_images, 6)
+    distances = DistanceRows(features, features, metric=metric)
+    want = distances[:]
+    got = mutual_nearest(distances, count)
+    # Blocks of another shape round differently, which may swap two neighbours.
+    near = np.take_along_axis(want, got.astype(np.int64), axis=1)
+    np.testing.assert_allclose(near, np.sort(want, axis=1)[:, :count], rtol=1e-5, atol=1e-5)
+    assert [len(set(row)) for row in got.tolist()] == [count] * num_images
+
+
+@pytest.mark.parametrize("block", [20, 33, 64])
+def test_of_equal_distances_the_lower_index_comes_first(block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    # Small whole numbers: every product is exact, and most distances are equal.
+    features = np.random.RandomState(0).randint(0, 2, (130, 5)).astype(np.float32)
+    distances = DistanceRows(features, features, metric="euclidean")
+    want = np.argsort(distances[:], axis=1, kind="stable")[:, :9]
+    np.testing.assert_array_equal(mutual_nearest(distances, 9), want)
+
+
+def test_more_neighbours_than_images_are_all():
+    features = np.eye(3, dtype=np.float32)
+    assert mutual_nearest(DistanceRows(features, features), 5).shape == (3, 3)
+
+
+def test_keys_sort_by_image_then_by_distance():
+    dist = np.array([0.0, -0.0, -1e-7, 3, 0.5, -2, 1e30], np.float32)
+    images = np.array([1, 1, 1, 0, 0, 0, 0])
+    keys = module._sort_keys(images, dist)
+    np.testing.assert_array_equal(np.argsort(keys, kind="stable"), np.lexsort((dist, images)))
+
+
+@pytest.mark.parametrize("most_pending", [0, 4])
+def test_images_that_are_like_their_neighbours_in_order_are_found(most_pending, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(module, "MOST_PENDING", most_pending)
+    # Whole numbers on a line: distances are exact, and every block is nearer than those before.
+    features = np.stack([np.arange(150), np.zeros(150)], axis=1).astype(np.float32)
+    distances = DistanceRows(features, features, metric="euclidean")
+    want = np.argsort(distances[:], axis=1, kind="stable")[:, :7]
+    np.testing.assert_array_equal(mutual_nearest(distances, 7), want)
+
+
+def test_equal_features_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(module, "MOST_PENDING", 10**9)
+    noted = []
+    note = module._NeighbourLists._note
+
+    def count(lists, *columns):
+        noted.append(len(columns[0]))
+        note(lists, *columns)
+
+    monkeypatch.setattr(module._NeighbourLists, "_note", count)
+    features = np.ones((200, 3), np.float32)
+    nearest = mutual_nearest(DistanceRows(features, features, metric="euclidean"), 5)
+    assert nearest.tolist() == [[0, 1, 2, 3, 4]] * 200
+    # Each image's own row, and the first block's columns: not 200 x 200.
+    assert sum(noted) <= 2 * 200 * 5

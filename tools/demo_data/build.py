@@ -1,0 +1,125 @@
+"""Make the four demo data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .cuhk03 import require_h5py, write_cuhk03
+from .cuhk_sysu import write_reid_version, write_training_crops
+from .drawing import domain
+from .files import is_present, write_folder
+from .market1501 import write_market1501
+from .msmt17 import write_msmt17
+from .population import Population, Sizes
+
+# Raise it when the same seed gives other pictures than before.
+_REVISION = 1
+
+Writer = Callable[[Path, Population, Sizes], None]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A data set: its look, and who writes its folders."""
+
+    domain: domain.Domain
+    writers: dict[str, Writer]
+
+
+# The order is part of the seed.
+_LAYOUTS = {
+    "Market1501": _Layout(domain.MARKET, {"Market-1501-v15.09.15": write_market1501}),
+    "MSMT17": _Layout(domain.MSMT17, {"MSMT17_V1": write_msmt17}),
+    "CUHK03": _Layout(domain.CUHK03, {"cuhk03_new": write_cuhk03}),
+    "cuhkSYSU": _Layout(
+        domain.CUHK_SYSU,
+        {"cuhk_sysu": write_training_crops, "cuhksysu4reid": write_reid_version},
+    ),
+}
+DEMO_DATASETS = tuple(_LAYOUTS)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What happened to a folder.
+
+    Attributes:
+        folder: of demo data.
+        kept: whether it was there already, from the same settings.
+    """
+
+    folder: Path
+    kept: bool
+
+
+def make_demo_data(
+    root: str | Path,
+    *,
+    seed: int = 0,
+    sizes: Sizes | None = None,
+    names: Sequence[str] = DEMO_DATASETS,
+    overwrite: bool = False,
+) -> list[Made]:
+    """Make demo data sets, each with its own look and persons.
+
+    The same arguments give the same files, byte for byte, with the same versions of the packages.
+
+    Args:
+        root: folder for the data sets; made where missing.
+        seed: 0 or more.
+        sizes: of each data set.
+        names: which data sets, out of ``DEMO_DATASETS``.
+        overwrite: replace demo data; folders that this function did not make are never replaced.
+
+    Returns:
+        What happened to each folder.
+
+    Raises:
+        FileExistsError: a folder is there and may not be replaced; nothing is written then.
+        ModuleNotFoundError: CUHK03 is wanted and h5py is not installed; nothing is written then.
+        ValueError: a name is unknown, or the seed is negative.
+    """
+    _check(names, seed)
+    root, sizes = Path(root).expanduser(), sizes or Sizes()
+    settings = {"revision": _REVISION, "seed": seed, **asdict(sizes)}
+    made = [
+        Made(root / folder, is_present(root / folder, settings, overwrite=overwrite))
+        for name in names
+        for folder in _LAYOUTS[name].writers
+    ]
+    if "CUHK03" in names:
+        require_h5py()
+    kept = {entry.folder for entry in made if entry.kept}
+    for name in names:
+        _make(name, root, settings, sizes=sizes, kept=kept, overwrite=overwrite)
+    return made
+
+
+def _make(
+    name: str, root: Path, settings: dict, *, sizes: Sizes, kept: set[Path], overwrite: bool
+) -> None:
+    layout = _LAYOUTS[name]
+    missing = {root / folder: write for folder, write in layout.writers.items()}
+    missing = {folder: write for folder, write in missing.items() if folder not in kept}
+    if not missing:
+        return
+    index = list(_LAYOUTS).index(name)
+    population = Population(layout.domain, index=index, seed=settings["seed"])
+    for folder, write in missing.items():
+        # Bound at once: the function is called before the loop goes on.
+        write_folder(
+            folder,
+            settings,
+            lambda path, write=write: write(path, population, sizes),
+            overwrite=overwrite,
+        )
+
+
+def _check(names: Sequence[str], seed: int) -> None:
+    unknown = [name for name in names if name not in _LAYOUTS]
+    if unknown:
+        raise ValueError(f"There are no demo data for {unknown[0]!r}; choose from {DEMO_DATASETS}.")
+    if seed < 0:
+        raise ValueError(f"The seed is {seed}; it must be 0 or more.")

@@ -1,0 +1,1 @@
+"""Draw people who do not exist, and the places where they walk."""
