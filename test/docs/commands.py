@@ -83,7 +83,8 @@ def parse(script, words):
     def stop(self, args=None, namespace=None):
         raise _Parsed(real(self, args, namespace))
 
-    sys.argv = [script, *words]
+    # A variable of the shell stands for a number or a part of a word.
+    sys.argv = [script, *(re.sub(r"\$\{?\w+\}?", "1", word) for word in words)]
     if name in ("run", "main"):
         argparse.ArgumentParser.parse_args = stop
     try:

@@ -81,7 +81,7 @@ def test_blocks_have_a_language_and_known_needs(document):
         assert block.language in LANGUAGES, block
         assert block.needs <= set(NEEDS), block
         assert not block.needs or block.language in ("bash", "python"), block
-    marks = re.findall(r"<!-- needs: ", read(document))
+    marks = re.findall(r"^\s*<!-- needs: ", read(document), flags=re.MULTILINE)
     assert len(marks) == sum(bool(block.needs) for block in blocks(document))
 
 
