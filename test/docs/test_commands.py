@@ -1,5 +1,6 @@
 """Commands in the documents are ones that the repository takes."""
 
+import ast
 import re
 import shlex
 
@@ -96,6 +97,21 @@ def test_commands_in_sentences_have_existing_files_options_and_settings(document
         if re.match(r"(python|make|pip|msrun) ", span) and "..." not in span:
             for words in commands(span):
                 check_command(words, files)
+
+
+HELP = [*sorted((ROOT / "tools").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yml"))
+
+
+@pytest.mark.parametrize("file", [*HELP, *CONFIGS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_help_texts_and_in_headers_of_configurations_are_accepted(file):
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".py":
+        text = ast.get_docstring(ast.parse(text)) or ""
+    pattern = r"^(?:#|# Run:)? +((?:[A-Z_]+=\S+ )*python (?:tools|benchmarks)/.*)$"
+    for line in re.findall(pattern, text, flags=re.MULTILINE):
+        for words in commands(line):
+            check_command(words)
 
 
 def test_settings_in_sentences_have_values_that_the_configuration_takes():

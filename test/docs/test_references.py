@@ -1,6 +1,7 @@
 """What the documents name exists: files, headings, settings and tests."""
 
 import ast
+import pydoc
 import re
 
 import pytest
@@ -67,6 +68,13 @@ def test_tests_that_are_named_exist(document):
         assert name in functions, f"{file}::{name}"
 
 
+@each_document
+def test_python_names_that_are_named_exist(document):
+    for name in code_spans(document):
+        if re.fullmatch(r"fastreid(\.\w+)+", name):
+            assert pydoc.locate(name) is not None, name
+
+
 def test_every_row_of_the_fidelity_table_has_its_test():
     rows = re.findall(r"^\| [QF]\d+ \|.*$", read(ROOT / "docs" / "fidelity.md"), flags=re.MULTILINE)
     assert len(rows) > 30
@@ -75,7 +83,7 @@ def test_every_row_of_the_fidelity_table_has_its_test():
     assert len(set(numbers)) == len(numbers)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@each_document
 def test_blocks_have_a_language_and_known_needs(document):
     for block in blocks(document):
         assert block.language in LANGUAGES, block
