@@ -14,7 +14,7 @@ SCRIPT = """
 import ctypes, signal, sys, time
 sys.path.insert(0, {root!r})
 from fastreid.utils.command_line import interrupts
-from fastreid.utils.command_line.interrupts import end_on_ctrl_c, unwinding
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c, raising_keyboard_interrupt
 
 def ready():
     print("ready", flush=True)
@@ -31,7 +31,7 @@ ready()
 time.sleep(60)
 """
 SWALLOWING = """
-with unwinding():
+with raising_keyboard_interrupt():
     told = False
     while True:
         try:
@@ -42,7 +42,7 @@ with unwinding():
 """
 TIDY = """
 try:
-    with unwinding():
+    with raising_keyboard_interrupt():
         try:
             ready()
             while True:
@@ -94,7 +94,7 @@ def ending(process):
     return process.returncode, out, err
 
 
-def test_a_program_ends_where_a_library_has_taken_the_signal(start):
+def test_a_program_ends_when_a_library_has_replaced_the_signal_handler(start):
     process = start(DEAF)
     began = time.monotonic()
     interrupt(process)
@@ -102,14 +102,14 @@ def test_a_program_ends_where_a_library_has_taken_the_signal(start):
     assert time.monotonic() - began < 5
 
 
-def test_a_program_ends_although_the_exception_is_dropped(start):
+def test_a_program_ends_when_the_exception_is_lost_in_a_callback(start):
     process = start(SWALLOWING)
     interrupt(process)
     code, out, err = ending(process)
     assert (code, err) == (130, "tool.py: interrupted\n")
 
 
-def test_a_second_one_does_not_wait(start):
+def test_a_second_ctrl_c_ends_the_program_at_once(start):
     process = start(f"interrupts._UNWIND_SECONDS = 600\n{SWALLOWING}")
     interrupt(process)
     assert process.stdout.readline() == "dropped\n"
@@ -129,7 +129,7 @@ def test_a_handler_of_the_program_is_called(start):
     assert process.stdout.readline() == "handled\n"
 
 
-def test_where_the_signal_is_ignored_it_stays_so(start):
+def test_an_ignored_signal_stays_ignored(start):
     """As in background jobs of scripts, which Ctrl-C is not meant for."""
     process = start(
         "ready()\ntime.sleep(0.5)\nprint('done')",
