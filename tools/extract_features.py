@@ -107,11 +107,11 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
     if not folder.is_dir():
         raise NotADirectoryError(f"--images {folder} is not a folder.")
     found = search_images(folder)
-    told = found.describe(is_quiet=bool(found.images))
+    notes = found.describe(is_quiet=bool(found.images))
     if not found.images:
-        raise ValueError(f"The folder {folder} has no images. {told}".strip())
-    if told:
-        logger.info("%s", told)
+        raise ValueError(f"The folder {folder} has no images. {notes}".strip())
+    if notes:
+        logger.info("%s", notes)
     written = [_written_labels(path, pattern) for path in found.images]
     unknown = [path.name for path, (pid, _) in zip(found.images, written) if not pid]
     if unknown:

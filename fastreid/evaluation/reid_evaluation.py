@@ -78,8 +78,7 @@ class ReidEvaluator(DatasetEvaluator):
             ValueError: columns differ in length, or features are zero, not finite, or of another
                 dimension than earlier ones.
         """
-        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
-        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
+        self._table.add_outputs(inputs, outputs)
 
     def evaluate(self) -> OrderedDict:
         """Score the features and fill ``report``.

@@ -80,8 +80,7 @@ class FeatureCollector(DatasetEvaluator):
         Raises:
             ValueError: features are zero, not finite, or of another dimension than earlier ones.
         """
-        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
-        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
+        self._table.add_outputs(inputs, outputs)
 
     def evaluate(self) -> FeatureSet:
         """Return the collected features.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,6 +112,19 @@ class FeatureTable:
             kept[:] = features
         self._length = end
         self._labels.append((pids.copy(), camids.copy(), np.array(batch.paths)))
+
+    def add_outputs(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
+        """Add a batch of `inference_on_dataset`.
+
+        Args:
+            inputs: the batch, with columns targets, camids and img_paths, (N,) each.
+            outputs: (N, D) features.
+
+        Raises:
+            ValueError: as in `add`.
+        """
+        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
+        self.add(ImageFeatures(np.asarray(outputs), *labels))
 
     def _check(self, features: np.ndarray, paths: np.ndarray) -> None:
         if self._length and features.shape[1] != self._features.shape[1]:

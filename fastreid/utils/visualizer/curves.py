@@ -50,8 +50,7 @@ def plot_training_curves(metrics_json: str | Path, output: str | Path) -> bool:
         axis.set_axis_off()
     for axis, (title, unit, series) in zip(axes, panels):
         _draw_panel(axis, title, unit, series)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
@@ -89,8 +88,7 @@ def plot_cmc(
     axis.set_xlim(0.5, max_rank + 0.5)
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
@@ -115,6 +113,17 @@ def new_figure(rows: int, columns: int, inches: tuple[float, float] = PANEL_INCH
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def save_figure(figure: Any, output: str | Path) -> None:
+    """Write a figure to a file atomically.
+
+    Args:
+        figure: result of `new_figure`.
+        output: PNG file to write.
+    """
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_file import replacing
 from ..labels import UNKNOWN
-from .curves import COLOURS, RESOLUTION, new_figure, style_axis
+from .curves import COLOURS, new_figure, save_figure, style_axis
 
 # Number of points at which a curve is drawn.
 CURVE_POINTS = 2000
@@ -55,8 +54,7 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | 
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
@@ -84,8 +82,7 @@ def plot_feature_map(
     right.scatter(*points.T, s=4, color="#d3d6db", linewidths=0)
     _scatter(right, points, _largest_identities(names, np.asarray(pids)))
     style_axis(right, "By identity (those with most images)", "first principal direction", "")
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 

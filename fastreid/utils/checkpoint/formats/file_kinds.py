@@ -104,7 +104,7 @@ def _describe(head: bytes, size: int) -> str:
         first = head[:100].split(b"\0")[0].decode("utf-8", "replace")
         return f"a tar archive, which begins with {first!r}; unpack it and name the file inside"
     if head.lstrip().lower().startswith(_PAGES):
-        return "a web page, not the file behind it; download it again, signed in if needed"
+        return "a web page instead of the file; download it again, after signing in if needed"
     if head.startswith(_LFS):
         return "a pointer of Git LFS, not the file itself; run `git lfs pull`"
     for mark, what in _FOREIGN:

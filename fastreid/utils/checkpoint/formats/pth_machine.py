@@ -58,7 +58,7 @@ class Machine:
         self._left -= count
         if self._left < 0:
             raise pickle.UnpicklingError(
-                f"the objects beside its tensors take more than {MOST_BYTES >> 20} MB"
+                f"the objects besides its tensors take more than {MOST_BYTES >> 20} MB"
             )
 
     def push(self, value: Any) -> None:
