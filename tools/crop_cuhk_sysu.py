@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder, counts in summary.counts.items():
         print(f"{folder}: {counts.ids} identities, {counts.images} images")
     if summary.skipped:
-        print(f"Skipped, outside of their frame: {', '.join(summary.skipped)}")
+        print(f"Skipped, outside their frame: {', '.join(summary.skipped)}")
     return 0
 
 

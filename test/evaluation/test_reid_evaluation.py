@@ -170,10 +170,10 @@ def test_the_plots_are_written(tmp_path):
 
 
 def test_plots_need_an_evaluation_and_a_folder(tmp_path):
-    with pytest.raises(ValueError, match="needs an evaluation before it and an output_dir"):
+    with pytest.raises(ValueError, match="needs a previous evaluation and an output_dir"):
         ReidEvaluator(settings(), num_query=1, output_dir=str(tmp_path)).write_report()
     evaluator, _ = evaluated(small_case())
-    with pytest.raises(ValueError, match="needs an evaluation before it and an output_dir"):
+    with pytest.raises(ValueError, match="needs a previous evaluation and an output_dir"):
         evaluator.write_report()
 
 

@@ -117,6 +117,6 @@ def test_weights_under_a_key_path_are_converted(tmp_path):
 @pytest.mark.parametrize("end", [".ckpt", ".safetensors"])
 def test_a_key_for_a_file_that_has_none_is_refused(tmp_path, end):
     src = torch_file(tmp_path / "w.pth", {"a.weight": np.ones(2)})
-    with pytest.raises(ValueError, match=rf"--key model is for files of PyTorch .*w\{end} has no"):
+    with pytest.raises(ValueError, match=rf"--key model is for PyTorch files .*w\{end} has no"):
         convert_here(src, tmp_path / f"w{end}", key="model")
     assert not (tmp_path / f"w{end}").exists()

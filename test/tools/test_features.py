@@ -110,9 +110,9 @@ def test_user_errors_are_printed_as_one_line(folder, weights, tmp_path):
     out = run("extract_features.py", *options, *weights, folder=tmp_path, code=1)
     assert out == f"extract_features.py: The folder {tmp_path / 'empty'} has no images.\n"
     out = run("search.py", "q.jpg", "--gallery", "none.npz", folder=tmp_path, code=1)
-    assert out.startswith("search.py: There is not a feature file none.npz")
+    assert out.startswith("search.py: There is no feature file none.npz")
     out = run("visualize.py", "--features", "x.npz", "--output", "o", folder=tmp_path, code=1)
-    assert out.startswith("visualize.py: There is not a feature file x.npz")
+    assert out.startswith("visualize.py: There is no feature file x.npz")
 
 
 def load_tool(name):

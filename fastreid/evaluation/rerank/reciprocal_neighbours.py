@@ -99,7 +99,7 @@ def _mutual(nearest: np.ndarray) -> np.ndarray:
 
 def _averaged(vectors: sparse.csr_matrix, nearest: np.ndarray) -> sparse.csr_matrix:
     num_images, count = nearest.shape
-    share = np.full(nearest.size, 1 / count, vectors.dtype)
+    weights = np.full(nearest.size, 1 / count, vectors.dtype)
     ends = np.arange(0, nearest.size + 1, count)
-    mean = sparse.csr_matrix((share, nearest.ravel(), ends), shape=(num_images, num_images))
+    mean = sparse.csr_matrix((weights, nearest.ravel(), ends), shape=(num_images, num_images))
     return (mean @ vectors).tocsr()

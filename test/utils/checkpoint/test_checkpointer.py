@@ -185,7 +185,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_a_checkpoint_of_another_training_cannot_be_resumed(tmp_path):
     Checkpointer(Net(), tmp_path, optimizer=Counter()).save("a")
     model = filled(Net(), 0.0)
-    with pytest.raises(ValueError, match=r"holds the states of \['optimizer'\].*has \['other'\]"):
+    with pytest.raises(ValueError, match=r"has the states of \['optimizer'\].*has \['other'\]"):
         Checkpointer(model, tmp_path, other=Counter()).load(tmp_path / "a.ckpt")
     assert (model.dense.weight.asnumpy() == 0).all()
 

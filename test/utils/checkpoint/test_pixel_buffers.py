@@ -33,8 +33,8 @@ def test_other_values_are_named_with_the_key_to_set(model):
     assert notes == [
         "its pixel_mean is [0, 0, 0], the config has [123.675, 116.28, 103.53]. If the weights "
         "were trained with it, set MODEL.PIXEL_MEAN [0,0,0]",
-        "its pixel_std is [1, 1, 1], the config has [58.395, 57.12, 57.375]. If the weights were "
-        "trained so, set MODEL.PIXEL_STD [1,1,1]",
+        "its pixel_std is [1, 1, 1], the config has [58.395, 57.12, 57.375]. If the weights "
+        "were trained with it, set MODEL.PIXEL_STD [1,1,1]",
     ]
 
 

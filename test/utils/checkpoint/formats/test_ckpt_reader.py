@@ -94,7 +94,10 @@ EXTRA, STATES = text("extra", "{}"), text("states", "{}")
             [WEIGHT, text("model/b", "x"), EXTRA, STATES],
             "'model/b', which is not part of a checkpoint",
         ),
-        ([WEIGHT, ("s/a", *WEIGHT[1:]), EXTRA, text("states", '{"s": 1}')], "'s/a', which belongs"),
+        (
+            [WEIGHT, ("s/a", *WEIGHT[1:]), EXTRA, text("states", '{"s": 1}')],
+            "'s/a', which is not part",
+        ),
         ([EXTRA, STATES], "holds no model weights"),
         ([WEIGHT, EXTRA], "is not a checkpoint of this toolbox, or its end is missing"),
     ],

@@ -66,7 +66,7 @@ def test_the_user_can_select_a_mapping(expected):
     sets = candidates(model=weights(), ema=weights(value=1))
     choice = chosen(*sets, expected=expected, wanted="ema")
     assert choice.weights["heads.bias"].tolist() == [1, 1]
-    with pytest.raises(ValueError, match=r"no weights at 'x'; it has some at: ema, model\."):
+    with pytest.raises(ValueError, match=r"no weights at 'x'; it has weights at: ema, model\."):
         chosen(*sets, expected=expected, wanted="x")
 
 
