@@ -55,7 +55,7 @@ _WITHOUT_CONSEQUENCE = (
     "MODEL.BACKBONE.PRETRAIN",
     "MODEL.BACKBONE.PRETRAIN_PATH",
     "DATASETS.TESTS",
-    # Where the list lies; what it lists is compared by the checksum of the training items.
+    # Where the list lies; what it lists is compared by the check sum of the training items.
     "DATASETS.IMAGE_LIST",
     # Without effect in this version.
     "KD.MODEL_CONFIG",
@@ -84,7 +84,7 @@ def record_run(cfg: CfgNode, train_set: CommDataset) -> dict[str, Any]:
         train_set: what it learns from.
 
     Returns:
-        config (YAML with absolute paths), data (number and checksum of the training items),
+        config (YAML with absolute paths), data (number and check sum of the training items),
         versions, device, git and command.
     """
     return {

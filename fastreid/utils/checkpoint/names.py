@@ -1,4 +1,4 @@
-"""Translate parameter names between PyTorch (files) and MindSpore (models), one to one."""
+"""Parameter names at the border: PyTorch's outside, MindSpore's inside, one to one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEAVES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-# Parts of a stage: name after "stages.<i>." in our names -> upstream's name, with {n} = i + 1.
+# What follows stages.<i>. in our names -> what upstream calls it, {n} being i + 1.
 _STAGE_PARTS = {
     "blocks": "layer{n}",
     "residual.blocks": "layer{n}",
@@ -36,7 +36,7 @@ _STAGE_PARTS = {
 }
 _STAGE = re.compile(r"\bstages\.(?P<index>\d+)\.(?P<part>{})\b".format("|".join(_STAGE_PARTS)))
 _CLASSIFIER = re.compile(r"\bclassifiers\.(?P<index>\d+)\b")
-# The tables in the other direction.
+# The other way.
 _TORCH_LEAVES = {theirs: ours for ours, theirs in _LEAVES.items()}
 _RESIDUAL_PARTS = ("blocks", "non_local")
 _TORCH_PARTS = {
@@ -58,10 +58,10 @@ def to_torch_name(name: str) -> str:
     """Translate a MindSpore parameter name, such as ``backbone.stages.0.blocks.1.bn1.gamma``.
 
     Args:
-        name: dotted name, as in `Parameter.name`.
+        name: dotted name as `Parameter.name` gives it.
 
     Returns:
-        Upstream's name of the same tensor, here ``backbone.layer1.1.bn1.weight``.
+        Upstream's name of the same tensor, ``backbone.layer1.1.bn1.weight``.
     """
     name = _STAGE.sub(
         lambda match: _STAGE_PARTS[match["part"]].format(n=int(match["index"]) + 1), name
@@ -72,12 +72,12 @@ def to_torch_name(name: str) -> str:
 
 
 def torch_names(model: nn.Cell) -> dict[str, str]:
-    """Return our name of every tensor of `model` by upstream's name, in the model's order."""
+    """Map upstream's name of every tensor of `model` to ours, in the model's order."""
     return {to_torch_name(parameter.name): parameter.name for parameter in model.get_parameters()}
 
 
 def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
-    """Copy all tensors of `model`, including running statistics, by upstream's names."""
+    """Copy all tensors of `model`, running statistics included, under upstream's names."""
     return {
         to_torch_name(parameter.name): parameter.asnumpy().copy()
         for parameter in model.get_parameters()
@@ -85,10 +85,10 @@ def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
 
 
 def plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Remove the prefix that PyTorch's data-parallel wrapper adds to names.
+    """Drop the prefix that PyTorch's data-parallel wrapper puts before names.
 
     Raises:
-        ValueError: a name exists with and without the prefix.
+        ValueError: if a name is there with and without it.
     """
     plain = {
         name[len(_WRAPPER) :] if name.startswith(_WRAPPER) else name: value
@@ -105,16 +105,16 @@ def to_mindspore_weights(
 ) -> dict[str, np.ndarray]:
     """Rename a PyTorch state dict, of any release of fast-reid, to the names of `model`.
 
-    Names that the model does not have are kept, so that strict loading reports them. PyTorch's
-    batch counters and the prefix of its data-parallel wrapper are removed. Names of an older
-    release are logged.
+    Names that the model does not know are kept, so that strict loading reports them; PyTorch's
+    batch counters and the prefix of its data-parallel wrapper are dropped. The log says which names
+    were those of an older release.
 
     Args:
         model: the model that the weights are for.
-        weights: arrays by PyTorch name.
+        weights: PyTorch name -> array.
 
     Returns:
-        Arrays by MindSpore name.
+        MindSpore name -> array.
     """
     names = torch_names(model)
     current, notes = to_current_names(plain_names(weights))
@@ -128,16 +128,16 @@ def to_mindspore_weights(
 
 
 def to_mindspore_names(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """Find the MindSpore names for the state dict of one of this toolbox's models.
+    """Find the MindSpore names of a state dict of this toolbox's models, without a model.
 
-    No model is needed: norm layers are recognized by their running statistics or their
-    one-dimensional weight, stages of the router backbone by their adaptors.
+    A norm is what has running statistics or a scale of one dimension; a stage with adaptors is one
+    of the router backbone.
 
     Args:
-        shapes: shapes by PyTorch name, of a complete state dict.
+        shapes: PyTorch name -> shape, of a whole state dict.
 
     Returns:
-        MindSpore names by PyTorch name, one to one.
+        PyTorch name -> MindSpore name, one to one.
     """
     norms = {
         name.rpartition(".")[0]
