@@ -14,7 +14,7 @@ from fastreid.evaluation import (
 
 
 class MeanColumns(nn.Cell):
-    """Features that see left from right: the mean of each image column, and of its square.
+    """A model whose features differ for mirror images: the mean of each column and of its square.
 
     In training mode they are ten times as large.
     """

@@ -13,7 +13,7 @@ RATES = ["TPR@FPR=1e-04", "TPR@FPR=1e-03", "TPR@FPR=1e-02"]
 
 
 def fill(evaluator, case, paths=None, batch=64):
-    """Hand a case over in batches."""
+    """Pass a case to the evaluator in batches."""
     query, gallery, (q_pids, g_pids, q_camids, g_camids) = case
     features = np.concatenate([query, gallery])
     columns = {

@@ -19,7 +19,7 @@ _BASE_: {base}
 MODEL:
   BACKBONE: {{DEPTH: tiny, FEAT_DIM: 512}}
 """
-# Runs the tool where torch cannot be imported.
+# Runs the tool with an import error for torch.
 WITHOUT_TORCH = """
 import runpy, sys
 sys.modules["torch"] = None

@@ -31,7 +31,7 @@ def run(tool, *arguments, folder, code=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Weights of a tiny model, and two identities before two cameras with an image list."""
+    """Weights of a tiny model, and images of two identities and two cameras with an image list."""
     folder = tmp_path_factory.mktemp("features")
     ms.set_context(mode=ms.GRAPH_MODE)
     cfg = get_cfg()

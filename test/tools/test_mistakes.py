@@ -1,4 +1,4 @@
-"""Whatever a user gets wrong ends every tool in one line, before anything is written."""
+"""User errors end every tool with one line, before anything is written."""
 
 import importlib
 import os
@@ -30,7 +30,7 @@ YAML = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files that are not what the tools want."""
+    """Files that are invalid as inputs of the tools."""
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "empty").mkdir()
     (folder / "file").write_text("x", encoding="utf-8")
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder, monkeypatch, capsys):
-    """Run a tool inside the folder: its exit code and what it says."""
+    """Run a tool inside the folder; return its exit code and its output."""
 
     def run_tool(line):
         monkeypatch.chdir(folder)

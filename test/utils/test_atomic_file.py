@@ -33,7 +33,7 @@ def make_when_all_are_there(folder, barrier):
 
 
 def run_at_once(function, *args):
-    """Call a function in several new processes at the same moment; give the results."""
+    """Call a function in several new processes at the same time; return the results."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(PROCESSES) as pool:
         barrier = manager.Barrier(PROCESSES)
@@ -48,7 +48,7 @@ def ended_process():
 
 
 def host(folder):
-    """As names of temporary folders have it."""
+    """The host name, as in the names of temporary folders."""
     names = []
     make_folder(folder / "x", lambda new: names.append(new.name))
     (folder / "x").rmdir()

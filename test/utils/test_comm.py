@@ -45,7 +45,7 @@ def test_collectives_before_join_are_an_error(rank_2_of_4):
 
 @pytest.fixture
 def two_on_one_machine(monkeypatch):
-    """Be one of two ranks; the other one tells the given text."""
+    """Emulate one of two ranks; the other one sends the given text."""
 
     def become(rank, *, other=""):
         variables = {"MS_ROLE": "MS_WORKER", "MS_WORKER_NUM": "2"}

@@ -50,7 +50,7 @@ def test_the_environment_names_versions_and_variables(monkeypatch):
 def test_the_states_of_global_generators_are_restored(tmp_path):
     model = ms.nn.Dense(2, 2)
     seed_all_rng(5)
-    # An odd number of normal draws leaves one in store.
+    # NumPy draws normal numbers in pairs; after an odd number, one is cached in the state.
     random.gauss(0, 1), np.random.randn()
     Checkpointer(model, tmp_path, randomness=GlobalRandomness()).save("a")
     state = ms.get_rng_state().asnumpy().copy()

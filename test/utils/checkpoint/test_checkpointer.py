@@ -251,7 +251,7 @@ def test_resuming_takes_the_last_checkpoint_and_else_the_given_weights(tmp_path)
 
 
 class Saved:
-    """Notes what would be saved."""
+    """Records the calls of `save` without writing files."""
 
     def __init__(self):
         self.calls = []
@@ -312,7 +312,7 @@ def test_a_full_disk_is_a_warning_and_the_old_checkpoints_stay(tmp_path, monkeyp
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     for name in ("model_best", "model_0001", "model_iter_0000030"):
         assert f"Cannot save {name}: [Errno 28] No space left" in caplog.text
-    # There is room again; the best was not saved, so it is still to be.
+    # The disk has space again. The best was not saved, so the next one is saved as the best.
     periodic.step(3, metric=0.2, iteration=40)
     assert read_checkpoint(tmp_path / "model_best.ckpt").extra["best_metric"] == 0.2
 

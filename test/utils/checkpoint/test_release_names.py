@@ -19,7 +19,7 @@ BACKBONE = {"backbone.conv1.weight": 10, **norm("backbone.layer1.0.bn1.BN")}
 PIXELS = {"pixel_mean": 20, "pixel_std": 21}
 POWER = {"heads.pool_layer.p": 22}
 CONVOLUTION = {"heads.bottleneck.0.weight": 30}
-# What a release wrote -> what it is called today.
+# Current names by the names in a release.
 LAYOUTS = {
     "0.1.1 (#427, #486)": (
         {

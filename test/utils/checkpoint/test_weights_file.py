@@ -21,7 +21,7 @@ def model():
 
 @pytest.fixture
 def weights(model):
-    """Of ACL's model, with a batch counter as PyTorch has it, and a half."""
+    """The weights of ACL's model, with a batch counter of PyTorch and a float16 tensor."""
     rng = np.random.RandomState(0)
     state = {k: rng.randn(*v.shape).astype(np.float32) for k, v in export_weights(model).items()}
     return {**state, "backbone.bn1.num_batches_tracked": np.array(17)}

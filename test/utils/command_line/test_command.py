@@ -1,4 +1,4 @@
-"""How tools end: one line for a user's mistake, a traceback for a fault of the program."""
+"""How tools end: with one line for a user error, with a traceback for a bug."""
 
 import errno
 import io
@@ -235,7 +235,7 @@ def test_a_name_that_the_terminal_cannot_show_is_printed_with_an_escape(monkeypa
 
 @pytest.fixture
 def unread():
-    """A pipe to write to whose reader has gone."""
+    """The writing end of a pipe whose reading end is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:

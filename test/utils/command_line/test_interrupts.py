@@ -1,4 +1,4 @@
-"""Ctrl-C in programs of the kinds that do not hear it."""
+"""Ctrl-C in programs that would not end on SIGINT by themselves."""
 
 import os
 import signal
@@ -24,13 +24,13 @@ end_on_ctrl_c()
 {body}
 """
 DEFAULT = "signal.signal(signal.SIGINT, signal.default_int_handler)"
-# What MindSpore does, by a handler of its own.
-DEAF = """
+# Replaces the signal handler, as MindSpore does.
+REPLACED_HANDLER = """
 ctypes.CDLL(None).signal(signal.SIGINT, ctypes.c_void_p(1))
 ready()
 time.sleep(60)
 """
-SWALLOWING = """
+LOST_EXCEPTION = """
 with raising_keyboard_interrupt():
     told = False
     while True:
@@ -40,7 +40,7 @@ with raising_keyboard_interrupt():
         except KeyboardInterrupt:
             print("dropped", flush=True)
 """
-TIDY = """
+TEMPORARY_FILE = """
 try:
     with raising_keyboard_interrupt():
         try:
@@ -95,7 +95,7 @@ def ending(process):
 
 
 def test_a_program_ends_when_a_library_has_replaced_the_signal_handler(start):
-    process = start(DEAF)
+    process = start(REPLACED_HANDLER)
     began = time.monotonic()
     interrupt(process)
     assert ending(process) == (130, "", "tool.py: interrupted\n")
@@ -103,14 +103,14 @@ def test_a_program_ends_when_a_library_has_replaced_the_signal_handler(start):
 
 
 def test_a_program_ends_when_the_exception_is_lost_in_a_callback(start):
-    process = start(SWALLOWING)
+    process = start(LOST_EXCEPTION)
     interrupt(process)
     code, out, err = ending(process)
     assert (code, err) == (130, "tool.py: interrupted\n")
 
 
 def test_a_second_ctrl_c_ends_the_program_at_once(start):
-    process = start(f"interrupts._UNWIND_SECONDS = 600\n{SWALLOWING}")
+    process = start(f"interrupts._UNWIND_SECONDS = 600\n{LOST_EXCEPTION}")
     interrupt(process)
     assert process.stdout.readline() == "dropped\n"
     interrupt(process)
@@ -118,7 +118,7 @@ def test_a_second_ctrl_c_ends_the_program_at_once(start):
 
 
 def test_temporary_files_are_removed_first(start):
-    process = start(TIDY)
+    process = start(TEMPORARY_FILE)
     interrupt(process)
     assert ending(process) == (3, "removed\ninterrupted\n", "")
 
@@ -130,7 +130,7 @@ def test_a_handler_of_the_program_is_called(start):
 
 
 def test_an_ignored_signal_stays_ignored(start):
-    """As in background jobs of scripts, which Ctrl-C is not meant for."""
+    """SIGINT is ignored in background jobs of scripts."""
     process = start(
         "ready()\ntime.sleep(0.5)\nprint('done')",
         before="signal.signal(signal.SIGINT, signal.SIG_IGN)",

@@ -64,7 +64,7 @@ def without_matplotlib(monkeypatch):
 
 
 def lines_of(figure):
-    """Panel title -> {series: (iterations, values)}; empty panels left out."""
+    """Return {series: (iterations, values)} by panel title, without empty panels."""
     return {
         axis.get_title(loc="left"): {
             line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
@@ -216,7 +216,7 @@ def test_labels_under_an_image_are_names_or_numbers_that_fit():
     assert plots_ranking._label(image._replace(pid=-1)) == ""
     named = image._replace(pid=0, pid_name="anna", camid_name="hall")
     assert plots_ranking._label(named) == "id anna  c hall"
-    # The font has no such characters; boxes would make all names look alike.
+    # The font lacks these characters and would draw all names as boxes.
     assert plots_ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
     assert plots_ranking._fitted("id 2  c1") == ("id 2  c1", 12)
     text, size = plots_ranking._fitted("id 8123101712  c3")

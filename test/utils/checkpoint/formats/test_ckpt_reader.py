@@ -62,7 +62,7 @@ def test_a_tensor_in_parts_is_put_together(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        # MindSpore reads a gigabyte from beside these 16 bytes.
+        # MindSpore would read a gigabyte of memory beyond these 16 bytes.
         ([("a", "Float32", [1 << 28], bytes(16))], r"'a' of shape \(268435456,\) does not fit"),
         ([("a", "Float32", [-4], bytes(16))], r"shape \(-4,\) does not fit"),
         ([("a", "Float32", [-2, -2], bytes(16))], r"shape \(-2, -2\) does not fit"),
@@ -113,7 +113,7 @@ def test_more_entries_than_any_training_has_are_refused(tmp_path, monkeypatch):
     assert len(read_ckpt(written(tmp_path / "a.ckpt", entries[:2])).entries) == 2
     with pytest.raises(ValueError, match="it holds more than 2 entries"):
         read_ckpt(written(tmp_path / "a.ckpt", entries))
-    # Lengths of several bytes are counted too, and one without an end is damage.
+    # Lengths of several bytes are parsed too, and an unterminated length is an error.
     long = [(name, "Bool", [300], bytes(300)) for name in "abc"]
     with pytest.raises(ValueError, match="it holds more than 2 entries"):
         read_ckpt(written(tmp_path / "a.ckpt", long))

@@ -162,7 +162,7 @@ def test_small_files_do_not_allocate_much_memory(tmp_path):
 
 @pytest.mark.parametrize("write", [zip_file, legacy_file])
 def test_a_memo_number_out_of_range_is_an_error(tmp_path, write):
-    # LONG_BINPUT 2**31: the unpickler would make room for that many objects.
+    # LONG_BINPUT 2**31: Python's unpickler would allocate memory for that many objects.
     far = b"\x80\x02}r" + struct.pack("<I", 2**31) + b"."
     path = tmp_path / "w.pth"
     if write is zip_file:
@@ -199,7 +199,7 @@ def test_nested_references_are_read_quickly(tmp_path):
         nested = {"a": nested, "b": nested}
     with pytest.raises(ValueError, match="holds no model weights"):
         read_torch_weights(zip_file(tmp_path / "w.pth", nested))
-    # A dict with the key (t, t), t being (u, u) and so on: hashing it would never end.
+    # A dict with the key (t, t), where t is (u, u) and so on: hashing it would take forever.
     key = b")" + b"2\x86" * 200
     assert len(load_pickle(io.BytesIO(b"\x80\x02}" + key + b"Ns."), {})) == 1
 
@@ -285,7 +285,7 @@ def test_a_changed_bit_in_the_data_is_noticed(tmp_path):
 
 @pytest.mark.parametrize("place", ["protocol", "keys"])
 def test_nested_lists_are_not_printed(tmp_path, place):
-    # [[], []], of which each holds the one before twice: as text it would take 2**60 characters.
+    # Each list contains the previous one twice: the text would have 2**60 characters.
     laughs = b"\x80\x02]" + b"q\x00](h\x00h\x00e" * 60 + b"."
     lists = b"\x80\x02](" + laughs[2:-1] + b"e."
     parts = [pickle.dumps(part, 2) for part in (MAGIC, 1001, {"little_endian": True}, {}, [])]

@@ -11,7 +11,7 @@ def misfit(have, want=PLAIN):
     return explain_misfit(have, want, {"missing": sorted(want.keys() - have.keys())})
 
 
-# Weights that PLAIN's configuration does not fit -> the keys that make it fit.
+# Weights that do not fit PLAIN's configuration, and the settings that make them fit.
 SETTINGS = {
     "ibn": (fastreid_model(ibn=True), ["MODEL.BACKBONE.WITH_IBN True"]),
     "se and non-local": (
@@ -48,7 +48,7 @@ def test_settings_in_the_other_direction_have_the_other_values(case):
     have, settings = SETTINGS[case]
     back = settings_for(describe_weights(PLAIN), describe_weights(have))
     keys = [setting.split()[0] for setting in settings]
-    # A file without a power fits a model that learns one.
+    # A file without a learned power can be loaded into a model that has one.
     assert [setting.split()[0] for setting in back] == [] if case == "power" else keys
 
 
@@ -72,7 +72,7 @@ def test_a_different_number_of_classes_is_the_only_setting():
 
 
 REDUCTION = {**fastreid_model(embedding=8), "heads.bnneck.running_mean": (8,)}
-# Weights that no configuration fits -> why.
+# Weights that fit no configuration, and the reason.
 OBSTACLES = {
     "OSNet": (
         {"backbone.conv2.0.conv2a.conv1.weight": (1,), **head(512)},

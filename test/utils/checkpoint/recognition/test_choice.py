@@ -136,7 +136,7 @@ def test_a_wrapper_inside_a_name_is_removed(wrapper):
 
 
 def test_a_prefix_that_the_model_has_is_kept():
-    # ImageNet weights of somebody's whole model: the backbone's own names begin with "backbone.".
+    # ImageNet weights in a complete model: the names of the backbone begin with "backbone.".
     choice = chosen(Candidate("", {**weights(), "fc.weight": np.ones((5, 2))}, {}))
     assert choice.dropped == ()
     assert "fc.weight" in choice.weights
