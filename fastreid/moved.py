@@ -14,6 +14,7 @@ from types import ModuleType
 
 # Old path -> new path, both below the package.
 MOVED = {
+    "config.recipe": "config.acl_recipe",
     "data.feed": "data.pipeline.feed",
     "data.loader": "data.pipeline.loader",
     "data.prefetcher": "data.pipeline.prefetcher",

@@ -40,7 +40,8 @@ def _model() -> CN:
     model = CN()
     # "auto" (the best one present), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
     model.DEVICE = "auto"
-    # "Baseline"; with HEADS.NAME "MetaEmbeddingHead" it is ACL with the meta trainer.
+    # "Baseline" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the
+    # original's files (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
     # Names of parts ("backbone") that do not learn for the first SOLVER.FREEZE_ITERS iterations.
     model.FREEZE_LAYERS = []
@@ -94,6 +95,9 @@ def _model() -> CN:
     heads.NUM_CLASSES3 = 0
     # (new) ACL: identities of each source domain, any number of domains; wins over NUM_CLASSES1..3.
     heads.CLASSES_PER_DOMAIN = []
+    # (new) Which counts the training sets fill in: "joint" (NUM_CLASSES, all sets together),
+    # "per_domain" (CLASSES_PER_DOMAIN) or "auto" ("per_domain" for ACL).
+    heads.CLASSIFIERS = "auto"
     # Width of the embedding; 0 keeps the backbone's.
     heads.EMBEDDING_DIM = 0
     # A batch norm, whose shift is not trained, before the classifier.
@@ -143,7 +147,7 @@ def _input() -> CN:
     inputs.FLIP = CN({"ENABLED": False, "PROB": 0.5})
     # Pad by SIZE pixels on each side, then crop at random.
     inputs.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
-    # Color jitter. ACL's recipe applies it with PROB even where ENABLED is off, as upstream does.
+    # Color jitter. ACL sets ENABLED to True, as the original does; PROB 0 turns it off.
     inputs.CJ = CN(
         {
             "ENABLED": False,
@@ -154,7 +158,7 @@ def _input() -> CN:
             "HUE": 0.1,
         }
     )
-    # AFFINE, AUGMIX and RPT (random patch) apply in the plain fast-reid path only.
+    # Random affine map, AugMix and random patch (RPT below). ACL sets ENABLED to False.
     inputs.AFFINE = CN({"ENABLED": False})
     inputs.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
     inputs.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
@@ -235,15 +239,19 @@ def _solver() -> CN:
     # "MultiStepLR" (times GAMMA at the epochs STEPS) or "CosineAnnealingLR" (down to ETA_MIN_LR).
     solver.SCHED = "MultiStepLR"
     solver.STEPS = [30, 55]
+    # (new) STEPS count epochs from the "start" of the training or from the end of the "warmup";
+    # "auto": "start" for ACL, else "warmup".
+    solver.STEPS_FROM = "auto"
     solver.GAMMA = 0.1
     solver.ETA_MIN_LR = 1e-7
     # Epochs before the schedule starts.
     solver.DELAY_EPOCHS = 0
-    # Warm-up from WARMUP_FACTOR * BASE_LR: "linear", "constant" or "exp". WARMUP_ITERS counts
-    # iterations; with MetaEmbeddingHead and WARMUP_EPOCHS unset it counts epochs, as upstream does.
+    # Warm-up from WARMUP_FACTOR * BASE_LR: "linear", "constant" or "exp".
     solver.WARMUP_FACTOR = 0.1
     solver.WARMUP_ITERS = 1000
     solver.WARMUP_METHOD = "linear"
+    # (new) Unit of WARMUP_ITERS: "iteration", "epoch" or "auto" ("epoch" for ACL).
+    solver.WARMUP_UNIT = "auto"
     # (new) Length of the warm-up in epochs; -1: unset, WARMUP_ITERS decides.
     solver.WARMUP_EPOCHS = -1
     # Iterations for which MODEL.FREEZE_LAYERS do not learn.
@@ -252,8 +260,8 @@ def _solver() -> CN:
     solver.CLIP_GRADIENTS = CN(
         {"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0}
     )
-    # (new) ACL: iterations from one meta step to the next (0: none), basic steps in the first
-    # iteration, and the factor on the inner rate of the adaptors' parameters.
+    # (new) ACL: iterations from one meta step to the next (0: none; always 0 for other models),
+    # basic steps in the first iteration, and factor on the inner rate of the adaptors' parameters.
     solver.META = CN({"PERIOD": 3, "FIRST_BASIC_STEPS": 10, "ADAPTOR_LR_FACTOR": 0.5})
     # (new) ACL on several devices: what each gets of a meta-train batch. "contiguous": its part of
     # the domains' batches one after the other, as the original scatters them, so that a device may

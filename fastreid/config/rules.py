@@ -45,6 +45,11 @@ def _from(least: float) -> _Rule:
     return _Rule(f"at least {least}", lambda value: value >= least)
 
 
+def _one_of(*names: str) -> _Rule:
+    words = f"{', '.join(names[:-1])} or {names[-1]}"
+    return _Rule(words, lambda name: name in names)
+
+
 def _all(count: int, words: str, holds: Callable[[Any], bool]) -> _Rule:
     return _Rule(words, lambda values: len(values) == count and all(map(holds, values)))
 
@@ -68,6 +73,7 @@ RULES: Mapping[str, _Rule] = {
     "MODEL.BACKBONE.LAST_STRIDE": _Rule("1 or 2", lambda value: value in (1, 2)),
     "MODEL.HEADS.NUM_CLASSES": _from(0),
     "MODEL.HEADS.EMBEDDING_DIM": _from(0),
+    "MODEL.HEADS.CLASSIFIERS": _one_of("auto", "joint", "per_domain"),
     "INPUT.SIZE_TRAIN": _SIZE,
     "INPUT.SIZE_TEST": _SIZE,
     "INPUT.CROP.SIZE": _SIZE,
@@ -97,11 +103,13 @@ RULES: Mapping[str, _Rule] = {
     "SOLVER.WEIGHT_DECAY_NORM": _from(0),
     "SOLVER.WEIGHT_DECAY_BIAS": _from(0),
     "SOLVER.STEPS": _Rule("epochs of at least 0", lambda values: min(values, default=0) >= 0),
+    "SOLVER.STEPS_FROM": _one_of("auto", "start", "warmup"),
     "SOLVER.GAMMA": _from(0),
     "SOLVER.ETA_MIN_LR": _from(0),
     "SOLVER.DELAY_EPOCHS": _from(0),
     "SOLVER.WARMUP_FACTOR": _from(0),
     "SOLVER.WARMUP_ITERS": _from(0),
+    "SOLVER.WARMUP_UNIT": _one_of("auto", "iteration", "epoch"),
     "SOLVER.WARMUP_EPOCHS": _from(-1),
     "SOLVER.FREEZE_ITERS": _from(0),
     "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": _ABOVE_ZERO,
@@ -110,7 +118,7 @@ RULES: Mapping[str, _Rule] = {
     "SOLVER.META.FIRST_BASIC_STEPS": _from(0),
     "TEST.EVAL_PERIOD": _from(0),
     "TEST.IMS_PER_BATCH": _from(1),
-    "TEST.METRIC": _Rule("cosine or euclidean", lambda name: name in ("cosine", "euclidean")),
+    "TEST.METRIC": _one_of("cosine", "euclidean"),
     "TEST.SINGLE_GALLERY_SHOT.SEED": _from(0),
     "TEST.AQE.QE_TIME": _from(0),
     "TEST.AQE.QE_K": _from(1),

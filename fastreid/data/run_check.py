@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastreid.config import CfgNode, is_acl, named_classes
+from fastreid.config import CfgNode, explicit_config, named_classes
 
 from .build import load_dataset, require_names, skips_unreadable
 from .checks import CheckResult, check_dataset, explained
@@ -89,7 +89,7 @@ def check_class_counts(cfg: CfgNode, classes_per_domain: Sequence[int]) -> None:
         ValueError: if ACL is to learn from a single training set, or the counts that the
             configuration names are not the data's.
     """
-    if not is_acl(cfg):
+    if explicit_config(cfg).MODEL.HEADS.CLASSIFIERS == "joint":
         total = cfg.MODEL.HEADS.NUM_CLASSES
         _compare([total] if total else [], [sum(classes_per_domain)], "MODEL.HEADS.NUM_CLASSES")
         return
@@ -113,7 +113,7 @@ def _compare(named: list[int], found: list[int], key: str) -> None:
 
 
 def _why_no_batches(cfg: CfgNode, name: str) -> list[str]:
-    cfg = cfg.clone()
+    cfg = explicit_config(cfg).clone()
     cfg.defrost()
     is_source = name in cfg.DATASETS.NAMES
     if not is_source:
@@ -128,7 +128,7 @@ def _why_no_batches(cfg: CfgNode, name: str) -> list[str]:
         if is_source:
             check_class_counts(cfg, train_set.classes_per_domain)
         iters_per_epoch(cfg, len(train_set))
-        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
+        if cfg.SOLVER.META.PERIOD > 0:
             for domain in range(len(names)):
                 build_domain_sampler(cfg, train_set, domain)
     except (OSError, ValueError) as error:

@@ -150,6 +150,9 @@ class ACL(nn.Cell):
         pixel_std: of the three channels, in 0..255.
     """
 
+    # Its losses cover the phases of a meta step: the engine trains it with `MetaTrainer`.
+    has_meta_steps = True
+
     @configurable
     def __init__(
         self,
