@@ -33,8 +33,8 @@ def build_optimizer(
 
     Args:
         cfg: the whole configuration.
-        parameters: what it moves, named from the model's root.
-        with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
+        parameters: parameters to update, with full names from the model's root.
+        with_momentum: False for SGD without momentum, as ACL's meta optimizer; unused by Adam.
 
     Returns:
         A cell that takes gradients in the order of its `parameters`, with `base_lrs`,
@@ -42,7 +42,7 @@ def build_optimizer(
         `load_state_dict`.
 
     Raises:
-        ValueError: for an unknown optimizer.
+        ValueError: the optimizer is unknown.
     """
     groups = get_default_optimizer_params(cfg, parameters)
     if cfg.SOLVER.OPT == "SGD":
@@ -55,7 +55,7 @@ def build_optimizer(
 
 
 def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
-    """Length of the warm-up in iterations.
+    """Compute the length of the warm-up in iterations.
 
     `SOLVER.WARMUP_EPOCHS` where it is set, else `SOLVER.WARMUP_ITERS` in its `SOLVER.WARMUP_UNIT`.
 
@@ -70,7 +70,9 @@ def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
     if solver.WARMUP_EPOCHS >= 0:
         return solver.WARMUP_EPOCHS * iters_per_epoch
     if solver.WARMUP_UNIT == "epoch":
-        logger.info("SOLVER.WARMUP_ITERS %d counts epochs here", solver.WARMUP_ITERS)
+        logger.info(
+            "SOLVER.WARMUP_ITERS %d counts epochs (SOLVER.WARMUP_UNIT)", solver.WARMUP_ITERS
+        )
         return solver.WARMUP_ITERS * iters_per_epoch
     return solver.WARMUP_ITERS
 
@@ -88,7 +90,7 @@ def build_lr_scheduler(
         An object with ``rate(iteration, base_lr)``.
 
     Raises:
-        ValueError: for an unknown schedule or warm-up, or one that leaves no epoch after it.
+        ValueError: the schedule or the warm-up method is unknown, or the warm-up leaves no epoch.
     """
     solver = explicit_config(cfg).SOLVER
     if solver.WARMUP_METHOD not in WARMUP_METHODS:
@@ -101,8 +103,8 @@ def build_lr_scheduler(
     counts_epochs = solver.WARMUP_UNIT == "epoch" or solver.WARMUP_EPOCHS >= 0
     if counts_epochs and warmup_epochs >= solver.MAX_EPOCH:
         raise ValueError(
-            f"The warm-up ({warmup_epochs} epochs) is as long as the training (SOLVER.MAX_EPOCH "
-            f"{solver.MAX_EPOCH}); shorten it by SOLVER.WARMUP_EPOCHS."
+            f"The warm-up ({warmup_epochs} epochs) must be shorter than the training "
+            f"(SOLVER.MAX_EPOCH {solver.MAX_EPOCH}); set SOLVER.WARMUP_EPOCHS."
         )
     if solver.SCHED == "MultiStepLR":
         from_start = EpochSteps(iters_per_epoch, solver.DELAY_EPOCHS + 1)
