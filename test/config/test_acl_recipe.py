@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,8 @@ import yaml
 
 from fastreid.config import explicit_config, explicit_settings, get_cfg, load_config
 
-ROOT = Path(__file__).resolve().parents[2] / "configs"
+PACKAGE = Path(__file__).resolve().parents[2] / "fastreid"
+ROOT = PACKAGE.parent / "configs"
 FILE_OF_ACL = ROOT / "bagtricks_DR50_mix.yml"
 FILE_OF_FASTREID = ROOT / "Market1501" / "bagtricks_R50.yml"
 ACL_HEAD = ("MODEL.HEADS.NAME", "MetaEmbeddingHead")
@@ -118,3 +120,12 @@ def test_a_text_of_an_earlier_release_gives_the_same_settings(words, expected):
         del (stored["MODEL"][group] if group else stored["SOLVER"])[key]
     settings = explicit_settings(stored)
     assert {**flat(stored), **settings}.items() >= expected.items()
+
+
+@pytest.mark.parametrize("package", ["data", "engine", "evaluation", "solver"])
+def test_no_package_below_names_architectures_or_heads(package):
+    names = {"ACL", "Baseline", "EmbeddingHead", "MetaEmbeddingHead"}
+    for path in (PACKAGE / package).rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        assert not names & texts, path

@@ -31,6 +31,7 @@ def test_a_shipped_config_builds_its_model_and_its_schedule(name):
         cfg.MODEL.HEADS.NUM_CLASSES = 9
     cfg.freeze()
     model = build_model(cfg)
+    assert type(model).__name__ == explicit_config(cfg).MODEL.META_ARCHITECTURE
     assert all(hasattr(model, part) for part in cfg.MODEL.FREEZE_LAYERS)
     assert get_default_optimizer_params(cfg, model.trainable_params())
     assert build_gradient_clipper(cfg)

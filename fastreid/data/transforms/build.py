@@ -16,10 +16,10 @@ from .own_transform import build_own_transforms
 
 
 def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.float32) -> Compose:
-    """Build what happens to one image between file and batch (fast-reid's ``build_transforms``).
+    """Build the transforms of one image (fast-reid's ``build_transforms``).
 
     Args:
-        cfg: the whole configuration; INPUT and what it implies for INPUT.
+        cfg: the whole configuration; INPUT is read after `explicit_config`.
         is_train: True for random augmentation, False for resizing and centre crop only.
         dtype: float32, or uint8 for data loaders, which convert batches to float32. An image that
             random erasing fills with fractions is float32 in both cases.
@@ -33,10 +33,10 @@ def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.fl
 
 
 def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
-    """Build what happens to a whole training batch: random patches.
+    """Build the transform of a whole training batch: random patches.
 
     Args:
-        cfg: the whole configuration; INPUT.RPT and what it implies for that key.
+        cfg: the whole configuration; INPUT.RPT is read after `explicit_config`.
 
     Returns:
         A callable on (N, 3, H, W) and a random generator; None where INPUT.RPT is off.

@@ -150,8 +150,8 @@ class ACL(nn.Cell):
         pixel_std: of the three channels, in 0..255.
     """
 
-    # Its losses cover the phases of a meta step: the engine trains it with `MetaTrainer`.
-    has_meta_steps = True
+    # Whether training alternates basic steps with meta steps.
+    takes_meta_steps = True
 
     @configurable
     def __init__(
