@@ -8,7 +8,7 @@ from fastreid.config import CfgNode, explicit_config
 
 from .augmix import AugMix
 from .autoaugment import AutoAugment
-from .compose import Compose, RandomApply, ToTensor, Transform
+from .compose import ArrayTransform, Compose, RandomApply, ToTensor, Transform
 from .crops import CenterCrop, Pad, RandomCrop, RandomResizedCrop, Resize
 from .erasing import RandomErasing, RandomPatch
 from .jitter import ColorJitter, RandomAffine, RandomHorizontalFlip
@@ -28,7 +28,7 @@ def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.fl
         A callable from an RGB image and a random generator to (3, H, W), 0 to 255.
     """
     cfg = explicit_config(cfg)
-    before, after = _train_steps(cfg) if is_train else (_test_steps(cfg), [])
+    before, after = _train_steps(cfg) if is_train else _test_steps(cfg)
     return Compose([*before, ToTensor(dtype=dtype), *after])
 
 
@@ -45,8 +45,8 @@ def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
     return RandomPatch(prob=patches.PROB) if patches.ENABLED else None
 
 
-def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[Transform]]:
-    """Transforms before and after the conversion from image to array."""
+def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[ArrayTransform]]:
+    """Build the transforms before and after the conversion from image to array."""
     given = cfg.INPUT
     steps: list[Transform] = []
     if given.AUTOAUG.ENABLED:
@@ -83,11 +83,11 @@ def _color_jitter(cfg: CfgNode) -> Transform:
     return RandomApply(jitter, prob=given.PROB)
 
 
-def _test_steps(cfg: CfgNode) -> list[Transform]:
+def _test_steps(cfg: CfgNode) -> tuple[list[Transform], list[ArrayTransform]]:
     steps: list[Transform] = []
     if cfg.INPUT.SIZE_TEST[0] > 0:
         steps.append(Resize(cfg.INPUT.SIZE_TEST))
     if cfg.INPUT.CROP.ENABLED:
         steps.append(CenterCrop(cfg.INPUT.CROP.SIZE))
     steps += build_own_transforms(cfg, cfg.INPUT.TRANSFORMS_TEST)
-    return steps
+    return steps, []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
+ArrayTransform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class Compose:
@@ -17,7 +19,7 @@ class Compose:
         transforms: callables ``transform(image, rng)``, in order.
     """
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
+    def __init__(self, transforms: Sequence[Callable[[Any, np.random.Generator], Any]]) -> None:
         self.transforms = list(transforms)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
@@ -30,9 +32,10 @@ class Compose:
         Returns:
             The result of the last transform: (3, H, W), 0 to 255, where it is ``ToTensor``.
         """
+        result: Any = image
         for transform in self.transforms:
-            image = transform(image, rng)
-        return image
+            result = transform(result, rng)
+        return result
 
 
 class RandomApply:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageOps
 
-_PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
 
 
 class Resize:
@@ -41,9 +42,10 @@ class Pad:
         ValueError: ``mode`` is unknown.
     """
 
-    def __init__(self, padding: int, *, mode: str = "constant") -> None:
-        if mode not in _PADDING_MODES:
-            raise ValueError(f"INPUT.PADDING.MODE is {mode!r}; it must be one of {_PADDING_MODES}.")
+    def __init__(self, padding: int, *, mode: PaddingMode = "constant") -> None:
+        modes = get_args(PaddingMode)
+        if mode not in modes:
+            raise ValueError(f"INPUT.PADDING.MODE is {mode!r}; it must be one of {modes}.")
         self.padding = padding
         self.mode = mode
 

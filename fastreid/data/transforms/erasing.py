@@ -97,10 +97,11 @@ class RandomPatch:
             (N, 3, H, W) of the same type.
         """
         patched = images.copy()
+        image_height, image_width = images.shape[2:]
         for target in patched:
             if rng.random() >= self.prob:
                 continue
-            height, width = self._patch_size(*images.shape[2:], rng)
+            height, width = self._patch_size(image_height, image_width, rng)
             source = images[rng.integers(len(images))]
             patch = self._window(source, height, width, rng)
             flipped = rng.random() < self.flip_prob
