@@ -15,6 +15,7 @@ from types import ModuleType
 
 # New path by old path, both relative to the package.
 MOVED = {
+    "config.recipe": "config.acl_recipe",
     "data.feed": "data.pipeline.feed",
     "data.loader": "data.pipeline.loader",
     "data.prefetcher": "data.pipeline.prefetcher",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
@@ -33,7 +33,7 @@ def build_trainer(
         domain_loaders: one per source domain, where ACL takes meta steps.
 
     Returns:
-        A `MetaTrainer` for ACL, else a `SimpleTrainer`.
+        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`.
 
     Raises:
         ValueError: for frozen layers that do not exist, that meta steps move, or that are all.
@@ -53,7 +53,7 @@ def build_trainer(
         "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
         "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
     }
-    if not is_acl(cfg):
+    if not getattr(model, "takes_meta_steps", False):
         return SimpleTrainer(model, data_loader, **options)
     meta = cfg.SOLVER.META
     return MetaTrainer(

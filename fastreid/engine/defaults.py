@@ -9,7 +9,7 @@ from typing import Any
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.data import (
     WorkerPool,
     build_domain_train_loaders,
@@ -83,7 +83,7 @@ class DefaultTrainer(TrainerBase):
             use_half_precision(self.model)
         broadcast_parameters(list(self.model.get_parameters()))
         self.domain_loaders = []
-        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
+        if cfg.SOLVER.META.PERIOD > 0:
             self.domain_loaders = build_domain_train_loaders(
                 cfg, train_set, pool=self.data_loader.pool
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, import_modules, is_acl
+from fastreid.config import CfgNode, explicit_config, import_modules
 from fastreid.data import check_class_counts
 from fastreid.utils import comm
 from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
@@ -198,24 +198,24 @@ def _own_device(target: str) -> str:
 
 
 def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
-    """Fill in what the training set decides: the number of identities.
+    """Write out what the recipe implies, and fill in the number of identities.
 
     Args:
         cfg: the whole configuration.
         classes_per_domain: identities of each training set, in the order of DATASETS.NAMES.
 
     Returns:
-        A new frozen configuration; one that names its class counts keeps them.
+        A new frozen configuration; class counts that the given one sets stay as they are.
 
     Raises:
         ValueError: if ACL is to learn from a single training set, or the counts that the
             configuration names are not the data's.
     """
-    completed = cfg.clone()
+    check_class_counts(cfg, classes_per_domain)
+    completed = explicit_config(cfg).clone()
     completed.defrost()
     heads = completed.MODEL.HEADS
-    check_class_counts(cfg, classes_per_domain)
-    if is_acl(cfg):
+    if heads.CLASSIFIERS == "per_domain":
         heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
         logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
     else:

@@ -150,6 +150,9 @@ class ACL(nn.Cell):
         pixel_std: of the three channels, in 0..255.
     """
 
+    # Whether training alternates basic steps with meta steps.
+    takes_meta_steps = True
+
     @configurable
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils.registry import Registry
 
 from ..recompute import recompute_blocks
@@ -14,8 +14,6 @@ META_ARCH_REGISTRY = Registry("META_ARCH")
 
 def build_model(cfg: CfgNode) -> nn.Cell:
     """Build the model that `MODEL.META_ARCHITECTURE` names.
-
-    "Baseline" with HEADS.NAME "MetaEmbeddingHead" is ACL, as in upstream's configs.
 
     Args:
         cfg: the whole configuration, with the class counts filled in for training.
@@ -28,11 +26,9 @@ def build_model(cfg: CfgNode) -> nn.Cell:
         ValueError: for a backbone and a head that do not go together, or MODEL.RECOMPUTE outside
             of graph mode.
     """
+    cfg = explicit_config(cfg)
     _check_parts(cfg)
-    name = cfg.MODEL.META_ARCHITECTURE
-    if name == "Baseline" and is_acl(cfg):
-        name = "ACL"
-    model = META_ARCH_REGISTRY.get(name)(cfg)
+    model = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
     if cfg.MODEL.RECOMPUTE:
         if cfg.MODE != "graph":
             raise ValueError(
@@ -47,13 +43,14 @@ def _check_parts(cfg: CfgNode) -> None:
     backbone, head = cfg.MODEL.BACKBONE.NAME, cfg.MODEL.HEADS.NAME
     gives_paths = backbone == "build_meta_dynamic_router_resnet_backbone"
     lacks_paths = backbone == "build_resnet_backbone"
-    if (is_acl(cfg) and lacks_paths) or (gives_paths and not is_acl(cfg)):
+    takes_paths = head == "MetaEmbeddingHead"
+    if (takes_paths and lacks_paths) or (gives_paths and not takes_paths):
         raise ValueError(
             f"MODEL.BACKBONE.NAME {backbone} and MODEL.HEADS.NAME {head} do not go together: "
             "MetaEmbeddingHead needs build_meta_dynamic_router_resnet_backbone, EmbeddingHead "
             "build_resnet_backbone."
         )
-    if cfg.MODEL.META_ARCHITECTURE == "ACL" and not is_acl(cfg):
+    if cfg.MODEL.META_ARCHITECTURE == "ACL" and not takes_paths:
         raise ValueError(
             f"MODEL.META_ARCHITECTURE ACL needs MODEL.HEADS.NAME MetaEmbeddingHead, not {head}."
         )
