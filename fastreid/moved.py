@@ -46,6 +46,7 @@ MOVED = {
     "evaluation.pictures": "evaluation.report.pictures",
     "evaluation.ranked_images": "evaluation.report.ranked_images",
     "evaluation.reciprocal_neighbours": "evaluation.rerank.reciprocal_neighbours",
+    "layers.spatial": "layers.kernels",
     "utils.atomic": "utils.atomic_file",
     "utils.cache_folder": "utils.file_io.cache_folder",
     "utils.checkpoint_file": "utils.checkpoint.files",
