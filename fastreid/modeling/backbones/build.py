@@ -11,12 +11,13 @@ BACKBONE_REGISTRY = Registry("BACKBONE")
 
 
 def build_backbone(cfg: CfgNode) -> nn.Cell:
-    """Build the backbone that `MODEL.BACKBONE.NAME` names.
+    """Build the backbone of `MODEL.BACKBONE.NAME`.
 
     Args:
         cfg: the whole configuration.
 
     Returns:
-        A cell from images (N, 3, H, W) to features (N, FEAT_DIM, h, w).
+        A cell from images (N, 3, H, W) to features (N, FEAT_DIM, h, w); where the cell declares
+        `gives_paths`, to features and routing paths (N, P).
     """
     return BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg)

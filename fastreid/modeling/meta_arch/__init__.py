@@ -1,5 +1,5 @@
-from .acl import ACL
-from .baseline import Baseline, Phase
+from .acl import ACL, Phase
+from .baseline import Baseline
 from .build import META_ARCH_REGISTRY, build_model
 
 __all__ = ["ACL", "META_ARCH_REGISTRY", "Baseline", "Phase", "build_model"]
