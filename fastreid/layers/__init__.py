@@ -1,3 +1,8 @@
+"""Layers with PyTorch's conventions: norms, convolutions, pooling, softmax variants.
+
+Operations written for speed or memory are in `kernels`.
+"""
+
 from .any_softmax import (
     ArcSoftmax,
     CircleSoftmax,

@@ -1,3 +1,5 @@
+"""Models: backbones, heads and losses, each with a registry, and the architectures made of them."""
+
 from .backbones import BACKBONE_REGISTRY, build_backbone, map_sizes
 from .heads import REID_HEADS_REGISTRY, build_heads, classifier_prefixes
 from .losses import LOSS_REGISTRY

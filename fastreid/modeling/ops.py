@@ -104,13 +104,9 @@ class MetaParam(nn.Cell, MetaCell):
 
 def meta_parameters(model: nn.Cell) -> list[Parameter]:
     """List the trainable parameters that the inner update moves, in the model's order."""
-    return [
-        parameter
-        for _, cell in model.cells_and_names()
-        if isinstance(cell, MetaCell)
-        for parameter in cell.get_parameters(expand=False)
-        if parameter.requires_grad
-    ]
+    cells: list[nn.Cell] = [c for _, c in model.cells_and_names() if isinstance(c, MetaCell)]
+    own = [parameter for cell in cells for parameter in cell.get_parameters(expand=False)]
+    return [parameter for parameter in own if parameter.requires_grad]
 
 
 def mark_adaptor(cell: nn.Cell) -> nn.Cell:

@@ -22,10 +22,10 @@ def map_sizes(backbone: nn.Cell | None, height: int, width: int) -> dict[str, tu
     if strides is None:
         return {}
     # The stem: 7x7 of stride 2 with 3 zeros on each side; 3x3 pooling of stride 2, rounding up.
-    size = tuple((side - 1) // 2 + 1 for side in (height, width))
-    sizes = {"conv1": size}
-    size = tuple(-(-(side - 3) // 2) + 1 for side in size)
+    height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
+    sizes = {"conv1": (height, width)}
+    height, width = -(-(height - 3) // 2) + 1, -(-(width - 3) // 2) + 1
     for number, stride in enumerate(strides):
-        size = tuple((side - 1) // stride + 1 for side in size)
-        sizes[f"stages.{number}"] = size
+        height, width = (height - 1) // stride + 1, (width - 1) // stride + 1
+        sizes[f"stages.{number}"] = (height, width)
     return sizes

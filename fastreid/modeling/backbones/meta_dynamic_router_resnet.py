@@ -125,7 +125,7 @@ class AdaptiveStage(nn.Cell):
         self.in_turn = in_turn(self.adaptor_sub, self.specific_norm)
         self.meta_fuse = MetaGate(channels)
         self.meta_se = MetaSELayer(channels)
-        self.map = cells.norm(channels, bias_freeze=True)
+        self.map = meta_norm(norm)(channels, bias_freeze=True)
         exclude_from_training(self.map)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,7 +185,7 @@ class MetaDynamicRouterResNet(nn.Cell):
         """
         # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
         x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
-        paths = ()
+        paths: tuple[Tensor, ...] = ()
         for stage in self.stages:
             x, weights = stage(x)
             paths = paths + (weights,)

@@ -1,3 +1,5 @@
+"""Heads: feature maps (N, C, h, w) -> embeddings (N, D), and in training logits."""
+
 from .build import REID_HEADS_REGISTRY, build_heads, classifier_prefixes
 from .embedding_head import EmbeddingHead
 from .meta_embedding_head import MetaEmbeddingHead, classes_per_domain

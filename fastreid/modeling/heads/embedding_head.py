@@ -68,7 +68,7 @@ class EmbeddingHead(NeckHead):
         """Read the constructor's arguments from the config."""
         return {**super().from_config(cfg), "num_classes": cfg.MODEL.HEADS.NUM_CLASSES}
 
-    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor | None) -> dict:
+    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor) -> dict:
         """Classify the rows of a batch.
 
         Args:

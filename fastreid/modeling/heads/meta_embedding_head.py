@@ -101,7 +101,7 @@ class MetaEmbeddingHead(NeckHead):
         """Read the constructor's arguments from the config."""
         return {**super().from_config(cfg), "classes_per_domain": classes_per_domain(cfg)}
 
-    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor | None) -> dict:
+    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor) -> dict:
         """Classify the rows of a batch.
 
         Args:
@@ -122,7 +122,8 @@ class MetaEmbeddingHead(NeckHead):
                 "MODEL.HEADS.CLASSES_PER_DOMAIN is empty, so this head cannot train; set it to the "
                 "identities of each source domain."
             )
-        cls_outputs, pred_class_logits = (), ()
+        cls_outputs: tuple[Tensor, ...] = ()
+        pred_class_logits: tuple[Tensor, ...] = ()
         for domain in range(self.num_domains):
             cls_layer, classifier = self.cls_layers[domain], self.classifiers[domain]
             if cls_layer.takes_cosines:
@@ -133,9 +134,10 @@ class MetaEmbeddingHead(NeckHead):
             local = ops.clamp(local, 0, logits.shape[1] - 1)
             cls_outputs = cls_outputs + (cls_layer(logits, local),)
             pred_class_logits = pred_class_logits + (logits * cls_layer.s,)
+        features = pooled if self.neck_feat == "before" else l2_normalize(neck)
         return {
             "cls_outputs": cls_outputs,
             "pred_class_logits": pred_class_logits,
             "center_distances": self.center(neck, targets),
-            "features": pooled if self.neck_feat == "before" else l2_normalize(neck),
+            "features": features,
         }

@@ -93,7 +93,7 @@ class NeckHead(nn.Cell):
         pooled = pooled.reshape(pooled.shape[0], pooled.shape[1])
         return self.training_outputs(pooled, neck, targets)
 
-    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor | None) -> dict:
+    def training_outputs(self, pooled: Tensor, neck: Tensor, targets: Tensor) -> dict:
         """Classify the rows of a batch; implemented by the subclass.
 
         Args:

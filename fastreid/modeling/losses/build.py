@@ -116,7 +116,7 @@ class TripletLoss(nn.Cell):
     """`triplet_loss` under the settings of `MODEL.LOSSES.TRI`.
 
     Args:
-        margin: in units of distance; 0 asks for the soft margin.
+        margin: in units of distance; 0: soft margin.
         norm_feat: whether distances are 2 - 2 cos, not euclidean.
         hard_mining: whether mining is batch-hard, not softmax-weighted.
         scale: weight of this term.
@@ -150,7 +150,7 @@ class TripletLoss(nn.Cell):
 
 
 class _PairwiseLoss(nn.Cell):
-    """A pairwise loss with a margin, a scale factor gamma and a weight."""
+    """A pairwise loss with a margin, a scale gamma of its logits, and a weight."""
 
     def __init__(self, *, margin: float, gamma: float, scale: float) -> None:
         super().__init__()

@@ -1,3 +1,5 @@
+"""Architectures: images (N, 3, H, W) -> embeddings (N, D), and in training the losses."""
+
 from .acl import ACL, Phase
 from .baseline import Baseline
 from .build import META_ARCH_REGISTRY, build_model

@@ -52,7 +52,7 @@ class ReidLosses(nn.Cell):
 
     def construct(self, outputs: dict, targets: Tensor) -> tuple[Tensor, ...]:
         """Scalars in the order of `names`, from the model's outputs and targets (N,)."""
-        losses = ()
+        losses: tuple[Tensor, ...] = ()
         for term in self.terms:
             losses = losses + (term(outputs, targets),)
         return losses
