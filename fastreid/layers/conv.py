@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mindspore import Tensor, nn, ops
+from mindspore import nn
 from mindspore.common.initializer import Normal
 
 from .kernels import Convolution, HalfConvolution
@@ -77,8 +77,3 @@ class Linear(nn.Dense):
     ) -> None:
         weight_init = None if init_std is None else Normal(init_std)
         super().__init__(in_features, out_features, weight_init=weight_init, has_bias=False)
-        self.multiply = ops.MatMul(transpose_b=True)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(N, in_features) -> (N, out_features)."""
-        return self.multiply(x, self.weight)

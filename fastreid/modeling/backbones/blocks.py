@@ -23,7 +23,29 @@ class BlockCells(NamedTuple):
     ibn: Callable[[int], nn.Cell]
 
 
-class BasicBlock(nn.Cell):
+class _ResidualBlock(nn.Cell):
+    """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
+
+    def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
+        """Build the layers of the sum.
+
+        Args:
+            channels: of the branch's output.
+            with_se: squeeze and excitation of the branch.
+            downsample: the shortcut where input and output differ in shape; None: the input.
+        """
+        self.se = SELayer(channels) if with_se else nn.Identity()
+        self.downsample = nn.Identity() if downsample is None else downsample
+        self.in_turn = in_turn(self.downsample)
+
+    def add_shortcut(self, y: Tensor, x: Tensor) -> Tensor:
+        """Add the shortcut of the block's input x (N, C, H, W) to the branch y (N, C', H', W')."""
+        y = self.se(y)
+        x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
+        return ops.relu(y + self.downsample(x))
+
+
+class BasicBlock(_ResidualBlock):
     """Two 3x3 convolutions and a shortcut (ResNet18/34; He et al., CVPR 2016).
 
     Args:
@@ -54,19 +76,15 @@ class BasicBlock(nn.Cell):
         self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
         self.conv2 = cells.conv(planes, planes, 3, padding=1)
         self.bn2 = cells.norm(planes)
-        self.se = SELayer(planes) if with_se else nn.Identity()
-        self.downsample = nn.Identity() if downsample is None else downsample
-        self.in_turn = in_turn(self.downsample)
+        self.set_shortcut(planes, with_se=with_se, downsample=downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
-        y = self.se(self.bn2(self.conv2(y)))
-        x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
-        return ops.relu(y + self.downsample(x))
+        return self.add_shortcut(self.bn2(self.conv2(y)), x)
 
 
-class Bottleneck(nn.Cell):
+class Bottleneck(_ResidualBlock):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet50 and deeper).
 
     Args:
@@ -100,17 +118,13 @@ class Bottleneck(nn.Cell):
         self.bn2 = cells.norm(planes)
         self.conv3 = cells.conv(planes, out_channels, 1)
         self.bn3 = cells.norm(out_channels)
-        self.se = SELayer(out_channels) if with_se else nn.Identity()
-        self.downsample = nn.Identity() if downsample is None else downsample
-        self.in_turn = in_turn(self.downsample)
+        self.set_shortcut(out_channels, with_se=with_se, downsample=downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, 4 * planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
-        y = self.se(self.bn3(self.conv3(y)))
-        x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
-        return ops.relu(y + self.downsample(x))
+        return self.add_shortcut(self.bn3(self.conv3(y)), x)
 
 
 class ResNetStage(nn.Cell):

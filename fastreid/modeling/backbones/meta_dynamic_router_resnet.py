@@ -30,7 +30,7 @@ from ..ops import (
     meta_norm,
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY
+from .build import BACKBONE_REGISTRY, check_feat_dim
 from .dynamic_router import REDUCTION, AdaptorBank, HyperRouter, exclude_from_training
 from .meta_dynamic_router_weights import load_inflated
 from .resnet_specs import ResNetSpec, StageSpec, resnet_spec
@@ -210,11 +210,7 @@ def build_meta_dynamic_router_resnet_backbone(cfg: CfgNode) -> MetaDynamicRouter
     backbone = MetaDynamicRouterResNet(
         spec, with_ibn=options.WITH_IBN, with_se=options.WITH_SE, norm=options.NORM
     )
-    if backbone.out_channels != options.FEAT_DIM:
-        raise ValueError(
-            f"MODEL.BACKBONE.FEAT_DIM is {options.FEAT_DIM}, but DEPTH {options.DEPTH!r} "
-            f"gives {backbone.out_channels} channels; set it to {backbone.out_channels}."
-        )
+    check_feat_dim(cfg, backbone.out_channels)
     if options.PRETRAIN:
         load_inflated(backbone, cfg)
     return backbone

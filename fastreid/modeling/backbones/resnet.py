@@ -17,7 +17,7 @@ from fastreid.utils.checkpoint.recognition.advice import explain_misfit
 from fastreid.utils.checkpoint.weights import load_weights
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY
+from .build import BACKBONE_REGISTRY, check_feat_dim
 from .pretrained import find_pretrained, read_pretrained
 from .resnet_specs import ResNetSpec, resnet_spec
 
@@ -95,11 +95,7 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
         with_ibn=backbone.WITH_IBN,
         with_se=backbone.WITH_SE,
     )
-    if model.out_channels != backbone.FEAT_DIM:
-        raise ValueError(
-            f"MODEL.BACKBONE.FEAT_DIM is {backbone.FEAT_DIM}, but DEPTH {backbone.DEPTH!r} gives "
-            f"{model.out_channels} channels; set it to that."
-        )
+    check_feat_dim(cfg, model.out_channels)
     if backbone.PRETRAIN:
         path = find_pretrained(cfg)
         weights = read_pretrained(path, _needed(model))
