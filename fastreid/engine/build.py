@@ -45,7 +45,7 @@ def build_trainer(
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
     options = {
-        "forward": LossForward(model, model.criterion(Phase.BASIC)),
+        "forward": LossForward(model, model.criterion()),
         "optimizers": _build_optimizers(cfg, model, frozen_parts),
         "clipper": build_gradient_clipper(cfg),
         "log_period": cfg.SOLVER.LOG_PERIOD,

@@ -20,7 +20,7 @@ from fastreid.data import (
 )
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
-from fastreid.modeling import build_model, use_half_precision
+from fastreid.modeling import build_model, classifier_prefixes, use_half_precision
 from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
@@ -48,8 +48,8 @@ from .train_loop import SimpleTrainer, TrainerBase
 
 logger = logging.getLogger(__name__)
 
-# What the weights of another run cannot give: the classifiers of its own identities.
-CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
+# Of the toolbox's heads: how the names of the parameters begin that depend on the identities.
+CLASSIFIER_PREFIXES = classifier_prefixes()
 
 
 class DefaultTrainer(TrainerBase):
@@ -169,7 +169,7 @@ class DefaultTrainer(TrainerBase):
             )
         if self.cfg.MODEL.WEIGHTS:
             self.checkpointer.load(
-                self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+                self.cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(self.model), weights_only=True
             )
 
     def train(self) -> OrderedDict[str, OrderedDict[str, Any]]:

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 
 from fastreid.data import held_out_domain
 from fastreid.layers import held_statistics, running_statistics
-from fastreid.modeling import meta_parameters
+from fastreid.modeling import adaptor_parameters, meta_parameters
 from fastreid.utils.events import get_event_storage
 from fastreid.utils.parameters import restored
 
@@ -98,8 +98,9 @@ class MetaTrainer(SimpleTrainer):
         movable = {id(parameter) for parameter in meta_parameters(model)}
         self._moves = [id(parameter) in movable for parameter in self._parameters]
         self._moved = list(compress(self._parameters, self._moves))
+        adaptors = {id(parameter) for parameter in adaptor_parameters(model)}
         self._inner_update = InnerUpdate(
-            self._moved, [adaptor_lr_factor if "adaptor" in p.name else 1.0 for p in self._moved]
+            self._moved, [adaptor_lr_factor if id(p) in adaptors else 1.0 for p in self._moved]
         )
         self._outer_update = Update([meta_optimizer], clipper, **scaled)
 

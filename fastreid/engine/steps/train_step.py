@@ -53,7 +53,8 @@ class LossForward(nn.Cell):
 
     Args:
         model: gives ``outputs(images, targets)``.
-        criterion: the losses, a cell from (outputs, targets, domainids) to scalars.
+        criterion: the losses, a cell from outputs and columns of the batch to scalars. It declares
+            `columns`; without the declaration it takes targets and domainids.
     """
 
     def __init__(self, model: nn.Cell, criterion: nn.Cell) -> None:
@@ -61,6 +62,7 @@ class LossForward(nn.Cell):
         self.model = model
         self.criterion = criterion
         self.names = criterion.names
+        self.takes_domains = "domainids" in getattr(criterion, "columns", ("domainids",))
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
@@ -78,7 +80,10 @@ class LossForward(nn.Cell):
             are classified right, a scalar.
         """
         outputs = self.model.outputs(images, targets)
-        losses = self.criterion(outputs, targets, domainids)
+        if self.takes_domains:
+            losses = self.criterion(outputs, targets, domainids)
+        else:
+            losses = self.criterion(outputs, targets)
         weighted = losses
         if weights is not None:
             weighted = ()
