@@ -73,7 +73,7 @@ def test_the_error_names_the_statistics_and_they_are_put_back():
     message = (
         r"running statistic of the basic step at iteration 1 is not finite: "
         r"backbone\.1\.moving_mean, backbone\.1\.moving_variance; losses: loss_square=\d.*"
-        r"statistics were put back.*SOLVER\.IMS_PER_BATCH.*batch7_0\.jpg"
+        r"statistics were restored.*SOLVER\.IMS_PER_BATCH.*batch7_0\.jpg"
     )
     with pytest.raises(NonFiniteError, match=message) as caught:
         trainer.train(0, 6, 100)
