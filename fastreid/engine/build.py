@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from mindspore import nn
 
@@ -51,7 +50,7 @@ def build_trainer(
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
     forward = LossForward(model, model.criterion(Phase.BASIC))
-    shared: dict[str, Any] = {
+    shared = {
         "optimizers": _build_optimizers(cfg, model, frozen_parts),
         "clipper": build_gradient_clipper(cfg),
         "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
