@@ -30,15 +30,14 @@ from fastreid.utils.parameters import broadcast_parameters
 from . import hooks
 from .build import build_trainer
 from .launch.termination import Termination
-from .meta_trainer import MetaTrainer
 from .norm_check import check_norms
 from .pair_check import warn_of_missing_pairs
 from .resume import (
     checkpointables_of,
     finds_checkpoint,
     load_last,
-    places_in_data,
-    return_to_places,
+    loader_states,
+    restore_loader_states,
 )
 from .resume.run_record import record_run
 from .resume.saved_config import write_config
@@ -92,7 +91,7 @@ class DefaultTrainer(TrainerBase):
         self._trainer = self.build_trainer()
         self._termination = Termination()
         self._record = record_run(cfg, train_set)
-        states = checkpointables_of(self._trainer, has_loss_scale=uses_mixed_precision(cfg))
+        states = checkpointables_of(self._trainer)
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
         self.start_iter = 0
         self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
@@ -111,9 +110,7 @@ class DefaultTrainer(TrainerBase):
         """Build the default hooks: timing, rates, evaluation, checkpoints, logs, curves."""
         cfg = self.cfg
         schedule = build_lr_scheduler(cfg, self.iters_per_epoch)
-        optimizers = list(self._trainer.optimizers)
-        if isinstance(self._trainer, MetaTrainer):
-            optimizers.append(self._trainer.meta_optimizer)
+        optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, schedule),
@@ -156,7 +153,7 @@ class DefaultTrainer(TrainerBase):
         self.start_iter = state["iteration"]
         self.evaluation_due = state["evaluation_due"]
         self._periodic_checkpointer.best_metric = state["best_metric"]
-        return_to_places([self.data_loader, *self.domain_loaders], state)
+        restore_loader_states([self.data_loader, *self.domain_loaders], state)
 
     def _start_afresh(self, *, was_asked_to_resume: bool) -> None:
         if was_asked_to_resume:
@@ -279,7 +276,7 @@ class DefaultTrainer(TrainerBase):
     def _checkpoint_extra(self) -> dict[str, Any]:
         return {
             "iteration": self.iter,
-            **places_in_data([self.data_loader, *self.domain_loaders]),
+            **loader_states([self.data_loader, *self.domain_loaders]),
             "evaluation_due": self.evaluation_due,
             **self._record,
         }
