@@ -12,8 +12,8 @@ from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_datas
 from fastreid.modeling import build_model
 from fastreid.utils.checkpoint import Checkpointer
 
-from .defaults import CLASSIFIER_PREFIXES
 from .resume.saved_config import dump_for_keeping
+from .setup import CLASSIFIER_PREFIXES
 
 
 class DefaultPredictor:

@@ -23,6 +23,9 @@ from .resume.saved_config import write_config
 
 logger = logging.getLogger(__name__)
 
+# Parameters that depend on the identities of the training set; weights of another run lack them.
+CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
+
 _DEVICE_TARGETS = {"cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "Ascend", "ascend": "Ascend"}
 _MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -15,6 +15,7 @@ from fastreid.layers import running_statistics
 from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import EventStorage, get_event_storage
 
+from .launch.termination import Termination
 from .steps.loss_scale import LossScale
 from .steps.non_finite import NonFiniteError
 from .steps.statistics_watch import StatisticsWatch, not_finite
@@ -62,6 +63,8 @@ class TrainerBase:
         finished: whether the last iteration was reached without an error.
         evaluation_due: whether the evaluation at this point of the run is still to be done, or to
             be done again.
+        best_metric: the best score of the run so far; None before the first evaluation.
+        termination: holds a request to end the run before the next iteration.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,8 @@ class TrainerBase:
         self.epoch = 0
         self.finished = False
         self.evaluation_due = False
+        self.best_metric: float | None = None
+        self.termination = Termination()
 
     def register_hooks(self, hooks: Iterable[HookBase]) -> None:
         """Add hooks, called in this order."""
@@ -133,6 +138,10 @@ class TrainerBase:
 
     def finish(self) -> None:
         """Check what steps left unchecked; called at the end of each epoch and of the run."""
+
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """Return what a checkpoint holds beside weights and states."""
+        return {"iteration": self.iter}
 
 
 class StepRecord(NamedTuple):

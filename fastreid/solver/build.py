@@ -27,13 +27,13 @@ SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
 
 
 def build_optimizer(
-    cfg: CfgNode, parameters: Sequence[Parameter], *, with_momentum: bool = True
+    cfg: CfgNode, parameters: nn.Cell | Sequence[Parameter], *, with_momentum: bool = True
 ) -> nn.Cell:
     """Build the optimizer that `SOLVER.OPT` names.
 
     Args:
         cfg: the whole configuration.
-        parameters: what it moves, named from the model's root.
+        parameters: what it moves, named from the model's root; a model: its trainable parameters.
         with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:
@@ -44,6 +44,8 @@ def build_optimizer(
     Raises:
         ValueError: for an unknown optimizer.
     """
+    if isinstance(parameters, nn.Cell):
+        parameters = parameters.trainable_params()
     groups = get_default_optimizer_params(cfg, parameters)
     if cfg.SOLVER.OPT == "SGD":
         if not with_momentum:
