@@ -7,6 +7,8 @@ from .distances import (
     MakeProduct,
     blas_product,
     build_dist,
+    compute_cosine_distance,
+    compute_euclidean_distance,
     normalize_features,
     row_blocks,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "MakeProduct",
     "blas_product",
     "build_dist",
+    "compute_cosine_distance",
+    "compute_euclidean_distance",
     "normalize_features",
     "row_blocks",
 ]

@@ -3,11 +3,13 @@
 from .curves import plot_cmc, plot_training_curves
 from .features import plot_feature_map, plot_roc
 from .ranking import RankedImage, RankedQuery, RankingReport, draw_queries, draw_rank_list
+from .visualizer import Visualizer
 
 __all__ = [
     "RankedImage",
     "RankedQuery",
     "RankingReport",
+    "Visualizer",
     "draw_queries",
     "draw_rank_list",
     "plot_cmc",

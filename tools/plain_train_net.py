@@ -1,0 +1,152 @@
+"""Train or evaluate a model with a training loop of its own, without a trainer class.
+
+    FASTREID_DATASETS=datasets/demo python tools/plain_train_net.py --config-file configs/demo.yml
+
+Read it as a tutorial on the parts of a run, and copy it when `DefaultTrainer` is in the way. It
+takes basic steps only: meta steps, frozen layers, mixed precision and the checks before a run are
+in tools/train_net.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c
+
+if __name__ == "__main__":
+    # Before MindSpore is loaded, which takes seconds.
+    end_on_ctrl_c()
+
+from mindspore import Tensor, nn
+
+from fastreid.config import CfgNode, load_config, without_pretraining
+from fastreid.data import build_reid_test_loader, build_reid_train_loader, iters_per_epoch
+from fastreid.engine import (
+    CLASSIFIER_PREFIXES,
+    complete_config,
+    default_argument_parser,
+    default_setup,
+    launch,
+)
+from fastreid.engine.steps.train_step import LossForward, TrainStep
+from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
+from fastreid.layers import running_statistics
+from fastreid.modeling import Phase, build_model
+from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
+from fastreid.utils import comm
+from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
+from fastreid.utils.command_line.command import run_command
+from fastreid.utils.events import CommonMetricPrinter, EventStorage, JSONWriter
+from fastreid.utils.parameters import broadcast_parameters
+
+logger = logging.getLogger("fastreid.plain_train_net")
+
+
+def do_test(cfg: CfgNode, model: nn.Cell) -> dict[str, dict[str, float]]:
+    """Evaluate on every test set: name -> scores in percent."""
+    # In training each process has running statistics of its own; those of rank 0 are kept.
+    broadcast_parameters(running_statistics(model))
+    results = {}
+    for name in cfg.DATASETS.TESTS:
+        loader, num_query = build_reid_test_loader(cfg, name)
+        with loader:
+            results[name] = inference_on_dataset(model, loader, ReidEvaluator(cfg, num_query))
+        print_csv_format({"dataset": name, **results[name]})
+    return results
+
+
+def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, dict[str, float]]:
+    """Train for SOLVER.MAX_EPOCH epochs and return the last evaluation."""
+    loader = build_reid_train_loader(cfg)
+    # The number of classes comes from the data.
+    cfg = complete_config(cfg, loader.dataset.classes_per_domain)
+    per_epoch = iters_per_epoch(cfg, len(loader.dataset))
+    max_iter = cfg.SOLVER.MAX_EPOCH * per_epoch
+
+    model = build_model(cfg)
+    broadcast_parameters(list(model.get_parameters()))
+    optimizer = build_optimizer(cfg, model)
+    schedule = build_lr_scheduler(cfg, per_epoch)
+    # One compiled graph: forward, losses, backward, clipping and update.
+    losses = LossForward(model, model.criterion(Phase.BASIC))
+    step = TrainStep(losses, [optimizer], build_gradient_clipper(cfg))
+    step.set_train(True)
+
+    checkpointer = Checkpointer(model, cfg.OUTPUT_DIR, optimizer=optimizer)
+    state = checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=resume)
+    start_iter = state.get("iteration", 0)
+    loader.seek(start_iter)
+    saver = PeriodicCheckpointer(
+        checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, best_metric=state.get("best_metric")
+    )
+    writers = [CommonMetricPrinter(max_iter)]
+    if comm.is_main_process():
+        writers.append(JSONWriter(Path(cfg.OUTPUT_DIR) / "metrics.json"))
+
+    logger.info("Starting training from iteration %d", start_iter)
+    results: dict[str, dict[str, float]] = {}
+    with loader, EventStorage(start_iter) as storage:
+        batches = iter(loader)
+        for iteration in range(start_iter, max_iter):
+            storage.iter, storage.epoch = iteration, iteration // per_epoch
+            start = time.perf_counter()
+            rates = [schedule.rate(iteration, base_lr) for base_lr in optimizer.base_lrs]
+            optimizer.set_learning_rates(rates)
+            batch = next(batches)
+            columns = (Tensor(batch[name]) for name in ("images", "targets", "domainids"))
+            values, accuracy, is_finite = step(*columns)
+            if not bool(is_finite.asnumpy()):
+                raise FloatingPointError(f"The step of iteration {iteration} is not finite.")
+            terms = dict(zip(losses.names, values.asnumpy().tolist()))
+            storage.put_scalars(total_loss=sum(terms.values()), **terms)
+            storage.put_scalars(lr=rates[0], cls_accuracy=accuracy.asnumpy(), smoothing_hint=False)
+            if iteration > start_iter:
+                # The first iteration compiles.
+                storage.put_scalar("time", time.perf_counter() - start)
+
+            done = iteration + 1
+            if done % per_epoch == 0:
+                epoch, period = iteration // per_epoch, cfg.TEST.EVAL_PERIOD
+                is_last, metric = done == max_iter, None
+                if is_last or (period > 0 and (epoch + 1) % period == 0):
+                    results = do_test(cfg, model)
+                    metric = sum(scores["metric"] for scores in results.values()) / len(results)
+                saver.step(epoch, metric=metric, is_last=is_last, iteration=done)
+            if done % per_epoch == 0 or done % cfg.SOLVER.LOG_PERIOD == 0:
+                for writer in writers:
+                    writer.write()
+    return results
+
+
+def main(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Read the configuration, then train or evaluate."""
+    cfg = load_config(args.config_file, args.opts)
+    cfg.freeze()
+    default_setup(cfg, args)
+    if not args.eval_only:
+        return do_train(cfg, resume=args.resume)
+    model = build_model(without_pretraining(cfg))
+    # Its classifiers have the identities of the training set, which evaluation does not need.
+    Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
+    return do_test(cfg, model)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the job, one process per device."""
+    parser = default_argument_parser()
+    parser.prog, parser.description = "plain_train_net.py", __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    args = parser.parse_args(argv)
+    launch(main, args.num_gpus, args=(args,), dist_url=args.dist_url)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(run, needs_reader=False))
