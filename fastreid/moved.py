@@ -23,7 +23,7 @@ MOVED = {
     "data.substitutes": "data.pipeline.substitutes",
     "data.worker_process": "data.pipeline.worker_process",
     "data.workers": "data.pipeline.workers",
-    "engine.batch_shares": "engine.steps.batch_shares",
+    "engine.batch_shares": "engine.steps.batch_shards",
     "engine.gradient_average": "engine.steps.gradient_average",
     "engine.job": "engine.launch.job",
     "engine.job_folder": "engine.launch.job_folder",

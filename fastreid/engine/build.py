@@ -1,4 +1,4 @@
-"""The trainer that takes the steps, from a config, a model and its data."""
+"""Builds the trainer that a config describes, for a model and its data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from mindspore import Parameter, nn
 
 from fastreid.config import CfgNode, is_acl
+from fastreid.layers import running_statistics
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
 from .meta_trainer import MetaTrainer
 from .setup import uses_mixed_precision
 from .steps.loss_scale import LossScale
+from .steps.meta_steps import MetaSteps, PhaseForwards
+from .steps.statistics_watch import StatisticsWatch
 from .steps.train_step import LossForward
 from .train_loop import SimpleTrainer
 
@@ -30,9 +33,10 @@ def build_trainer(
 
     Args:
         cfg: the whole configuration, with the class counts filled in.
-        model: of that configuration.
-        data_loader: gives mixed batches without end.
-        domain_loaders: one per source domain, where ACL takes meta steps.
+        model: the model of that configuration.
+        data_loader: endless iterable of batches of all domains.
+        domain_loaders: for each source domain an endless iterable of its batches; empty without
+            meta steps.
         make_optimizer: builds the optimizer of basic steps; None: `build_optimizers`.
         make_meta_optimizer: builds the optimizer of meta steps; None: `build_meta_optimizer`.
 
@@ -40,13 +44,13 @@ def build_trainer(
         A `MetaTrainer` for ACL, else a `SimpleTrainer`.
 
     Raises:
-        ValueError: for frozen layers that do not exist, that meta steps move, that are all, or
-            that have no optimizer of their own.
+        ValueError: a frozen layer does not exist, no layer is left to learn, layers are frozen in a
+            training with meta steps, or frozen layers have no optimizer of their own.
     """
     frozen_parts = _frozen_parts(cfg)
     if frozen_parts and len(domain_loaders) > 0:
         raise ValueError(
-            "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which move every "
+            "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which update every "
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
     is_frozen = _frozen_filter(frozen_parts)
@@ -55,30 +59,42 @@ def build_trainer(
     if any(is_frozen(parameter) for parameter in optimizers[0].parameters):
         raise ValueError(
             "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
-            "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned moves these."
+            "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
         )
-    options = {
-        "forward": LossForward(model, model.criterion(Phase.BASIC)),
+    forward = LossForward(model, model.criterion(Phase.BASIC))
+    shared = {
         "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
+        "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
+        "watch": StatisticsWatch(running_statistics(model)),
+    }
+    options = {
+        "forward": forward,
         "log_period": cfg.SOLVER.LOG_PERIOD,
         "frozen_parts": frozen_parts,
         "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
-        "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
+        **shared,
     }
     if not is_acl(cfg):
         return SimpleTrainer(model, data_loader, **options)
     meta = cfg.SOLVER.META
+    meta_steps = MetaSteps(
+        PhaseForwards(
+            basic=forward,
+            meta_train=LossForward(model, model.criterion(Phase.META_TRAIN)),
+            meta_test=LossForward(model, model.criterion(Phase.META_TEST)),
+        ),
+        meta_optimizer=(make_meta_optimizer or build_meta_optimizer)(cfg, model),
+        adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
+        **shared,
+    )
     return MetaTrainer(
         model,
         data_loader,
         domain_loaders=domain_loaders,
-        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-        meta_optimizer=(make_meta_optimizer or build_meta_optimizer)(cfg, model),
+        meta_steps=meta_steps,
         period=meta.PERIOD,
         first_basic_steps=meta.FIRST_BASIC_STEPS,
-        adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
         seed=cfg.SEED,
         **options,
     )
@@ -110,7 +126,7 @@ def build_optimizers(cfg: CfgNode, model: nn.Cell) -> list[nn.Cell]:
     learning = [parameter for parameter in parameters if not is_frozen(parameter)]
     if not learning:
         raise ValueError(
-            f"MODEL.FREEZE_LAYERS {list(frozen_parts)} leaves nothing to learn; name fewer."
+            f"MODEL.FREEZE_LAYERS {list(frozen_parts)} freezes every parameter; name fewer layers."
         )
     return [build_optimizer(cfg, group) for group in (learning, frozen) if group]
 

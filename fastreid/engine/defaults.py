@@ -24,7 +24,6 @@ from . import hooks
 from .build import build_trainer
 from .default_parts import DefaultParts, Results, accepted
 from .hooks.checkpoints import mean_metric
-from .meta_trainer import MetaTrainer
 from .norm_check import check_norms
 from .pair_check import warn_of_missing_pairs
 from .predictor import DefaultPredictor
@@ -32,8 +31,8 @@ from .resume import (
     checkpointables_of,
     finds_checkpoint,
     load_last,
-    places_in_data,
-    return_to_places,
+    loader_states,
+    restore_loader_states,
 )
 from .resume.run_record import record_run
 from .resume.saved_config import write_config
@@ -105,7 +104,7 @@ class DefaultTrainer(DefaultParts):
         self._trainer = self.build_trainer()
         self.scheduler = self.build_lr_scheduler(cfg, self.optimizer, self.iters_per_epoch)
         self._record = record_run(cfg, train_set)
-        states = checkpointables_of(self._trainer, has_loss_scale=uses_mixed_precision(cfg))
+        states = checkpointables_of(self._trainer)
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
         self.start_iter = 0
         self.last_results: Results = OrderedDict()
@@ -135,9 +134,7 @@ class DefaultTrainer(DefaultParts):
     def build_hooks(self) -> list[HookBase]:
         """Build the hooks: timing, learning rates, evaluation, checkpoints, metrics, curves."""
         cfg = self.cfg
-        optimizers = list(self._trainer.optimizers)
-        if isinstance(self._trainer, MetaTrainer):
-            optimizers.append(self._trainer.meta_optimizer)
+        optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, self.scheduler),
@@ -179,7 +176,7 @@ class DefaultTrainer(DefaultParts):
         self.start_iter = state["iteration"]
         self.evaluation_due = state["evaluation_due"]
         self.best_metric = state["best_metric"]
-        return_to_places([self.data_loader, *self.domain_loaders], state)
+        restore_loader_states([self.data_loader, *self.domain_loaders], state)
 
     def _start_new(self, *, was_asked_to_resume: bool) -> None:
         if was_asked_to_resume:
@@ -265,7 +262,7 @@ class DefaultTrainer(DefaultParts):
         """Return what a checkpoint holds beside weights and states, to resume from it."""
         return {
             "iteration": self.iter,
-            **places_in_data([self.data_loader, *self.domain_loaders]),
+            **loader_states([self.data_loader, *self.domain_loaders]),
             "evaluation_due": self.evaluation_due,
             **self._record,
         }

@@ -2,7 +2,7 @@ from .backbones import BACKBONE_REGISTRY, build_backbone, map_sizes
 from .heads import REID_HEADS_REGISTRY, build_heads
 from .losses import LOSS_REGISTRY
 from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
-from .ops import meta_parameters
+from .ops import adaptor_parameters, meta_parameters
 from .precision import use_half_precision
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "META_ARCH_REGISTRY",
     "REID_HEADS_REGISTRY",
     "Phase",
+    "adaptor_parameters",
     "build_backbone",
     "build_heads",
     "build_model",

@@ -111,3 +111,8 @@ def meta_parameters(model: nn.Cell) -> list[Parameter]:
         for parameter in cell.get_parameters(expand=False)
         if parameter.requires_grad
     ]
+
+
+def adaptor_parameters(model: nn.Cell) -> list[Parameter]:
+    """List the trainable parameters of the adaptors, in the model's order."""
+    return [parameter for parameter in model.trainable_params() if "adaptor" in parameter.name]

@@ -25,7 +25,7 @@ def gradients_of(model):
     forward = LossForward(model, model.criterion(Phase.BASIC))
     scale = LossScale(enabled=True)
     step = GradientStep(forward, model.trainable_params(), loss_scale=scale).set_train()
-    losses, finite, gradients, _ = step(Tensor(IMAGES), Tensor(TARGETS), Tensor(TARGETS // 4))
+    losses, _, finite, gradients = step(Tensor(IMAGES), Tensor(TARGETS), Tensor(TARGETS // 4))
     assert bool(finite.asnumpy())
     assert all(gradient.dtype == ms.float32 for gradient in gradients)
     return losses.asnumpy(), [gradient.asnumpy().ravel() for gradient in gradients]

@@ -36,9 +36,9 @@ def trained_on_one_batch(options, *, recompute, hold=False):
     inputs = (Tensor(images), Tensor(targets), Tensor(targets // 4))
     if hold:
         with held_statistics(model):
-            losses, _, gradients, _ = step(*inputs)
+            losses, _, _, gradients = step(*inputs)
     else:
-        losses, _, gradients, _ = step(*inputs)
+        losses, _, _, gradients = step(*inputs)
     statistics = {p.name: p.asnumpy() for p in model.get_parameters() if "moving" in p.name}
     return losses.asnumpy(), [gradient.asnumpy() for gradient in gradients], statistics
 
