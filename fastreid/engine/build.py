@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from mindspore import Parameter, nn
 
@@ -62,7 +63,7 @@ def build_trainer(
             "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
         )
     forward = LossForward(model, model.criterion(Phase.BASIC))
-    shared = {
+    shared: dict[str, Any] = {
         "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
         "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mindspore import nn
@@ -60,7 +60,7 @@ class DefaultParts(TrainerBase):
     @classmethod
     def build_domain_loaders(
         cls, cfg: CfgNode, train_set: CommDataset, *, pool: WorkerPool | None = None
-    ) -> Sequence[Iterable[dict]]:
+    ) -> Sequence[ReidDataLoader]:
         """Build the endless loaders of ACL's meta steps, one per source domain.
 
         Args:

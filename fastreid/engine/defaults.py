@@ -104,7 +104,7 @@ class DefaultTrainer(DefaultParts):
         self._trainer = self.build_trainer()
         self.scheduler = self.build_lr_scheduler(cfg, self.optimizer, self.iters_per_epoch)
         self._record = record_run(cfg, train_set)
-        states = checkpointables_of(self._trainer)
+        states: dict[str, Any] = checkpointables_of(self._trainer)
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
         self.start_iter = 0
         self.last_results: Results = OrderedDict()
@@ -192,7 +192,7 @@ class DefaultTrainer(DefaultParts):
                 self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
             )
 
-    def train(self) -> Results:
+    def train(self) -> Results:  # type: ignore[override] # as in fast-reid: the config has them
         """Train up to `max_iter`.
 
         Returns:

@@ -76,14 +76,16 @@ class JSONWriter(EventWriter):
 @contextlib.contextmanager
 def _hidden(module: str) -> Iterator[None]:
     """Let imports of a module fail as if it were not installed, unless it is loaded already."""
-    if module in sys.modules:
+    modules: dict[str, Any] = sys.modules
+    if module in modules:
         yield
         return
-    sys.modules[module] = None
+    # None is Python's mark of a module that must not be found.
+    modules[module] = None
     try:
         yield
     finally:
-        del sys.modules[module]
+        del modules[module]
 
 
 class TensorboardXWriter(EventWriter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ class Visualizer:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
 
-    def _row(self, query: int, gallery: Sequence[int]) -> RankedQuery:
+    def _row(self, query: int, gallery: Iterable[int]) -> RankedQuery:
         path = self.dataset.paths[query]
         image = RankedImage(path, int(self.q_pids[query]), int(self.q_camids[query]), 0.0)
         ranked = tuple(
