@@ -111,8 +111,8 @@ class DefaultTrainer(DefaultParts):
         self.register_hooks(self.build_hooks())
 
     def _overrides(self, method: str) -> bool:
-        own, default = getattr(type(self), method), getattr(DefaultTrainer, method)
-        return own.__func__ is not default.__func__
+        own, default = (getattr(owner, method) for owner in (type(self), DefaultTrainer))
+        return getattr(own, "__func__", own) is not default.__func__
 
     @property
     def optimizer(self) -> nn.Cell | Sequence[nn.Cell]:
