@@ -108,9 +108,9 @@ class MetaTrainer(SimpleTrainer):
     ) -> MetaGradients:
         """Differentiate on the seen domains at theta and on the held-out domain at theta'.
 
-        This is first-order MAML: theta' = theta - rate * gradient on the seen domains, and the sum
-        of both gradients is the gradient of the meta step. Weights and running statistics are the
-        same afterwards as before.
+        This is first-order MAML: theta' = theta - rate * gradient on the seen domains, and the
+        gradient of the meta step is the sum of both gradients. Both blocks restore what they
+        change, so weights and running statistics are the same afterwards.
 
         Args:
             seen_batch: a batch of the meta-train domains.
@@ -123,6 +123,7 @@ class MetaTrainer(SimpleTrainer):
         with restored(steps.statistics):
             seen = steps.seen_gradients(seen_batch)
         with restored(steps.inner_parameters), held_statistics(self.model):
+            # From theta to theta'; the end of the block restores theta.
             steps.inner_update(seen)
             held_out = steps.held_out_gradients(held_out_batch)
         return MetaGradients(seen, held_out)

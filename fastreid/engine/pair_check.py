@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastreid.config import CfgNode
 from fastreid.data import CommDataset, draws_identities
+from fastreid.modeling import LOSS_REGISTRY
 from fastreid.utils.comm import get_world_size
 
 from .steps.batch_shards import (
@@ -22,14 +23,9 @@ from .steps.batch_shards import (
 
 logger = logging.getLogger(__name__)
 
-# The losses on pairs in MODEL.LOSSES.NAME, and the effect of each without positive pairs. Without
-# negative pairs each of them is 0.
-_ZERO = "is 0"
-_WITHOUT_POSITIVE = {
-    "TripletLoss": "only pushes images apart",
-    "CircleLoss": _ZERO,
-    "Cosface": _ZERO,
-}
+# The effect of every loss on pairs without negative pairs; without positive pairs it depends on the
+# loss, which declares it.
+_WITHOUT_NEGATIVES = "is 0"
 
 
 class Loss(NamedTuple):
@@ -38,14 +34,14 @@ class Loss(NamedTuple):
     Attributes:
         name: name of the loss.
         step: kind of step that it belongs to.
-        without_positive: its effect without positive pairs, in words.
+        without_positives: its effect without positive pairs, in words.
         has_negative: whether a shard can contain a negative pair.
         has_positive: whether a shard can contain a positive pair.
     """
 
     name: str
     step: str
-    without_positive: str
+    without_positives: str
     has_negative: Callable[[BatchShard], bool]
     has_positive: Callable[[BatchShard], bool]
 
@@ -68,8 +64,8 @@ def missing_pairs(cfg: CfgNode, train_set: CommDataset) -> list[str]:
     sentences = []
     for loss in _losses(cfg, train_set):
         for kind, has_pair, effect in (
-            ("negative", loss.has_negative, _ZERO),
-            ("positive", loss.has_positive, loss.without_positive),
+            ("negative", loss.has_negative, _WITHOUT_NEGATIVES),
+            ("positive", loss.has_positive, loss.without_positives),
         ):
             without = sum(not has_pair(shard) for shard in shards_of_step.get(loss.step, ()))
             if without:
@@ -94,11 +90,12 @@ def _losses(cfg: CfgNode, train_set: CommDataset) -> Iterator[Loss]:
             lambda shard: min(shard.rows, len(counts)) > 1,
             lambda shard: min(shard.rows, max(counts.values())) > 1,
         )
-    for name, effect in _WITHOUT_POSITIVE.items():
-        if name in cfg.MODEL.LOSSES.NAME:
+    for name in cfg.MODEL.LOSSES.NAME:
+        effect = getattr(LOSS_REGISTRY.get(name), "without_positives", None)
+        if effect is not None:
             yield Loss(name, BASIC, effect, *basic)
     by_identity = (lambda shard: shard.rows > images), (lambda _: images > 1)
-    effect = _WITHOUT_POSITIVE["TripletLoss"]
+    effect = LOSS_REGISTRY.get("TripletLoss").without_positives
     yield Loss("loss_triplet_mtrain", META_TRAIN, effect, *by_identity)
     yield Loss("loss_triplet_mtest", META_TEST, effect, *by_identity)
     yield Loss(

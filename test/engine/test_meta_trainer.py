@@ -5,6 +5,7 @@ import torch
 from fastreid.engine import MetaTrainer
 from fastreid.engine.meta_trainer import concatenate
 from fastreid.engine.steps.device_memory import release
+from fastreid.engine.steps.loss_scale import LossScale
 from fastreid.engine.steps.meta_steps import MetaSteps, PhaseForwards
 from fastreid.engine.steps.statistics_watch import StatisticsWatch
 from fastreid.engine.steps.train_step import LossForward
@@ -130,6 +131,15 @@ def test_meta_steps_leave_the_basic_momentum_alone(model):
         trainer.meta_step(1)
     for name, value in trainer.optimizers[0].state_dict().items():
         np.testing.assert_array_equal(value, state[name])
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_trainer_lists_its_optimizers_and_the_states_for_checkpoints(model, enabled):
+    trainer = meta_trainer(model, loss_scale=LossScale(enabled=enabled))
+    assert list(trainer.named_optimizers) == ["optimizer", "meta_optimizer"]
+    assert trainer.named_optimizers["meta_optimizer"] is trainer.meta_optimizer
+    states = ["optimizer", "meta_optimizer", "loss_scale"]
+    assert list(trainer.checkpointables) == states[: 2 + enabled]
 
 
 def test_basic_steps_go_on_moving_the_statistics_after_a_meta_step(mode, model):

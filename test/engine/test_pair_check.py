@@ -7,6 +7,8 @@ from fastreid.engine import pair_check
 from fastreid.engine.pair_check import missing_pairs, warn_of_missing_pairs
 from fastreid.engine.steps import batch_shards
 from fastreid.engine.steps.batch_shards import shards_by_step
+from fastreid.modeling import LOSS_REGISTRY
+from fastreid.utils.registry import Registry
 
 PAIRWISE = "('CrossEntropyLoss', 'TripletLoss', 'CircleLoss', 'Cosface')"
 
@@ -73,6 +75,18 @@ def test_one_image_of_each_identity_has_no_positive():
 
 def test_losses_that_are_not_asked_for_are_not_judged():
     assert told(cfg_of(4, 4, "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)")) == []
+
+
+def test_a_users_own_loss_on_pairs_is_checked_if_it_declares_its_effect(monkeypatch):
+    losses = Registry("LOSS")
+    losses.register(type("OwnPairLoss", (), {"without_positives": "does nothing"}))
+    for name in ("CrossEntropyLoss", "TripletLoss"):
+        losses.register(LOSS_REGISTRY.get(name))
+    monkeypatch.setattr(pair_check, "LOSS_REGISTRY", losses)
+    found = told(cfg_of(4, 1, "MODEL.LOSSES.NAME", "('CrossEntropyLoss', 'OwnPairLoss')"))
+    assert [sentence.split(":")[0] for sentence in found] == [
+        "OwnPairLoss never gets a positive pair in a basic step, and does nothing"
+    ]
 
 
 def test_what_random_batches_can_hold_by_chance_is_enough():

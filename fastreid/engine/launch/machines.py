@@ -98,7 +98,7 @@ class Machines:
     def _admit(self, peer: _Peer) -> None:
         job = self._job
         first = peer.receive(timeout=_RETRY_SECONDS * 4) or {}
-        machine = first.get("machine")
+        machine = first.get("machine", 0)
         if [first.get("machines"), first.get("devices")] != [job.machines, job.devices]:
             options = f"--num-machines {first.get('machines')} --num-gpus {first.get('devices')}"
         elif machine in self._peers or machine not in range(1, job.machines):

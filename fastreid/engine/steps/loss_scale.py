@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -26,7 +28,7 @@ class LossScale(nn.Cell):
     def __init__(self, *, enabled: bool = False) -> None:
         super().__init__(auto_prefix=False)
         self.enabled = enabled
-        self.scaler = (
+        self.scaler: Any = (
             ms.amp.DynamicLossScaler(INITIAL_SCALE, FACTOR, STEPS_UNTIL_LARGER) if enabled else None
         )
 

@@ -47,7 +47,6 @@ class NonFiniteError(ExplainedError, FloatingPointError):
         self.parameters = list(parameters)
         losses = ", ".join(f"{name}={value:.6g}" for name, value in terms.items())
         rate = "" if learning_rate is None else f", at the learning rate {learning_rate:.3g}"
-        scope = "" if rank is None else f" (rank {rank}'s part)"
         step = f"the {kind} step at iteration {iteration}"
         if parameters:
             fault = (
@@ -58,21 +57,27 @@ class NonFiniteError(ExplainedError, FloatingPointError):
             fault = (
                 f"A running statistic of {step} is not finite: {_some(statistics)}; losses: "
                 f"{losses}{rate}. The update was skipped and the statistics were restored."
+                f"{_batch_norm_advice(terms)}"
             )
-            if all(math.isfinite(value) for value in terms.values()):
-                fault += (
-                    " A batch norm that gets one value per channel has no variance: in this case "
-                    "increase SOLVER.IMS_PER_BATCH or INPUT.SIZE_TRAIN."
-                )
         else:
             fault = (
                 f"A loss or gradient of {step} is not finite: {losses}{rate}. The update was "
                 "skipped."
             )
+        scope = "" if rank is None else f" (rank {rank}'s part)"
         super().__init__(
             f"{fault} Try a lower SOLVER.BASE_LR or a longer warm-up. The batch{scope}: "
             f"{', '.join(self.img_paths)}"
         )
+
+
+def _batch_norm_advice(terms: Mapping[str, float]) -> str:
+    if not all(math.isfinite(value) for value in terms.values()):
+        return ""
+    return (
+        " A batch norm that gets one value per channel has no variance: in this case increase "
+        "SOLVER.IMS_PER_BATCH or INPUT.SIZE_TRAIN."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

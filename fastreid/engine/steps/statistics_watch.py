@@ -60,8 +60,9 @@ class StatisticsWatch(nn.Cell):
 
     def restore(self) -> None:
         """Set the statistics to the values of the copy."""
-        first = 0
-        kept = self.kept.asnumpy() if self.statistics else None
+        if not self.statistics:
+            return
+        first, kept = 0, self.kept.asnumpy()
         for each in self.statistics:
             ops.assign(each, Tensor(kept[first : first + each.size].copy()))
             first += each.size

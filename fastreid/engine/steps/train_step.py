@@ -18,16 +18,13 @@ from .updates import Update
 # This function is mapped over the parameters: a loop over hundreds of them exceeds the depth of
 # calls that MindSpore compiles.
 _trace = ops.MultitypeFuncGraph("trace")
-# Primitives compile faster than functions and methods, which check their arguments for each of
-# hundreds of gradients (docs/performance.md).
-_matmul, _reshape, _shape = ops.MatMul(), ops.Reshape(), ops.Shape()
 
 
 @_trace.register("Tensor")
 def _trace_one(gradient: Tensor) -> Tensor:
     """(A, ...) -> (A, 1): 0 for rows of finite numbers, NaN for the others."""
-    flat = _reshape(gradient, (_shape(gradient)[0], -1))
-    return _matmul(flat, ops.zeros((_shape(flat)[1], 1), flat.dtype))
+    rows = gradient.reshape(gradient.shape[0], -1)
+    return ops.matmul(rows, ops.zeros((rows.shape[1], 1), rows.dtype))
 
 
 class JoinedCriteria(nn.Cell):

@@ -16,19 +16,16 @@ from .statistics_watch import StatisticsWatch
 # calls that MindSpore compiles.
 _descend = ops.MultitypeFuncGraph("descend")
 _sum = ops.MultitypeFuncGraph("sum")
-# Primitives compile faster than operators, which check their arguments for each of hundreds of
-# gradients (docs/performance.md).
-_add, _mul, _assign_sub = ops.Add(), ops.Mul(), ops.AssignSub()
 
 
 @_descend.register("Tensor", "Tensor", "Tensor", "Tensor")
 def _descend_one(rate: Tensor, gradient: Tensor, parameter: Parameter, factor: Tensor) -> Tensor:
-    return _assign_sub(parameter, _mul(gradient, _mul(rate, factor)))
+    return ops.assign_sub(parameter, gradient * (rate * factor))
 
 
 @_sum.register("Tensor", "Tensor")
 def _sum_one(first: Tensor, second: Tensor) -> Tensor:
-    return _add(first, second)
+    return first + second
 
 
 class Update(nn.Cell):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from mindspore import nn
@@ -65,11 +66,13 @@ class SimpleTrainer(TrainerBase):
         self.watch = watch or StatisticsWatch(running_statistics(model))
         self._batches: Iterator[dict] | None = None
         self._pending: StepRecord | None = None
-        shared = {"loss_scale": self.loss_scale, "watch": self.watch}
+        shared: dict[str, Any] = {"loss_scale": self.loss_scale, "watch": self.watch}
         self._step = TrainStep(forward, optimizers, clipper, **shared)
         # Each set of learning parameters needs a compiled graph of its own.
         self._frozen_step = (
-            TrainStep(forward, optimizers[:1], clipper, **shared) if self.freeze_iters else None
+            TrainStep(forward, optimizers[:1], clipper, **shared)
+            if self.freeze_iters
+            else self._step
         )
 
     @property

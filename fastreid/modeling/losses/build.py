@@ -114,6 +114,8 @@ class TripletLoss(nn.Cell):
     """
 
     key = "loss_triplet"
+    # Losses on pairs of images declare their effect on a batch without positive pairs.
+    without_positives = "only pushes images apart"
 
     @configurable
     def __init__(self, *, margin: float, norm_feat: bool, hard_mining: bool, scale: float) -> None:
@@ -153,6 +155,7 @@ class CircleLoss(_PairwiseLoss):
     """`pairwise_circleloss` under the settings of `MODEL.LOSSES.CIRCLE`."""
 
     key = "loss_circle"
+    without_positives = "is 0"
 
     def __init__(self, cfg: CfgNode) -> None:
         options = cfg.MODEL.LOSSES.CIRCLE
@@ -169,6 +172,7 @@ class Cosface(_PairwiseLoss):
     """`pairwise_cosface` under the settings of `MODEL.LOSSES.COSFACE`."""
 
     key = "loss_cosface"
+    without_positives = "is 0"
 
     def __init__(self, cfg: CfgNode) -> None:
         options = cfg.MODEL.LOSSES.COSFACE
