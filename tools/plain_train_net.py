@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from mindspore import Tensor, nn
@@ -143,4 +143,4 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(run, needs_reader=False))
+    sys.exit(run_command(run, stops_at_closed_output=False))
