@@ -12,6 +12,7 @@ import mindspore as ms
 
 from fastreid.config import CfgNode, explicit_config, import_modules
 from fastreid.data import check_class_counts
+from fastreid.modeling import classifier_prefixes
 from fastreid.utils import comm
 from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
@@ -22,6 +23,9 @@ from .launch.rank_output import move_output
 from .resume.saved_config import write_config
 
 logger = logging.getLogger(__name__)
+
+# Parameters that depend on the identities of the training set; weights of another run lack them.
+CLASSIFIER_PREFIXES = classifier_prefixes()
 
 _DEVICE_TARGETS = {"cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "Ascend", "ascend": "Ascend"}
 _MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}

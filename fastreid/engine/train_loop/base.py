@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
+from typing import Any
 
 from fastreid.utils.events import EventStorage
+
+from ..launch.termination import Termination
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class TrainerBase:
         epoch: number of finished epochs.
         finished: whether the last iteration was reached without an error.
         evaluation_due: whether the evaluation at this point of the run has not finished yet.
+        best_metric: the best score of the run so far; None before the first evaluation.
+        termination: holds a request to end the run before the next iteration.
     """
 
     def __init__(self) -> None:
@@ -61,6 +66,8 @@ class TrainerBase:
         self.epoch = 0
         self.finished = False
         self.evaluation_due = False
+        self.best_metric: float | None = None
+        self.termination = Termination()
 
     def register_hooks(self, hooks: Iterable[HookBase]) -> None:
         """Add hooks; they are called in the order in which they were registered."""
@@ -148,3 +155,7 @@ class TrainerBase:
 
     def finish(self) -> None:
         """Check the results of the last steps; called at the end of each epoch and of the run."""
+
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """Return what a checkpoint holds beside weights and states."""
+        return {"iteration": self.iter}
