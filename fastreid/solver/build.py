@@ -27,14 +27,14 @@ SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
 
 
 def build_optimizer(
-    cfg: CfgNode, parameters: Sequence[Parameter], *, with_momentum: bool = True
+    cfg: CfgNode, parameters: nn.Cell | Sequence[Parameter], *, with_momentum: bool = True
 ) -> nn.Cell:
     """Build the optimizer that `SOLVER.OPT` names.
 
     Args:
         cfg: the whole configuration.
-        parameters: parameters to update, with full names from the model's root.
-        with_momentum: False for SGD without momentum, as ACL's meta optimizer; unused by Adam.
+        parameters: what it moves, named from the model's root; a model: its trainable parameters.
+        with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:
         A cell that takes gradients in the order of its `parameters`, with `base_lrs`,
@@ -44,6 +44,8 @@ def build_optimizer(
     Raises:
         ValueError: the optimizer is unknown.
     """
+    if isinstance(parameters, nn.Cell):
+        parameters = parameters.trainable_params()
     groups = get_default_optimizer_params(cfg, parameters)
     if cfg.SOLVER.OPT == "SGD":
         if not with_momentum:

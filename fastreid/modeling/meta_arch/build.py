@@ -13,7 +13,7 @@ META_ARCH_REGISTRY = Registry("META_ARCH")
 
 
 def build_model(cfg: CfgNode) -> nn.Cell:
-    """Build the model that `MODEL.META_ARCHITECTURE` names.
+    """Build the model of `MODEL.META_ARCHITECTURE`.
 
     Args:
         cfg: the whole configuration, with the class counts filled in for training.
@@ -23,12 +23,12 @@ def build_model(cfg: CfgNode) -> nn.Cell:
 
     Raises:
         KeyError: for an unknown name.
-        ValueError: for a backbone and a head that do not go together, or MODEL.RECOMPUTE outside
-            of graph mode.
+        ValueError: for a backbone and a head that do not fit together, or for MODEL.RECOMPUTE in
+            another mode than graph.
     """
     cfg = explicit_config(cfg)
-    _check_parts(cfg)
     model = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
+    _check_paths(cfg, model)
     if cfg.MODEL.RECOMPUTE:
         if cfg.MODE != "graph":
             raise ValueError(
@@ -38,19 +38,17 @@ def build_model(cfg: CfgNode) -> nn.Cell:
     return model
 
 
-def _check_parts(cfg: CfgNode) -> None:
-    """Only ACL's head takes what the router backbone gives: features and paths."""
-    backbone, head = cfg.MODEL.BACKBONE.NAME, cfg.MODEL.HEADS.NAME
-    gives_paths = backbone == "build_meta_dynamic_router_resnet_backbone"
-    lacks_paths = backbone == "build_resnet_backbone"
-    takes_paths = head == "MetaEmbeddingHead"
-    if (takes_paths and lacks_paths) or (gives_paths and not takes_paths):
+def _check_paths(cfg: CfgNode, model: nn.Cell) -> None:
+    """Check that a backbone gives routing paths where the model takes them, and only there.
+
+    Backbones declare it by `gives_paths`, models by `takes_paths`; parts without the declaration
+    are not checked.
+    """
+    gives_paths = getattr(getattr(model, "backbone", None), "gives_paths", None)
+    takes_paths = getattr(model, "takes_paths", None)
+    if None not in (gives_paths, takes_paths) and gives_paths != takes_paths:
         raise ValueError(
-            f"MODEL.BACKBONE.NAME {backbone} and MODEL.HEADS.NAME {head} do not go together: "
-            "MetaEmbeddingHead needs build_meta_dynamic_router_resnet_backbone, EmbeddingHead "
-            "build_resnet_backbone."
-        )
-    if cfg.MODEL.META_ARCHITECTURE == "ACL" and not takes_paths:
-        raise ValueError(
-            f"MODEL.META_ARCHITECTURE ACL needs MODEL.HEADS.NAME MetaEmbeddingHead, not {head}."
+            f"MODEL.BACKBONE.NAME {cfg.MODEL.BACKBONE.NAME} and MODEL.HEADS.NAME "
+            f"{cfg.MODEL.HEADS.NAME} do not go together: MetaEmbeddingHead needs "
+            "build_meta_dynamic_router_resnet_backbone, EmbeddingHead build_resnet_backbone."
         )

@@ -67,7 +67,7 @@ def test_all_that_must_be_as_it_was_is_named_at_once():
     "items", [ITEMS[:-1], [*ITEMS[:-1], ("/here/x.jpg", "A_2", "A_1")]], ids=["fewer", "others"]
 )
 def test_other_images_are_refused(items):
-    with pytest.raises(ValueError, match=f"from 6 training images; now there are {len(items)}"):
+    with pytest.raises(ValueError, match=f"had 6 training images. This run has {len(items)}"):
         check_resumable(record(items=items), record())
 
 
