@@ -254,15 +254,23 @@ class PeriodicCheckpointer:
     Args:
         checkpointer: writes the files.
         period: epochs between permanent checkpoints; 0: only the best and the last.
+        max_epoch: number of epochs, so that `step` finds the last one itself; None: `is_last` says
+            which it is.
         best_metric: the best value so far of a resumed run, stored in every checkpoint as
             "best_metric"; None if there is none yet.
     """
 
     def __init__(
-        self, checkpointer: Checkpointer, period: int, *, best_metric: float | None = None
+        self,
+        checkpointer: Checkpointer,
+        period: int,
+        max_epoch: int | None = None,
+        *,
+        best_metric: float | None = None,
     ) -> None:
         self.checkpointer = checkpointer
         self.period = period
+        self.max_epoch = max_epoch
         self.best_metric = best_metric
 
     def step(
@@ -284,7 +292,7 @@ class PeriodicCheckpointer:
         # The best is written first, so that `last_checkpoint` begins with the periodic one.
         if is_best and self._try("model_best", **extra, best_metric=metric):
             self.best_metric = metric
-        if is_last:
+        if is_last or epoch + 1 == self.max_epoch:
             self.checkpointer.save("model_final", **extra, best_metric=self.best_metric)
         elif self.period > 0 and (epoch + 1) % self.period == 0:
             self._try(f"model_{epoch:04d}", **extra, best_metric=self.best_metric)
