@@ -28,11 +28,10 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode, load_config, without_pretraining
 from fastreid.data import build_reid_test_loader, build_reid_train_loader, iters_per_epoch
 from fastreid.engine import complete_config, default_argument_parser, default_setup, launch
-from fastreid.engine.setup import CLASSIFIER_PREFIXES
 from fastreid.engine.steps.train_step import LossForward, TrainStep
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
-from fastreid.modeling import Phase, build_model
+from fastreid.modeling import build_model, classifier_prefixes
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler, build_optimizer
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
@@ -68,7 +67,7 @@ def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, Any]:
     optimizer = build_optimizer(cfg, model)
     schedule = build_lr_scheduler(cfg, per_epoch)
     # One compiled graph: forward, losses, backward, clipping and update.
-    losses = LossForward(model, model.criterion(Phase.BASIC))
+    losses = LossForward(model, model.criterion())
     step = TrainStep(losses, [optimizer], build_gradient_clipper(cfg))
 
     checkpointer = Checkpointer(model, cfg.OUTPUT_DIR, optimizer=optimizer)
@@ -129,7 +128,9 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         return do_train(cfg, resume=args.resume)
     model = build_model(without_pretraining(cfg))
     # Its classifiers have the identities of the training set, which evaluation does not need.
-    Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
+    Checkpointer(model).load(
+        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
+    )
     return do_test(cfg, model)
 
 

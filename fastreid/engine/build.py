@@ -7,7 +7,7 @@ from typing import Any
 
 from mindspore import Parameter, nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.layers import running_statistics
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
@@ -42,7 +42,7 @@ def build_trainer(
         make_meta_optimizer: builds the optimizer of meta steps; None: `build_meta_optimizer`.
 
     Returns:
-        A `MetaTrainer` for ACL, else a `SimpleTrainer`.
+        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`.
 
     Raises:
         ValueError: a frozen layer does not exist, no layer is left to learn, layers are frozen in a
@@ -62,7 +62,7 @@ def build_trainer(
             "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
             "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
         )
-    forward = LossForward(model, model.criterion(Phase.BASIC))
+    forward = LossForward(model, model.criterion())
     shared: dict[str, Any] = {
         "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
@@ -76,7 +76,7 @@ def build_trainer(
         "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
         **shared,
     }
-    if not is_acl(cfg):
+    if not getattr(model, "takes_meta_steps", False):
         return SimpleTrainer(model, data_loader, **options)
     meta = cfg.SOLVER.META
     meta_steps = MetaSteps(

@@ -10,7 +10,7 @@ from typing import Any
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.data import (
     CommDataset,
     ReidDataLoader,
@@ -71,7 +71,7 @@ class DefaultParts(TrainerBase):
         Returns:
             The loaders in the order of DATASETS.NAMES; none where there are no meta steps.
         """
-        if not is_acl(cfg) or cfg.SOLVER.META.PERIOD < 1:
+        if cfg.SOLVER.META.PERIOD < 1:
             return []
         return build_domain_train_loaders(cfg, train_set, pool=pool)
 

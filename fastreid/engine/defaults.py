@@ -10,11 +10,11 @@ from typing import Any
 
 from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_config
 from fastreid.data import check_test_sets, iters_per_epoch
 from fastreid.evaluation import flatten_results_dict
 from fastreid.layers import running_statistics
-from fastreid.modeling import use_half_precision
+from fastreid.modeling import classifier_prefixes, use_half_precision
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
@@ -84,7 +84,8 @@ class DefaultTrainer(DefaultParts):
             check_test_sets(cfg)
         train_set = self.data_loader.dataset
         given = cfg
-        self.cfg = cfg = self.auto_scale_hyperparams(given, train_set.classes_per_domain)
+        scaled = self.auto_scale_hyperparams(given, train_set.classes_per_domain)
+        self.cfg = cfg = explicit_config(scaled)
         write_config(cfg, given)
         if cfg.SOLVER.LOG_PERIOD < 1:
             raise ValueError(
@@ -189,7 +190,7 @@ class DefaultTrainer(DefaultParts):
             )
         if self.cfg.MODEL.WEIGHTS:
             self.checkpointer.load(
-                self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+                self.cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(self.model), weights_only=True
             )
 
     def train(self) -> Results:  # type: ignore[override] # as in fast-reid: the config has them

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, import_modules, is_acl
+from fastreid.config import CfgNode, explicit_config, import_modules
 from fastreid.data import check_class_counts
+from fastreid.modeling import classifier_prefixes
 from fastreid.utils import comm
 from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
@@ -24,7 +25,7 @@ from .resume.saved_config import write_config
 logger = logging.getLogger(__name__)
 
 # Parameters that depend on the identities of the training set; weights of another run lack them.
-CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
+CLASSIFIER_PREFIXES = classifier_prefixes()
 
 _DEVICE_TARGETS = {"cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "Ascend", "ascend": "Ascend"}
 _MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
@@ -202,7 +203,7 @@ def _own_device(target: str) -> str:
 
 
 def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
-    """Set the class counts, which depend on the training set.
+    """Write out what the recipe implies, and fill in the number of identities.
 
     Args:
         cfg: the whole configuration.
@@ -210,17 +211,17 @@ def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
             DATASETS.NAMES.
 
     Returns:
-        A new frozen configuration. Class counts that `cfg` sets are kept.
+        A new frozen configuration; class counts that the given one sets stay as they are.
 
     Raises:
         ValueError: ACL has a single training set, or the class counts that `cfg` sets are not those
             of the data.
     """
-    completed = cfg.clone()
+    check_class_counts(cfg, classes_per_domain)
+    completed = explicit_config(cfg).clone()
     completed.defrost()
     heads = completed.MODEL.HEADS
-    check_class_counts(cfg, classes_per_domain)
-    if is_acl(cfg):
+    if heads.CLASSIFIERS == "per_domain":
         heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
         logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
     else:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from fastreid.config import get_cfg
+from fastreid.config import explicit_config, get_cfg
 from fastreid.engine import norm_check
 from fastreid.engine.norm_check import check_norms
 from fastreid.engine.steps import batch_shards
@@ -44,6 +44,7 @@ def processes(monkeypatch):
 
 
 def check(cfg):
+    cfg = explicit_config(cfg)
     check_norms(cfg, build_model(cfg), 3)
 
 
@@ -143,5 +144,5 @@ def test_norms_of_an_unknown_backbone_or_model_are_not_judged():
     cfg = cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "False")
     model = build_model(cfg)
     assert any(isinstance(cell, BatchNorm) for _, cell in model.cells_and_names())
-    check_norms(cfg, model, 1)
-    check_norms(cfg, BatchNorm(4), 1)
+    check_norms(explicit_config(cfg), model, 1)
+    check_norms(explicit_config(cfg), BatchNorm(4), 1)

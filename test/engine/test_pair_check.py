@@ -1,6 +1,6 @@
 import pytest
 
-from fastreid.config import get_cfg
+from fastreid.config import explicit_config, get_cfg
 from fastreid.data import CommDataset
 from fastreid.data.pipeline.shards import Place, contiguous_share, meta_share
 from fastreid.engine import pair_check
@@ -52,7 +52,7 @@ def processes(monkeypatch):
 
 
 def told(cfg, *args, **options):
-    return missing_pairs(cfg, train_set(*args, **options))
+    return missing_pairs(explicit_config(cfg), train_set(*args, **options))
 
 
 @pytest.mark.parametrize("sampler", ["NaiveIdentitySampler", "BalancedIdentitySampler"])
@@ -146,7 +146,7 @@ def test_two_domains_leave_one_that_is_seen():
 def test_shards_are_those_that_the_loaders_cut(processes, shard, world_size):
     processes(world_size)
     batch, domains, held_out = 32, 4, 1
-    cfg = acl(batch, 2, "SOLVER.META_SHARD", shard)
+    cfg = explicit_config(acl(batch, 2, "SOLVER.META_SHARD", shard))
     _, seen, tested = shards_by_step(cfg, domains, batch)
     for rank in range(world_size):
         place = Place(rank, world_size)
@@ -164,5 +164,5 @@ def test_shards_are_those_that_the_loaders_cut(processes, shard, world_size):
 
 
 def test_what_is_missing_is_logged_as_warnings(caplog):
-    warn_of_missing_pairs(cfg_of(4, 4), train_set())
+    warn_of_missing_pairs(explicit_config(cfg_of(4, 4)), train_set())
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3

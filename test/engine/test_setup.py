@@ -73,7 +73,7 @@ def test_counts_that_are_not_the_datas_are_refused(acl_cfg, key):
         acl_cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [5, 3]
     else:
         acl_cfg.MODEL.HEADS.NUM_CLASSES1, acl_cfg.MODEL.HEADS.NUM_CLASSES2 = 5, 3
-    message = rf"{key}.* is \[5, 3\], but the training sets have \[5, 4\] .*unset"
+    message = rf"{key}.* is \[5, 3\], but the training sets have \[5, 4\] .*Unset"
     with pytest.raises(ValueError, match=message):
         complete_config(acl_cfg, [5, 4])
 

@@ -11,7 +11,7 @@ from typing import Any
 import mindspore as ms
 import yaml
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_settings
 from fastreid.data import CommDataset
 from fastreid.utils.collect_env import collect_versions, command_line, git_state
 
@@ -151,8 +151,14 @@ def _describe_items(items: Iterable[tuple]) -> dict[str, int]:
 
 def _differences(before: str, now: str) -> dict[str, tuple[Any, Any]]:
     """Map each key that both configurations have to its old and new value, if these differ."""
-    old, new = _flatten(yaml.safe_load(before)), _flatten(yaml.safe_load(now))
+    old, new = _read_explicit(before), _read_explicit(now)
     return {key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]}
+
+
+def _read_explicit(text: str) -> dict[str, Any]:
+    """Read settings by dotted keys; earlier releases recorded them without those implied."""
+    values = yaml.safe_load(text)
+    return {**_flatten(values), **explicit_settings(values)}
 
 
 def _flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils import comm
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.file_io.paths import absolute_path
@@ -62,7 +62,7 @@ def write_config(cfg: CfgNode, given: CfgNode | None = None) -> None:
     """
     if not comm.is_main_process():
         return
-    derived = [] if given is None else list(_differences(given, cfg))
+    derived = [] if given is None else list(_differences(explicit_config(given), cfg))
     lines = [
         "# Derived from the training data of this run, and derived again when this file is used:",
         *(f"#   {key}: {value}" for key, value in derived),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.data import draws_identities
 from fastreid.utils.comm import get_world_size
 
@@ -35,15 +35,15 @@ BASIC, META_TRAIN, META_TEST = (
 
 
 def takes_meta_steps(cfg: CfgNode) -> bool:
-    """Tell whether the config asks for ACL's meta steps."""
-    return is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0
+    """Tell whether an explicit configuration asks for meta steps."""
+    return cfg.SOLVER.META.PERIOD > 0
 
 
 def shards_by_step(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[list[BatchShard]]:
     """Compute how a batch is divided among the processes, for each kind of step.
 
     Args:
-        cfg: SOLVER.META, SOLVER.META_SHARD, MODEL.HEADS.NAME.
+        cfg: SOLVER.META and SOLVER.META_SHARD of an explicit configuration.
         num_domains: number of source domains.
         batch_size: value of SOLVER.IMS_PER_BATCH, the configured one or another to try.
 
@@ -75,7 +75,7 @@ def is_divisible(cfg: CfgNode, batch_size: int) -> bool:
     """Tell whether samplers and processes can divide batches of a size without remainder.
 
     Args:
-        cfg: DATALOADER, SOLVER.META, MODEL.HEADS.NAME.
+        cfg: DATALOADER and SOLVER.META of an explicit configuration.
         batch_size: value of SOLVER.IMS_PER_BATCH to try.
     """
     world_size, images = get_world_size(), cfg.DATALOADER.NUM_INSTANCE

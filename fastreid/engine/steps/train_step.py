@@ -51,8 +51,9 @@ class LossForward(nn.Cell):
     """A model with the losses of one phase, or of several phases (`JoinedCriteria`).
 
     Args:
-        model: a model with a method ``outputs(images, targets)``.
-        criterion: a cell that computes losses, scalars, from (outputs, targets, domainids).
+        model: gives ``outputs(images, targets)``.
+        criterion: the losses, a cell from outputs and columns of the batch to scalars. It declares
+            `columns`; without the declaration it takes targets and domainids.
     """
 
     def __init__(self, model: nn.Cell, criterion: nn.Cell) -> None:
@@ -60,6 +61,7 @@ class LossForward(nn.Cell):
         self.model = model
         self.criterion = criterion
         self.names = criterion.names
+        self.takes_domains = "domainids" in getattr(criterion, "columns", ("domainids",))
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
@@ -77,7 +79,10 @@ class LossForward(nn.Cell):
             rows that are classified correctly, a scalar.
         """
         outputs = self.model.outputs(images, targets)
-        losses = self.criterion(outputs, targets, domainids)
+        if self.takes_domains:
+            losses = self.criterion(outputs, targets, domainids)
+        else:
+            losses = self.criterion(outputs, targets)
         weighted = losses
         if weights is not None:
             weighted = ()

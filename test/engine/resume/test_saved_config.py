@@ -93,6 +93,6 @@ def test_a_count_that_the_user_set_stays_a_demand(cfg, tmp_path, key):
     assert complete_config(again, [5, 4])
     # A file of an earlier version cannot be told from this: the message has the way out.
     unset = r"\[\]" if key == "CLASSES_PER_DOMAIN" else "0"
-    message = rf"MODEL.HEADS.{key}.* unset .*{key}\S* {unset}\. \(A config.yaml that an earlier"
+    message = rf"MODEL.HEADS.{key}.* Unset .*{key}\S* {unset}\. \(A config.yaml written by"
     with pytest.raises(ValueError, match=message):
         complete_config(again, [3, 7])

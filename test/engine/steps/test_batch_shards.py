@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastreid.config import get_cfg
+from fastreid.config import explicit_config, get_cfg
 from fastreid.data import CommDataset
 from fastreid.data.pipeline.shards import check_shares
 from fastreid.data.samplers.build import build_domain_sampler, build_train_sampler, draws_identities
@@ -52,6 +52,8 @@ def test_proposed_sizes_is_divisible_and_no_smaller_one_is_left_out(sampler, hea
     data, cfg = train_set(), get_cfg()
     cfg.MODEL.HEADS.NAME, cfg.DATALOADER.SAMPLER_TRAIN = head, sampler
     cfg.DATALOADER.SET_WEIGHT = [1, 0, 1]
+    cfg = explicit_config(cfg).clone()
+    cfg.defrost()
     for world_size in (1, 2, 4):
         monkeypatch.setattr(batch_shards, "get_world_size", lambda count=world_size: count)
         for cfg.DATALOADER.NUM_INSTANCE in (1, 2, 4):
