@@ -3,7 +3,7 @@
 Saves and loads the model of configs/bagtricks_DR50_mix.yml (13,726 identities) with the state of
 its optimizer, synced to the disk as in training, and beside it the same bytes written and synced
 plainly, which is what the disk can do. Also a sampler's way to the place where a run broke off,
-from the beginning (once), as with a checkpoint that lacks its state, and from its bookmark.
+from the beginning (once), as with a checkpoint that lacks its state, and from its stored state.
 Seconds by the clock, and of the processor in brackets, which a busy machine does not change much.
 """
 
@@ -23,7 +23,7 @@ from tabulate import tabulate
 
 from fastreid.config import get_cfg
 from fastreid.data.samplers import NaiveIdentitySampler
-from fastreid.data.samplers.passes import Bookmarks
+from fastreid.data.samplers.state import StateHistory
 from fastreid.modeling import build_model
 from fastreid.solver import build_optimizer
 from fastreid.utils.checkpoint import Checkpointer
@@ -57,23 +57,26 @@ def write_plainly(path: Path, size: int) -> None:
 
 
 def resume_sampler(repeat: int) -> list[tuple[str, str]]:
-    """Time a sampler's way to the end of the last epoch, two ways."""
+    """Time how long a sampler takes to reach the end of the last epoch, in two ways."""
     items = [("", f"a_{i // 6}", f"a_{i % 2}") for i in range(IMAGES)]
     place = IMAGES // BATCH * BATCH * EPOCHS
 
-    def draw(bookmarks: Bookmarks) -> int:
+    def draw(history: StateHistory) -> int:
         sampler = NaiveIdentitySampler(items, BATCH, num_instances=4, seed=0)
-        return next(sampler.draw(place, bookmarks))
+        return next(sampler.draw(place, history))
 
-    noted = Bookmarks()
-    drawn = draw(noted)
-    bookmark = noted.last_before(place)
-    if draw(Bookmarks(bookmark)) != drawn:
-        raise RuntimeError("The sampler did not come to the same place.")
-    again = place - bookmark.index
+    history = StateHistory()
+    drawn = draw(history)
+    state = history.last_before(place)
+    if draw(StateHistory(state)) != drawn:
+        raise RuntimeError("The resumed sampler drew another index.")
+    again = place - state.index
     return [
-        (f"draw {place:,} indices again", seconds(lambda: draw(Bookmarks()), 1)),
-        (f"the {again:,} since a bookmark", seconds(lambda: draw(Bookmarks(bookmark)), repeat)),
+        (f"draw {place:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
+        (
+            f"the {again:,} since a stored state",
+            seconds(lambda: draw(StateHistory(state)), repeat),
+        ),
     ]
 
 

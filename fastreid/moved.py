@@ -14,13 +14,18 @@ from types import ModuleType
 
 # Old path -> new path, both below the package.
 MOVED = {
-    "data.feed": "data.pipeline.feed",
+    "data.datasets.cuhk03_preparation": "data.datasets.preparation.cuhk03",
+    "data.datasets.cuhk_sysu_crops": "data.datasets.preparation.cuhk_sysu_crops",
+    "data.datasets.image_search": "data.datasets.files.image_search",
+    "data.datasets.prepared_folder": "data.datasets.preparation.prepared_folder",
+    "data.feed": "data.pipeline.batch_iterator",
     "data.loader": "data.pipeline.loader",
     "data.prefetcher": "data.pipeline.prefetcher",
     "data.preparation": "data.pipeline.preparation",
+    "data.samplers.passes": "data.samplers.state",
     "data.shares": "data.pipeline.shards",
     "data.stalls": "data.pipeline.stalls",
-    "data.substitutes": "data.pipeline.substitutes",
+    "data.substitutes": "data.pipeline.replacements",
     "data.worker_process": "data.pipeline.worker_process",
     "data.workers": "data.pipeline.workers",
     "engine.batch_shares": "engine.steps.batch_shares",

@@ -9,12 +9,12 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.data import ImageDataset, build
 from fastreid.data.samplers import NaiveIdentitySampler
-from fastreid.utils.registry import Registry
+from fastreid.utils import comm
 from test.data import pipeline_case as case
 
 
 class ToyRegistry:
-    """Stands for DATASET_REGISTRY: data sets whose names are those of the folder's domains."""
+    """Replaces DATASET_REGISTRY: data sets of written images, under the names of the domains."""
 
     def __init__(self):
         self.made = []
@@ -42,7 +42,7 @@ def registry(tmp_path, monkeypatch):
         written = case.write_items(tmp_path / name, num_identities=identities)
         renamed = [(path, f"{name}{pid[1:]}", f"{name}{camid[1:]}") for path, pid, camid in written]
         registry.items[name] = renamed
-    monkeypatch.setattr(build, "DATASET_REGISTRY", registry)
+    monkeypatch.setattr("fastreid.data.datasets.build.DATASET_REGISTRY", registry)
     return registry
 
 
@@ -128,14 +128,13 @@ def test_the_test_loader_gives_queries_then_gallery_in_order(cfg, registry):
     assert batches[0]["camids"].tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
 
 
-def test_data_sets_get_their_root_and_options(cfg, registry, monkeypatch):
+def test_data_sets_get_root_and_combineall(cfg, registry, monkeypatch):
     monkeypatch.delenv("FASTREID_DATASETS", raising=False)
     cfg.DATASETS.COMBINEALL = True
     build.build_reid_train_loader(cfg).close()
     root = str(Path("datasets").absolute())
     assert registry.made[0] == ("B", {"root": root, "combineall": True})
-    options = {"cuhk03_labeled": True, "cuhk03_classic_split": False}
-    assert registry.made[2] == ("CUHK03", {"root": root, "combineall": True, **options})
+    assert registry.made[2] == ("CUHK03", {"root": root, "combineall": True})
     monkeypatch.setenv("FASTREID_DATASETS", "/elsewhere")
     build.build_reid_test_loader(cfg, "A")[0].close()
     assert registry.made[3] == ("A", {"root": "/elsewhere", "combineall": False})
@@ -207,48 +206,9 @@ def test_test_settings_that_do_not_fit_are_refused(cfg, registry):
         build.build_reid_test_loader(cfg, "A")
 
 
-def registered(monkeypatch, make, name="Own"):
-    registry = Registry("DATASET")
-    registry.register(make, name=name)
-    monkeypatch.setattr(build, "DATASET_REGISTRY", registry)
-
-
-class Bare(ImageDataset):
-    """Takes no combineall, and its items have nothing to do with its name."""
-
-    def __init__(self, root):
-        super().__init__([(f"{root}/a.jpg", 1, 0)], [], [])
-
-
-def test_a_users_class_gets_the_options_that_it_takes(monkeypatch):
-    monkeypatch.setenv("FASTREID_DATASETS", "/data")
-    registered(monkeypatch, Bare)
-    cfg = get_cfg()
-    assert build.load_dataset(cfg, "Own").train[0][0].endswith("/data/a.jpg")
-    with pytest.raises(ValueError, match="Own: its constructor does not take combineall, which"):
-        build.load_dataset(cfg, "Own", combineall=True)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            type("Own", (ImageDataset,), {}),
-            "Own cannot be made with root, combineall: missing a required argument: 'train'",
-        ),
-        (lambda folder: None, "Own cannot be made with no arguments: .* argument: 'folder'"),
-        (lambda **_: [], "What is registered as data set Own gives list; it must be a class that"),
-    ],
-)
-def test_what_is_no_data_set_is_refused(monkeypatch, make, message):
-    registered(monkeypatch, make)
-    with pytest.raises(ValueError, match=message):
-        build.load_dataset(get_cfg(), "Own")
-
-
-def test_a_batch_for_several_processes_is_told_the_size_that_they_need(cfg, monkeypatch):
-    monkeypatch.setattr(build.comm, "get_world_size", lambda: 2)
-    monkeypatch.setattr(build.comm, "first_of_machine", contextlib.nullcontext)
+def test_an_error_names_the_batch_size_that_several_processes_need(cfg, monkeypatch):
+    monkeypatch.setattr(comm, "get_world_size", lambda: 2)
+    monkeypatch.setattr(comm, "first_of_machine", contextlib.nullcontext)
     cfg.SOLVER.IMS_PER_BATCH = 3
     with pytest.raises(ValueError, match=r"multiple of 8 \(2 processes times .*; the nearest: 8\."):
         build.build_reid_train_loader(cfg)

@@ -1,4 +1,4 @@
-from .dataset import CheckResult, check_dataset, explained, require_files, require_sound
+from .dataset import CheckResult, check_dataset, explained, require_files, require_usable
 from .findings import USES
 
-__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_sound"]
+__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_usable"]

@@ -87,7 +87,7 @@ def check_dataset(
     return CheckResult(counts, list(dict.fromkeys(faults)), remarks, uses)
 
 
-def require_sound(
+def require_usable(
     name: str, data: ImageDataset, *, use: str, skips_unreadable: bool = False
 ) -> None:
     """Make the quick check at the start of a run: log what it remarks, refuse what is at fault.

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fastreid.config import get_cfg
 from fastreid.data import check_dataset, check_for_run, check_test_sets, load_dataset
-from fastreid.data.checks import USES, require_files, require_sound
+from fastreid.data.checks import USES, require_files, require_usable
 from fastreid.data.datasets import DATASET_REGISTRY, ImageDataset
 
 RNG = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def refusal(cfg, name, use):
     """What a run says about a data set at its start; "" if it takes it."""
     try:
         data = load_dataset(cfg, name)
-        require_sound(name, data, use=use)
+        require_usable(name, data, use=use)
     except (OSError, ValueError) as error:
         return str(error)
     return ""
@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_a_fault_in_the_words_of_the_run(market, tmp_path
     (tmp_path / "Market-1501-v15.09.15" / "query" / "person.jpg").touch()
     result = check_dataset(market(), quick=True)
     assert result.faults == [refusal(get_cfg(), "Market1501", "test")]
-    assert "person.jpg does not begin with" in result.faults[0]
+    assert "person.jpg does not start with" in result.faults[0]
     assert set(result.counts) == {"train"}
 
 
@@ -293,8 +293,8 @@ def test_training_does_not_start_with_empty_files_unless_they_may_be_skipped(mar
     with pytest.raises(
         ValueError, match=rf"Data set M: Image files that are empty: 1 \({path}\). Unpack"
     ):
-        require_sound("M", market(), use="train")
-    require_sound("M", market(), use="train", skips_unreadable=True)
+        require_usable("M", market(), use="train")
+    require_usable("M", market(), use="train", skips_unreadable=True)
     assert f"Data set M: Image files that are empty: 1 ({path})." in caplog.text
     result = check_dataset(market(), quick=True, skips_unreadable=True)
     assert (len(result.faults), len(result.remarks)) == (0, 1)
@@ -305,7 +305,7 @@ def test_an_identity_that_only_has_broken_images_cannot_be_skipped(market, add):
     (fault,) = check_dataset(market(), quick=True, skips_unreadable=True).faults
     assert "Training identities without any other image: 1 (Market1501_5)" in fault
     with pytest.raises(ValueError, match="without any other image"):
-        require_sound("Market1501", market(), use="train", skips_unreadable=True)
+        require_usable("Market1501", market(), use="train", skips_unreadable=True)
 
 
 def test_test_sets_are_looked_at_before_training(market, add):

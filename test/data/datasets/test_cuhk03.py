@@ -122,11 +122,11 @@ def test_an_identity_that_would_change_is_refused(tmp_path, number):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"train": []}, "labeled.json is no list of splits; remove it"),
-        ([[1]], "labeled.json is no list of splits; remove it"),
-        (None, "labeled.json is no list of splits; remove it"),
+        ({"train": []}, "labeled.json is not a list of splits; remove it"),
+        ([[1]], "labeled.json is not a list of splits; remove it"),
+        (None, "labeled.json is not a list of splits; remove it"),
         ([], "split_id is 0; .*labeled.json has 0 split"),
-        ([{"train": 5, "query": [], "gallery": []}], "labeled.json, train: it is no list"),
+        ([{"train": 5, "query": [], "gallery": []}], "labeled.json, train: it is not a list"),
         (
             [{"train": [["a.png", 1]], "query": [], "gallery": []}],
             r"train: \['a.png', 1\] is not \[path, identity",

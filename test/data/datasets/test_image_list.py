@@ -221,7 +221,7 @@ def test_a_folder_with_other_names_or_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has no images in train, query, gallery"):
         ImageList(image_list=tmp_path).train
     touch(tmp_path / "query", "bob.jpg")
-    with pytest.raises(ValueError, match="bob.jpg does not begin with identity and camera"):
+    with pytest.raises(ValueError, match="bob.jpg does not start with identity and camera"):
         ImageList(image_list=tmp_path).train
 
 

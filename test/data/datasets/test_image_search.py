@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from fastreid.data.data_utils import read_image
-from fastreid.data.datasets.image_search import (
+from fastreid.data.datasets.files.image_search import (
     COMPANION,
     FOLDER,
     HIDDEN,

@@ -80,7 +80,7 @@ def test_white_space_around_a_name_counts_nowhere():
 
 def test_a_number_and_a_text_that_would_become_one_identity_are_refused():
     assert MySet([("a.jpg", 7, 0), ("b.jpg", 8, "MySet_7")], [], []).train[1][2] == "MySet_7"
-    with pytest.raises(ValueError, match="the number 7 is named 'MySet_7', and there is a text"):
+    with pytest.raises(ValueError, match="the number 7 is named 'MySet_7', which is also a label"):
         MySet([("a.jpg", "007", 0), ("b.jpg", "MySet_7", 0)], [], []).train  # noqa: B018
 
 
@@ -154,17 +154,17 @@ def test_items_of_a_generator_are_read_once(source):
         ("a.jpg", r"item 2 is 'a.jpg'; it must be"),
         (None, "item 2 is None; it must be"),
         ({"a.jpg", 1, 0}, "item 2 is {.*}; it must be"),
-        ((b"a.jpg", 1, 0), "the path must be a text or a path object, not bytes"),
-        ((3, 1, 0), "the path must be a text or a path object, not int"),
-        (("", 1, 0), "the path must be a text or a path object, not an empty text"),
-        (("a.jpg", 1.0, 0), "the identity must be a whole number or a text, not float"),
+        ((b"a.jpg", 1, 0), "the path must be a string or a path object, not bytes"),
+        ((3, 1, 0), "the path must be a string or a path object, not int"),
+        (("", 1, 0), "the path must be a string or a path object, not an empty string"),
+        (("a.jpg", 1.0, 0), "the identity must be an integer or a string, not float"),
         (("a.jpg", np.float32(1), 0), "the identity must be .*, not float32"),
-        (("a.jpg", None, 0), "the identity must be a whole number or a text, not NoneType"),
-        (("a.jpg", True, 0), "the identity must be a whole number or a text, not bool"),
-        (("a.jpg", np.bool_(1), 0), "the identity must be a whole number or a text, not bool"),
-        (("a.jpg", "", 0), "the identity must be a whole number or a text, not an empty text"),
-        (("a.jpg", 1, [0]), "the camera must be a whole number or a text, not list"),
-        (("a.jpg", b"1", 0), "the identity must be a whole number or a text, not bytes"),
+        (("a.jpg", None, 0), "the identity must be an integer or a string, not NoneType"),
+        (("a.jpg", True, 0), "the identity must be an integer or a string, not bool"),
+        (("a.jpg", np.bool_(1), 0), "the identity must be an integer or a string, not bool"),
+        (("a.jpg", "", 0), "the identity must be an integer or a string, not an empty string"),
+        (("a.jpg", 1, [0]), "the camera must be an integer or a string, not list"),
+        (("a.jpg", b"1", 0), "the identity must be an integer or a string, not bytes"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "query", "gallery"])

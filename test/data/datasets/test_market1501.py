@@ -65,14 +65,14 @@ def test_a_number_beyond_64_bits_is_refused_by_file_and_number(tmp_path, split):
 def test_digits_of_other_scripts_are_no_number(tmp_path):
     folder = write_market(tmp_path)
     touch(folder / "query", "٧_c1s1_1.jpg")
-    with pytest.raises(ValueError, match="the name of .*٧_c1s1_1.jpg does not begin with"):
+    with pytest.raises(ValueError, match="the name of .*٧_c1s1_1.jpg does not start with"):
         Market1501(tmp_path).query  # noqa: B018
 
 
 def test_a_file_of_another_name_is_refused(tmp_path):
     folder = write_market(tmp_path)
     touch(folder / "query", "person.jpg")
-    with pytest.raises(ValueError, match=r"Market1501: the name of .*person\.jpg does not begin"):
+    with pytest.raises(ValueError, match=r"Market1501: the name of .*person\.jpg does not start"):
         Market1501(tmp_path).query  # noqa: B018
 
 

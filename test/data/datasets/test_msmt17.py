@@ -83,7 +83,7 @@ def test_an_image_without_a_camera_is_named(tmp_path):
     folder = write_msmt(tmp_path)
     touch(folder / "test", "0000/portrait.jpg")
     (folder / "list_query.txt").write_text("0000/portrait.jpg 0\n")
-    with pytest.raises(ValueError, match=r"the name of 0000/portrait\.jpg does not begin with"):
+    with pytest.raises(ValueError, match=r"the name of 0000/portrait\.jpg does not start with"):
         MSMT17(tmp_path).query  # noqa: B018
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from fastreid.data.common import BATCH_COLUMNS, CommDataset
 from fastreid.data.data_utils import ImageError
 from fastreid.data.pipeline.loader import ReidDataLoader
-from fastreid.data.pipeline.shards import Place, contiguous_share
+from fastreid.data.pipeline.shards import Shard, contiguous_shard_rows
 from fastreid.data.pipeline.workers import WorkerError, WorkerPool
 from fastreid.data.samplers import NaiveIdentitySampler
 from fastreid.data.transforms import Compose, RandomPatch, Resize, ToTensor
@@ -138,29 +138,29 @@ def test_seeking_equals_skipping_batches(loaders, num_workers):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_bookmark_spares_the_sampler_its_past(items, loaders, num_workers):
+def test_a_sampler_state_avoids_drawing_earlier_passes_again(items, loaders, num_workers):
     """24 images a pass: position 8 is in the third one or later; batches were made ahead."""
     expected = case.take(loaders(), 16)
     first = loaders(2 - num_workers)
     case.take(first, 8)
-    bookmark = json.loads(json.dumps(first.bookmark))
-    assert 24 < bookmark["index"] <= 64
+    state = json.loads(json.dumps(first.sampler_state))
+    assert 24 < state["index"] <= 64
     second = loaders(num_workers)
-    second.seek(first.position, bookmark=bookmark)
-    assert second.bookmark == bookmark
+    second.seek(first.position, sampler_state=state)
+    assert second.sampler_state == state
     drawn = []
     draw = second.sampler.draw
-    second.sampler.draw = lambda start, bookmarks: (
-        drawn.append(bookmarks.first) or draw(start, bookmarks)
+    second.sampler.draw = lambda start, history: (
+        drawn.append(history.initial) or draw(start, history)
     )
     case.assert_same_batches(case.take(second, 4), expected[8:12])
-    assert [first.index for first in drawn] == [bookmark["index"]]
+    assert [initial.index for initial in drawn] == [state["index"]]
     # Iterating again goes on from a later one.
     case.assert_same_batches(case.take(second, 4), expected[12:])
     assert drawn[1].index > drawn[0].index
 
 
-def test_a_bookmark_serves_another_number_of_processes(loaders):
+def test_a_sampler_state_can_be_used_by_another_number_of_processes(loaders):
     one = loaders()
     case.take(one, 8)
     expected = case.take(one, 2)
@@ -168,21 +168,21 @@ def test_a_bookmark_serves_another_number_of_processes(loaders):
     case.take(alone, 8)
     parts = []
     for rank in range(2):
-        half = loaders(rows_of=contiguous_share(8, Place(rank, 2)))
-        half.seek(8, bookmark=alone.bookmark)
+        half = loaders(shard_rows=contiguous_shard_rows(8, Shard(rank, 2)))
+        half.seek(8, sampler_state=alone.sampler_state)
         parts.append(case.take(half, 2))
     for whole, *halves in zip(expected, *parts):
         for name, column in whole.items():
             np.testing.assert_array_equal(np.concatenate([h[name] for h in halves]), column)
 
 
-def test_a_bookmark_of_a_later_place_is_refused(loaders):
+def test_a_sampler_state_of_a_later_position_is_rejected(loaders):
     loader = loaders()
     case.take(loader, 8)
-    with pytest.raises(ValueError, match="A bookmark at image .* is beyond batch 1 of 8 images"):
-        loaders().seek(1, bookmark=loader.bookmark)
+    with pytest.raises(ValueError, match="sampler state at image .* is after batch 1 of 8 images"):
+        loaders().seek(1, sampler_state=loader.sampler_state)
     with pytest.raises(ValueError, match="state of a sampler is damaged"):
-        loaders().seek(8, bookmark={"index": 8})
+        loaders().seek(8, sampler_state={"index": 8})
 
 
 def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders):
@@ -200,12 +200,12 @@ def test_seeking_is_refused_while_iterating_and_for_finite_loaders(items, loader
     loader = loaders()
     batches = iter(loader)
     next(batches)
-    with pytest.raises(RuntimeError, match="seek.. must come before"):
+    with pytest.raises(RuntimeError, match="seek.. must be called before"):
         loader.seek(3)
-    with pytest.raises(ValueError, match="An endless loader cannot begin at batch -1"):
+    with pytest.raises(ValueError, match="An endless loader cannot start at batch -1"):
         loader.seek(-1)
     finite = case.test_loader(items, WorkerPool(0))
-    with finite, pytest.raises(ValueError, match="A finite loader cannot begin at batch 2"):
+    with finite, pytest.raises(ValueError, match="A finite loader cannot start at batch 2"):
         finite.seek(2)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from fastreid.utils.atomic_file import make_folder, replacing
 
-from .files import require_file
+from ..files import require_file
 from .prepared_folder import cache_of, writable_folder
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from scipy import io
 
-from ..data_utils import ImageError
-from .bases import Counts
-from .cuhk_sysu import cuhkSYSU
+from ...data_utils import ImageError
+from ..counts import Counts
+from ..cuhk_sysu import cuhkSYSU
 
 logger = logging.getLogger(__name__)
 
