@@ -217,8 +217,8 @@ def test_identities_of_training_and_test_are_told_but_no_fault(market, add):
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        "Test identities that are training identities too: 1 (3). Do not test on this set what "
-        "was trained on it."
+        "Test identities that are training identities too: 1 (3). Do not test a model on "
+        "this set that was trained on it."
     ]
 
 
@@ -253,7 +253,7 @@ def test_an_image_in_several_formats_is_noted(market, add):
     path = add("train", 1, 3)
     Image.new("RGB", (8, 16)).save(path.with_suffix(".PNG"))
     (remark,) = check_dataset(market(), quick=True).remarks
-    assert remark.startswith("Images that are there in several formats, each of which counts: 1 (")
+    assert remark.startswith("Images that exist in several formats, each of which is used: 1 (")
     assert f"{path.with_suffix('.PNG')} and {path}" in remark
 
 
@@ -261,7 +261,7 @@ def test_unusual_images_are_counted(market, add):
     path = add("train", 1, 4)
     Image.new("CMYK", (8, 16)).save(path)
     remarks = check_dataset(market()).remarks
-    assert "Images of unusual kinds, which become upright 8-bit RGB (CMYK: 1)." in remarks
+    assert "Images of unusual kinds, which are converted to upright 8-bit RGB (CMYK: 1)." in remarks
 
 
 def test_counts_like_the_published_ones_but_not_equal_are_noted(market):
@@ -280,8 +280,8 @@ def test_what_a_loader_passes_over_is_noted(market, add, caplog):
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        f"Passed over in {folder}: 1 files that go with folders (Thumbs.db); 1 folders, which are "
-        "not searched here (again); 1 files whose suffix is of no image format (notes.docx)."
+        f"Skipped in {folder}: 1 system and readme files (Thumbs.db); 1 folders, which are not "
+        "searched (again); 1 files without the suffix of an image format (notes.docx)."
     ]
     assert "notes.docx" in caplog.text
     assert "Thumbs.db" not in caplog.text

@@ -48,7 +48,7 @@ def test_an_empty_side_is_why_nothing_is_scored(query, gallery):
 def test_queries_of_junk_identities_are_counted():
     gallery = [*GOOD_GALLERY, ("g4", 0, 3)]
     (finding,) = diagnose([*GOOD_QUERY, ("j", 0, 2)], gallery, junk_pids=(0, -1))
-    assert finding == "1 queries are of junk identities (-1, 0), which are no persons."
+    assert finding == "1 queries are of junk identities (-1, 0), which are not persons."
 
 
 def test_files_that_are_listed_twice_are_counted():

@@ -65,7 +65,7 @@ def test_faults_are_told_apart(tmp_path):
     outside = {Path(r.path).name: r.fault for r in stat_images(paths)}
     assert outside == {
         "empty.jpg": "is empty",
-        "folder.jpg": "is no file",
+        "folder.jpg": "is not a file",
         "gone.jpg": "does not exist",
         "loop.jpg": "is a link that leads to itself",
     }

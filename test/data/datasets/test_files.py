@@ -43,8 +43,8 @@ def test_another_encoding_is_named_with_file_and_line(tmp_path, end):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (TEXT.encode("utf-16-le"), "holds zero bytes: it is no text, or UTF-16 without"),
-        (TEXT.encode("utf-16")[:-1], "begins as UTF-16 but ends otherwise"),
+        (TEXT.encode("utf-16-le"), "contains zero bytes: it is not text, or UTF-16 without"),
+        (TEXT.encode("utf-16")[:-1], "starts as UTF-16 but is not valid"),
         (codecs.BOM_UTF8 + b"a\n\xff", "Line 2 of .* is not UTF-8"),
         (b"\x89PNG\r\n", "Line 1 of .* is not UTF-8"),
     ],
@@ -66,7 +66,7 @@ def test_backslashes_separate_folders_unless_a_file_is_named_so(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="these are paths of this system there")
 @pytest.mark.parametrize("name", ["C:\\data\\x.jpg", "d:/x.jpg", "\\\\server\\share\\x.jpg"])
 def test_absolute_paths_of_windows_are_named(tmp_path, name):
-    with pytest.raises(ValueError, match="in line 3 of a.csv is one of a computer with Windows"):
+    with pytest.raises(ValueError, match="in line 3 of a.csv is a path of Windows"):
         listed_path(tmp_path, name, place="line 3 of a.csv")
 
 

@@ -182,7 +182,7 @@ def test_a_folder_is_read_by_its_file_names(tmp_path):
         (HEADER + "b/2.png,1\n", "Line 2 of .*list.csv has no camid, split"),
         (HEADER + "b/2,5.png,1,2,query\n", "Line 2 of .* has 5 fields, the first line 4. A path"),
         (HEADER + '"b/2.png,1,2,query\nb/3.jpg,1,1,gallery\n', "Line 3 of .* a quote is missing"),
-        (HEADER + "C:\\b\\2.png,1,2,query\n", r"path C:.* in line 2 of .* computer with Windows"),
+        (HEADER + "C:\\b\\2.png,1,2,query\n", r"path C:.* in line 2 of .* is a path of Windows"),
         (HEADER + LINES + "b/2.png,1,2,test\n", "Line 6 of .* has the split 'test'; it must be"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_list_that_happens_to_be_utf_8_is_not_trusted(write):
     path = write("")
     # Its GBK is the UTF-8 of another character.
     path.write_bytes((HEADER + "b/雪.png,1,2,query\n").encode("gbk"))
-    with pytest.raises(FileNotFoundError, match="in another encoding than UTF-8\\?$"):
+    with pytest.raises(FileNotFoundError, match="another encoding than UTF-8\\?$"):
         ImageList(image_list=path).query  # noqa: B018
 
 

@@ -71,9 +71,11 @@ def test_what_is_no_image_is_passed_over_and_told(tmp_path):
         **dict.fromkeys(["Thumbs.db", "README.md"], COMPANION),
         **dict.fromkeys([".e.jpg", ".thumbs", "__MACOSX", "@eaDir", "deep/._i.jpg"], HIDDEN),
     }
-    assert "3 files whose suffix is of no image format (b.txt, c, d.jpg.part)" in found.describe()
+    assert (
+        "3 files without the suffix of an image format (b.txt, c, d.jpg.part)" in found.describe()
+    )
     quiet = found.describe(is_quiet=True)
-    assert quiet.startswith(f"Passed over in {tmp_path}: 3 files whose suffix")
+    assert quiet.startswith(f"Skipped in {tmp_path}: 3 files without the suffix")
     assert "Thumbs.db" not in quiet
     assert "thumbs" not in quiet
 

@@ -29,8 +29,8 @@ def test_images_of_every_format_count_in_the_order_of_their_names(tmp_path):
         *sorted(added),
     ]
     (told,) = market.passed_over()
-    assert "1 files whose suffix is of no image format (0001_c1s1_5.txt)" in told
-    assert "1 folders, which are not searched here (0009_c1s1.jpg)" in told
+    assert "1 files without the suffix of an image format (0001_c1s1_5.txt)" in told
+    assert "1 folders, which are not searched (0009_c1s1.jpg)" in told
 
 
 def test_combineall_leaves_out_distractors(tmp_path):

@@ -126,3 +126,16 @@ def damaged(**changes):
 def test_a_damaged_state_is_refused(plain):
     with pytest.raises(ValueError, match="state of a sampler is damaged.*an earlier checkpoint"):
         SamplerState.from_dict(plain)
+
+
+def test_a_state_in_the_form_of_release_0_1_is_read_and_written():
+    """The form in which checkpoints hold the states, under the key "bookmarks"."""
+    _, key, position, has_gauss, gauss = np.random.RandomState(11).get_state()
+    words = {"key": key.tolist(), "pos": position}
+    generator = {"bit_generator": "MT19937", "has_gauss": has_gauss, "gauss": gauss}
+    stored = {"index": 46, "generator": {**generator, "state": words}}
+    state = SamplerState.from_dict(json.loads(json.dumps(stored)))
+    assert state.to_dict() == stored
+    resumed = TrainingSampler(23, seed=4).draw(46, StateHistory(state))
+    expected = itertools.islice(TrainingSampler(23, seed=11), 23)
+    assert list(itertools.islice(resumed, 23)) == list(expected)

@@ -12,20 +12,20 @@ class MissingPartError(FileNotFoundError):
     """A folder or list of a data set is missing, such as that of a split."""
 
 
-_HELP = "datasets/README.md shows how the folder must look."
+_HELP = "datasets/README.md shows the layout."
 
 
 def require_root(root: str | Path) -> Path:
-    """Check the folder that holds the data sets.
+    """Check that the folder that holds the data sets exists.
 
     Args:
-        root: value of FASTREID_DATASETS, "datasets" by default; "~" is the home directory.
+        root: value of FASTREID_DATASETS, "datasets" by default; "~" is the home folder.
 
     Returns:
-        The folder.
+        Path of the folder.
 
     Raises:
-        FileNotFoundError: it does not exist.
+        FileNotFoundError: the folder does not exist.
     """
     folder = Path(root).expanduser()
     if not folder.is_dir():
@@ -37,38 +37,38 @@ def require_root(root: str | Path) -> Path:
 
 
 def require_folder(folder: Path, dataset: str) -> Path:
-    """Check a folder of a data set.
+    """Check that a folder of a data set exists.
 
     Args:
-        folder: it must exist.
-        dataset: name of the data set, for the message.
+        folder: path of the folder.
+        dataset: name of the data set, for error messages.
 
     Returns:
-        The folder.
+        Path of the folder.
 
     Raises:
-        FileNotFoundError: it does not exist.
+        FileNotFoundError: the folder does not exist.
     """
     if not folder.is_dir():
         raise MissingPartError(
-            f"{dataset}: the folder {folder} is missing (FASTREID_DATASETS is the folder above the "
-            f"data sets). {_HELP}"
+            f"{dataset}: the folder {folder} is missing (FASTREID_DATASETS is the folder that "
+            f"contains the data sets). {_HELP}"
         )
     return folder
 
 
 def require_file(path: Path, dataset: str) -> Path:
-    """Check a file of a data set, such as a list of images.
+    """Check that a file of a data set exists, such as a list of images.
 
     Args:
-        path: it must exist.
-        dataset: name of the data set, for the message.
+        path: path of the file.
+        dataset: name of the data set, for error messages.
 
     Returns:
-        The path.
+        Path of the file.
 
     Raises:
-        FileNotFoundError: it does not exist.
+        FileNotFoundError: the file does not exist.
     """
     if not path.is_file():
         raise MissingPartError(f"{dataset}: the file {path} is missing. {_HELP}")
@@ -79,16 +79,16 @@ def list_images(folder: Path, dataset: str, *, suffixes: Collection[str] = ()) -
     """List the images of a folder, sorted by name.
 
     Args:
-        folder: not searched deeper.
-        dataset: name of the data set, for messages.
-        suffixes: lower case; none: those of every image format.
+        folder: path of the folder; its subfolders are not searched.
+        dataset: name of the data set, for error messages.
+        suffixes: suffixes of the images, in lower case; none: those of all image formats.
 
     Returns:
-        The images, and what was passed over.
+        The images, and the files that were skipped.
 
     Raises:
         FileNotFoundError: the folder does not exist.
-        ValueError: it has no images.
+        ValueError: the folder has no images.
     """
     found = search_images(require_folder(folder, dataset), is_deep=False, suffixes=suffixes)
     if not found.images:

@@ -15,23 +15,23 @@ from .image_search import search_images
 
 logger = logging.getLogger(__name__)
 
-# Short texts in another encoding may happen to be valid UTF-8.
-_OTHER_ENCODING = " Or is the list in another encoding than UTF-8?"
+# A short text in another encoding can be valid UTF-8.
+_OTHER_ENCODING = " Or does the list have another encoding than UTF-8?"
 
 
 def listed_path(folder: Path, name: str, *, place: str) -> Path:
-    """Find where an entry of a list points to.
+    """Convert the file name in an entry of a list to a path.
 
     Args:
-        folder: that relative names start from.
-        name: as written; where no file has that name, backslashes separate folders.
-        place: of the entry, such as "line 3 of list.csv", for the message.
+        folder: folder that relative names start from.
+        name: file name as written; backslashes separate folders if no file has that name.
+        place: where the entry is, such as "line 3 of list.csv", for error messages.
 
     Returns:
         The path; it need not exist.
 
     Raises:
-        ValueError: it is an absolute path of Windows, and this is another system.
+        ValueError: the name is an absolute path of Windows, and this is another system.
     """
     if "\\" not in name and ":" not in name:
         return folder / name
@@ -40,8 +40,7 @@ def listed_path(folder: Path, name: str, *, place: str) -> Path:
         return path
     if PureWindowsPath(name).is_absolute():
         raise ValueError(
-            f"The path {name} in {place} is one of a computer with Windows. Write it relative to "
-            f"{folder}."
+            f"The path {name} in {place} is a path of Windows. Write it relative to {folder}."
         )
     return folder / name.replace("\\", "/")
 
@@ -49,21 +48,21 @@ def listed_path(folder: Path, name: str, *, place: str) -> Path:
 def require_images(paths: Sequence[Path], dataset: str, list_file: Path) -> list[Path]:
     """Find the images of a list.
 
-    An image that is not there is looked for under the same name with another suffix of an image
-    format, such as .JPG or .png for .jpg, and with accents written otherwise, as macOS does.
+    If an image does not exist, a file is searched whose name differs only in the suffix, such as
+    .JPG or .png for .jpg, or in the Unicode form of accents, which macOS changes.
 
     Args:
-        paths: as they are listed.
-        dataset: name of the data set, for messages.
-        list_file: where they are listed.
+        paths: paths of the images, as listed.
+        dataset: name of the data set, for error messages.
+        list_file: path of the list.
 
     Returns:
         The images, in the same order.
 
     Raises:
-        FileNotFoundError: the first one that does not exist, and how many more there are.
+        FileNotFoundError: images are missing; the message names the first one and their number.
     """
-    # Folders and broken files are there: the check of files names them.
+    # Folders and broken files exist; the check of image files reports them.
     missing = {path for path in paths if not path.exists()}
     if not missing:
         return list(paths)
@@ -77,14 +76,14 @@ def require_images(paths: Sequence[Path], dataset: str, list_file: Path) -> list
         )
     pairs = [f"{path.name} is {found[path].name}" for path in missing]
     logger.info(
-        "%s: %d images of %s are there under similar names (%s)",
+        "%s: %d images of %s were found under similar names (%s)",
         *(dataset, len(missing), list_file, list_some(pairs)),
     )
     return [found.get(path, path) for path in paths]
 
 
 def _under_similar_names(missing: Iterable[Path]) -> dict[Path, Path]:
-    """Each missing image for which exactly one file comes into question, with that file."""
+    """Give each missing image for which exactly one file has a similar name, with that file."""
     of_folder = defaultdict(list)
     for path in missing:
         of_folder[path.parent].append(path)

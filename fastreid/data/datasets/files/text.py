@@ -14,7 +14,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LINE_ENDS = re.compile("\r\n?")
-# Files that were joined have a mark at the beginning of each.
+# In concatenated files, each part may start with a mark.
 _INNER_MARKS = re.compile("^\ufeff", re.MULTILINE)
 
 
@@ -22,24 +22,24 @@ def read_text(path: Path) -> str:
     r"""Read a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
-        Its text, without byte order marks, with "\n" at the end of every line.
+        The text, without byte order marks; lines end with "\n".
 
     Raises:
-        ValueError: it is in another encoding, or no text; the message names file and line.
-        OSError: it cannot be read.
+        ValueError: the file has another encoding or is not text; the message names file and line.
+        OSError: the file cannot be read.
     """
     content = path.read_bytes()
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in content:
         raise ValueError(
-            f"{path} holds zero bytes: it is no text, or UTF-16 without a byte order mark. Save it "
-            "as UTF-8."
+            f"{path} contains zero bytes: it is not text, or UTF-16 without a byte order mark. "
+            "Save it as UTF-8."
         )
     try:
-        # The mark of UTF-8 goes with those of joined files.
+        # The pattern for concatenated files also removes the mark of UTF-8.
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(_not_readable(path, content, encoding, error)) from error
@@ -50,22 +50,22 @@ def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file; see `read_text`.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
-        Lines without their ends; the first one is line 1.
+        The lines, without line ends.
     """
     return read_text(path).split("\n")
 
 
 def _not_readable(path: Path, content: bytes, encoding: str, error: UnicodeDecodeError) -> str:
     if encoding != "utf-8":
-        return f"{path} begins as {encoding.upper()} but ends otherwise ({error}); save it again."
+        return f"{path} starts as {encoding.upper()} but is not valid ({error}); save it again."
     before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     line = before.count(b"\n") + 1
     found = " ".join(f"{byte:02x}" for byte in content[error.start : error.start + 4])
     return (
         f"Line {line} of {path} is not UTF-8 (it has the bytes {found}): the file is in another "
         "encoding. Save it as UTF-8, for example with `iconv -f GBK -t UTF-8`, where GBK is its "
-        "present encoding. If the names of the image files are in it too, rename them."
+        "current encoding. If the names of the image files are in it too, rename them."
     )
