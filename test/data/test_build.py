@@ -97,7 +97,7 @@ def test_domain_loaders_give_half_batches_of_one_domain_with_global_classes(cfg)
         assert orders[0] != orders[1] != orders[2]
 
 
-def test_the_seed_decides_every_batch(cfg):
+def test_the_seed_determines_every_batch(cfg):
     def batches(seed):
         cfg.SEED = seed
         with build.build_reid_train_loader(cfg) as mixed:
@@ -149,7 +149,7 @@ def test_data_sets_get_root_and_combineall(cfg, registry, monkeypatch):
         "ImbalancedDatasetSampler",
     ],
 )
-def test_every_sampler_feeds_the_loader(cfg, name):
+def test_every_sampler_works_with_the_loader(cfg, name):
     cfg.DATALOADER.SAMPLER_TRAIN = name
     cfg.DATALOADER.SET_WEIGHT = [1, 0, 0, 1, 1, 0, 0, 0, 1]
     with build.build_reid_train_loader(cfg) as loader:
@@ -177,7 +177,7 @@ def test_identities_with_one_image_are_counted_in_one_warning(cfg, registry, cap
         ("DATASETS.NAMES", (), r"DATASETS.NAMES \(\) is empty"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(cfg, key, value, message):
+def test_settings_that_do_not_match_the_data_are_rejected(cfg, key, value, message):
     with pytest.raises(ValueError, match=message):
         cfg.merge_from_list([key, value])
         build.build_reid_train_loader(cfg)
@@ -190,14 +190,16 @@ def test_settings_that_do_not_fit_are_refused(cfg, key, value, message):
         (12, 4, r"Domain B, half of .*\(12\): A batch of 6 images .* multiple of .*\(4\)"),
     ],
 )
-def test_a_domain_that_cannot_fill_its_half_batch_is_named(cfg, batch_size, num_instances, message):
+def test_a_domain_with_too_few_images_for_its_half_batch_is_named(
+    cfg, batch_size, num_instances, message
+):
     cfg.SOLVER.IMS_PER_BATCH = batch_size
     cfg.DATALOADER.NUM_INSTANCE = num_instances
     with build.build_reid_train_loader(cfg) as mixed, pytest.raises(ValueError, match=message):
         build.build_domain_train_loaders(cfg, mixed.dataset)
 
 
-def test_test_settings_that_do_not_fit_are_refused(cfg, registry):
+def test_invalid_test_settings_are_rejected(cfg, registry):
     cfg.TEST.IMS_PER_BATCH = 0
     with pytest.raises(ValueError, match="TEST.IMS_PER_BATCH is 0; it must be at least 1"):
         build.build_reid_test_loader(cfg, "A")

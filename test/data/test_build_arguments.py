@@ -25,7 +25,7 @@ def items(tmp_path):
 
 
 @pytest.fixture
-def test_items(items):
+def numbered_items(items):
     return [(path, number // 3, number % 3) for number, (path, _, _) in enumerate(items)]
 
 
@@ -42,14 +42,14 @@ def cfg():
 
 
 @pytest.fixture
-def registered(monkeypatch, items, test_items):
+def registered(monkeypatch, items, numbered_items):
     """A data set "Toy" with four query and four gallery images."""
 
     class Toy(ImageDataset):
         dataset_name = "Toy"
 
         def __init__(self, root, **options):
-            super().__init__(items, test_items[:4], test_items[4:8], **options)
+            super().__init__(items, numbered_items[:4], numbered_items[4:8], **options)
 
     monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Toy": Toy})
 
@@ -169,24 +169,24 @@ def test_a_test_set_by_its_name(cfg, registered):
         assert (len(loader.dataset), num_query) == (8, 4)
 
 
-def test_a_test_set_is_read_in_its_order_with_its_number_of_queries(cfg, test_items):
-    test_set = CommDataset(test_items, relabel=False)
+def test_a_test_set_is_read_in_its_order_with_its_number_of_queries(cfg, numbered_items):
+    test_set = CommDataset(numbered_items, relabel=False)
     loader, num_query = build_reid_test_loader(cfg, test_set=test_set, num_query=9)
     assert num_query == 9
-    assert paths_of(loader, 3) == [path for path, _, _ in test_items]
+    assert paths_of(loader, 3) == [path for path, _, _ in numbered_items]
 
 
-def test_without_num_query_a_given_test_set_has_no_queries_as_in_fast_reid(cfg, test_items):
+def test_without_num_query_a_given_test_set_has_no_queries_as_in_fast_reid(cfg, numbered_items):
     loader, num_query = build_reid_test_loader(
-        cfg, "ignored", test_set=CommDataset(test_items, relabel=False)
+        cfg, "ignored", test_set=CommDataset(numbered_items, relabel=False)
     )
     loader.close()
     assert num_query == 0
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_transforms_replace_those_of_the_config_in_tests(cfg, test_items, registered, by_name):
-    test_set = None if by_name else CommDataset(test_items, relabel=False)
+def test_transforms_replace_those_of_the_config_in_tests(cfg, numbered_items, registered, by_name):
+    test_set = None if by_name else CommDataset(numbered_items, relabel=False)
     loader, _ = build_reid_test_loader(
         cfg, dataset_name="Toy", test_set=test_set, transforms=Constant(7)
     )
@@ -194,14 +194,14 @@ def test_transforms_replace_those_of_the_config_in_tests(cfg, test_items, regist
         assert np.unique(next(iter(loader))["images"]).tolist() == [7]
 
 
-def test_arguments_that_do_not_match_are_rejected(cfg, items, test_items):
+def test_arguments_that_do_not_match_are_rejected(cfg, items, numbered_items):
     with pytest.raises(TypeError, match="train_set must be a fastreid.data.CommDataset, not list"):
         build_reid_train_loader(cfg, train_set=items)
     with pytest.raises(TypeError, match="test_set must be a fastreid.data.CommDataset, not list"):
-        build_reid_test_loader(cfg, test_set=test_items)
+        build_reid_test_loader(cfg, test_set=numbered_items)
     with pytest.raises(ValueError, match="needs a dataset_name or a test_set"):
         build_reid_test_loader(cfg)
-    test_set = CommDataset(test_items, relabel=False)
+    test_set = CommDataset(numbered_items, relabel=False)
     for number in (-1, 25):
         with pytest.raises(ValueError, match=f"num_query is {number}, but test_set has 24 images"):
             build_reid_test_loader(cfg, test_set=test_set, num_query=number)
@@ -211,7 +211,9 @@ def test_arguments_that_do_not_match_are_rejected(cfg, items, test_items):
         )
 
 
-def test_missing_files_of_a_given_set_are_named_unless_training_skips_them(cfg, items, test_items):
+def test_missing_files_of_a_given_set_are_named_unless_training_skips_them(
+    cfg, items, numbered_items
+):
     missing = [("/missing/a.png", "A_0", "A_0"), *items[1:]]
     with pytest.raises(ValueError, match="Image files that do not exist: 1 .*/missing/a.png"):
         build_reid_train_loader(cfg, train_set=CommDataset(missing))

@@ -143,7 +143,7 @@ def test_a_mistake_ends_in_one_line_that_names_it(line, words, run):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder above"),
+        ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder that contains"),
         ("check_dataset ImageList DATASETS.IMAGE_LIST -x.csv", "-x.csv, which is neither a file"),
     ],
 )

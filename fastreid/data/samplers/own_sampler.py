@@ -48,7 +48,7 @@ class CheckedSampler:
         for index in draw_from(self._sampler, start, history):
             if not isinstance(index, (int, np.integer)) or not 0 <= index < self._size:
                 raise ValueError(
-                    f"The sampler {self._name} gave {index!r}; it must give whole numbers from 0 "
+                    f"The sampler {self._name} gave {index!r}; it must give integers from 0 "
                     f"to {self._size - 1}, indices of the training images."
                 )
             yield int(index)

@@ -52,7 +52,7 @@ def test_a_batch_holds_what_the_sampler_drew(items, loaders):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_names_that_are_not_utf8_arrive(items, num_workers):
+def test_names_that_are_not_utf8_are_passed_through(items, num_workers):
     named = []
     for path, pid, camid in items:
         other = Path(path).with_name(os.fsdecode(b"\xc4\xe3" + os.fsencode(Path(path).name)))
@@ -111,7 +111,7 @@ def test_results_do_not_depend_on_the_number_of_workers(loaders, batch_transform
     case.assert_same_batches(batches[2], batches[0])
 
 
-def test_an_image_that_returns_is_augmented_anew(loaders):
+def test_an_image_that_is_drawn_again_is_augmented_differently(loaders):
     seen = {}
     for batch in case.take(loaders(), 20):
         for path, image in zip(batch["img_paths"].tolist(), batch["images"]):
@@ -185,7 +185,7 @@ def test_a_sampler_state_of_a_later_position_is_rejected(loaders):
         loaders().seek(8, sampler_state={"index": 8})
 
 
-def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders):
+def test_position_counts_the_given_batches_and_iterating_again_continues(loaders):
     expected = case.take(loaders(), 5)
     loader = loaders()
     assert loader.position == 0
@@ -196,7 +196,7 @@ def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders
     case.assert_same_batches(got, expected)
 
 
-def test_seeking_is_refused_while_iterating_and_for_finite_loaders(items, loaders):
+def test_seeking_is_rejected_while_iterating_and_for_finite_loaders(items, loaders):
     loader = loaders()
     batches = iter(loader)
     next(batches)
@@ -225,7 +225,7 @@ def test_test_labels_of_64_bits_come_through_the_pipeline(items):
     assert np.concatenate([batch["camids"] for batch in batches]).tolist() == [-n for n in far]
 
 
-def test_a_finite_loader_drops_nothing_and_starts_over(items):
+def test_a_finite_loader_gives_all_images_in_every_iteration(items):
     with case.test_loader(items, WorkerPool(0)) as loader:
         assert len(loader) == 3
         case.take(loader, 1)
@@ -270,7 +270,7 @@ def test_a_transform_that_fails_names_the_image(items, loaders, num_workers):
         next(iter(loaders(num_workers, transforms=case.Broken())))
 
 
-def test_batches_before_a_bad_image_are_still_handed_out(items, loaders):
+def test_batches_before_an_unreadable_image_are_given(items, loaders):
     expected = case.take(loaders(), 3)
     last = set(expected[2]["img_paths"]) - {p for b in expected[:2] for p in b["img_paths"]}
     Path(min(last)).unlink()
@@ -403,7 +403,7 @@ def start_script(tmp_path):
         yield begin
 
 
-def test_a_script_that_ends_in_the_midst_of_an_endless_loader_ends_cleanly(start_script):
+def test_a_script_that_ends_while_iterating_an_endless_loader_ends_cleanly(start_script):
     process = start_script(steps="next(batches)", ending="")
     started = time.monotonic()
     _, errors = process.communicate(timeout=20)

@@ -96,7 +96,7 @@ def items(tmp_path):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_the_shares_of_all_processes_are_the_batch_of_one(items, num_workers):
+def test_the_shards_of_all_processes_make_up_the_batch_of_one_process(items, num_workers):
     def batches(rank, world_size):
         shard_rows = contiguous_shard_rows(8, Shard(rank, world_size))
         with case.train_loader(items, WorkerPool(num_workers), shard_rows=shard_rows) as loader:

@@ -38,7 +38,7 @@ def test_a_registered_sampler_is_chosen_by_name_and_draws():
     assert not hasattr(sampler, "__len__")
 
 
-def test_a_name_of_ours_cannot_be_taken():
+def test_the_name_of_a_built_in_sampler_cannot_be_registered():
     with pytest.raises(KeyError, match="SAMPLER registry has a 'TrainingSampler' already"):
         SAMPLER_REGISTRY.register(type("TrainingSampler", (), {}))
 

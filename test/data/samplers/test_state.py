@@ -123,7 +123,7 @@ def damaged(**changes):
     ],
     ids=range(10),
 )
-def test_a_damaged_state_is_refused(plain):
+def test_a_damaged_state_is_rejected(plain):
     with pytest.raises(ValueError, match="state of a sampler is damaged.*an earlier checkpoint"):
         SamplerState.from_dict(plain)
 
