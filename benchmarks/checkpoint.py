@@ -1,10 +1,10 @@
-"""Time what a checkpoint costs: `python benchmarks/checkpoint.py [--folder DIR] [--repeat 3]`.
+"""Time saving and loading checkpoints: `python benchmarks/checkpoint.py [--folder DIR]`.
 
 Saves and loads the model of configs/bagtricks_DR50_mix.yml (13,726 identities) with the state of
-its optimizer, synced to the disk as in training, and beside it the same bytes written and synced
-plainly, which is what the disk can do. Also a sampler's way to the place where a run broke off,
-from the beginning (once), as with a checkpoint that lacks its state, and from its stored state.
-Seconds by the clock, and of the processor in brackets, which a busy machine does not change much.
+its optimizer, synced to the disk as in training. For comparison, the same number of bytes is
+written and synced directly. Also timed is resuming a sampler: from the saved state, and from the
+beginning (once), as for a checkpoint without it. The table has seconds of wall-clock time and, in
+parentheses, of processor time, which depends less on other load of the machine.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def seconds(action: Callable[[], object], repeat: int) -> str:
 
 
 def write_plainly(path: Path, size: int) -> None:
-    """Write as many bytes and sync them."""
+    """Write random bytes and sync them to the disk."""
     block = os.urandom(1 << 20)
     with path.open("wb") as file:
         for _ in range(size >> 20):
@@ -57,7 +57,7 @@ def write_plainly(path: Path, size: int) -> None:
 
 
 def resume_sampler(repeat: int) -> list[tuple[str, str]]:
-    """Time how long a sampler takes to reach the end of the last epoch, in two ways."""
+    """Time a sampler's way to the end of the last epoch, two ways."""
     items = [("", f"a_{i // 6}", f"a_{i % 2}") for i in range(IMAGES)]
     place = IMAGES // BATCH * BATCH * EPOCHS
 
@@ -69,26 +69,23 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     drawn = draw(history)
     state = history.last_before(place)
     if draw(StateHistory(state)) != drawn:
-        raise RuntimeError("The resumed sampler drew another index.")
+        raise RuntimeError("The sampler did not come to the same place.")
     again = place - state.index
     return [
         (f"draw {place:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
-        (
-            f"the {again:,} since a stored state",
-            seconds(lambda: draw(StateHistory(state)), repeat),
-        ),
+        (f"the {again:,} since a stored state", seconds(lambda: draw(StateHistory(state)), repeat)),
     ]
 
 
 def measure(folder: Path, repeat: int) -> list[tuple[str, str]]:
-    """Time everything.
+    """Run all measurements.
 
     Args:
-        folder: for the files.
-        repeat: times of each.
+        folder: folder for the files.
+        repeat: number of repetitions.
 
     Returns:
-        What, and how long it took every time.
+        Names of the measurements and their times.
     """
     cfg = get_cfg()
     cfg.merge_from_file(CONFIG)

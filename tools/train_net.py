@@ -18,18 +18,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.config import CfgNode, load_config, without_pretraining
 from fastreid.data import check_test_sets
 from fastreid.engine import (
-    CLASSIFIER_PREFIXES,
     DefaultTrainer,
     default_argument_parser,
     default_setup,
     launch,
 )
+from fastreid.modeling import classifier_prefixes
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.command_line.command import run_command
 
@@ -54,10 +54,12 @@ def main(args: argparse.Namespace) -> dict:
             "--eval-only needs MODEL.WEIGHTS, e.g. MODEL.WEIGHTS logs/model_final.ckpt"
         )
     check_test_sets(cfg)
-    # Only here: config.yaml keeps what was asked for, so that it still describes a training run.
+    # After config.yaml was written, which keeps the settings of training.
     cfg = without_pretraining(cfg)
     model = DefaultTrainer.build_model(cfg)
-    Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
+    Checkpointer(model).load(
+        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
+    )
     return DefaultTrainer.test(cfg, model)
 
 
@@ -79,4 +81,4 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(run, needs_reader=False))
+    sys.exit(run_command(run, stops_at_closed_output=False))

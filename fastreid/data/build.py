@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils.labels import LabelNames
 
 from .checks import require_files, require_usable
@@ -63,6 +63,7 @@ def build_reid_train_loader(
             files are missing or empty.
         TypeError: ``train_set`` is not a CommDataset.
     """
+    cfg = explicit_config(cfg)
     if train_set is None:
         train_set = build_train_set(
             cfg, combineall=cfg.DATASETS.COMBINEALL if combineall is None else combineall
@@ -116,6 +117,7 @@ def build_domain_train_loaders(
     Raises:
         ValueError: a domain has too few identities, or NUM_INSTANCE does not divide the batch.
     """
+    cfg = explicit_config(cfg)
     pool = pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS)
     batch_size = cfg.SOLVER.IMS_PER_BATCH // 2
     samplers = [

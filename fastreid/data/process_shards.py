@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.utils import comm
 
 from .pipeline.shards import (
@@ -40,7 +40,7 @@ def check_shards(cfg: CfgNode, *, by_identity: bool) -> None:
         # The sampler checks NUM_INSTANCE, and rejects values below 1.
         max(cfg.DATALOADER.NUM_INSTANCE, 1) if by_identity else 1,
         comm.get_world_size(),
-        has_meta_steps=is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0,
+        has_meta_steps=cfg.SOLVER.META.PERIOD > 0,
     )
 
 

@@ -32,7 +32,7 @@ def plain_torch(monkeypatch):
 
 
 @pytest.mark.slow
-def test_ours_and_the_plain_torch_pipeline_are_measured_and_compared(capfd):
+def test_both_pipelines_are_measured_and_compared(capfd):
     pytest.importorskip("torch")
     assert data_pipeline.main([*TINY, "--torch", "--workers", "1"]) == 0
     lines = capfd.readouterr().out.splitlines()
@@ -44,8 +44,8 @@ def test_ours_and_the_plain_torch_pipeline_are_measured_and_compared(capfd):
     assert lines[-1].startswith("1 workers, ours / plain_torch: ")
 
 
-def test_a_pipeline_that_fails_ends_the_benchmark(tmp_path):
-    with pytest.raises(SystemExit, match="contender original failed; its error stands above"):
+def test_a_failing_pipeline_ends_the_benchmark(tmp_path):
+    with pytest.raises(SystemExit, match="benchmark process original failed; its error is above"):
         data_pipeline.main([*TINY, "--workers", "0", "--original", str(tmp_path)])
 
 

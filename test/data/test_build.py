@@ -210,7 +210,7 @@ def test_invalid_test_settings_are_rejected(cfg, registry):
 
 def test_an_error_names_the_batch_size_that_several_processes_need(cfg, monkeypatch):
     monkeypatch.setattr(comm, "get_world_size", lambda: 2)
-    monkeypatch.setattr(comm, "first_of_machine", contextlib.nullcontext)
+    monkeypatch.setattr(comm, "local_rank_zero_first", contextlib.nullcontext)
     cfg.SOLVER.IMS_PER_BATCH = 3
     with pytest.raises(ValueError, match=r"multiple of 8 \(2 processes times .*; the nearest: 8\."):
         build.build_reid_train_loader(cfg)

@@ -8,7 +8,7 @@ import os
 from fastreid.config import CfgNode
 from fastreid.utils import comm
 from fastreid.utils.file_io.paths import absolute_path, expand_home
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 
 from .bases import DATASET_REGISTRY, ImageDataset
 from .construction import construct
@@ -46,7 +46,7 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
     """
     root, make = data_root(), DATASET_REGISTRY.get(name)
     # Some data sets extract their images at first use.
-    with comm.first_of_machine(), telling_place(f"Data set {name}", make):
+    with comm.local_rank_zero_first(), locating_errors(f"Data set {name}", make):
         if inspect.isclass(make) and issubclass(make, ImageDataset):
             data = make.from_config(cfg, root=root, combineall=combineall)
         else:
