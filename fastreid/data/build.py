@@ -46,9 +46,10 @@ def build_reid_train_loader(
             iteration and in every process; each SOLVER.IMS_PER_BATCH indices make a batch. None:
             DATALOADER.SAMPLER_TRAIN.
         transforms: called with an RGB image of PIL and a ``numpy.random.Generator``; gives
-            (3, H, W) uint8 or float32. It is used if ``train_set`` has no ``transform`` of its
-            own. None: the transforms of the config. INPUT.RPT, which works on whole batches, is
-            applied after any of them.
+            (3, H, W) uint8 or float32. It is used if ``train_set`` has no ``transform``. None: the
+            transforms of the config. INPUT.RPT, which works on whole batches, is applied after any
+            of them. The loaders of ACL's meta steps use ``train_set.transform`` too, but not this
+            argument: pass it to ``build_domain_train_loaders``.
         combineall: whether query and gallery of DATASETS.NAMES are training images too; None:
             DATASETS.COMBINEALL. No effect if ``train_set`` is given.
         pool: worker processes, which several loaders may share; None: a new pool of

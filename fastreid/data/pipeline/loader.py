@@ -77,11 +77,6 @@ class ReidDataLoader:
         return -(-len(self.sampler) // self.batch_size)
 
     @property
-    def transforms(self) -> ImageTransform:
-        """The transforms of single images."""
-        return self._spec.transforms
-
-    @property
     def is_shared(self) -> bool:
         """Whether the whole batches are divided among several processes, as in evaluation."""
         return getattr(self.sampler, "world_size", 1) > 1 and not self._is_endless
