@@ -70,7 +70,7 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     state = history.last_before(place)
     if draw(StateHistory(state)) != drawn:
         raise RuntimeError("The sampler did not come to the same place.")
-    again = place - state.index
+    again = place - state.start
     return [
         (f"draw {place:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
         (f"the {again:,} since a stored state", seconds(lambda: draw(StateHistory(state)), repeat)),

@@ -98,7 +98,8 @@ class CommDataset:
         Raises:
             ValueError: a set has no items.
         """
-        items, domainids = [], []
+        items: list[tuple] = []
+        domainids: list[int] = []
         for domain, own in enumerate(_with_unique_labels(sets)):
             items += own
             domainids += [domain] * len(own)

@@ -217,7 +217,7 @@ class ImageDataset:
         Args:
             splits: splits to compare; None: all three.
         """
-        chosen = self._sources if splits is None else splits
+        chosen = ("train", "query", "gallery") if splits is None else splits
         found = [
             difference_from_published(split, self._load(split), self._published) for split in chosen
         ]

@@ -216,7 +216,7 @@ class BatchIterator:
         arrays = list(itertools.chain.from_iterable(part.result() for part in pending.parts))
         indices = pending.indices
         if self._replacements is not None:
-            indices, arrays = self._replace_unreadable(pending, arrays)
+            indices, arrays = self._replace_unreadable(pending, arrays, self._replacements)
         dtype = np.result_type(*{array.dtype for array in arrays})
         images = np.empty((len(arrays), *arrays[0].shape), dtype=dtype)
         for target, array in zip(images, arrays):
@@ -231,13 +231,16 @@ class BatchIterator:
         return (images, *(column[indices] for column in labels), indices)
 
     def _replace_unreadable(
-        self, pending: _Pending, arrays: list[np.ndarray | ImageError]
+        self,
+        pending: _Pending,
+        arrays: list[np.ndarray | ImageError],
+        replacements: ImageReplacements,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Give indices and images of a batch, with unreadable images replaced."""
         chosen = [
             (index, array)
             if isinstance(array, np.ndarray)
-            else self._replace(index, array, pending.number, row)
+            else self._replace(index, array, pending.number, row, replacements)
             for row, (index, array) in enumerate(
                 zip(pending.indices.tolist(), arrays), start=pending.first_row
             )
@@ -245,16 +248,21 @@ class BatchIterator:
         return np.array([index for index, _ in chosen]), [array for _, array in chosen]
 
     def _replace(
-        self, index: int, error: ImageError, number: int, row: int
+        self,
+        index: int,
+        error: ImageError,
+        number: int,
+        row: int,
+        replacements: ImageReplacements,
     ) -> tuple[int, np.ndarray]:
         """Give index and image of the first readable candidate."""
-        self._replacements.record(index, error)
-        for other in self._replacements.candidates(index):
+        replacements.record(index, error)
+        for other in replacements.candidates(index):
             job = self._pool.submit(
                 self._prepare, self._spec.transforms, [self._image_and_key(other, number, row)]
             )
             (array,) = job.result()
             if isinstance(array, np.ndarray):
                 return other, array
-            self._replacements.record(other, array)
+            replacements.record(other, array)
         raise ImageError(f"{error} No other image of its identity can be read.")

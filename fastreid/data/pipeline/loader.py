@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ class ReidDataLoader:
         pool.attach()
 
     def __len__(self) -> int:
-        if self._is_endless:
+        if not isinstance(self.sampler, Sized):
             raise TypeError("A training loader is endless: it has no length.")
         return -(-len(self.sampler) // self.batch_size)
 
@@ -114,9 +114,9 @@ class ReidDataLoader:
         if self._iterator is not None:
             raise RuntimeError("seek() must be called before the loader is iterated.")
         state = None if sampler_state is None else SamplerState.from_dict(sampler_state)
-        if state is not None and state.index > position * self.batch_size:
+        if state is not None and state.start > position * self.batch_size:
             raise ValueError(
-                f"A sampler state at image {state.index} of the stream is after batch {position} "
+                f"A sampler state at image {state.start} of the stream is after batch {position} "
                 f"of {self.batch_size} images; pass the state that was saved with that position."
             )
         self._position, self._sampler_state = position, state

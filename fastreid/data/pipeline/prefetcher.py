@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Prefetcher:
             self._ready.release()
 
 
-def _generator_dataset(rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+def _generator_dataset(rows: Callable[[], Iterator[Row]]) -> Any:
     # Imported here: data workers import this package and must not load MindSpore.
     from mindspore import dataset
 
@@ -94,7 +95,7 @@ def _generator_dataset(rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _queue_size(config, size: int) -> Iterator[None]:
+def _queue_size(config: Any, size: int) -> Iterator[None]:
     before = config.get_prefetch_size()
     config.set_prefetch_size(size)
     try:

@@ -93,7 +93,9 @@ def worker_main(connection: Connection, files: Mapping[str, str]) -> None:
 
 def _end_with_main_process() -> None:
     """End this process, even during a job, when the main process is killed."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)
 
 
@@ -102,6 +104,7 @@ def _answer(job: bytes) -> bytes:
         function, args = pickle.loads(job)
         return pickle.dumps((function(*args), None), pickle.HIGHEST_PROTOCOL)
     error = caught.error
+    assert error is not None
     is_image = isinstance(error, ImageError)
     message = str(error) if is_image else f"A data worker failed: {type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -20,7 +20,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastreid.config import imported_files
 
@@ -59,6 +59,11 @@ class _Worker(NamedTuple):
     connection: Connection
 
 
+def _pid(worker: _Worker) -> int:
+    assert worker.process.pid is not None, "the process was started"
+    return worker.process.pid
+
+
 class WorkerPool:
     """Processes that run jobs for all loaders of a run; the pool closes with its last user.
 
@@ -86,7 +91,7 @@ class WorkerPool:
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers; empty before the first job."""
-        return [worker.process.pid for worker in self._workers]
+        return [_pid(worker) for worker in self._workers]
 
     def attach(self) -> None:
         """Add a user; the first one opens the pool."""
@@ -177,9 +182,9 @@ class WorkerPool:
             for ready in wait([self._wake_reader, *pipes], timeout=_POLL_SECONDS):
                 if ready is self._wake_reader:
                     self._wake_reader.recv_bytes()
-                elif not self._collect(ready, idle, busy):
-                    failure = self._death(ready)
-            running = {worker.process.pid: future for worker, future in busy.values()}
+                elif not self._collect(cast(Connection, ready), idle, busy):
+                    failure = self._death(cast(Connection, ready))
+            running = {_pid(worker): future for worker, future in busy.values()}
             failure = failure or self._death() or stalls.check(running)
         self._end(failure, [future for _, future in busy.values()])
 

@@ -21,19 +21,19 @@ class SamplerState(NamedTuple):
     """State of a sampler at the start of a pass.
 
     Attributes:
-        index: number of indices drawn before the pass.
+        start: number of indices drawn before the pass.
         generator: state of the random generator, as ``RandomState.get_state(legacy=False)`` gives
             it.
     """
 
-    index: int
+    start: int
     generator: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the state to numbers, strings and lists, which JSON can hold."""
         state = self.generator["state"]
         words = {"key": np.asarray(state["key"]).tolist(), "pos": int(state["pos"])}
-        return {"index": self.index, "generator": {**self.generator, "state": words}}
+        return {"index": self.start, "generator": {**self.generator, "state": words}}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> SamplerState:
@@ -93,9 +93,9 @@ class StateHistory:
         Returns:
             The state; None if no pass after the first one has started by then.
         """
-        while len(self._states) > 1 and self._states[1].index <= index:
+        while len(self._states) > 1 and self._states[1].start <= index:
             self._states.popleft()
-        return self._states[0] if self._states and self._states[0].index <= index else None
+        return self._states[0] if self._states and self._states[0].start <= index else None
 
 
 class PassStream:
@@ -134,13 +134,13 @@ class PassStream:
             return itertools.islice(self._stream(StateHistory()), first, None, self._world_size)
         if history is None:
             history = StateHistory()
-        skipped = 0 if history.initial is None else history.initial.index
+        skipped = 0 if history.initial is None else history.initial.start
         return itertools.islice(self._stream(history), start - skipped, None)
 
     def _stream(self, history: StateHistory) -> Iterator[int]:
         rng, index = np.random.RandomState(self._seed), 0
         if history.initial is not None:
-            index = history.initial.index
+            index = history.initial.start
             rng.set_state(history.initial.generator)
         while True:
             for drawn in self._one_pass(rng):

@@ -154,10 +154,10 @@ def test_a_sampler_state_avoids_drawing_earlier_passes_again(items, loaders, num
         drawn.append(history.initial) or draw(start, history)
     )
     case.assert_same_batches(case.take(second, 4), expected[8:12])
-    assert [initial.index for initial in drawn] == [state["index"]]
+    assert [initial.start for initial in drawn] == [state["index"]]
     # Iterating again goes on from a later one.
     case.assert_same_batches(case.take(second, 4), expected[12:])
-    assert drawn[1].index > drawn[0].index
+    assert drawn[1].start > drawn[0].start
 
 
 def test_a_sampler_state_can_be_used_by_another_number_of_processes(loaders):

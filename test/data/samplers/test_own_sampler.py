@@ -57,7 +57,7 @@ def test_the_states_of_the_wrapped_sampler_are_recorded():
     drawn = first(CheckedSampler("Own", ours, 10).draw(0, history), 25)
     assert drawn == first(ours, 25)
     state = history.last_before(25)
-    assert state.index == 20
+    assert state.start == 20
     again = CheckedSampler("Own", ours, 10).draw(22, StateHistory(state))
     assert first(again, 3) == drawn[22:]
 

@@ -42,7 +42,7 @@ def test_a_sampler_resumes_from_a_stored_state_at_any_position(make):
         state = history.last_before(place)
         assert state is not None or place < LONGEST_PASS
         if state is not None:
-            assert 0 <= place - state.index <= LONGEST_PASS
+            assert 0 <= place - state.start <= LONGEST_PASS
             state = SamplerState.from_dict(json.loads(json.dumps(state.to_dict())))
         rest = draw_from(make(), place, StateHistory(state))
         assert list(itertools.islice(rest, 400 - place)) == whole[place:]
@@ -72,7 +72,7 @@ def test_a_sampler_can_be_resumed_several_times():
         place += 17
         state = history.last_before(place)
     assert drawn == list(itertools.islice(SAMPLERS["TrainingSampler"](), 9 * 17))
-    assert state.index == 9 * 17 // 23 * 23
+    assert state.start == 9 * 17 // 23 * 23
 
 
 @pytest.mark.parametrize("sampler", [NaiveIdentitySampler, BalancedIdentitySampler])
@@ -95,10 +95,10 @@ def test_the_history_drops_states_before_the_last_one_asked_for():
     history = StateHistory()
     for index in range(0, 100, 10):
         history.add(SamplerState(index, {}))
-    assert history.last_before(35).index == 30
-    assert history.last_before(39).index == 30
+    assert history.last_before(35).start == 30
+    assert history.last_before(39).start == 30
     assert len(history) == 7
-    assert history.last_before(1000).index == 90
+    assert history.last_before(1000).start == 90
     assert len(history) == 1
 
 

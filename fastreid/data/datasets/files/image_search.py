@@ -168,7 +168,7 @@ class _Searching:
 
     def _sort_out(self, entries: Iterable[os.DirEntry], above: str) -> list[str]:
         """Record the images of a folder; return its subfolders that are to be searched."""
-        folders = []
+        folders: list[str] = []
         for entry in entries:
             name = above + entry.name
             if entry.name.startswith("."):
