@@ -68,6 +68,8 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     noted = Bookmarks()
     drawn = draw(noted)
     bookmark = noted.last_before(place)
+    if bookmark is None:
+        raise RuntimeError("The sampler noted no place.")
     if draw(Bookmarks(bookmark)) != drawn:
         raise RuntimeError("The sampler did not come to the same place.")
     again = place - bookmark.index

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import setuptools
+import yaml
 from packaging.requirements import Requirement
 
 import fastreid
@@ -59,12 +60,23 @@ def test_the_pinned_set_lies_in_the_ranges_of_setup(metadata, files, extra):
         assert {wanted.name for wanted in ranges} == {name for name, _ in pinned}
 
 
-def test_ci_runs_the_test_command_of_the_readme():
+def test_ci_runs_the_checks_and_then_the_test_command_of_the_readme():
     script = ROOT / ".ci" / "run"
-    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
+    assert script.read_text(encoding="utf-8").endswith("\nmake check\nexec make test\n")
     assert script.stat().st_mode & 0o111
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "test"):
         assert f"\nmake {target} " in readme
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_pre_commit_runs_the_tools_of_make_check():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in hooks.values()} == {"system"}
+    assert {hook["entry"].split()[2] for hook in hooks.values()} == {"ruff", "mypy"}
+    # mypy checks the whole program, not the files of a commit.
+    assert hooks["mypy"]["pass_filenames"] is False

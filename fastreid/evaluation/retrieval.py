@@ -69,7 +69,7 @@ class RetrievalLabels:
         is_own = self.g_camids[of_identity] == self.q_camids[query]
         return of_identity[~is_own], of_identity[is_own]
 
-    def check(self, shape: tuple[int, int]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         """Refuse labels that do not fit each other or a distance matrix.
 
         Args:

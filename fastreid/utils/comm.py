@@ -106,10 +106,10 @@ class _FirstOfMachine(AbstractContextManager):
     ) -> None:
         if get_local_rank() > 0:
             return
-        if kind is None:
+        if error is None:
             _raise_failures(_exchange(""))
         # What ends the program ends the others too, by who started them.
-        elif issubclass(kind, Exception):
+        elif isinstance(error, Exception):
             _exchange(message_of(error))
 
 

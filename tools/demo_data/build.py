@@ -108,13 +108,11 @@ def _make(
     index = list(_LAYOUTS).index(name)
     population = Population(layout.domain, index=index, seed=settings["seed"])
     for folder, write in missing.items():
-        # Bound at once: the function is called before the loop goes on.
-        write_folder(
-            folder,
-            settings,
-            lambda path, write=write: write(path, population, sizes),
-            overwrite=overwrite,
-        )
+        write_folder(folder, settings, _filler(write, population, sizes), overwrite=overwrite)
+
+
+def _filler(write: Writer, population: Population, sizes: Sizes) -> Callable[[Path], None]:
+    return lambda folder: write(folder, population, sizes)
 
 
 def _check(names: Sequence[str], seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Mat73Writer:
         with self._path.open("r+b") as file:
             file.write(_HEADER.ljust(116) + bytes(8) + _VERSION)
 
-    def array(self, values: np.ndarray | None):
+    def array(self, values: np.ndarray | None) -> Any:
         """Store an array.
 
         Args:
@@ -54,7 +55,7 @@ class Mat73Writer:
             return empty.ref
         return self._store(values.T, "uint8" if values.dtype == np.uint8 else "double").ref
 
-    def cell(self, rows: Sequence[Sequence[np.ndarray | None]]):
+    def cell(self, rows: Sequence[Sequence[np.ndarray | None]]) -> Any:
         """Store a cell array of arrays.
 
         Args:
@@ -88,12 +89,12 @@ class Mat73Writer:
         """
         self._mark(self._file.create_dataset(name, data=references), "cell")
 
-    def _store(self, values: np.ndarray, kind: str = "cell"):
+    def _store(self, values: np.ndarray, kind: str = "cell") -> Any:
         name = f"{len(self._members):06d}"
         # Only pictures are worth compressing.
         options = {"compression": "gzip", "compression_opts": 1} if values.ndim == 3 else {}
         return self._mark(self._members.create_dataset(name, data=values, **options), kind)
 
-    def _mark(self, stored, kind: str):
+    def _mark(self, stored: Any, kind: str) -> Any:
         stored.attrs["MATLAB_class"] = np.bytes_(kind)
         return stored

@@ -112,12 +112,16 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
     if path.suffix.lower() != ".npz":
         raise ValueError(f"Feature files end with .npz, unlike {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = dict(zip(COLUMNS, features.images))
+    columns: dict[str, Any] = dict(zip(COLUMNS, features.images))
     columns["paths"] = np.array([str(absolute_path(p)) for p in features.images.paths], np.str_)
     for name, texts in zip(NAME_COLUMNS, features.images[len(COLUMNS) :]):
         if texts is not None:
             columns[name] = np.asarray(texts, np.str_)
-    about = {"num_query": features.num_query, "name": features.name, "config": features.config}
+    about: dict[str, Any] = {
+        "num_query": features.num_query,
+        "name": features.name,
+        "config": features.config,
+    }
     # Given a name, NumPy would add a suffix to ".NPZ".
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **columns, **about)

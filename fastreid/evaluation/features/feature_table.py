@@ -41,7 +41,7 @@ class ImageFeatures(NamedTuple):
         Returns:
             R of the N rows of every column.
         """
-        return ImageFeatures(*(None if column is None else column[rows] for column in self))
+        return ImageFeatures._make(None if column is None else column[rows] for column in self)
 
     def with_names(self, names: LabelNames | None) -> ImageFeatures:
         """Add identities and cameras as they were written.

@@ -8,7 +8,10 @@ import os
 import select
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def provide_outputs() -> None:
@@ -54,6 +57,8 @@ def has_lost_reader(stream: TextIO | None) -> bool:
     Args:
         stream: such as ``sys.stdout``; None, as Python sets it where there is no output at all.
     """
+    if stream is None:
+        return False
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):
@@ -93,7 +98,7 @@ def replace_unprintable(stream: TextIO) -> None:
 class _LenientOutput(io.FileIO):
     """A descriptor that drops what nobody can take: no reader, no terminal, a full disk."""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError:

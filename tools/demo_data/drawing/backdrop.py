@@ -111,7 +111,7 @@ def _muted(rng: np.random.Generator) -> Colour:
     return _colour(rng.uniform(40, 200) + rng.uniform(-35, 35, 3))
 
 
-def _colour(values: np.ndarray) -> Colour:
+def _colour(values: np.ndarray | Colour) -> Colour:
     return tuple(int(value) for value in np.clip(values, 0, 255))
 
 

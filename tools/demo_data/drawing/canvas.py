@@ -55,7 +55,9 @@ class Canvas:
         y = centre[1] + radii[1] * np.sin(turns)
         self.polygon(list(zip(x, y)), colour)
 
-    def limb(self, joints: Sequence[Point], widths: Sequence[float], colour: Sequence[int]) -> None:
+    def limb(
+        self, joints: Sequence[Point], widths: Sequence[float] | np.ndarray, colour: Sequence[int]
+    ) -> None:
         """Fill a bent, tapered band with round joints.
 
         Args:

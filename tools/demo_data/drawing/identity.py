@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 import numpy as np
 
 Colour = tuple  # red, green, blue, 0 to 255
+_Choice = TypeVar("_Choice")
 
 
 class Hair(Enum):
@@ -163,7 +165,7 @@ def dim(colour: Colour, light: float) -> Colour:
     return tuple(int(value * light) for value in colour)
 
 
-def _choose(rng: np.random.Generator, weights: Mapping):
+def _choose(rng: np.random.Generator, weights: Mapping[_Choice, float]) -> _Choice:
     shares = np.array(list(weights.values()), dtype=float)
     return list(weights)[rng.choice(len(weights), p=shares / shares.sum())]
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ _HOLDERS = ("model.", "network.", "net.")
 _MOST_BEGINNINGS = 4
 # Without a model: what has fewer tensors than this part of the largest is no second network.
 _SMALL = 0.5
+
+_Value = TypeVar("_Value")
 
 
 class Choice(NamedTuple):
@@ -201,11 +203,11 @@ def _plain_name(name: str) -> str:
 
 def _below(candidate: Candidate, start: str) -> Candidate:
     """Keep what begins so, without the beginning."""
-    weights, unreadable = (
-        {name[len(start) :]: value for name, value in part.items() if name.startswith(start)}
-        for part in (candidate.weights, candidate.unreadable)
-    )
-    return Candidate(candidate.place, weights, unreadable)
+
+    def cut(part: dict[str, _Value]) -> dict[str, _Value]:
+        return {name[len(start) :]: part[name] for name in part if name.startswith(start)}
+
+    return Candidate(candidate.place, cut(candidate.weights), cut(candidate.unreadable))
 
 
 def _without_numbers(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> Candidate:
