@@ -1,6 +1,10 @@
 import mindspore as ms
 import pytest
 
+from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.data.samplers import SAMPLER_REGISTRY
+from fastreid.data.transforms import TRANSFORM_REGISTRY
+from fastreid.modeling import BACKBONE_REGISTRY, LOSS_REGISTRY, REID_HEADS_REGISTRY
 from test.faults import table
 
 # Where a device is set at all, MindSpore wants it before anything runs.
@@ -15,6 +19,16 @@ def mode(request):
     ms.set_context(mode=ms.GRAPH_MODE if request.param == "graph" else ms.PYNATIVE_MODE)
     yield request.param
     ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture
+def own_registries(monkeypatch):
+    """What the test registers is removed when it ends."""
+    for registry in (
+        *(DATASET_REGISTRY, SAMPLER_REGISTRY, TRANSFORM_REGISTRY),
+        *(BACKBONE_REGISTRY, LOSS_REGISTRY, REID_HEADS_REGISTRY),
+    ):
+        monkeypatch.setattr(registry, "_entries", dict(registry))
 
 
 def pytest_sessionfinish(session):

@@ -14,7 +14,7 @@ from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, changed, random
 RATE, ADAPTOR_FACTOR = 0.04, 0.5
 
 
-def meta_trainer(model, **options):
+def meta_trainer(model, *, kind=MetaTrainer, **options):
     settings = {
         "domain_loaders": [[batch_of(10 + d, domain=d)] * 20 for d in range(3)],
         "log_period": 100,
@@ -24,7 +24,7 @@ def meta_trainer(model, **options):
         **options,
     }
     parameters = tuple(model.trainable_params())
-    return MetaTrainer(
+    return kind(
         model,
         [batch_of(i) for i in range(100)],
         forward=LossForward(model, PowerLosses(2)),
@@ -184,7 +184,11 @@ def test_batches_are_joined_column_by_column():
 
 
 class Schedule(MetaTrainer):
-    """Only notes what it would do."""
+    """Notes the steps and takes none."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.done = []
 
     def basic_step(self):
         self.done.append((self.iter, "basic"))
@@ -193,29 +197,20 @@ class Schedule(MetaTrainer):
         self.done.append((self.iter, held_out))
 
 
-def steps_of(model, iterations, **options):
-    trainer = meta_trainer(model, **options)
-    trainer.__class__ = Schedule
-    trainer.done = []
-    trainer.train(0, iterations, 100)
-    return trainer, trainer.done
-
-
 @pytest.mark.parametrize(("period", "metas"), [(3, [0, 3, 6]), (1, list(range(7))), (0, [])])
 def test_meta_steps_come_every_period_after_that_iterations_basic_steps(model, period, metas):
-    trainer, done = steps_of(model, 7, period=period, first_basic_steps=4)
+    trainer = meta_trainer(model, kind=Schedule, period=period, first_basic_steps=4)
+    trainer.train(0, 7, 100)
     expected = []
     for iteration in range(7):
         expected += [(iteration, "basic")] * (4 if iteration == 0 else 1)
         if iteration in metas:
             expected.append((iteration, trainer.held_out_domain(iteration)))
-    assert done == expected
+    assert trainer.done == expected
 
 
 def test_a_resumed_run_does_not_repeat_the_first_basic_steps(model):
-    trainer = meta_trainer(model)
-    trainer.__class__ = Schedule
-    trainer.done = []
+    trainer = meta_trainer(model, kind=Schedule)
     trainer.train(4, 6, 100)
     assert trainer.done == [(4, "basic"), (5, "basic")]
 

@@ -32,7 +32,7 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     num_images = len(distances)
     if distances.on_device or num_images <= BLOCK_ROWS or count > BLOCK_ROWS:
         return nearest_indices(distances, count)
-    lists = _NeighbourLists(num_images, count)
+    lists = NeighbourLists(num_images, count)
     merge_at = 1
     for number, start in enumerate(range(0, num_images, BLOCK_ROWS)):
         rows = slice(start, min(start + BLOCK_ROWS, num_images))
@@ -46,12 +46,16 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     return lists.nearest
 
 
-class _NeighbourLists:
+class NeighbourLists:
     """The nearest of every image among those seen so far, and candidates since the last merge.
 
     Args:
         num_images: N.
         count: length of each list.
+
+    Attributes:
+        nearest: (N, count) int32, nearest first, as of the last merge.
+        num_pending: candidates since the last merge.
     """
 
     def __init__(self, num_images: int, count: int) -> None:
@@ -117,7 +121,7 @@ class _NeighbourLists:
         lists = (old // self._count, self.nearest.ravel()[old], self._dist.ravel()[old])
         image, index, dist = (np.concatenate(c) for c in zip(lists, *self._pending))
         self._pending, self.num_pending = [], 0
-        order = np.argsort(_sort_keys(image, dist), kind="stable")
+        order = np.argsort(sort_keys(image, dist), kind="stable")
         image, index, dist = image[order], index[order], dist[order]
         lengths = np.bincount(image, minlength=len(self._dist))
         place = np.arange(len(image)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -126,8 +130,16 @@ class _NeighbourLists:
         self._dist[image[kept], place[kept]] = dist[kept]
 
 
-def _sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
-    """One whole number that orders by image, then by distance: faster to sort than the two."""
+def sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
+    """Make keys that order by image, then by distance; one number sorts faster than a pair.
+
+    Args:
+        image: (M,) numbers of images.
+        dist: (M,) float32 distances.
+
+    Returns:
+        (M,) int64.
+    """
     # Adding 0 makes the two zeros equal; bits of negative numbers count backwards.
     bits = (dist + np.float32(0)).view(np.int32)
     return (image.astype(np.int64) << 32) + (bits ^ ((bits >> 31) & 0x7FFFFFFF))

@@ -196,7 +196,7 @@ def test_class_counts_that_a_run_would_refuse_are_faults(market, names, key, cou
     assert all(told in fault for fault in faults)
 
 
-def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, monkeypatch):
+def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, own_registries):
     cfg = image_list(*TEST_ONLY)
 
     class Plain(ImageDataset):
@@ -204,7 +204,7 @@ def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, monke
             data = load_dataset(cfg, "ImageList")
             super().__init__([], data.query, data.gallery)
 
-    monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Plain": Plain, **dict(DATASET_REGISTRY)})
+    DATASET_REGISTRY.register(Plain)
     cfg.DATASETS.COMBINEALL = True
     assert check_for_run(cfg, "Plain", uses=["test"], quick=True).faults == []
     (fault,) = check_for_run(cfg, "Plain", uses=["train"], quick=True).faults
