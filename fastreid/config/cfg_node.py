@@ -182,9 +182,11 @@ def _literal(old: Any, text: str, name: str, source: str) -> Any:
 def _element(value: Any, name: str, source: str) -> Any:
     """Check the type of a list's element, where it is known."""
     kind = ELEMENTS.get(name)
+    if kind is None:
+        return plain(value)
     if kind is str and isinstance(value, (TextInt, TextFloat)):
         value = value.text
-    allowed = (int, float) if kind is float else (kind or object)
+    allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or (kind in (int, float) and isinstance(value, bool)):
         raise TypeError(
             f"{source}: {name} must be a list of {ELEMENT_WORDS[kind]}, but has {value!r} "

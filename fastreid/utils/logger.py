@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from termcolor import colored
 
 from .command_line.output import discard
 
 _DATE_FORMAT = "%m/%d %H:%M:%S"
-_LEVEL_STYLES = {
+_LEVEL_STYLES: dict[int, tuple[str, dict[str, Any]]] = {
     logging.WARNING: ("WARNING", {"color": "red", "attrs": ["blink"]}),
     logging.ERROR: ("ERROR", {"color": "red", "attrs": ["blink", "underline"]}),
     logging.CRITICAL: ("CRITICAL", {"color": "red", "attrs": ["blink", "underline"]}),

@@ -143,7 +143,7 @@ def files_with_the_same_content(paths: Iterable[str]) -> list[tuple[str, str]]:
     copies = []
     for group in groups.values():
         if len(group) > 1:
-            first_with = {}
+            first_with: dict[bytes, str] = {}
             for path in group:
                 original = first_with.setdefault(Path(path).read_bytes(), path)
                 if original != path:

@@ -175,7 +175,8 @@ def _in_several_formats(paths: Iterable[str]) -> list[str]:
 
 
 def _few_images(train: Sequence[tuple]) -> list[str]:
-    images, cameras = Counter(), defaultdict(set)
+    images: Counter[str] = Counter()
+    cameras: dict[str, set[str]] = defaultdict(set)
     for _, pid, camid in train:
         images[pid] += 1
         cameras[pid].add(camid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import util
@@ -211,7 +211,7 @@ def _classic_split(
     return _describe({"train": train, "query": test, "gallery": test})
 
 
-def _describe(listed: dict[str, Iterable[tuple[Path, int]]]) -> dict[str, Any]:
+def _describe(listed: Mapping[str, Iterable[tuple[Path, int]]]) -> dict[str, Any]:
     """What fast-reid keeps of a split: items and counts. Cameras are the views, from 0."""
     split: dict[str, Any] = {}
     for name, items in listed.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class ReidDataLoader:
         pool.attach()
 
     def __len__(self) -> int:
-        if self._is_endless:
+        if not isinstance(self.sampler, Sized):
             raise TypeError("A training loader is endless: it has no length.")
         return -(-len(self.sampler) // self.batch_size)
 

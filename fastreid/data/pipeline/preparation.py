@@ -33,7 +33,7 @@ def prepare_images(
     Raises:
         ImageError: an image cannot be read or transformed; the message names the file.
     """
-    prepared = []
+    prepared: list[np.ndarray | ImageError] = []
     for path, key in rows:
         try:
             image = read_image(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler
 logger = logging.getLogger(__name__)
 
 _LARGEST_SEED = 2**32 - 1
-_IDENTITY_SAMPLERS = {
+_IDENTITY_SAMPLERS: dict[str, Callable[..., Iterable[int]]] = {
     "NaiveIdentitySampler": NaiveIdentitySampler,
     "BalancedIdentitySampler": BalancedIdentitySampler,
 }

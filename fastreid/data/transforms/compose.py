@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
+# An image, or the array that `ToTensor` makes of it, and random numbers -> the same, transformed.
+Transform = Callable[[Any, np.random.Generator], Any]
 
 
 class Compose:
@@ -30,9 +32,10 @@ class Compose:
         Returns:
             What the last transform returns: (3, H, W), 0 to 255, after ``ToTensor``.
         """
+        transformed: Any = image
         for transform in self.transforms:
-            image = transform(image, rng)
-        return image
+            transformed = transform(transformed, rng)
+        return transformed
 
 
 class RandomApply:

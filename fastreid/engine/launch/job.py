@@ -67,7 +67,7 @@ def make_job(devices: int, machines: int, machine_rank: int, dist_url: str | Non
         ValueError: for an address that makes no sense, is not known or not this machine's.
         OSError: if the port is in use.
     """
-    if dist_url in (None, "", "auto"):
+    if not dist_url or dist_url == "auto":
         if machines > 1:
             raise ValueError(
                 f"--num-machines {machines} needs --dist-url tcp://HOST:PORT, the same on all "
@@ -146,12 +146,13 @@ def rank_command() -> list[str]:
         name = spec.name
         name = name[: -len(".__main__")] if name.endswith(".__main__") else name
         return [*python, "-m", name, *sys.argv[1:]]
-    if not getattr(main, "__file__", None):
+    file = getattr(main, "__file__", None)
+    if not file:
         raise RuntimeError(
             "Several devices need a program in a file, which every process runs; write the call of "
             "launch() into one and start that."
         )
-    return [*python, os.path.abspath(main.__file__), *sys.argv[1:]]  # noqa: PTH100 - keeps links
+    return [*python, os.path.abspath(file), *sys.argv[1:]]  # noqa: PTH100 - keeps links
 
 
 def scheduler_command() -> list[str]:

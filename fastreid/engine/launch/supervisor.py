@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.1
 # nothing: ranks have the time to remove temporary files. SIGTERM comes from whoever runs the
 # machine, and rank 0 has a step to finish and a checkpoint to write.
 _FAILURE_GRACE_SECONDS = 3.0
-_GRACE_SECONDS = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
+_GRACE_SECONDS: dict[int, float] = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):

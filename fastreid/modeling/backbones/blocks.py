@@ -16,7 +16,7 @@ class BlockCells(NamedTuple):
     """The layers that a block is made of: each makes a cell from its channel counts."""
 
     conv: Callable[..., nn.Cell]
-    norm: Callable[[int], nn.Cell]
+    norm: Callable[..., nn.Cell]
     ibn: Callable[[int], nn.Cell]
 
 

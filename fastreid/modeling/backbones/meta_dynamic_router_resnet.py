@@ -178,7 +178,7 @@ class MetaDynamicRouterResNet(nn.Cell):
         """
         # The ReLU of the maximum is the maximum of the ReLU, on a quarter of the pixels.
         x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
-        paths = ()
+        paths: tuple[Tensor, ...] = ()
         for stage in self.stages:
             x, weights = stage(x)
             paths = paths + (weights,)

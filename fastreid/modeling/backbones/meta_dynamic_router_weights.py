@@ -66,7 +66,8 @@ def inflate(
     Raises:
         ValueError: if a stem or residual-block tensor is missing, unknown or of another shape.
     """
-    inflated, faults = {}, {"missing": [], "of another shape": []}
+    inflated: dict[str, np.ndarray] = {}
+    faults: dict[str, list[str]] = {"missing": [], "of another shape": []}
     for name, value in start.items():
         adaptor = _ADAPTOR.match(name)
         if adaptor:
@@ -119,7 +120,9 @@ def _sub_tensor(
 def _half_of_norm(source: Mapping[str, np.ndarray], origin: str, rest: str) -> np.ndarray | None:
     """Half of a batch norm, for an IBN whose source block has none (stage 4)."""
     split = re.fullmatch(r"bn1\.(?P<half>IN|BN)\.(?P<leaf>\w+)", rest)
-    tensor = source.get(f"{origin}.bn1.{split['leaf']}") if split else None
+    if split is None:
+        return None
+    tensor = source.get(f"{origin}.bn1.{split['leaf']}")
     if tensor is None:
         return None
     middle = tensor.shape[0] // 2

@@ -138,7 +138,8 @@ class MetaEmbeddingHead(nn.Cell):
                 "MODEL.HEADS.CLASSES_PER_DOMAIN is empty, so this head cannot train; set it to the "
                 "identities of each source domain."
             )
-        cls_outputs, pred_class_logits = (), ()
+        cls_outputs: tuple[Tensor, ...] = ()
+        pred_class_logits: tuple[Tensor, ...] = ()
         for domain in range(self.num_domains):
             cls_layer, classifier = self.cls_layers[domain], self.classifiers[domain]
             if cls_layer.takes_cosines:
