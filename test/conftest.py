@@ -31,6 +31,18 @@ def own_registries(monkeypatch):
         monkeypatch.setattr(registry, "_entries", dict(registry))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--zoo", action="store_true", help="also run the tests marked zoo")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests marked zoo, unless they are asked for."""
+    if not config.getoption("zoo"):
+        left_out = [item for item in items if item.get_closest_marker("zoo")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_sessionfinish(session):
     """Hand the counts of faults to the process that starts the others, where one does."""
     output = getattr(session.config, "workeroutput", None)

@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import setuptools
@@ -10,6 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import fastreid
+from test import conftest
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ("requirements.txt", "requirements-demo.txt", "requirements-test.txt")
@@ -69,6 +71,20 @@ def test_ci_runs_the_checks_and_then_the_test_command_of_the_readme():
     for target in ("demo", "test"):
         assert f"\nmake {target} " in readme
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("asked", "run"), [(False, ["plain"]), (True, ["plain", "marked"])])
+def test_tests_marked_zoo_run_on_request_only(asked, run):
+    left_out = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
+    config = SimpleNamespace(getoption={"zoo": asked}.get, hook=hook)
+    items = [
+        SimpleNamespace(name="plain", get_closest_marker=lambda name: None),
+        SimpleNamespace(name="marked", get_closest_marker=lambda name: name == "zoo"),
+    ]
+    conftest.pytest_collection_modifyitems(config, items)
+    assert [item.name for item in items] == run
+    assert len(items) + len(left_out) == 2
 
 
 def test_pre_commit_runs_the_tools_of_make_check():
