@@ -168,7 +168,7 @@ class _Searching:
 
     def _sort_out(self, entries: Iterable[os.DirEntry], above: str) -> list[str]:
         """Take in what a folder holds; give the folders in it that are to be searched."""
-        folders: list[str] = []
+        folders = []
         for entry in entries:
             name = above + entry.name
             if entry.name.startswith("."):

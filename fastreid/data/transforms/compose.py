@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-# An image, or the array that `ToTensor` makes of it, and random numbers -> the same, transformed.
-Transform = Callable[[Any, np.random.Generator], Any]
+Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 class Compose:
@@ -32,10 +30,9 @@ class Compose:
         Returns:
             What the last transform returns: (3, H, W), 0 to 255, after ``ToTensor``.
         """
-        transformed: Any = image
         for transform in self.transforms:
-            transformed = transform(transformed, rng)
-        return transformed
+            image = transform(image, rng)
+        return image
 
 
 class RandomApply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -46,7 +45,7 @@ class Pad:
         if mode not in _PADDING_MODES:
             raise ValueError(f"INPUT.PADDING.MODE is {mode!r}; it can be one of {_PADDING_MODES}.")
         self.padding = padding
-        self.mode: Any = mode
+        self.mode = mode
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002
         """Transform an image; nothing here is random."""

@@ -100,7 +100,7 @@ class RandomPatch:
         for target in patched:
             if rng.random() >= self.prob:
                 continue
-            height, width = self._patch_size(images.shape[2], images.shape[3], rng)
+            height, width = self._patch_size(*images.shape[2:], rng)
             source = images[rng.integers(len(images))]
             patch = self._window(source, height, width, rng)
             flipped = rng.random() < self.flip_prob
