@@ -1,10 +1,10 @@
-"""Time what a checkpoint costs: `python benchmarks/checkpoint.py [--folder DIR] [--repeat 3]`.
+"""Time saving and loading checkpoints: `python benchmarks/checkpoint.py [--folder DIR]`.
 
 Saves and loads the model of configs/bagtricks_DR50_mix.yml (13,726 identities) with the state of
-its optimizer, synced to the disk as in training, and beside it the same bytes written and synced
-plainly, which is what the disk can do. Also a sampler's way to the place where a run broke off,
-from the beginning (once), as with a checkpoint that lacks its state, and from its bookmark.
-Seconds by the clock, and of the processor in brackets, which a busy machine does not change much.
+its optimizer, synced to the disk as in training. For comparison, the same number of bytes is
+written and synced directly. Also timed is resuming a sampler: from the saved state, and from the
+beginning (once), as for a checkpoint without it. The table has seconds of wall-clock time and, in
+parentheses, of processor time, which depends less on other load of the machine.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def seconds(action: Callable[[], object], repeat: int) -> str:
 
 
 def write_plainly(path: Path, size: int) -> None:
-    """Write as many bytes and sync them."""
+    """Write random bytes and sync them to the disk."""
     block = os.urandom(1 << 20)
     with path.open("wb") as file:
         for _ in range(size >> 20):
@@ -80,14 +80,14 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
 
 
 def measure(folder: Path, repeat: int) -> list[tuple[str, str]]:
-    """Time everything.
+    """Run all measurements.
 
     Args:
-        folder: for the files.
-        repeat: times of each.
+        folder: folder for the files.
+        repeat: number of repetitions.
 
     Returns:
-        What, and how long it took every time.
+        Names of the measurements and their times.
     """
     cfg = get_cfg()
     cfg.merge_from_file(CONFIG)

@@ -1,4 +1,4 @@
-"""Processes that are measured in turn, each alone in its memory and idle between measurements."""
+"""Benchmark processes that are measured in turn; each one is idle between its measurements."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 class Contender:
-    """A script in a process of its own that answers lines with lines of JSON.
+    """A script in a separate process that answers every line with a line of JSON.
 
     Args:
-        script: the file; what it prints itself it sends to standard error.
-        job: its first line, as JSON.
+        script: file of the script; its own output must go to standard error.
+        job: the job, sent to the script as the first line, as JSON.
     """
 
     def __init__(self, script: Path, job: dict) -> None:
@@ -28,7 +28,7 @@ class Contender:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
-        self._say(json.dumps(job))
+        self._send(json.dumps(job))
 
     def ask(self, line: str) -> dict:
         """Send a line and wait for the answer.
@@ -36,10 +36,10 @@ class Contender:
         Raises:
             SystemExit: if the process has ended.
         """
-        self._say(line)
+        self._send(line)
         answer = self._output.readline()
         if not answer:
-            raise SystemExit(f"The contender {self.name} failed; its error stands above.")
+            raise SystemExit(f"The benchmark process {self.name} failed; its error is above.")
         return json.loads(answer)
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Contender:
             self._process.kill()
             self._process.wait()
 
-    def _say(self, line: str) -> None:
-        # Where the process has ended, the missing answer tells.
+    def _send(self, line: str) -> None:
+        # If the process has ended, `ask` detects it by the missing answer.
         with contextlib.suppress(BrokenPipeError):
             print(line, file=self._input, flush=True)

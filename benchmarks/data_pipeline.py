@@ -1,8 +1,9 @@
-"""Time decode + augment + batch with the ACL recipe: `python benchmarks/data_pipeline.py`.
+"""Time decoding, augmentation and batching of the ACL recipe: `python benchmarks/data_pipeline.py`.
 
-Ours alone, or in turn with a plain torch DataLoader over PIL (`--torch`) and with the pipeline of
-a checkout of the PyTorch original (`--original PATH`), on the same image files, written to a
-temporary folder. README.md, beside this file, has results and explains the columns. Linux only.
+Measures this toolbox alone, or in turn with a plain torch DataLoader over PIL (`--torch`) and the
+pipeline of a checkout of the PyTorch original (`--original PATH`). All read the same image files,
+which are written to a temporary folder. README.md in this folder has results and explains the
+columns. Linux only.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each pipeline")
     parser.add_argument("--timed", type=int, default=40, help="batches per measurement")
     parser.add_argument(
-        "--warm", type=int, default=18, help="batches before each measurement: more than are queued"
+        "--warm", type=int, default=18, help="batches before each measurement, more than queued"
     )
     return parser.parse_args(argv)
 
 
 def recipe_of(cfg: CfgNode) -> dict:
-    """The training transforms of the ACL recipe in plain values."""
+    """Return the parameters of the ACL recipe's training transforms."""
     given = cfg.INPUT
     return {
         "size": list(given.SIZE_TRAIN),
@@ -66,7 +67,7 @@ def recipe_of(cfg: CfgNode) -> dict:
 
 
 def compare(names: Sequence[str], job: dict, rounds: int) -> dict[str, list[dict]]:
-    """Measure pipelines in turn, A B A B, after one round that does not count."""
+    """Measure pipelines in turn, A B A B, after one warm-up round."""
     contenders = [Contender(_SCRIPTS / f"{name}.py", job) for name in names]
     try:
         for contender in contenders:
@@ -82,12 +83,12 @@ def compare(names: Sequence[str], job: dict, rounds: int) -> dict[str, list[dict
 
 
 def speeds(measurements: Sequence[dict], seconds: str) -> list[float]:
-    """Images per second of "wall" or "processor" time, of each measurement."""
+    """Return the images per second of "wall" or "processor" time of each measurement."""
     return [m["images"] / max(m[seconds], 1e-9) for m in measurements]
 
 
 def report(num_workers: int, measured: dict[str, list[dict]]) -> tuple[list[list], list[str]]:
-    """Rows of the table, and what ours is worth against each of the others."""
+    """Return the rows of the table, and a line that compares ours with each other pipeline."""
     rows, ratios = [], []
     for name, found in measured.items():
         wall, core = speeds(found, "wall"), speeds(found, "processor")

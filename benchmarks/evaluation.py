@@ -1,9 +1,9 @@
-"""Time and weigh the evaluation on seeded random features: `python benchmarks/evaluation.py`.
+"""Measure time and memory of the evaluation on random features: `python benchmarks/evaluation.py`.
 
-Sizes are those of Market-1501 and MSMT17. Each task runs in a process of its own, ours and, with
---fastreid PATH, that of a checkout of fast-reid on the same features right after it, so that the
-ratios compare like with like. Memory is the peak of the process above what it held when the
-features were there. fast-reid needs torch, faiss-cpu and its Cython ranker:
+Sizes are those of Market-1501 and MSMT17. Each task runs in a separate process. With
+--fastreid PATH, the same task of a checkout of fast-reid runs right after it on the same features,
+so that the ratios compare equal conditions. Memory is the peak of the process minus its memory
+after the features were created. fast-reid needs torch, faiss-cpu and its Cython ranker:
 
     (cd PATH/fastreid/evaluation/rank_cylib && python setup.py build_ext --inplace)
     python benchmarks/evaluation.py --size market --fastreid PATH
@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Features (N, D), queries first, around a centre per identity; then pids and camids."""
+    """Make features (N, D), queries first, around one centre per identity; and their labels."""
     size, rng = SIZES[args.size], np.random.default_rng(args.seed)
     pids = rng.integers(0, size.identities, size.queries + size.gallery)
     camids = rng.integers(0, size.cameras, len(pids))
@@ -69,7 +69,7 @@ def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray
     for start in range(0, len(pids), 4096):
         rows = features[start : start + 4096]
         rng.standard_normal(dtype=np.float32, out=rows)
-        # So noisy that scores are neither 0 nor 1.
+        # Enough noise for scores between 0 and 1.
         rows *= 4
         rows += centres[pids[start : start + 4096]]
     cut = size.queries
@@ -79,14 +79,14 @@ def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray
 def our_task(
     name: str, features: np.ndarray, labels: list[np.ndarray]
 ) -> Callable[[], dict[str, Any]]:
-    """What is measured of this toolbox."""
+    """Return the function of this toolbox to measure."""
     from fastreid.evaluation import JaccardRows, RerankedRows, evaluate_rank
     from fastreid.evaluation.query_expansion import expand_features
     from fastreid.utils.compute_dist import DistanceRows, normalize_features
 
     cut = len(labels[0])
     if name != "aqe":
-        # As the evaluator does while the features come in; the expansion takes them as they are.
+        # The evaluator normalizes features batch by batch, except for query expansion.
         normalize_features(features, out=features)
 
     def distances() -> DistanceRows:
@@ -109,13 +109,13 @@ def our_task(
 
 
 def memory_gb() -> float:
-    """What the process holds now."""
+    """Return the resident memory of this process in GB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / 2**30
 
 
 def work(args: argparse.Namespace) -> None:
-    """Run one task in this process and print what was measured as JSON."""
+    """Run one task in this process and print the measurements as JSON."""
     features, labels = make_features(args)
     name = args.tasks[0]
     if args.worker == "ours":
@@ -135,7 +135,7 @@ def work(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace, worker: str, task: str) -> dict[str, Any] | None:
-    """Run one task in a process of its own; None if that fails, as for want of memory."""
+    """Run one task in a separate process; return None if it fails, for example out of memory."""
     command = [sys.executable, __file__, "--worker", worker, "--tasks", task, "--size", args.size]
     command += ["--dimension", str(args.dimension), "--seed", str(args.seed)]
     command += ["--repeats", str(args.repeats)]

@@ -1,4 +1,4 @@
-"""The tasks of evaluation.py in a checkout of fast-reid, which is imported in place of ours."""
+"""The tasks of evaluation.py in a checkout of fast-reid, imported instead of this package."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy as np
 def fastreid_task(
     name: str, features: np.ndarray, labels: list[np.ndarray], checkout: Path
 ) -> Callable[[], dict[str, Any]]:
-    """The same of a checkout of fast-reid, as its evaluator does it on a CPU."""
+    """Return the function of fast-reid to measure, as in its evaluator on a CPU."""
     sys.path[:] = [path for path in sys.path if path != str(Path(__file__).resolve().parents[1])]
     sys.path.insert(0, str(checkout))
-    # Python 3.10 took this name away; fast-reid still imports it from there.
+    # fast-reid imports this name, which Python 3.10 has removed.
     vars(collections)["Mapping"] = collections.abc.Mapping
     import torch
 

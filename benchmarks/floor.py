@@ -1,8 +1,8 @@
-"""Count a step's operations and how fast this machine multiplies: `python benchmarks/floor.py`.
+"""Compute a lower bound of the time of a training step: `python benchmarks/floor.py`.
 
-No step can take less than its convolutions and classifiers at the speed of a large matrix product.
-The backward pass counts twice the forward: gradients of the inputs and of the weights, but for the
-image, which needs none.
+The bound is the number of operations of the convolutions and classifiers, divided by the speed of a
+large matrix product on this machine. The backward pass has twice the operations of the forward
+pass, for the gradients of inputs and weights, except that the image needs no gradient.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def forward_gflops(model: nn.Cell, images: Tensor) -> dict[str, float]:
-    """Operations of every convolution and linear layer that an evaluation runs.
+    """Count the operations of every convolution and linear layer in an evaluation.
 
     Args:
-        model: in evaluation, in pynative mode.
+        model: a model in evaluation mode, run in PyNative mode.
         images: (1, 3, H, W).
 
     Returns:
-        Name of the layer -> 10^9 operations per image, a multiplication and its sum being two.
+        10^9 operations per image by name of the layer; a multiply-add counts as two operations.
     """
     found: dict[str, float] = {}
 
@@ -70,7 +70,7 @@ def forward_gflops(model: nn.Cell, images: Tensor) -> dict[str, float]:
 
 
 def peak_gflops(repeats: int = 8) -> float:
-    """10^9 operations a second of a large float32 matrix product in NumPy, the best of some."""
+    """Time a large float32 matrix product in NumPy; return the best 10^9 operations a second."""
     matrix = np.random.default_rng(0).random((_MATRIX, _MATRIX), np.float32)
     seconds = []
     for _ in range(repeats):
@@ -81,7 +81,7 @@ def peak_gflops(repeats: int = 8) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print operations, peak and the floor that they give."""
+    """Print operations, peak speed and lower bounds."""
     args = parse_args(argv)
     cfg = get_cfg()
     cfg.merge_from_file(args.config_file)
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     image = next(iter(layers.values()))
     per_image = sum(layers.values()) + classifiers
     basic = args.batch * (3 * per_image - image)
-    # The meta step trains on the same number of images and on half as many held out; no classifier.
+    # A meta step has the same number of images, half as many held-out images, and no classifier.
     meta = 1.5 * args.batch * (3 * (per_image - classifiers) - image)
     peak = peak_gflops()
     print(f"forward of one image: {per_image:.2f} GFLOP in {len(layers)} layers and classifiers")

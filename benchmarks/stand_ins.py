@@ -1,7 +1,7 @@
-"""Make a checkout of the PyTorch original importable under today's torch, on a CPU.
+"""Stand-ins that make a checkout of the PyTorch original run with current torch on a CPU.
 
-The checkout is of 2022 and runs on a GPU. What it asks for and is not there any more, or not on a
-CPU, is put in its place: nothing of it takes part in what is measured.
+The original is from 2022 and needs a GPU. Names that torch no longer has, or not on a CPU, are
+replaced. None of the stand-ins is part of the measured work.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import torch
 
 
 def prepare(checkout: str) -> torch.library.Library | None:
-    """Put the stand-ins in place and the checkout on the path.
+    """Install the stand-ins, and add the checkout to the import path.
 
     Args:
         checkout: folder of the original.
 
     Returns:
-        What must live as long as the original is used.
+        An object that must stay alive while the original is used.
     """
     _stand_in_for_2022()
     library = _stand_in_for_nms()
@@ -48,12 +48,12 @@ def _stand_in_for_2022() -> None:
     torch.cuda.stream = lambda _: contextlib.nullcontext()
     torch.cuda.current_stream = _NoStream
     torch.cuda.set_device = lambda _: None
-    # The loader sends batches "to device 0", its rank: here that is where they are.
+    # The loader moves batches to device 0, its rank. On a CPU nothing has to be moved.
     torch.Tensor.to = lambda tensor, *_, **__: tensor
 
 
 def _stand_in_for_nms() -> torch.library.Library | None:
-    """Declare what torchvision registers; without its compiled part it cannot be imported."""
+    """Load torchvision's compiled operators, or declare them, so that it can be imported."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         raise SystemExit("The original needs torchvision: pip install --no-deps torchvision.")

@@ -1,8 +1,8 @@
 """Time training steps and evaluation on synthetic images: `python benchmarks/train_step.py`.
 
-Ours alone, or in turn, A B A B, with a checkout of the PyTorch original (`--original PATH`). Every
-task has processes of its own, so that each peak of memory is the task's. README.md, beside this
-file, has results. Linux only: memory is read from /proc.
+Measures this toolbox alone, or in turn, A B A B, with a checkout of the PyTorch original
+(`--original PATH`). Every task has separate processes, so that each memory peak is that of the
+task. README.md in this folder has results. Linux only: memory is read from /proc.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _TASKS = {
     "cycle": ("basic", "basic", "basic", "meta"),
     "evaluation": ("evaluation",),
 }
-_HEADERS = ("task", "who", "first s", "median s", "least", "most", "peak GiB", "above model GiB")
+_HEADERS = ("task", "code", "first s", "median s", "least", "most", "peak GiB", "above model GiB")
 
-# Columns of the table, and what they are called in a ratio.
+# Columns of the table that are compared, and their names in the comparison.
 _COMPARED = {3: "time", 6: "peak memory", 7: "memory above the model"}
 
 
@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def measure(task: str, contenders: Sequence[Contender]) -> dict[str, dict]:
-    """Do a task once in each process: seconds, of each step and together, and memory."""
+    """Run a task once in each process; return seconds, in total and of each step, and memory."""
     found = {}
     for contender in contenders:
         answers = [contender.ask(step) for step in _TASKS[task]]
@@ -70,7 +70,7 @@ def measure(task: str, contenders: Sequence[Contender]) -> dict[str, dict]:
 
 
 def report(task: str, first: dict[str, dict], rounds: Sequence[dict[str, dict]]) -> list[list]:
-    """Rows of the table: seconds of the first time, which compiles, and of the others; memory."""
+    """Return the rows of the table: times of the first run, which compiles, and others; memory."""
     rows = []
     for name in first:
         seconds = [found[name]["seconds"] for found in rounds]
@@ -81,14 +81,14 @@ def report(task: str, first: dict[str, dict], rounds: Sequence[dict[str, dict]])
 
 
 def ratio(rows: Sequence[Sequence]) -> str:
-    """What ours takes of the original's time and memory, from the rows of a task."""
+    """Format ours relative to the original, in time and memory, from the rows of a task."""
     ours, original = rows
     parts = [f"{ours[i] / original[i]:.2f} of its {what}" for i, what in _COMPARED.items()]
     return f"{ours[0]}: ours takes {', '.join(parts)}"
 
 
 def run_task(task: str, scripts: Sequence[Path], job: dict, rounds: int) -> list[list]:
-    """Measure one task, once to compile and `rounds` times, and print what each step took."""
+    """Measure one task, once to compile and `rounds` times, and print the time of each step."""
     contenders = []
     try:
         for script in scripts:

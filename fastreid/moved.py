@@ -1,6 +1,7 @@
-"""Module paths of release 0.1 that moved: importing one gives the module where it is now.
+"""Keep the module paths of release 0.1 importable after modules were moved.
 
-A warning names the new path. Paths that fast-reid has too are not here: they did not move.
+Importing an old path returns the module at its new path and emits a DeprecationWarning. Module
+paths that fast-reid has did not change and are not listed here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Old path -> new path, both below the package.
+# New path by old path, both relative to the package.
 MOVED = {
     "data.feed": "data.pipeline.feed",
     "data.loader": "data.pipeline.loader",
@@ -41,9 +42,9 @@ MOVED = {
     "evaluation.feature_file": "evaluation.features.feature_file",
     "evaluation.feature_table": "evaluation.features.feature_table",
     "evaluation.gathering": "evaluation.features.gathering",
-    "evaluation.image_places": "evaluation.features.image_places",
-    "evaluation.page": "evaluation.report.page",
-    "evaluation.pictures": "evaluation.report.pictures",
+    "evaluation.image_places": "evaluation.features.image_paths",
+    "evaluation.page": "evaluation.report.html_page",
+    "evaluation.pictures": "evaluation.report.html_report",
     "evaluation.ranked_images": "evaluation.report.ranked_images",
     "evaluation.reciprocal_neighbours": "evaluation.rerank.reciprocal_neighbours",
     "utils.atomic": "utils.atomic_file",
@@ -91,17 +92,17 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds the modules of `MOVED` when nothing else does (import hooks of PEP 451)."""
+    """Import hook (PEP 451) that finds the modules of `MOVED` if no other finder does."""
 
     def find_spec(
         self, fullname: str, path: object = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Answer for old paths only.
+        """Return a spec for an old path, None for any other.
 
         Args:
-            fullname: dotted name of the module that is imported.
-            path: not used; the import system gives it.
-            target: likewise.
+            fullname: dotted name of the module to import.
+            path: not used.
+            target: not used.
         """
         del path, target
         package, _, name = fullname.partition(".")
@@ -110,20 +111,20 @@ class MovedModules(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of the new path under the old name.
+        """Register the module of the new path under the old name.
 
         Args:
-            module: an empty one, which nobody gets to see.
+            module: the empty module that the import system has created, which is discarded.
         """
         package, _, name = module.__name__.partition(".")
         new = f"{package}.{MOVED[name]}"
-        message = f"{module.__name__} is {new} since release 0.2; the old path will go."
+        message = f"{module.__name__} is {new} since release 0.2; the old path will be removed."
         warnings.warn(message, DeprecationWarning, stacklevel=2)
-        # The import system takes what stands here after exec_module.
+        # After exec_module, the import system returns the entry of sys.modules.
         sys.modules[module.__name__] = importlib.import_module(new)
 
 
 def install() -> None:
-    """Let the old paths be imported; calling it again changes nothing."""
+    """Install the import hook; calling it again has no effect."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.append(MovedModules())

@@ -1,17 +1,17 @@
-"""Check a data set before a run does: `python tools/check_dataset.py NAME [--for train|test]`.
+"""Check a data set: `python tools/check_dataset.py NAME [--for train|test]`.
 
-Reads every image and says what is missing, empty, broken or unusual, which counts are not the
-published ones, which identities have too few images or cameras, which files were passed over, and
-what is in training and in test. A FAULT is what training (--for train) or evaluation (--for test)
-refuses, in the same words; a note is what they accept. Without --for the data set is checked for
-what it has images for. Ends with 1 if there are faults. Training and evaluation make the same check
-at their start, as it is with --quick: they do not open the images.
+Reads every image and lists what is missing, empty, damaged or unusual: counts that differ from the
+published ones, identities with too few images or cameras, skipped files, and images that are both
+in training and test. A FAULT is an error in training (--for train) or evaluation (--for test), with
+the same message; a note is not an error. Without --for, the data set is checked for every use that
+it has images for. The exit code is 1 if there are faults. Training and evaluation run the same
+check at their start, without opening the images, as with --quick.
 
     FASTREID_DATASETS=datasets/demo python tools/check_dataset.py Market1501
     python tools/check_dataset.py ImageList --for test DATASETS.IMAGE_LIST people.csv
     python tools/check_dataset.py Market1501 --config-file configs/Market1501/bagtricks_R50.yml
 
-With --config-file it is also checked whether the sampler of the configuration can fill a batch.
+With --config-file, the tool also checks whether the sampler of the configuration can fill a batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from tabulate import tabulate
@@ -63,26 +63,26 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def report(result: CheckResult) -> str:
-    """Write a result down.
+    """Format the result of a check.
 
     Args:
-        result: of the check.
+        result: result of `check_for_run`.
 
     Returns:
-        Several lines.
+        The text to print.
     """
     rows = [(split, *numbers) for split, numbers in result.counts.items()]
     lines = [tabulate(rows, headers=["subset", "# ids", "# images", "# cameras"])]
     lines += [f"note: {remark}" for remark in result.remarks]
     lines += [f"{len(result.faults)} faults, {len(result.remarks)} notes"]
-    # Last of all, where they are seen.
+    # Faults come last, because the end of the output is visible on a screen.
     return "\n".join([*lines, *(f"FAULT: {fault}" for fault in result.faults)])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = parse_args(argv)
-    # The rest of the log stands among the notes.
+    # The result contains everything that is logged below this level.
     log_to_screen(logging.WARNING)
     cfg = load_config(args.config_file, args.opts)
     result = check_for_run(

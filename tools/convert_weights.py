@@ -1,10 +1,10 @@
-"""Convert weights between PyTorch, safetensors and this toolbox. PyTorch is not needed.
+"""Convert weights between PyTorch, safetensors and this toolbox, without PyTorch.
 
-What SRC is, its content tells, whatever its name: a file of torch.save in any layout, safetensors,
-a checkpoint of this toolbox or of MindSpore. The end of DST says what is written: .pth, .pth.tar,
-.pt and .pkl are PyTorch's zip format, .safetensors has PyTorch's names too, .ckpt is this
-toolbox's. With --config-file the weights must fit the model of that config, tensor by tensor, or
-nothing is written. Where SRC has several sets of weights, SRC::PLACE names one.
+The format of SRC is detected by its content: a file of torch.save in any layout, safetensors, or a
+checkpoint of this toolbox or of MindSpore. The format of DST is given by its suffix: .pth,
+.pth.tar, .pt and .pkl are PyTorch's zip format, .safetensors is safetensors with PyTorch's names,
+.ckpt is the format of this toolbox. With --config-file, nothing is written unless every tensor fits
+the model of that config. If SRC has several sets of weights, SRC::KEY selects one.
 
     python tools/convert_weights.py model_best.pth model_best.ckpt
     python tools/convert_weights.py teacher.pth::model_ema teacher.ckpt
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.config import load_config
@@ -38,7 +38,7 @@ from fastreid.utils.checkpoint.weights_file import (
     TORCH_SUFFIXES,
     check_suffix,
     read_torch_weights,
-    split_place,
+    split_key_path,
     write_weights,
 )
 from fastreid.utils.command_line.command import run_command, user_path
@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "src", type=user_path, metavar="SRC", help="file to read; SRC::PLACE names weights in it"
+        "src", type=user_path, metavar="SRC", help="file to read; SRC::KEY selects weights in it"
     )
     parser.add_argument(
         "dst", type=user_path, metavar="DST", help="file to write; replaced if it exists"
@@ -68,12 +68,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--key",
         default="",
-        help="put the weights of a PyTorch file under this key; fast-reid wants 'model'",
+        help="key of the weights in a PyTorch file; fast-reid needs 'model'",
     )
     parser.add_argument(
         "--release",
         choices=RELEASES,
-        help="give the head the names of an older fast-reid; today's are the default",
+        help="write the names of an older fast-reid release; default: the current names",
     )
     return parser.parse_args(argv)
 
@@ -86,30 +86,30 @@ def convert(
     key: str = "",
     release: str | None = None,
 ) -> int:
-    """Convert a file. Names of older releases of fast-reid become today's.
+    """Convert a weights file; names of older releases of fast-reid are replaced by current ones.
 
     Args:
-        src: the file to read, see `read_torch_weights`.
-        dst: the file to write; its folder is made where it is missing.
-        config_file: of the model that the weights must fit; classifiers and centers, which depend
-            on the training data, may be missing or of any size.
+        src: file to read, see `read_torch_weights`.
+        dst: file to write; its folder is created if necessary.
+        config_file: config of a model that the weights must fit. Classifiers and centers, which
+            depend on the training data, may be missing or of any size.
         key: see `write_pth`.
-        release: of `RELEASES`, whose names the file gets instead; None: today's.
+        release: one of `RELEASES`, whose names are written; None: the current names.
 
     Returns:
         The number of tensors.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read or written, or does not fit; nothing is written then.
+        FileNotFoundError: `src` does not exist.
+        ValueError: the weights cannot be read or written, or do not fit; nothing is written then.
     """
     check_suffix(dst)
     if key and not dst.name.endswith(TORCH_SUFFIXES):
         raise ValueError(
-            f"--key {key} is for files of PyTorch ({', '.join(TORCH_SUFFIXES)}); {dst} has no keys."
+            f"--key {key} is for PyTorch files ({', '.join(TORCH_SUFFIXES)}); {dst} has no keys."
         )
     check_output_file(dst, "DST")
-    if split_place(src)[0].resolve() == dst.resolve():
+    if split_key_path(src)[0].resolve() == dst.resolve():
         raise ValueError(f"SRC and DST are the same file, {dst}; give DST another name.")
     model = _build(config_file) if config_file else None
     expected = expected_shapes(model, ignore=CLASSIFIER_PREFIXES) if model is not None else None
@@ -118,7 +118,7 @@ def convert(
         fitting = to_mindspore_weights(model, weights)
         load_weights(model, fitting, source=src, ignore=CLASSIFIER_PREFIXES)
     weights, notes = to_current_names(weights)
-    # With a model, its loading has logged them.
+    # With a model, the notes were logged when the weights were loaded into it.
     for note in notes if model is None else ():
         print(f"{src}: {note}")
     if release:

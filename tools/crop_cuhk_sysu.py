@@ -1,7 +1,7 @@
-"""Cut the persons of CUHK-SYSU out of the frames of the original release.
+"""Crop the persons of CUHK-SYSU from the frames of the original release.
 
-RELEASE is the unpacked person search data set, with the folders Image/SSM and annotation. Writes
-cuhk_sysu/cropped_images, which training reads, and cuhksysu4reid, which the evaluation reads.
+RELEASE is the unpacked person search data set, with the folders Image/SSM and annotation. The tool
+writes cuhk_sysu/cropped_images, the training set, and cuhksysu4reid, the test set.
 
     python tools/crop_cuhk_sysu.py downloads/CUHK-SYSU --root datasets
 """
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.data.datasets.cuhk_sysu_crops import crop_release
@@ -45,7 +45,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Cut and count."""
+    """Crop the persons and print counts."""
     args = parse_arguments(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     check_output_folder(args.root, "--root")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder, counts in summary.counts.items():
         print(f"{folder}: {counts.ids} identities, {counts.images} images")
     if summary.skipped:
-        print(f"Left out, outside their frame: {', '.join(summary.skipped)}")
+        print(f"Skipped, outside their frame: {', '.join(summary.skipped)}")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""The main job, small: train ACL on three demo domains and retrieve on the fourth, never seen.
+"""Demo: train ACL on three small rendered domains and evaluate on a fourth, unseen one.
 
-Makes the demo data sets where they are missing, evaluates the untrained network, trains it,
-evaluates it again, prints both scores and leaves pictures.
+The tool creates the demo data sets if they are missing, evaluates the untrained network, trains it,
+evaluates it again, prints both scores and draws plots.
 
     python tools/demo.py
     python tools/demo.py SEED 1 OUTPUT_DIR logs/demo_seed1
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from tabulate import tabulate
@@ -70,7 +70,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def evaluate(cfg: CfgNode, model: nn.Cell, name: str) -> tuple[dict, RankingReport]:
-    """Score a model on a test set: scores in percent, and what the CMC picture shows."""
+    """Evaluate a model on a test set; return scores in percent and the data for the CMC plot."""
     loader, num_query = build_reid_test_loader(cfg, name)
     evaluator = ReidEvaluator(cfg, num_query)
     with loader:
@@ -108,4 +108,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, needs_reader=False))
+    sys.exit(run_command(main, stops_at_closed_output=False))

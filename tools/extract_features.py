@@ -1,13 +1,13 @@
-"""Save the features of a folder of images, or of a test set, with identities and cameras.
+"""Compute the features of a folder of images or of a test set, and save them with their labels.
 
     python tools/extract_features.py --config-file F --images FOLDER --output O.npz MODEL.WEIGHTS W
     python tools/extract_features.py --config-file F --dataset NAME --output O.npz MODEL.WEIGHTS W
 
-The .npz file has features (N, D), not normalized, pids, camids, paths (absolute), pid_names and
-camid_names (identity and camera as they are written), num_query (queries come first; 0 for a
-folder), name and the configuration, which names the weights. In a folder, which is searched to any
-depth, --pattern finds identity and camera, any text, in the file names; images whose names do not
-fit get -1, unknown. tools/search.py and tools/visualize.py read the file.
+The .npz file has features (N, D), not normalized; pids, camids and paths (absolute); pid_names and
+camid_names (original texts of the labels); num_query (queries come first; 0 for a folder); name;
+and the configuration with the path of the weights. A folder is searched recursively. --pattern is a
+regular expression with the groups pid and camid that matches file names; images whose names do not
+match get the labels -1, unknown. tools/search.py and tools/visualize.py read the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 import numpy as np
@@ -52,32 +52,34 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--config-file", required=True, type=user_path, metavar="F", help="of the model"
+        "--config-file", required=True, type=user_path, metavar="F", help="config of the model"
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--images", type=user_path, metavar="FOLDER", help="any folder of images")
+    source.add_argument("--images", type=user_path, metavar="FOLDER", help="a folder of images")
     source.add_argument("--dataset", metavar="NAME", help="queries and gallery of a test set")
     parser.add_argument("--output", type=user_path, required=True, metavar="FILE.npz")
     parser.add_argument(
         "--pattern",
         type=file_name_pattern,
         default=FILE_NAME,
-        help=f"what file names begin with; default {FILE_NAME.pattern!r}",
+        help=f"regular expression for the beginning of file names; default {FILE_NAME.pattern!r}",
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs, MODEL.WEIGHTS")
     return parser.parse_args(argv)
 
 
 def file_name_pattern(word: str) -> re.Pattern:
-    """Read a regular expression of the command line; a type for argparse."""
+    """Compile a regular expression from the command line; for ``type=`` of argparse."""
     try:
         return re.compile(word)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f"{word!r} is no regular expression: {error}") from error
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is not a regular expression: {error}"
+        ) from error
 
 
 def read_config(config_file: str, opts: list[str]) -> CfgNode:
-    """Read a configuration and set the device and mode that it asks for."""
+    """Read a configuration, and set its device and mode."""
     cfg = load_config(config_file, opts)
     cfg.freeze()
     set_device_and_mode(cfg)
@@ -85,16 +87,17 @@ def read_config(config_file: str, opts: list[str]) -> CfgNode:
 
 
 def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int, int]], LabelNames]:
-    """Find images with identity and camera, -1 where the name does not say it.
+    """List the images in a folder with the identity and camera in their names.
 
-    What is passed over, such as files of other kinds, is logged.
+    Skipped files, such as those of other kinds, are logged.
 
     Returns:
-        (path, identity, camera) of each image, and identities and cameras as they are written.
+        (path, identity, camera) of each image, with -1 for unknown labels, and the original texts
+        of the labels.
 
     Raises:
-        NotADirectoryError: the folder is not there.
-        ValueError: it has no images, the pattern lacks a group, or a number is too large.
+        NotADirectoryError: the folder does not exist.
+        ValueError: the folder has no images, the pattern lacks a group, or a number is too large.
     """
     if not {"pid", "camid"} <= set(pattern.groupindex):
         raise ValueError(
@@ -102,13 +105,13 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
             f"{FILE_NAME.pattern!r}."
         )
     if not folder.is_dir():
-        raise NotADirectoryError(f"--images {folder} is no folder.")
+        raise NotADirectoryError(f"--images {folder} is not a folder.")
     found = search_images(folder)
-    told = found.describe(is_quiet=bool(found.images))
+    notes = found.describe(is_quiet=bool(found.images))
     if not found.images:
-        raise ValueError(f"The folder {folder} has no images. {told}".strip())
-    if told:
-        logger.info("%s", told)
+        raise ValueError(f"The folder {folder} has no images. {notes}".strip())
+    if notes:
+        logger.info("%s", notes)
     written = [_written_labels(path, pattern) for path in found.images]
     unknown = [path.name for path, (pid, _) in zip(found.images, written) if not pid]
     if unknown:
@@ -127,7 +130,7 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
 
 
 def _written_labels(path: Path, pattern: re.Pattern) -> tuple[str, str]:
-    """Identity and camera in a file name; both are "" where it does not say both."""
+    """Return identity and camera in a file name; both are "" unless the name has both."""
     match = pattern.match(path.name)
     texts = [(match[name] or "").strip() for name in ("pid", "camid")] if match else ["", ""]
     if not all(texts):
@@ -141,7 +144,7 @@ def _written_labels(path: Path, pattern: re.Pattern) -> tuple[str, str]:
 
 
 def extract(args: argparse.Namespace) -> FeatureSet:
-    """Compute the features that the command line asks for."""
+    """Compute the features for the arguments of the command line."""
     check_output_file(args.output, "--output", suffixes=(".npz",))
     if args.images:
         items, names = list_folder(args.images, args.pattern)
@@ -158,7 +161,7 @@ def extract(args: argparse.Namespace) -> FeatureSet:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Extract and save."""
+    """Compute and save the features."""
     args = parse_args(argv)
     log_to_screen()
     features = extract(args)

@@ -1,21 +1,21 @@
-"""Make the demo data: four small re-identification data sets with rendered pedestrians.
+"""Create the demo data: four small re-identification data sets with rendered pedestrians.
 
     python tools/make_demo_data.py --root datasets/demo --seed 0
 
-Writes Market1501, MSMT17, CUHK03 and CUHK-SYSU, small, with rendered pedestrians, in the layouts
-of the real sets: file names, list files and .mat files. FASTREID_DATASETS=datasets/demo reads them.
+The data sets are Market1501, MSMT17, CUHK03 and CUHK-SYSU in the layouts of the real ones: file
+names, list files and .mat files. Set FASTREID_DATASETS=datasets/demo to use them.
 
-The pictures are neither solved nor hopeless before anything is trained. Measured with the default
-sizes and seed 0, mAP of raw 16x32 thumbnails by cosine, of HSV histograms in six bands, and of a
-random order:
+Simple features give scores above chance and far below 100 %. The columns are the mAP of raw 16x32
+thumbnails with cosine distances, of HSV histograms in six bands, and of a random ranking, with the
+default sizes and seed 0:
 
     Market1501   14.6 %   16.4 %   5.6 %
     MSMT17       18.7 %   16.9 %   6.1 %
     CUHK03       21.6 %   14.1 %   4.3 %
     cuhkSYSU     19.9 %   14.3 %   5.5 %
 
-tools/demo.py trains a tiny ACL network on the other three: on CUHK03, which it has never seen, mAP
-is 5 % to 7 % before training and 60 % to 80 % after it, depending on the seed and the processor.
+tools/demo.py trains a tiny ACL network on the other three and tests it on CUHK03, which is unseen:
+the mAP is 5 % to 7 % before training and 60 % to 80 % after it, depending on seed and processor.
 
 All four take about half a minute on one core.
 """
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from demo_data import DEMO_DATASETS, Sizes, make_demo_data
@@ -56,31 +56,31 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
     parser.add_argument(
-        "--train-ids", type=int, default=sizes.train_ids, help="persons to train on, per set"
+        "--train-ids", type=int, default=sizes.train_ids, help="training identities per set"
     )
     parser.add_argument(
-        "--test-ids", type=int, default=sizes.test_ids, help="other persons, to find, per set"
+        "--test-ids", type=int, default=sizes.test_ids, help="test identities per set"
     )
     parser.add_argument(
-        "--images", type=int, default=sizes.images, help="pictures of each person, 4 to 10"
+        "--images", type=int, default=sizes.images, help="images per identity, 4 to 10"
     )
     parser.add_argument(
         "--datasets",
         nargs="+",
         metavar="NAME",
         default=list(DEMO_DATASETS),
-        help="which data sets",
+        help="data sets to create",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace demo data of other settings; other folders are never touched",
+        help="replace demo data that was created with other settings; other folders are kept",
     )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the data and say where they are."""
+    """Create the data sets and print their folders."""
     args = parse_arguments(argv)
     start = time.perf_counter()
     check_output_folder(args.root, "--root")
@@ -94,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for entry in made:
         print(f"{entry.folder}: {'already there' if entry.kept else 'written'}")
     print(
-        f"Each set: {args.train_ids} training and {args.test_ids} test persons, {args.images} "
-        f"pictures each; {time.perf_counter() - start:.0f} s.\n"
+        f"Each set: {args.train_ids} training and {args.test_ids} test identities, {args.images} "
+        f"images each; {time.perf_counter() - start:.0f} s.\n"
         f"Use them with FASTREID_DATASETS={args.root}"
     )
     return 0

@@ -1,9 +1,10 @@
-"""Find the images that look most like a query: prints them, and draws them into search.png.
+"""Find the gallery images nearest to each query; print them and draw them into search.png.
 
     python tools/search.py QUERY.jpg --gallery feats.npz
 
-feats.npz comes from tools/extract_features.py and says which config and weights made it; the query
-goes through the same model. `--opts KEY VALUE ...` changes settings, such as MODEL.WEIGHTS.
+feats.npz is created by tools/extract_features.py. It contains the config and the path of the
+weights, with which the features of the query are computed. `--opts KEY VALUE ...` changes settings,
+such as MODEL.WEIGHTS.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 import numpy as np
@@ -36,7 +37,7 @@ from fastreid.evaluation import (
     ranked_images,
     under_root,
 )
-from fastreid.utils.checkpoint.weights_file import split_place
+from fastreid.utils.checkpoint.weights_file import split_key_path
 from fastreid.utils.command_line.command import run_command, split_pairs, user_path
 from fastreid.utils.compute_dist import METRICS
 from fastreid.utils.file_io.output_path import check_output_file
@@ -58,13 +59,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--top", type=int, default=10, help="images to show; default 10")
     parser.add_argument("--metric", choices=METRICS, help="default: TEST.METRIC of the config")
     parser.add_argument(
-        "--output", default="search.png", type=user_path, metavar="FILE.png", help="the drawing"
+        "--output", default="search.png", type=user_path, metavar="FILE.png", help="image to write"
     )
     parser.add_argument(
         "--root",
         type=user_path,
         metavar="FOLDER",
-        help="where the gallery's images are now, if their folder was moved: that folder",
+        help="new path of the folder of the gallery's images, if it was moved",
     )
     parser.add_argument("--opts", nargs="*", default=[], metavar="KEY VALUE", help="settings")
     words = sys.argv[1:] if argv is None else list(argv)
@@ -76,11 +77,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def search(args: argparse.Namespace) -> tuple[list[RankedQuery], FeatureSet]:
-    """Rank the gallery for every query; give the rankings and the gallery.
+    """Rank the gallery for every query; return the rankings and the gallery.
 
     Raises:
-        ValueError: the gallery has another dimension than the model, or --top is below 1.
-        FileNotFoundError: there are no images of the gallery in --root, or no weights.
+        ValueError: the dimensions of gallery and model differ, or --top is below 1.
+        FileNotFoundError: --root has no images of the gallery, or the weights do not exist.
     """
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; it must be at least 1.")
@@ -102,14 +103,14 @@ def search(args: argparse.Namespace) -> tuple[list[RankedQuery], FeatureSet]:
 
 
 def config_of(features: FeatureSet, args: argparse.Namespace) -> CfgNode:
-    """Read the configuration in a feature file and set the device and mode that it asks for.
+    """Read the configuration in a feature file, and set its device and mode.
 
     Raises:
-        ValueError: the file has none.
+        ValueError: the file has no configuration.
     """
     if not features.config:
         raise ValueError(
-            f"{args.gallery} does not say which model made it: make it with "
+            f"{args.gallery} has no configuration of a model: create it with "
             "tools/extract_features.py."
         )
     cfg = load_stored_config(features.config, args.opts, source=args.gallery)
@@ -120,16 +121,16 @@ def config_of(features: FeatureSet, args: argparse.Namespace) -> CfgNode:
 
 
 def require_weights(cfg: CfgNode, args: argparse.Namespace) -> None:
-    """Check that the weights are where the feature file says.
+    """Check that the weights named in a feature file exist.
 
     Raises:
-        FileNotFoundError: they are not; the message says how to name another place.
+        FileNotFoundError: they do not exist; the message explains how to give another path.
     """
     weights = cfg.MODEL.WEIGHTS
-    if weights and "MODEL.WEIGHTS" not in args.opts and not split_place(weights)[0].is_file():
+    if weights and "MODEL.WEIGHTS" not in args.opts and not split_key_path(weights)[0].is_file():
         raise FileNotFoundError(
-            f"{args.gallery} was made with the weights {weights}, which are not there. Name the "
-            "place where they are now: --opts MODEL.WEIGHTS FILE"
+            f"{args.gallery} was made with the weights {weights}, which do not exist. Give their "
+            "new path: --opts MODEL.WEIGHTS FILE"
         )
 
 
@@ -137,22 +138,22 @@ def _check_dimension(found: FeatureSet, gallery: ImageFeatures, file: str) -> No
     ours, theirs = (np.shape(side.features)[1] for side in (found.images, gallery))
     if ours != theirs:
         raise ValueError(
-            f"{file} has features of {theirs} dimensions, the model gives {ours}: make the file "
-            "with this config and these weights."
+            f"{file} has features of {theirs} dimensions, those of the model have {ours}: create "
+            "the file again with this config and these weights."
         )
 
 
 def print_queries(queries: list[RankedQuery]) -> None:
-    """Print the images that were found, nearest first."""
+    """Print the images found for each query, nearest first."""
     for query in queries:
         print(query.image.path)
-        for place, image in enumerate(query.gallery, start=1):
-            who = f"  id {image.identity}  camera {image.camera}" if image.identity else ""
-            print(f"{place:4d}  {image.distance:.4f}  {image.path}{who}")
+        for rank, image in enumerate(query.gallery, start=1):
+            labels = f"  id {image.identity}  camera {image.camera}" if image.identity else ""
+            print(f"{rank:4d}  {image.distance:.4f}  {image.path}{labels}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Search."""
+    """Search, print and draw."""
     args = parse_args(argv)
     log_to_screen(logging.WARNING)
     queries, gallery = search(args)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.config import CfgNode, load_config, without_pretraining
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> dict:
             "--eval-only needs MODEL.WEIGHTS, e.g. MODEL.WEIGHTS logs/model_final.ckpt"
         )
     check_test_sets(cfg)
-    # Only here: config.yaml keeps what was asked for, so that it still describes a training run.
+    # After config.yaml was written, which keeps the settings of training.
     cfg = without_pretraining(cfg)
     model = DefaultTrainer.build_model(cfg)
     Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
@@ -79,4 +79,4 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(run, needs_reader=False))
+    sys.exit(run_command(run, stops_at_closed_output=False))

@@ -1,10 +1,10 @@
-"""Look at features: rank lists, CMC and ROC curves, a map of all images, and index.html.
+"""Plot feature files: rank lists, CMC and ROC curves, a 2-D map of the features, and index.html.
 
     python tools/visualize.py --features ours=ours.npz baseline=baseline.npz --output logs/look
 
-Files come from tools/extract_features.py --dataset. Several of one test set are compared in the
-curves; of every file the best, the worst and random queries are drawn; the map shows the images of
-all files that have one dimension. Open index.html; nothing in it comes from elsewhere.
+The files are created by tools/extract_features.py --dataset. The curves compare all files. The
+best, the worst and some random queries of every file are drawn. The map shows the features of all
+files of the same dimension as the first one. index.html needs no network connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
 
 if __name__ == "__main__":
-    # Before MindSpore is loaded, which takes seconds.
+    # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
 from fastreid.evaluation import load_features, under_root, write_pictures
@@ -30,7 +30,7 @@ from fastreid.utils.file_io.output_path import check_output_folder
 from fastreid.utils.file_io.paths import expand_home
 from fastreid.utils.logger import log_to_screen
 
-# What a name in --features may be: it becomes part of file names.
+# Allowed names in --features; they become part of file names.
 _NAME = re.compile(r"[\w.-]+")
 
 
@@ -45,34 +45,34 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=user_path, required=True, metavar="FOLDER")
     parser.add_argument("--metric", choices=METRICS, default="cosine")
     parser.add_argument(
-        "--queries", type=int, default=8, help="in each sheet; default 8, 0: no rank lists"
+        "--queries", type=int, default=8, help="queries in each rank list; default 8; 0: no lists"
     )
-    parser.add_argument("--images", type=int, default=10, help="for each query; default 10")
+    parser.add_argument("--images", type=int, default=10, help="images per query; default 10")
     parser.add_argument(
         "--root",
         type=user_path,
         metavar="FOLDER",
-        help="where the images are now, if their folder was moved: that folder",
+        help="new path of the folder of the images, if it was moved",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random selections")
     return parser.parse_args(argv)
 
 
 def named_files(arguments: Sequence[str]) -> dict[str, Path]:
-    """Split NAME=FILE; a file alone is named after itself.
+    """Split arguments NAME=FILE; without NAME, the name of the file is used.
 
-    A path may have equals signs: an argument that is a file is taken as one, and else the name
-    ends before the first equals sign.
+    An argument that is the path of a file is not split, because paths can contain equals signs.
+    Otherwise the name ends at the first equals sign.
 
     Args:
-        arguments: of --features.
+        arguments: the arguments of --features.
 
     Returns:
-        Name -> file. What cannot be part of a name is replaced by "_" where a file gives its own.
+        Files by name. In the name of a file, characters that are not allowed are replaced by "_".
 
     Raises:
-        ValueError: a name is given twice or cannot be part of a file name, or nobody has the home
-            of a path.
+        ValueError: a name is given twice, has characters that are not allowed, or a path begins
+            with the home folder of an unknown user.
     """
     files: dict[str, Path] = {}
     for argument in arguments:
@@ -82,7 +82,7 @@ def named_files(arguments: Sequence[str]) -> dict[str, Path]:
             name = re.sub(r"[^\w.-]", "_", Path(argument).stem)
             if sign and _path(argument.partition("=")[2]).is_file():
                 raise ValueError(
-                    f"--features {argument}: a name has letters, digits, '.', '-' and '_' only."
+                    f"--features {argument}: a name may have letters, digits, '.', '-' and '_'."
                 )
         if not file:
             raise ValueError(f"--features {argument}: a file is missing after the equals sign.")
@@ -100,7 +100,7 @@ def _path(word: str) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw everything."""
+    """Draw the plots and write the page."""
     args = parse_args(argv)
     log_to_screen()
     if args.seed < 0:

@@ -1,9 +1,9 @@
-"""What the three contenders of data_pipeline.py have in common: each is a process that waits.
+"""The common part of the three processes that data_pipeline.py measures.
 
-A contender reads one line of JSON, the job, from standard input. Whenever a further line comes, it
-takes batches until its queues are in their steady state, times the next ones, lets its workers fill
-the queues again, so that they do not disturb the next contender, and answers with a line of JSON.
-What it prints itself goes to standard error.
+A process reads one line of JSON, the job, from standard input. For every further line it takes
+batches until its queues are in their steady state, times the next batches, waits until its workers
+have filled the queues again, so that they do not disturb the next process, and answers with a line
+of JSON. Other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 
 from benchmarks.pipeline import usage
 
-# Idle is who uses less than this share of one core for so long.
+# A process is idle if it uses less than this fraction of a core for this time.
 _IDLE_SHARE = 0.1
 _REST_SECONDS = 0.4
 
 
 def read_job() -> dict:
-    """The job: items, recipe, batch_size, num_workers, num_warm, num_timed, original."""
+    """Read the job: items, recipe, batch_size, num_workers, num_warm, num_timed, original."""
     return json.loads(sys.stdin.readline())
 
 
 def endless_batches(num_images: int, batch_size: int) -> Iterator[list[int]]:
-    """Indices of shuffled passes over all images, in full batches."""
+    """Yield batches of indices of shuffled epochs; every batch is full."""
     rng = random.Random(0)
     rest: list[int] = []
     while True:
@@ -43,8 +43,8 @@ def serve(job: dict, batches: Iterator) -> None:
     """Answer each line of standard input with a measurement, until it is closed.
 
     Args:
-        job: of `read_job`.
-        batches: endless; each a mapping whose "images" are (N, 3, H, W) float32.
+        job: the result of `read_job`.
+        batches: an infinite iterator of mappings whose "images" are (N, 3, H, W) float32.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -72,7 +72,7 @@ def _measure(job: dict, batches: Iterator) -> dict:
 
 
 def _rest() -> None:
-    """Wait until neither this process nor a worker has anything to do."""
+    """Wait until this process and its workers are idle."""
     pids = usage.process_tree(os.getpid())
     before, now = -1.0, usage.processor_seconds(pids)
     while now - before > _IDLE_SHARE * _REST_SECONDS:

@@ -1,4 +1,4 @@
-"""Image files in the sizes of the data sets that the recipe trains on, with random textures."""
+"""Image files with random textures, in the image sizes of Market-1501 and MSMT17."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# Sizes of what a texture is made of, in pixels, and its noise, which decides the file's size.
+# Sizes of the texture's cells, in pixels, and its noise, which determines the size of the file.
 _SCALES = (4, 12, 40)
 _NOISE = 5.0
 
@@ -22,7 +22,7 @@ def _msmt17(rng: np.random.Generator) -> tuple[int, int]:
     return height, int(height * rng.uniform(0.3, 0.5))
 
 
-# Height and width of a picture, and the quality of its JPEG file.
+# A function that draws height and width, and the JPEG quality, by domain.
 DOMAINS: dict[str, tuple[Callable[[np.random.Generator], tuple[int, int]], int]] = {
     "Market1501": (_market1501, 90),
     "MSMT17": (_msmt17, 90),
@@ -33,12 +33,12 @@ def write_images(folder: Path, images_per_domain: int, *, seed: int = 0) -> list
     """Write JPEG files of all domains.
 
     Args:
-        folder: for the files; exists.
-        images_per_domain: how many.
-        seed: the same seed gives the same files.
+        folder: an existing folder for the files.
+        images_per_domain: number of images per domain.
+        seed: random seed; the same seed gives the same files.
 
     Returns:
-        [path, pid, camid] of every file, as training data sets name them.
+        [path, pid, camid] of every file, as in training data sets.
     """
     rng = np.random.default_rng(seed)
     items = []

@@ -20,9 +20,9 @@ from benchmarks.stand_ins import prepare
 def main() -> None:
     """Serve batches of the original's loader; it augments every image twice."""
     job = read_job()
-    # As in DataLoader's own workers; idle threads that spin would count as time spent.
+    # As in DataLoader's workers. Idle threads that spin would be counted as processor time.
     torch.set_num_threads(1)
-    _library = prepare(job["original"])  # It lasts as long as this object.
+    _library = prepare(job["original"])  # Must stay alive while the original is used.
     from fastreid.config import get_cfg
     from fastreid.data.build import fast_batch_collator
     from fastreid.data.common import CommDataset
@@ -42,7 +42,7 @@ def main() -> None:
         pin_memory=False,
     )
     serve(job, iter(loader))
-    # Its reading thread knows no end, and would crash in the ruins of the interpreter.
+    # The loader's reading thread never ends and would crash while the interpreter shuts down.
     os._exit(0)
 
 

@@ -1,7 +1,7 @@
 """The same transforms, once per image, in a plain torch DataLoader over PIL.
 
-Started by data_pipeline.py. Needs torch and PIL only; written as one would without a second thought
-on speed: torchvision's way, transform by transform.
+Started by data_pipeline.py. Needs torch and PIL only. It is written without optimizations: one
+transform after the other, as in torchvision.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ POLICY = [
 
 
 def auto_augment(image: Image.Image) -> Image.Image:
-    """One pair of the policy."""
+    """Apply a random pair of operations of the policy."""
     for name, prob, level in random.choice(POLICY):
         if random.random() < prob:
             image = OPERATIONS[name](image, level)
@@ -89,22 +89,22 @@ def auto_augment(image: Image.Image) -> Image.Image:
 
 
 def pad_and_crop(image: Image.Image, padding: int) -> Image.Image:
-    """A window of the image's size, out of the image with black borders."""
+    """Add black borders, and crop a random window of the original size."""
     wide = ImageOps.expand(image, padding, fill=0)
     left, top = (random.randint(0, 2 * padding) for _ in range(2))
     return wide.crop((left, top, left + image.width, top + image.height))
 
 
 def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
-    """Turn hues by a part of the circle."""
+    """Shift hues by a fraction of the colour circle."""
     hue, saturation, value = image.convert("HSV").split()
-    # uint8 wraps round, as hues do.
+    # uint8 arithmetic wraps around, like hues.
     turned = np.array(hue, dtype=np.uint8) + np.int32(shift * 255).astype(np.uint8)
     return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert("RGB")
 
 
 def color_jitter(image: Image.Image, recipe: dict) -> Image.Image:
-    """Brightness, contrast, saturation and hue, in random order."""
+    """Change brightness, contrast, saturation and hue, in random order."""
     enhancers = [
         (ImageEnhance.Brightness, recipe["brightness"]),
         (ImageEnhance.Contrast, recipe["contrast"]),
@@ -119,7 +119,7 @@ def color_jitter(image: Image.Image, recipe: dict) -> Image.Image:
 
 
 class Images(Dataset):
-    """Images of files, augmented by the recipe."""
+    """Image files, augmented with the recipe."""
 
     def __init__(self, items: list, recipe: dict) -> None:
         self.items = items
@@ -153,7 +153,7 @@ class Images(Dataset):
 def main() -> None:
     """Serve batches of a torch DataLoader."""
     job = read_job()
-    # As in DataLoader's own workers; idle threads that spin would count as time spent.
+    # As in DataLoader's workers. Idle threads that spin would be counted as processor time.
     torch.set_num_threads(1)
     loader = DataLoader(
         Images(job["items"], job["recipe"]),

@@ -1,4 +1,4 @@
-"""Processor time and memory of a process and those it started, from /proc (Linux)."""
+"""Processor time and memory of a process and its descendants, from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def process_tree(pid: int) -> list[int]:
-    """A process and all that it started, directly or not, that are still there."""
+    """Return the ids of a process and its running descendants."""
     pids = [pid]
     for parent in pids:
         for children in _PROC.glob(f"{parent}/task/*/children"):
@@ -19,17 +19,17 @@ def process_tree(pid: int) -> list[int]:
 
 
 def processor_seconds(pids: list[int]) -> float:
-    """User and system time of processes so far, all their threads together."""
+    """Return the total user and system time of processes."""
     ticks = 0
     for pid in pids:
-        # The name, in brackets, may hold blanks; user and system time are fields 14 and 15.
+        # The name, in parentheses, can contain spaces; user and system time are fields 14 and 15.
         fields = (_PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS_PER_SECOND
 
 
 def memory_mb(pids: list[int]) -> float:
-    """Memory of processes now; what several share counts once (proportional set size)."""
+    """Return the memory of processes; shared pages are counted once (proportional set size)."""
     total = 0
     for pid in pids:
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():

@@ -20,7 +20,7 @@ from benchmarks.steps.stepper import read_job, serve, targets_of
 
 
 class _Batches:
-    """A loader that gives one batch again and again."""
+    """A loader that repeats one batch."""
 
     def __init__(self, batch: dict) -> None:
         self._batch = batch
@@ -43,7 +43,7 @@ def main() -> None:
     job = read_job()
     torch.set_num_threads(os.cpu_count())
     torch.manual_seed(0)
-    _library = prepare(job["original"])  # It lasts as long as this object.
+    _library = prepare(job["original"])  # Must stay alive while the original is used.
     from fastreid.config import get_cfg
     from fastreid.engine.train_loop import SimpleTrainer
     from fastreid.modeling.meta_arch import build_model

@@ -28,7 +28,7 @@ def _config(job: dict) -> CfgNode:
         [
             *("MODEL.BACKBONE.PRETRAIN", "False"),
             *("MODEL.HEADS.CLASSES_PER_DOMAIN", str(job["classes"])),
-            # No losses are read in between.
+            # Losses are not read during the measurement.
             *("SOLVER.LOG_PERIOD", "1000000"),
         ]
     )
@@ -38,7 +38,7 @@ def _config(job: dict) -> CfgNode:
 
 
 def _batch(job: dict, rows: int, domains: list[int]) -> dict:
-    """Columns of a loader's batch; what the images show does not matter for speed."""
+    """Make a batch of random images; their content does not affect the speed."""
     targets, domainids = targets_of(rows, domains, job["classes"])
     rng = np.random.default_rng(0)
     return {
@@ -50,7 +50,7 @@ def _batch(job: dict, rows: int, domains: list[int]) -> dict:
 
 
 def _build_trainer(cfg: CfgNode, job: dict) -> MetaTrainer:
-    """The trainer of a config, on endless synthetic batches."""
+    """Build the trainer of a config with synthetic batches."""
     domains = list(range(len(job["classes"])))
     trainer = build_trainer(
         cfg,

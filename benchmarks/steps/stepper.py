@@ -1,7 +1,7 @@
-"""What both contenders of train_step.py have in common: each is a process that waits for a line.
+"""The common part of the two processes that train_step.py measures.
 
-The first line is the job, JSON; every further line names a piece of work, which is done once and
-answered with its seconds and the process's memory. What is printed goes to standard error.
+The first line of standard input is the job, as JSON. Every further line names a task, which is run
+once. The answer has its time and the memory of the process. Other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _KIB_PER_GIB = 2**20
 
 
 def read_job() -> dict:
-    """The job: original, config_file, batch, eval_batch, classes, size, opts."""
+    """Read the job: original, config_file, batch, eval_batch, classes, size, opts."""
     return json.loads(sys.stdin.readline())
 
 
-def serve(works: Mapping[str, Callable[[], None]]) -> None:
-    """Do the work that each line of standard input names, until it is closed.
+def serve(tasks: Mapping[str, Callable[[], None]]) -> None:
+    """Run the task that each line of standard input names, until it is closed.
 
     Args:
-        works: each returns when all is computed.
+        tasks: functions by name; a function returns when its results are computed.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     built = _resident_gib()
     for line in sys.stdin:
         start = time.perf_counter()
-        works[line.strip()]()
+        tasks[line.strip()]()
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_GIB
         answer = {"seconds": seconds, "peak_gib": peak, "above_model_gib": peak - built}
@@ -46,12 +46,12 @@ def _resident_gib() -> float:
 
 
 def targets_of(rows: int, domains: list[int], classes: list[int]) -> tuple[list[int], list[int]]:
-    """Global classes and domains of a batch: two images per identity, domain after domain.
+    """Make global classes and domains of a batch: two images per identity, domain by domain.
 
     Args:
-        rows: images, the same number for each domain.
-        domains: those in the batch.
-        classes: identities of each source domain.
+        rows: number of images, the same for each domain.
+        domains: domains in the batch.
+        classes: number of identities of each source domain.
     """
     first = [sum(classes[:i]) for i in range(len(classes))]
     each = rows // len(domains)

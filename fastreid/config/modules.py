@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastreid.utils.messages.errors import message_of, place_of
+from fastreid.utils.messages.errors import location_of, message_of
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def _import(name: str, shown: str, folder: Path) -> ModuleType:
             ) from error
         raise ValueError(
             f"{MODULES_KEY} names {shown}, which cannot be imported: {type(error).__name__}: "
-            f"{_message(error)} ({place_of(error, folder, but=__file__)})"
+            f"{_message(error)} ({location_of(error, folder, excluding=__file__)})"
         ) from error
 
 

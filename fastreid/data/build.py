@@ -14,7 +14,7 @@ from fastreid.config import CfgNode, is_acl
 from fastreid.utils import comm
 from fastreid.utils.file_io.paths import absolute_path, expand_home
 from fastreid.utils.labels import LabelNames
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 
 from .checks import require_files, require_sound
 from .common import CommDataset
@@ -256,7 +256,7 @@ def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageD
         options["image_list"] = cfg.DATASETS.IMAGE_LIST
     options = _accepted_options(name, make, options)
     # Some data sets extract their images at the first use.
-    with comm.first_of_machine(), telling_place(f"Data set {name}", make):
+    with comm.local_rank_zero_first(), locating_errors(f"Data set {name}", make):
         data = make(**options)
         if not isinstance(data, ImageDataset):
             raise ValueError(

@@ -1,13 +1,22 @@
+"""Evaluation of a model by retrieval on a test set.
+
+``evaluator`` runs the model, ``reid_evaluation`` computes the scores of a test set. The scores are
+in ``rank`` (CMC, mAP, mINP; with ``single_shot`` for CUHK03) and ``verification`` (true positive
+rates; with ``roc`` and ``roc_histogram``); ``retrieval`` decides which pairs are matches.
+``rerank`` and ``query_expansion`` improve distances and features, ``features`` stores features,
+``report`` draws results, ``testing`` prints them.
+"""
+
 from fastreid.utils.labels import UNKNOWN
 
 from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
 from .features.feature_file import FeatureCollector, FeatureSet, load_features, save_features
 from .features.feature_table import ImageFeatures
-from .features.image_places import look_for_images, under_root
+from .features.image_paths import look_for_images, under_root
 from .query_expansion import aqe
 from .rank import RankResult, evaluate_rank
 from .reid_evaluation import ReidEvaluator
-from .report.pictures import write_pictures
+from .report.html_report import write_pictures
 from .report.ranked_images import ranked_images
 from .rerank import JaccardRows, RerankedRows, jaccard_distance, re_ranking
 from .roc import evaluate_roc, rate_at, roc_curve

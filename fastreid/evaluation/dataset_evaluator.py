@@ -1,4 +1,4 @@
-"""What scores the features of a test set."""
+"""The interface of evaluators."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 
 
 class DatasetEvaluator:
-    """Interface of what `inference_on_dataset` feeds: gather outputs, then score them."""
+    """Interface for `inference_on_dataset`: collects the model's outputs, then scores them."""
 
     def reset(self) -> None:
-        """Forget everything gathered."""
+        """Discard the collected outputs."""
 
     def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
-        """Take in one batch.
+        """Collect one batch.
 
         Args:
-            inputs: the batch, columns of N rows.
-            outputs: (N, D) what the model made of its images.
+            inputs: the batch: columns of N rows by name.
+            outputs: (N, D) output of the model.
         """
         raise NotImplementedError
 
     def evaluate(self) -> Any:
-        """Score what was gathered.
+        """Score the collected outputs.
 
         Returns:
-            Score names and scores.
+            Scores by name.
         """
         raise NotImplementedError

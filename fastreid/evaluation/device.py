@@ -1,4 +1,4 @@
-"""Inner products on MindSpore's device, for evaluation where there is one besides the CPU."""
+"""Inner products of features on a GPU or NPU."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def choose_product() -> MakeProduct:
-    """Choose how inner products are computed: on the device that was set, or by BLAS on the CPU.
+    """Choose how inner products are computed: on MindSpore's device, or by BLAS on the CPU.
 
     Returns:
-        What makes a product with (G, D) features; both give the same numbers within 1e-5 of the
-        largest.
+        The function that makes a product with (G, D) features. The results of both kinds differ by
+        at most 1e-5 of the largest value.
     """
     import mindspore as ms
 
@@ -25,7 +25,7 @@ def choose_product() -> MakeProduct:
 
 
 class DeviceProduct:
-    """Multiplies with features that stay on the device.
+    """The inner product with features that are kept on the device.
 
     Args:
         features: (G, D).
@@ -38,11 +38,11 @@ class DeviceProduct:
         self._half_squared: Tensor | None = None
 
     def __call__(self, rows: np.ndarray, first: int = 0) -> np.ndarray:
-        """Multiply.
+        """Compute inner products.
 
         Args:
             rows: (R, D).
-            first: the first feature to multiply with.
+            first: index of the first feature to multiply with.
 
         Returns:
             (R, G - first) float32.
@@ -50,15 +50,16 @@ class DeviceProduct:
         return self._multiply(rows, first).asnumpy().copy()
 
     def nearest(self, rows: np.ndarray, count: int, *, metric: str) -> np.ndarray:
-        """Find the nearest features without moving all distances off the device.
+        """Find the nearest features without copying all distances to the host.
 
         Args:
             rows: (R, D).
-            count: how many to find, at most G.
-            metric: "cosine" for features of length 1, or "euclidean".
+            count: neighbours per row, at most G.
+            metric: "cosine", for features of norm 1, or "euclidean".
 
         Returns:
-            (R, count) int32; among equal distances at the end of a row any may be missing.
+            (R, count) int32. Which of several features at the same distance as the last neighbour
+            is returned is undefined.
         """
         from mindspore import ops
 
@@ -66,7 +67,7 @@ class DeviceProduct:
         if metric == "euclidean":
             if self._half_squared is None:
                 self._half_squared = (self._features * self._features).sum(axis=1) / 2
-            # Of all squared distances to one row, |row|^2 is the same part.
+            # |row|^2 is a constant in the squared distances of a row and does not change the order.
             similarity = similarity - self._half_squared
         _, indices = ops.topk(similarity, count)
         return indices.asnumpy().astype(np.int32)

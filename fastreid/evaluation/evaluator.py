@@ -1,4 +1,4 @@
-"""The loop that runs a model over a test set and hands its features to an evaluator."""
+"""The loop that runs a model on a test set and passes its features to an evaluator."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Progress:
-    """Writes a line with speed and remaining time every now and then.
+    """Logs speed and remaining time every ten seconds.
 
     Args:
-        num_images: in the whole data set.
+        num_images: number of images in total.
     """
 
     def __init__(self, num_images: int) -> None:
@@ -38,7 +38,7 @@ class _Progress:
     def add(self, num_images: int) -> None:
         now = time.perf_counter()
         if not self._done:
-            # The first batch compiles the model: no measure of speed.
+            # The first batch compiles the model and is not counted in the speed.
             self._start, self._done_at_start = now, num_images
         self._done += num_images
         if now - self._last_log >= SECONDS_BETWEEN_LOGS:
@@ -68,17 +68,17 @@ class _Progress:
 def inference_on_dataset(
     model: nn.Cell, data_loader: Any, evaluator: DatasetEvaluator, flip_test: bool = False
 ) -> Any:
-    """Run a model over a test set in evaluation mode and score its features.
+    """Run a model on a test set in evaluation mode and score its features.
 
     Args:
-        model: called with images (N, 3, H, W) float32, gives features (N, D).
-        data_loader: gives dict batches; has ``dataset`` and ``batch_size``. Of several processes
-            that share its batches, rank 0 scores the features of all.
-        evaluator: takes the features; it is reset first.
-        flip_test: average the features of each image and its mirror image.
+        model: maps images (N, 3, H, W) float32 to features (N, D).
+        data_loader: yields dict batches; has ``dataset`` and ``batch_size``. If several processes
+            share its batches, rank 0 scores the features of all.
+        evaluator: collects and scores the features; it is reset first.
+        flip_test: whether to average the features of each image and its mirror image.
 
     Returns:
-        What the evaluator's ``evaluate`` gives.
+        The result of the evaluator's ``evaluate``.
     """
     extract = _Extractor(model, batch_size=data_loader.batch_size, flip_test=flip_test)
     is_shared = getattr(data_loader, "is_shared", False)
@@ -90,7 +90,7 @@ def inference_on_dataset(
     with inference_context(model):
         for batch in data_loader:
             features = extract(batch["images"])
-            # Where batches are shared nobody waits for others here: some have fewer.
+            # Processes can have different numbers of batches, so nothing is communicated here.
             if is_shared:
                 of_batches.append(features)
             else:
@@ -101,12 +101,12 @@ def inference_on_dataset(
 
 
 class _Extractor:
-    """Features of a batch, however small, from a model that always sees batches of one size.
+    """Computes the features of a batch; a smaller last batch is padded to the full size.
 
     Args:
-        model: called with (N, 3, H, W), gives (N, D).
+        model: maps (N, 3, H, W) to (N, D).
         batch_size: N of a full batch.
-        flip_test: average with the features of the mirror images.
+        flip_test: whether to average with the features of the mirror images.
     """
 
     def __init__(self, model: Callable, *, batch_size: int, flip_test: bool) -> None:
@@ -117,7 +117,7 @@ class _Extractor:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         num_images = len(images)
         if num_images < self._batch_size:
-            # Another batch size would compile the model once more.
+            # For another batch size the model would be compiled again.
             images = images[np.arange(self._batch_size) % num_images]
         features = self._run(images)
         if self._flip_test:
@@ -133,7 +133,7 @@ class _Extractor:
 
 @contextmanager
 def inference_context(model: nn.Cell) -> Iterator[None]:
-    """Put a model in evaluation mode and give it its former mode back, whatever happens.
+    """Put a model into evaluation mode inside the block, and restore its mode at the end.
 
     Args:
         model: any cell.

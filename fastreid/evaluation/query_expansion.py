@@ -8,7 +8,7 @@ from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product
 from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
 from fastreid.utils.threads import run_on_threads
 
-# Features that are expanded at a time: what this takes of memory stays small.
+# Number of features that a thread expands in one task; limits the memory for temporary arrays.
 ROWS_PER_TASK = 256
 
 
@@ -20,17 +20,17 @@ def aqe(
     qe_k: int = 10,
     alpha: float = 3.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Replace every feature by a mean over its nearest neighbours (fast-reid's ``aqe``).
+    """Replace every feature by a weighted mean of its nearest neighbours (fast-reid's ``aqe``).
 
-    The mean is a plain one, of cosine ** alpha * feature, and the feature itself is its own first
-    neighbour. Neighbours are found among queries and gallery together.
+    The result is the sum of cosine ** alpha * feature over the neighbours, divided by their number.
+    Neighbours are searched in queries and gallery together; the first one is the feature itself.
 
     Args:
         query_features: (Q, D).
         gallery_features: (G, D).
-        qe_times: how often to repeat it.
-        qe_k: neighbours, >= 1.
-        alpha: exponent. Negative similarities count as 0 unless it is a whole number.
+        qe_times: number of repetitions.
+        qe_k: number of neighbours, >= 1.
+        alpha: exponent. Unless it is a whole number, negative similarities count as 0.
 
     Returns:
         The new (Q, D) and (G, D), float32.
@@ -51,17 +51,17 @@ def expand_features(
     alpha: float,
     make_product: MakeProduct = blas_product,
 ) -> np.ndarray:
-    """Expand all features by each other, see `aqe`.
+    """Expand a set of features, see `aqe`.
 
     Args:
         features: (N, D) float32, queries and gallery.
-        qe_times: how often to repeat it.
-        qe_k: neighbours, >= 1.
-        alpha: exponent.
-        make_product: how similarities are computed.
+        qe_times: number of repetitions.
+        qe_k: number of neighbours, >= 1.
+        alpha: exponent, see `aqe`.
+        make_product: makes the inner product for similarities.
 
     Returns:
-        (N, D) float32, new unless ``qe_times`` is 0.
+        (N, D) float32; a new array unless ``qe_times`` is 0.
 
     Raises:
         ValueError: qe_k is below 1.
@@ -71,7 +71,7 @@ def expand_features(
     for _ in range(qe_times):
         distances = DistanceRows(features, features, metric="cosine", make_product=make_product)
         nearest = mutual_nearest(distances, qe_k)
-        # The distances hold a scaled copy of all features.
+        # The distances contain a normalized copy of all features.
         del distances
         features = _expanded(features, nearest, alpha)
     return features

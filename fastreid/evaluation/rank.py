@@ -1,7 +1,7 @@
-"""CMC, average precision and inverse negative penalty of a ranking, exact and without sorting it.
+"""CMC, average precision and inverse negative penalty of rankings, without sorting the gallery.
 
-Only the places of the right images matter. The place of one is the number of gallery images before
-it, which a comparison with all distances counts, many times faster than sorting them.
+The scores depend only on the positions of the matches. A match's position is the number of gallery
+images with a smaller distance. Counting them is exact and many times faster than sorting.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 from .single_shot import SingleShot
 
-# With more right images than this, sorting all distances is faster than counting for each.
+# With more matches than this, sorting all distances is faster than counting for each match.
 MOST_COUNTED = 200
 
 
@@ -24,11 +24,11 @@ class RankResult(NamedTuple):
     """Scores of the queries that have a match.
 
     Attributes:
-        cmc: (max_rank,), share of these queries with a match among the first 1, 2, ... images.
-        all_ap: (V,), average precision of each.
-        all_inp: (V,), inverse negative penalty of each (Ye et al., AGW, 2021).
-        query_indices: (V,), which queries these are, ascending.
-        num_queries: all queries, those without a match included.
+        cmc: (max_rank,), fraction of these queries with a match in the top 1, 2, ... images.
+        all_ap: (V,), average precision of each query.
+        all_inp: (V,), inverse negative penalty of each query (Ye et al., AGW, 2021).
+        query_indices: (V,), indices of these queries, ascending.
+        num_queries: number of all queries, including those without a match.
     """
 
     cmc: np.ndarray
@@ -39,7 +39,7 @@ class RankResult(NamedTuple):
 
     @property
     def num_valid(self) -> int:
-        """Queries with a match."""
+        """Number of queries with a match."""
         return len(self.query_indices)
 
     @property
@@ -66,27 +66,27 @@ def evaluate_rank(
 ) -> RankResult:
     """Rank the gallery for every query and score the rankings (fast-reid's ``evaluate_rank``).
 
-    Gallery images of the query's identity from the query's camera are taken out. Queries for which
-    nothing right remains are left out. Equal distances are ordered by gallery index. The average
-    precision is NumPy's mean of the precisions at the right images, in float64, in their order.
+    Gallery images with the identity and the camera of the query are ignored. Queries without any
+    other image of their identity are excluded. Equal distances are ordered by gallery index. The
+    average precision is NumPy's float64 mean of the precisions at the matches, in ranking order.
 
     Args:
-        distmat: (Q, G); of ``DistanceRows`` a block of rows is held at a time.
+        distmat: (Q, G) distances. ``DistanceRows`` are computed in blocks of rows.
         q_pids: (Q,) identity of each query.
         g_pids: (G,) identity of each gallery image.
         q_camids: (Q,) camera of each query.
         g_camids: (G,) camera of each gallery image.
         max_rank: length of the CMC curve.
-        use_metric_cuhk03: take the CMC curve over galleries of one random image per identity, as
-            CUHK03's classic protocol does; the other scores stay.
-        seed: of these galleries.
+        use_metric_cuhk03: whether to compute the CMC curve on random galleries with one image per
+            identity, as in CUHK03's classic protocol; the other scores do not change.
+        seed: seed of these galleries.
 
     Returns:
         The scores.
 
     Raises:
-        ValueError: lengths differ, a side is empty, a distance is not a number, or no query has a
-            match; the message says what is likely wrong.
+        ValueError: lengths differ, queries or gallery are empty, a distance is NaN, or no query has
+            a match; the message names the likely cause.
     """
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
@@ -97,7 +97,7 @@ def evaluate_rank(
             scores.append(_score_query(labels, dist, query, max_rank, single_shot))
     valid = np.flatnonzero([score is not None for score in scores])
     if not len(valid):
-        raise ValueError(labels.diagnosis())
+        raise ValueError(labels.explain_no_match())
     cmcs, all_ap, all_inp = zip(*(scores[query] for query in valid))
     cmc = np.sum(cmcs, axis=0, dtype=np.float64) / len(valid)
     return RankResult(cmc, np.array(all_ap), np.array(all_inp), valid, labels.num_queries)
@@ -110,11 +110,11 @@ def _score_query(
     max_rank: int,
     single_shot: SingleShot | None,
 ) -> tuple[np.ndarray, float, float] | None:
-    """CMC, average precision and inverse negative penalty; None for a query without a match."""
+    """Return CMC, average precision and inverse negative penalty; None without a match."""
     if np.isnan(dist.min()):
         raise ValueError(
-            f"Distances of query {query} are not numbers (NaN): its features or the gallery's are "
-            "broken, look at the model's output."
+            f"Distances of query {query} are not numbers (NaN): the features of the query or the "
+            "gallery are invalid; check the model's output."
         )
     matches, junk = labels.matches(query)
     if not len(matches):
@@ -129,15 +129,15 @@ def _score_query(
 
 
 def match_positions(dist: np.ndarray, matches: np.ndarray, junk: np.ndarray) -> np.ndarray:
-    """Find where the right images stand in a ranking, as a stable sort would place them.
+    """Find the positions of the matches in a ranking by a stable sort.
 
     Args:
         dist: (G,) distances of one query.
-        matches: (M,) indices of the right images, ascending.
-        junk: (J,) indices of the images that are taken out.
+        matches: (M,) gallery indices of the matches, ascending.
+        junk: (J,) gallery indices of the ignored images.
 
     Returns:
-        (M,) positions of the matches, from 0, ascending.
+        (M,) positions, from 0, ascending.
     """
     if len(matches) > MOST_COUNTED:
         positions = _positions_by_sorting(dist, matches)

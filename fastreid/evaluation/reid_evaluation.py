@@ -1,4 +1,4 @@
-"""Retrieval scores of a test set: Rank-k, mAP, mINP, and what the TEST section asks for."""
+"""Retrieval scores of a test set: Rank-k, mAP and mINP, with the options of the TEST section."""
 
 from __future__ import annotations
 
@@ -33,16 +33,15 @@ logger = logging.getLogger(__name__)
 
 
 class ReidEvaluator(DatasetEvaluator):
-    """Gathers features, then ranks the gallery for every query.
+    """Collects features, then ranks the gallery for every query and scores the rankings.
 
-    ``report`` holds, after `evaluate`, what the pictures show; None before.
+    After `evaluate`, the attribute ``report`` has the data for the plots; before, it is None.
 
     Args:
-        cfg: its TEST section says what to compute.
-        num_query: the first so many rows of the data set are queries, the others gallery.
-        output_dir: where `write_report` writes unless told otherwise.
-        label_names: identities and cameras of the data set's rows as they were written, for the
-            pictures; None: not known.
+        cfg: the configuration; its TEST section is used.
+        num_query: number of queries, which are the first rows of the data set; the rest is gallery.
+        output_dir: default folder of `write_report`.
+        label_names: original texts of the labels of all rows, for the plots; None if unknown.
     """
 
     def __init__(
@@ -61,37 +60,36 @@ class ReidEvaluator(DatasetEvaluator):
         self.reset()
 
     def reset(self) -> None:
-        """Forget the features and the last report."""
+        """Discard the features and the last report."""
         test = self.cfg.TEST
-        # Query expansion needs features as they are; otherwise only their direction counts.
+        # Query expansion needs the original features; cosine distances only their direction.
         self._are_unit = test.METRIC == "cosine" and not test.AQE.ENABLED
         self._table = FeatureTable(are_unit=self._are_unit)
         self.report = None
 
     def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
-        """Take in one batch.
+        """Collect one batch.
 
         Args:
-            inputs: columns targets, camids and img_paths, (N,).
+            inputs: the batch, with columns targets, camids and img_paths, (N,) each.
             outputs: (N, D) features.
 
         Raises:
-            ValueError: the numbers of rows differ, or features are not finite, zero, or of
-                another dimension than those before.
+            ValueError: columns differ in length, or features are zero, not finite, or of another
+                dimension than earlier ones.
         """
-        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
-        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
+        self._table.add_outputs(inputs, outputs)
 
     def evaluate(self) -> OrderedDict:
         """Score the features and fill ``report``.
 
         Returns:
-            Rank-1, Rank-5, Rank-10, mAP, mINP and metric (mean of mAP and Rank-1) in percent, and
-            TPR@FPR=... in [0, 1] when TEST.ROC.ENABLED, as in fast-reid.
+            Rank-1, Rank-5, Rank-10, mAP, mINP and metric (mean of mAP and Rank-1) in percent. If
+            TEST.ROC.ENABLED, also TPR@FPR=... in [0, 1], as in fast-reid.
 
         Raises:
-            ValueError: queries or gallery are empty, or no query has a match; the message says
-                what is likely wrong.
+            ValueError: queries or gallery are empty, or no query has a match; the message names the
+                likely cause.
         """
         query, gallery = self._sides()
         distances = self._distances()
@@ -104,7 +102,7 @@ class ReidEvaluator(DatasetEvaluator):
         )
         if ranking.num_valid < ranking.num_queries:
             logger.info(
-                "%d of %d queries have no match in the gallery and are left out.",
+                "%d of %d queries have no match in the gallery and are excluded.",
                 *(ranking.num_queries - ranking.num_valid, ranking.num_queries),
             )
         results = self._scores(ranking)
@@ -123,17 +121,17 @@ class ReidEvaluator(DatasetEvaluator):
         """Write cmc_<name>.png and ranklist_<name>.png.
 
         Args:
-            report: what to show; the last evaluation's by default.
-            output_dir: folder, made if absent; the constructor's by default.
-            name: of the data set.
+            report: data to plot; None takes that of the last evaluation.
+            output_dir: folder, created if necessary; None takes that of the constructor.
+            name: name of the data set.
 
         Raises:
-            ValueError: there is no report yet, or no folder.
+            ValueError: there was no evaluation, or no folder is given.
         """
         report = report or self.report
         folder = output_dir or self._output_dir
         if report is None or folder is None:
-            raise ValueError("write_report needs an evaluation before it and an output_dir.")
+            raise ValueError("write_report needs a previous evaluation and an output_dir.")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         plot_cmc({name: report.cmc}, folder / f"cmc_{name}.png", mean_aps={name: report.mean_ap})

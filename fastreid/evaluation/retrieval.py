@@ -1,4 +1,4 @@
-"""Who matches whom in a retrieval problem, and what is wrong when nobody does."""
+"""Labels of queries and gallery: which pairs are matches, and why there may be none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RetrievalLabels:
         g_camids: (G,) camera of each gallery image.
 
     Raises:
-        ValueError: a number is not whole or does not fit into 64 bits.
+        ValueError: a label is not a whole number or does not fit into 64 bits.
     """
 
     def __init__(
@@ -35,48 +35,49 @@ class RetrievalLabels:
 
     @property
     def num_queries(self) -> int:
-        """Q."""
+        """Number of queries, Q."""
         return len(self.q_pids)
 
     @property
     def num_gallery(self) -> int:
-        """G."""
+        """Number of gallery images, G."""
         return len(self.g_pids)
 
     def relevance(self, query: int) -> tuple[np.ndarray, np.ndarray]:
-        """Say which gallery images match a query and which count for it at all.
+        """Compute which gallery images have a query's identity, and which are scored.
 
         Args:
-            query: its index.
+            query: index of the query.
 
         Returns:
-            is_match and is_kept, (G,) bool. Not kept are matches from the query's own camera.
+            is_match and is_kept, (G,) bool each. Images with the query's identity and camera are
+            not kept.
         """
         is_match = self.g_pids == self.q_pids[query]
         return is_match, ~(is_match & (self.g_camids == self.q_camids[query]))
 
     def matches(self, query: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the gallery images of a query's identity, without a look at the others.
+        """Find the gallery images of a query's identity; faster than `relevance`.
 
         Args:
-            query: its index.
+            query: index of the query.
 
         Returns:
-            (M,) indices of those that count and (J,) of those from the query's own camera, which
-            are taken out; both ascending.
+            (M,) indices of the matches, and (J,) indices of the junk images, which are from the
+            query's camera and are ignored; both ascending.
         """
         of_identity = self._by_pid[self._first[query] : self._last[query]]
         is_own = self.g_camids[of_identity] == self.q_camids[query]
         return of_identity[~is_own], of_identity[is_own]
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse labels that do not fit each other or a distance matrix.
+        """Check the number of labels against the shape of a distance matrix.
 
         Args:
-            shape: (Q, G) of the distances.
+            shape: (Q, G), the shape of the distances.
 
         Raises:
-            ValueError: a side is empty or a length differs.
+            ValueError: queries or gallery are empty, or a length differs.
         """
         if not self.num_queries or not self.num_gallery:
             raise ValueError(
@@ -86,33 +87,34 @@ class RetrievalLabels:
         lengths = (len(self.q_pids), len(self.q_camids), len(self.g_pids), len(self.g_camids))
         if lengths != (shape[0], shape[0], shape[1], shape[1]):
             raise ValueError(
-                f"Labels do not fit the distances: {shape[0]} x {shape[1]} distances, but query "
+                f"Labels do not match the distances: {shape[0]} x {shape[1]} distances, but query "
                 f"pids {lengths[0]}, query camids {lengths[1]}, gallery pids {lengths[2]}, gallery "
                 f"camids {lengths[3]}."
             )
 
-    def diagnosis(self) -> str:
+    def explain_no_match(self) -> str:
         """Explain why no query has a match.
 
         Returns:
-            Counts and the likely cause.
+            Sentences with the number of images, identities and cameras, and the likely cause.
         """
         shared = len(np.intersect1d(self.q_pids, self.g_pids))
         q_cameras, g_cameras = np.unique(self.q_camids), np.unique(self.g_camids)
         if not shared:
             cause = (
-                "query and gallery have no identity in common: are they folders of one data set, "
-                "and are the identities read rightly from the file names?"
+                "query and gallery have no identity in common. Check that they are folders of the "
+                "same data set, and that identities are parsed correctly from the file names."
             )
         elif len(np.union1d(q_cameras, g_cameras)) == 1:
             cause = (
                 "all images are from one camera, and images of the query's identity from the "
-                "query's camera do not count: are the cameras read rightly from the file names?"
+                "query's camera are ignored. Check that cameras are parsed correctly from the file "
+                "names."
             )
         else:
             cause = (
-                "each query's identity appears only in the query's own camera, and such images do "
-                "not count: are the cameras read rightly from the file names?"
+                "each query's identity appears only in the query's own camera, and such images are "
+                "ignored. Check that cameras are parsed correctly from the file names."
             )
         return (
             f"No query has a match in the gallery: {self.num_queries} queries, {self.num_gallery} "
@@ -122,6 +124,6 @@ class RetrievalLabels:
 
 
 def _labels(values: np.ndarray, what: str) -> np.ndarray:
-    """Numbers of one type, so that comparing them is exact; texts are compared as they are."""
+    """Convert numbers to int64, so that comparisons are exact; texts are not converted."""
     array = np.asarray(values)
     return array if array.dtype.kind in "US" else whole_numbers(array, what)

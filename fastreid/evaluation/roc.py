@@ -1,4 +1,4 @@
-"""Verification rates from a ROC curve over all query and gallery pairs."""
+"""ROC curve over all pairs of a query and a gallery image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def evaluate_roc(
     q_camids: np.ndarray,
     g_camids: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Collect the distances of all pairs that count (fast-reid's ``evaluate_roc``).
+    """Collect the distances of all pairs that are scored (fast-reid's ``evaluate_roc``).
+
+    Pairs of the same identity and camera are ignored.
 
     Args:
         distmat: (Q, G).
@@ -27,11 +29,11 @@ def evaluate_roc(
         g_camids: (G,) camera of each gallery image.
 
     Returns:
-        scores and labels, (M,): the distance of each pair, and True where identities differ. For
-        more pairs than memory holds: ``RocHistogram``.
+        scores and labels, (M,): the distance of each pair, and whether its identities differ. If
+        the pairs do not fit into memory, use ``RocHistogram``.
 
     Raises:
-        ValueError: lengths differ or a side is empty.
+        ValueError: lengths differ, or queries or gallery are empty.
     """
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
@@ -45,14 +47,14 @@ def evaluate_roc(
 
 
 def roc_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the ROC curve, as scikit-learn's function of this name gives them.
+    """Compute the corners of the ROC curve, like scikit-learn's ``roc_curve``.
 
     Args:
-        scores: (M,), higher means positive.
-        labels: (M,) bool, True for positive.
+        scores: (M,), higher for positives.
+        labels: (M,) bool, True for positives.
 
     Returns:
-        False and true positive rates, (C,), from (0, 0) to (1, 1).
+        False and true positive rates, (C,) each, from (0, 0) to (1, 1).
     """
     order = np.argsort(-scores, kind="stable")
     scores, labels = scores[order], np.asarray(labels, bool)[order]
@@ -67,14 +69,14 @@ def roc_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def rate_at(false_rate: np.ndarray, true_rate: np.ndarray, target: float) -> float:
-    """Read the curve at the corner whose false positive rate is nearest to a target.
+    """Return the true positive rate at the corner nearest to a false positive rate.
 
     Args:
-        false_rate: (C,), ascending.
-        true_rate: (C,).
+        false_rate: (C,) false positive rates, ascending.
+        true_rate: (C,) true positive rates.
         target: false positive rate, 0 to 1.
 
     Returns:
-        The true positive rate there.
+        The true positive rate of that corner.
     """
     return float(true_rate[np.argmin(np.abs(false_rate - target))])

@@ -1,4 +1,4 @@
-"""The ROC curve of more pairs than can be kept: from a histogram of their distances."""
+"""ROC curve from a histogram of distances, for more pairs than fit into memory."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 
 NUM_BINS = 2**20
-# Rows that one thread works on at a time.
+# Rows that a thread processes in one task.
 ROWS_PER_TASK = 32
 
 
 class RocHistogram:
-    """The distances of all pairs that count, by bins, of one identity and of two.
+    """Histograms of the distances of all scored pairs: of one identity, and of two.
 
-    The edges between bins are thresholds, so the curve through them goes through points of the
-    exact one; between two edges lies what the histogram does not know, and `rate_at` bounds it.
+    The ROC curve is computed with the edges between bins as thresholds. At the edges it is exact;
+    `rate_at` bounds the error between them.
 
     Args:
         distmat: (Q, G).
-        labels: of queries and gallery.
-        num_bins: from 0 to the largest distance that is possible.
+        labels: labels of queries and gallery.
+        num_bins: number of bins from 0 to the upper bound of the distances.
+
+    Attributes:
+        false_rate: (num_bins + 1,) false positive rates, ascending.
+        true_rate: (num_bins + 1,) true positive rates.
 
     Raises:
-        ValueError: lengths differ or a side is empty.
+        ValueError: lengths differ, or queries or gallery are empty.
     """
 
     def __init__(
@@ -46,15 +50,15 @@ class RocHistogram:
             block = distmat[rows]
             starts = range(0, len(block), ROWS_PER_TASK)
             pieces = [block[start : start + ROWS_PER_TASK] for start in starts]
-            # A few at a time: each gives counts of all bins.
+            # A few tasks at a time, because each returns an array of all bins.
             for few in range(0, len(pieces), 8):
                 kept += sum(run_on_threads(self._count, pieces[few : few + 8]))
             own = [labels.matches(query) for query in range(rows.start, rows.stop)]
             for counts, sign, which in ((same, 1, 0), (kept, -1, 0), (kept, -1, 1)):
                 pairs = [dist[found[which]] for dist, found in zip(block, own)]
                 counts += sign * self._count(np.concatenate(pairs))
-        # Rates at the thresholds, from the largest, which takes nothing, to 0, which takes all.
-        self.false_rate, self.true_rate = (_shares_above(counts) for counts in (same, kept))
+        # From the largest threshold, above which there are no pairs, to 0, above which all are.
+        self.false_rate, self.true_rate = (_fractions_above(counts) for counts in (same, kept))
 
     def _count(self, distances: np.ndarray) -> np.ndarray:
         bins = (distances * self._bins_per_unit).astype(np.int32)
@@ -62,13 +66,13 @@ class RocHistogram:
         return np.bincount(bins.ravel(), minlength=self._num_bins)
 
     def rate_at(self, target: float) -> tuple[float, float]:
-        """Read the curve where the false positive rate is nearest to a target.
+        """Return the true positive rate at the point nearest to a false positive rate.
 
         Args:
             target: false positive rate, 0 to 1.
 
         Returns:
-            The true positive rate there, and by how much the exact curve's may differ from it.
+            The true positive rate, and a bound of its difference from that of the exact curve.
         """
         false_rate, true_rate = self.false_rate, self.true_rate
         place = int(np.argmin(np.abs(false_rate - target)))
@@ -81,7 +85,7 @@ class RocHistogram:
         return float(value), float(bound)
 
 
-def _shares_above(counts: np.ndarray) -> np.ndarray:
-    """(B + 1,) share of all that lies above each edge, from the last edge to the first."""
+def _fractions_above(counts: np.ndarray) -> np.ndarray:
+    """Return the (B + 1,) fractions of pairs above each edge, from the last edge to the first."""
     total = np.concatenate([[0], np.cumsum(counts[::-1])])
     return total / max(total[-1], 1)

@@ -1,4 +1,4 @@
-"""The CMC curve over single-shot galleries, CUHK03's classic metric (Li et al., CVPR 2014)."""
+"""The CMC curve on single-shot galleries, CUHK03's classic protocol (Li et al., CVPR 2014)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from .retrieval import RetrievalLabels
 
-# Galleries that are drawn for each query, as many as in fast-reid.
+# Number of random galleries per query, as in fast-reid.
 NUM_GALLERIES = 10
 
 
 class SingleShot:
-    """Draws galleries of one image per identity.
+    """Draws random galleries with one image per identity.
 
-    What is drawn for a query depends on the seed and the query's index only.
+    The galleries of a query depend only on the seed and the query's index.
 
     Args:
-        labels: of queries and gallery.
-        seed: at least 0.
+        labels: labels of queries and gallery.
+        seed: seed of the galleries, at least 0.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: the seed is negative.
     """
 
     def __init__(self, labels: RetrievalLabels, *, seed: int) -> None:
@@ -34,15 +34,15 @@ class SingleShot:
         )
 
     def cmc(self, dist: np.ndarray, query: int, max_rank: int) -> np.ndarray:
-        """Average the curves of one query over random galleries.
+        """Average the CMC curves of one query over its random galleries.
 
         Args:
-            dist: (G,) distances of the query, which has a match.
-            query: its index.
+            dist: (G,) distances of the query, which must have a match.
+            query: index of the query.
             max_rank: length of the curve.
 
         Returns:
-            (max_rank,) share of the galleries whose right image is among the first 1, 2, ...
+            (max_rank,) fraction of the galleries whose match is in the top 1, 2, ... images.
         """
         rng = np.random.default_rng([self._seed, query])
         matches, _ = self._labels.matches(query)

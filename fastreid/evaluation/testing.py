@@ -1,4 +1,4 @@
-"""Results as a table in the log, and as a flat dict for event writers."""
+"""Format results: as a table in the log, and as a flat dict for event writers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ logger = logging.getLogger(__name__)
 
 
 def print_csv_format(results: Mapping[str, Any]) -> None:
-    """Log the scores of one data set as a table that is easy to paste (fast-reid's layout).
+    """Log the scores of one data set as a table in fast-reid's layout.
 
     Args:
-        results: the name under "dataset", then score names and scores in the order to show.
+        results: the name of the data set under the key "dataset", and scores by name, in the order
+            of the columns.
 
     Raises:
-        KeyError: there is no "dataset".
+        KeyError: the key "dataset" is missing.
     """
     if "dataset" not in results:
         raise KeyError(f"Results to print need the key 'dataset'; they have {list(results)}.")
@@ -35,10 +36,10 @@ def print_csv_format(results: Mapping[str, Any]) -> None:
 
 
 def flatten_results_dict(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Join nested names: {"Market1501": {"mAP": 1.0}} becomes {"Market1501/mAP": 1.0}.
+    """Flatten nested results: {"Market1501": {"mAP": 1.0}} becomes {"Market1501/mAP": 1.0}.
 
     Args:
-        results: scores or mappings of them, nested to any depth.
+        results: scores, or mappings of them, nested to any depth.
 
     Returns:
         A flat dict.

@@ -1,4 +1,4 @@
-"""True positive rates at given false positive rates, exact as long as all pairs fit in memory."""
+"""Verification scores: true positive rates at given false positive rates."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ def verification_rates(
     labels: RetrievalLabels,
     false_rates: Iterable[float],
 ) -> dict[float, float]:
-    """Read the ROC curve of all pairs that count at some false positive rates.
+    """Compute true positive rates at given false positive rates, over all scored pairs.
+
+    The rates are exact for up to ``MOST_PAIRS`` pairs. With more pairs they come from a histogram,
+    and a bound of their error is logged.
 
     Args:
         distmat: (Q, G).
-        labels: of queries and gallery.
-        false_rates: each from 0 to 1.
+        labels: labels of queries and gallery.
+        false_rates: false positive rates, each from 0 to 1.
 
     Returns:
-        False positive rate -> true positive rate. Above ``MOST_PAIRS`` pairs they come from a
-        histogram, and how far off they can be is logged.
+        True positive rates by false positive rate.
 
     Raises:
-        ValueError: lengths differ or a side is empty.
+        ValueError: lengths differ, or queries or gallery are empty.
     """
     num_pairs = distmat.shape[0] * distmat.shape[1]
     if num_pairs <= MOST_PAIRS:
@@ -47,7 +49,7 @@ def verification_rates(
     histogram = RocHistogram(distmat, labels)
     read = {rate: histogram.rate_at(rate) for rate in false_rates}
     logger.info(
-        "ROC of %d pairs from a histogram; TPR is exact within %s.",
+        "ROC of %d pairs from a histogram; maximum error of the TPR: %s.",
         num_pairs,
         ", ".join(f"{bound:.1e} at FPR {rate:.0e}" for rate, (_, bound) in read.items()),
     )

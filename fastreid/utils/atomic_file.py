@@ -1,7 +1,8 @@
-"""Files and folders that appear under their names when they are whole, whoever makes them at once.
+"""Atomic writing of files and folders: the final name only ever shows complete content.
 
-Nothing here needs locks, which shared file systems may not have: whatever is made gets a name that
-no other process uses, and is renamed when it is done.
+Locks are not used, because shared file systems may lack them. Content is written under a temporary
+name that is unique to the process, and is renamed when it is complete, so several processes may
+write the same target at once.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ logger = logging.getLogger(__name__)
 
 _READABLE = 0o644
 _READABLE_FOLDER = 0o755
-# A folder of a process that is gone is left alone as long as it may be of one that is not seen
-# here: on another machine, or in another container.
+# An unfinished folder is removed when it has not changed for this long. The limit is longer for
+# folders of other hosts and containers, whose processes cannot be seen from here.
 _QUIET_SECONDS = 60.0
 _QUIET_SECONDS_ELSEWHERE = 24 * 3600.0
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; at the end what was written there replaces `path`.
+    """Replace a file atomically.
 
-    After an error, or a crash at any moment, `path` is what it was.
+    The block writes to the temporary path that it gets. When the block ends, that file replaces
+    `path`. After an error in the block, or a crash at any moment, `path` is unchanged.
 
     Args:
-        path: of the final file.
+        path: the final file.
+
+    Yields:
+        A path in the same folder, to write to.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.{os.getpid()}{path.suffix}")
     try:
@@ -53,25 +58,25 @@ def make_folder(
     folder: Path,
     make: Callable[[Path], None],
     *,
-    is_whole: Callable[[Path], bool] = Path.is_dir,
+    is_complete: Callable[[Path], bool] = Path.is_dir,
     replaces: bool = False,
 ) -> bool:
-    """Make a folder; it appears under its name when it is whole.
+    """Make a folder atomically: it appears under its name when it is complete.
 
-    Of several processes that make it at once, the first that is done wins, and the others take
-    what it made. What killed processes left behind is removed.
+    When several processes make the same folder at once, the first to finish provides it and the
+    others use that one. Unfinished folders of killed processes are removed.
 
     Args:
-        folder: its parent must exist.
-        make: fills the new folder that it is given.
-        is_whole: tells whether a folder that another process made can be taken.
-        replaces: put it in the place of an older folder.
+        folder: the folder to make; its parent must exist.
+        make: a function that fills the empty folder it is called with.
+        is_complete: decides whether a folder made by another process can be used.
+        replaces: whether an existing folder of this name is replaced.
 
     Returns:
-        Whether this process made it; False: another one was first.
+        True if this process made the folder, False if another process made it first.
 
     Raises:
-        FileExistsError: something else has the name.
+        FileExistsError: the name is taken by something that `is_complete` rejects.
     """
     _remove_leftovers(folder)
     temporary = folder.with_name(_temporary_prefix(folder) + secrets.token_hex(4))
@@ -80,30 +85,30 @@ def make_folder(
         make(temporary)
         if replaces:
             _move_away(folder)
-        return _rename(temporary, folder, is_whole)
+        return _rename(temporary, folder, is_complete)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _move_away(folder: Path) -> None:
-    """Remove a folder such that it is there as a whole or not at all."""
+    """Remove a folder atomically: rename it, then delete it under the temporary name."""
     old = folder.with_name(_temporary_prefix(folder) + secrets.token_hex(4))
-    # Another process may have moved it.
+    # Another process may have moved it already.
     with contextlib.suppress(FileNotFoundError):
         folder.rename(old)
         shutil.rmtree(old)
 
 
-def _rename(temporary: Path, folder: Path, is_whole: Callable[[Path], bool]) -> bool:
+def _rename(temporary: Path, folder: Path, is_complete: Callable[[Path], bool]) -> bool:
     try:
         temporary.rename(folder)
     except OSError as error:
         if not os.path.lexists(folder):
             raise
-        if not is_whole(folder):
+        if not is_complete(folder):
             raise FileExistsError(
-                f"{folder} appeared while it was being made, and is something else. Remove it and "
-                "start again."
+                f"{folder} was created by another program in the meantime, with other content. "
+                "Remove it and start again."
             ) from error
         return False
     return True
@@ -118,7 +123,7 @@ def _host() -> str:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove unfinished folders of processes that are gone."""
+    """Remove unfinished folders of processes that have ended."""
     pattern = re.compile(
         rf"\.{re.escape(folder.name)}\.(?:(?P<host>[\w-]+)\.)?(?P<pid>\d{{1,10}})(?:\.[0-9a-f]{{8}})?"
     )
@@ -130,11 +135,11 @@ def _remove_leftovers(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > quiet:
                 shutil.rmtree(path)
-                logger.info("Removed %s, which a process that was ended left behind", path)
+                logger.info("Removed %s, the unfinished folder of a killed process", path)
 
 
 def _escape(name: str) -> str:
-    """Keep a name from being a pattern."""
+    """Escape the wildcards of `Path.glob`."""
     return re.sub(r"([*?\[])", r"[\1]", name)
 
 

@@ -1,4 +1,4 @@
-"""What to paste into a bug report."""
+"""Description of the platform, packages and settings, for logs and bug reports."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _VARIABLES = (
 
 
 def collect_env_info() -> str:
-    """Describe the platform, the versions of the packages and the variables that matter.
+    """List the platform, the package versions and the relevant environment variables.
 
     Returns:
-        A table of names and values.
+        A text table of names and values.
     """
     rows = [
         ("platform", platform.platform()),
@@ -57,21 +57,21 @@ def collect_env_info() -> str:
 
 
 def collect_versions() -> dict[str, str]:
-    """Give the versions that the numbers of a run may depend on, by name."""
+    """Return the versions of everything that can change a run's numbers, by package name."""
     versions = {"python": platform.python_version(), "fastreid": __version__}
     return {**versions, **{name: metadata_version(name) for name in _NUMERIC_PACKAGES}}
 
 
 def command_line() -> str:
-    """Give the words that this process was started with."""
+    """Return the command line of this process."""
     return " ".join(sys.argv)
 
 
 def git_state(folder: Path = _SOURCE) -> str:
-    """Name the commit of a source tree, and say whether files differ from it.
+    """Return the commit of a source tree and the number of changed files, if any.
 
     Args:
-        folder: root of the tree; this package's by default.
+        folder: root of the tree.
     """
     if not (folder / ".git").exists():
         return "<no repository>"
@@ -97,7 +97,7 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def metadata_version(package: str) -> str:
-    """Give the installed version of a package, or say that there is none."""
+    """Return the installed version of a package, or "<not installed>"."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

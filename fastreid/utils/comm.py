@@ -1,7 +1,8 @@
-"""Which of how many processes this one is, and what they tell each other outside of compiled steps.
+"""Rank, world size and collective operations for training in several processes.
 
-A process that trains alone never communicates. The others are told who they are by the environment
-variables of MindSpore's cluster, which `launch` or ``msrun`` set.
+The rank and the world size come from the environment variables of MindSpore's cluster, which
+`launch` or ``msrun`` set. With one process nothing is communicated. Communication inside of
+compiled training steps is not here but in ``fastreid/engine/steps``.
 """
 
 from __future__ import annotations
@@ -16,50 +17,50 @@ import numpy as np
 
 from .messages.errors import ExplainedError, message_of
 
-# A process may wait so long for another one, e.g. for the first one's ranking of a test set. A
-# process that ends is noticed at once, by who started it.
-_PATIENCE_SECONDS = 3600
-# Of a message about an error.
+# The longest wait for another process, for example while rank 0 ranks a test set. The end of a
+# process is detected at once by its launcher and is not subject to this limit.
+_WAIT_SECONDS = 3600
+# Maximum length of an error message that is sent to the other processes.
 _TEXT_BYTES = 2000
 
 _has_joined = False
 
 
 def get_world_size() -> int:
-    """Number of processes that train together."""
+    """Return the number of processes that train together."""
     if os.environ.get("MS_ROLE") != "MS_WORKER":
         return 1
     return int(os.environ["MS_WORKER_NUM"])
 
 
 def get_rank() -> int:
-    """Number of this process, from 0."""
+    """Return the index of this process among all, from 0."""
     return int(os.environ["RANK_ID"]) if get_world_size() > 1 else 0
 
 
 def get_local_rank() -> int:
-    """Number of this process on its machine, from 0: that of its device."""
+    """Return the index of this process on its machine, from 0; its device has the same index."""
     return int(os.environ["DEVICE_ID"]) if get_world_size() > 1 else 0
 
 
 def is_main_process() -> bool:
-    """Tell whether this process writes results, checkpoints and pictures."""
+    """Return True on rank 0, which writes results, checkpoints and plots."""
     return get_rank() == 0
 
 
 def join() -> None:
-    """Join the processes that train together, if there are others; comes after the device is set.
+    """Connect to the other processes, if there are any; call it after the device is set.
 
     Raises:
-        RuntimeError: if they do not all meet within MS_TOPO_TIMEOUT seconds.
+        RuntimeError: not all processes connect within MS_TOPO_TIMEOUT seconds.
     """
     global _has_joined
     if get_world_size() == 1 or _has_joined:
         return
     from mindspore import communication
 
-    # Read when the first message is sent: how long one waits for another.
-    os.environ.setdefault("MS_NODE_TIMEOUT", str(_PATIENCE_SECONDS))
+    # MindSpore reads this limit when the first message is sent.
+    os.environ.setdefault("MS_NODE_TIMEOUT", str(_WAIT_SECONDS))
     try:
         communication.init()
     except RuntimeError as error:
@@ -72,31 +73,31 @@ def join() -> None:
 
 
 def synchronize() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes have called this function."""
     if get_world_size() > 1:
         all_gather(np.zeros(1, np.float32))
 
 
 class OtherRankError(ExplainedError, RuntimeError):
-    """Another process of the job failed; the message is its error."""
+    """Another process of the job failed; the message is that of its error."""
 
 
-def first_of_machine() -> AbstractContextManager[None]:
-    """Let the first process of every machine run a block before the others run it.
+def local_rank_zero_first() -> AbstractContextManager[None]:
+    """Run a block in local rank 0 of every machine before the other processes run it.
 
-    For files that whoever comes first makes, and all others find. Where the block fails in one of
-    the first processes, no other one waits for it.
+    Use it for files that the first process of a machine creates and the others read. When the block
+    fails in a local rank 0, the other processes raise an error instead of waiting.
 
     Returns:
         A context manager.
 
     Raises:
-        OtherRankError: from the context manager, where a first process failed.
+        OtherRankError: the block failed in a local rank 0; raised by the context manager.
     """
-    return _FirstOfMachine()
+    return _LocalRankZeroFirst()
 
 
-class _FirstOfMachine(AbstractContextManager):
+class _LocalRankZeroFirst(AbstractContextManager):
     def __enter__(self) -> None:
         if get_local_rank() > 0:
             _raise_failures(_exchange(""))
@@ -108,15 +109,15 @@ class _FirstOfMachine(AbstractContextManager):
             return
         if error is None:
             _raise_failures(_exchange(""))
-        # What ends the program ends the others too, by who started them.
+        # Other exceptions end the program, and the launcher then ends the other processes.
         elif isinstance(error, Exception):
             _exchange(message_of(error))
 
 
 def _exchange(text: str) -> list[str]:
-    """Give the texts of all processes, in the order of the ranks; long ones are cut off.
+    """Gather one text from each process, in the order of the ranks; long texts are truncated.
 
-    File names that are not UTF-8 are passed on as they are.
+    File names that are not valid UTF-8 arrive unchanged.
     """
     if get_world_size() == 1:
         return [text]
@@ -134,10 +135,10 @@ def _raise_failures(texts: list[str]) -> None:
 
 
 def all_gather(array: np.ndarray) -> np.ndarray:
-    """Give every process the arrays of all.
+    """Gather the arrays of all processes in every process.
 
     Args:
-        array: float32 or int32, of the same shape everywhere.
+        array: float32 or int32, of the same shape in every process.
 
     Returns:
         (W, *shape), in the order of the ranks.
@@ -151,10 +152,10 @@ def all_gather(array: np.ndarray) -> np.ndarray:
 
 
 def broadcast(array: np.ndarray) -> np.ndarray:
-    """Give every process the array of rank 0.
+    """Send the array of rank 0 to every process.
 
     Args:
-        array: float32 or int32, of the same shape everywhere.
+        array: float32 or int32, of the same shape in every process.
 
     Returns:
         The array of rank 0.
@@ -168,13 +169,13 @@ def broadcast(array: np.ndarray) -> np.ndarray:
 
 
 def broadcast_object(value: Any) -> Any:
-    """Give every process a value of rank 0.
+    """Send a value of rank 0 to every process.
 
     Args:
-        value: of what JSON knows; looked at on rank 0 only.
+        value: a JSON value; only that of rank 0 is used.
 
     Returns:
-        The value of rank 0; the order of dicts is kept.
+        The value of rank 0; dicts keep their order.
     """
     if get_world_size() == 1:
         return value
@@ -186,14 +187,14 @@ def broadcast_object(value: Any) -> Any:
 
 
 def require_same(value: Any, problem: str) -> None:
-    """Refuse to go on where a process differs from rank 0.
+    """Check that all processes have the value of rank 0; every process must call this.
 
     Args:
-        value: of what JSON knows; all processes must call this.
-        problem: what is wrong where it differs, and the way out.
+        value: a JSON value.
+        problem: end of the error message: what a difference means and how to fix it.
 
     Raises:
-        ValueError: on the process that differs.
+        ValueError: the value differs from that of rank 0; raised in the process that differs.
     """
     wanted = broadcast_object(value)
     if json.dumps(value) != json.dumps(wanted):
@@ -203,5 +204,5 @@ def require_same(value: Any, problem: str) -> None:
 def _check_joined() -> None:
     if not _has_joined:
         raise RuntimeError(
-            "This process has not joined the others yet: call default_setup(cfg, args) first."
+            "This process is not connected to the others yet: call default_setup(cfg, args) first."
         )

@@ -1,4 +1,4 @@
-"""Seeds and states of the generators that nobody passes around."""
+"""Seeding, and saving and restoring the global random generators."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import numpy as np
 
 
 def seed_all_rng(seed: int) -> None:
-    """Seed Python, NumPy and MindSpore; what takes a seed of its own is not affected.
+    """Seed the global generators of Python, NumPy and MindSpore.
+
+    Objects that have their own generator, such as samplers, are not affected.
 
     Args:
         seed: in [0, 2**32).
 
     Raises:
-        ValueError: for a seed outside that range.
+        ValueError: the seed is outside that range.
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"SEED ({seed}) must be at least 0 and less than 2**32.")
@@ -30,12 +32,12 @@ def seed_all_rng(seed: int) -> None:
 class GlobalRandomness:
     """The states of Python's, NumPy's and MindSpore's global generators, for checkpoints.
 
-    Nothing that this toolbox does in training draws from them; hooks of users may. MindSpore's
-    random operators, such as dropout, keep states of their own on CPU, which nobody can read.
+    Training itself does not use these generators; users' hooks may. MindSpore's random operators,
+    such as dropout, have separate states on CPU, which MindSpore does not make accessible.
     """
 
     def state_dict(self) -> dict[str, Any]:
-        """Copy the states."""
+        """Return a copy of the states."""
         version, words, gauss = random.getstate()
         drawn = np.random.get_state(legacy=False)
         kind, keys, position = drawn["bit_generator"], drawn["state"]["key"], drawn["state"]["pos"]
@@ -47,7 +49,7 @@ class GlobalRandomness:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put the states back."""
+        """Restore the states."""
         version, words, gauss = json.loads(state["python"])
         random.setstate((version, tuple(words), gauss))
         kind, position, has_gauss, cached = json.loads(state["numpy"])

@@ -1,4 +1,4 @@
-"""The recent past of one number."""
+"""The recorded values of one scalar, with medians and means over the latest ones."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class HistoryBuffer:
-    """Values of one scalar by iteration.
+    """Values of one scalar with their iterations.
 
     Args:
-        max_length: how many recent values are kept.
+        max_length: number of values that are kept; older ones are dropped.
     """
 
     def __init__(self, max_length: int = 1_000_000) -> None:
@@ -22,19 +22,19 @@ class HistoryBuffer:
         self._values.append((value, iteration))
 
     def latest(self) -> float:
-        """Give the last value."""
+        """Return the latest value."""
         return self._values[-1][0]
 
     def median(self, window: int) -> float:
-        """Median of the last `window` values."""
+        """Return the median of the last `window` values."""
         return float(np.median(self._recent(window)))
 
     def avg(self, window: int) -> float:
-        """Mean of the last `window` values."""
+        """Return the mean of the last `window` values."""
         return float(np.mean(self._recent(window)))
 
     def values(self) -> list[tuple[float, int]]:
-        """All kept values with their iterations."""
+        """Return all kept values with their iterations."""
         return list(self._values)
 
     def _recent(self, window: int) -> list[float]:

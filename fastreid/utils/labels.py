@@ -1,7 +1,7 @@
-"""One rule for identities and cameras: which texts mean the same, and which number each gets.
+"""Labels of identities and cameras: converting their texts to numbers.
 
-Decimal digits with or without a sign are a whole number: "7", "007" and "+7" are the same. Any
-other text is a name: names are compared exactly. Numbers have 64 bits.
+A text of decimal digits, with or without a sign, is a whole number: "7", "007" and "+7" are the
+same label. Any other text is a name, and names are compared exactly. Numbers are 64-bit integers.
 """
 
 from __future__ import annotations
@@ -18,42 +18,47 @@ import numpy as np
 from .messages.texts import list_some
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
-# Identity and camera of an image that nothing is known about.
+# Identity and camera of an image that has no labels.
 UNKNOWN = -1
-# Of floating-point numbers, those above this are not exact.
+# Whole numbers above this cannot all be represented as float64.
 _LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 19
-# Other scripts have digits too, which Python's int() and \d accept.
+# Not \d, which also matches the digits of other scripts.
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _SHOWN_CHARACTERS = 60
 
 
 class LabelNames(NamedTuple):
-    """Identities and cameras of N images as they were written, (N,) texts each; "": not known."""
+    """Original texts of the identities and cameras of N images.
+
+    Attributes:
+        pids: (N,) texts; "" if unknown.
+        camids: (N,) texts; "" if unknown.
+    """
 
     pids: np.ndarray
     camids: np.ndarray
 
 
 def normal_form(text: str) -> int | str:
-    """Bring an identity or a camera into the form in which two that are equal mean the same.
+    """Normalize a label, so that equal results mean equal labels.
 
     Args:
-        text: as somebody wrote it; white space around it does not count.
+        text: text of an identity or a camera; surrounding white space is ignored.
 
     Returns:
-        A whole number, or the name.
+        The whole number, or the name.
 
     Raises:
-        ValueError: the text is empty, or a number that 64 bits do not hold.
+        ValueError: the text is empty, or a number that does not fit into 64 bits.
     """
     text = text.strip()
     if not text:
-        raise ValueError("there is no text.")
+        raise ValueError("the label is empty.")
     if not _WHOLE_NUMBER.fullmatch(text):
         return text
     digits = text.lstrip("+-").lstrip("0") or "0"
-    # Python refuses to read numbers of thousands of digits.
+    # int() raises an error for numbers of thousands of digits.
     if len(digits) <= _MOST_DIGITS:
         number = -int(digits) if text.startswith("-") else int(digits)
         if SMALLEST <= number <= LARGEST:
@@ -62,17 +67,18 @@ def normal_form(text: str) -> int | str:
 
 
 def whole_number(value: Any) -> int:
-    """Read a whole number of 64 bits.
+    """Convert a value to a whole number of 64 bits.
 
     Args:
-        value: an int of Python or NumPy, a float without a fraction, or a text that
-            `normal_form` reads as a number.
+        value: a Python or NumPy integer, a float without a fraction, or a text that `normal_form`
+            converts to a number.
 
     Returns:
         The number.
 
     Raises:
-        ValueError: it is none, or 64 bits do not hold it; the message shows the value.
+        ValueError: the value is not a whole number or does not fit into 64 bits; the message shows
+            the value.
     """
     number = normal_form(value) if isinstance(value, str) else value
     if isinstance(number, float) and number.is_integer() and abs(number) <= _LARGEST_EXACT_FLOAT:
@@ -86,17 +92,17 @@ def whole_number(value: Any) -> int:
 
 
 def whole_numbers(values: Any, what: str) -> np.ndarray:
-    """Turn a column of numbers into 64-bit integers, or refuse it.
+    """Convert a column of numbers to 64-bit integers.
 
     Args:
-        values: (N,) whole numbers of any type; floating-point ones must be exact.
+        values: (N,) whole numbers of any type; floats must be small enough to be exact.
         what: name of the column, for messages.
 
     Returns:
         (N,) int64.
 
     Raises:
-        ValueError: a value is not a whole number, or 64 bits do not hold it.
+        ValueError: a value is not a whole number or does not fit into 64 bits.
     """
     array = np.asarray(values)
     if array.dtype.kind in "iub":
@@ -119,19 +125,19 @@ def whole_numbers(values: Any, what: str) -> np.ndarray:
 
 
 def number_labels(texts: Iterable[str]) -> dict[str, int]:
-    """Choose a number for each identity or camera.
+    """Assign a number to each identity or camera.
 
-    Whole numbers keep their values. Names get the smallest numbers from 0 on that are not taken, in
-    the order of the sorted names.
+    Whole numbers keep their values. Names, in sorted order, get the smallest numbers from 0 on that
+    are not in use.
 
     Args:
-        texts: as somebody wrote them.
+        texts: texts of identities or cameras.
 
     Returns:
-        Text -> number.
+        A dict from text to number.
 
     Raises:
-        ValueError: a text is empty, or a number that 64 bits do not hold.
+        ValueError: a text is empty, or a number that does not fit into 64 bits.
     """
     forms = {text: normal_form(text) for text in texts}
     taken = {form for form in forms.values() if isinstance(form, int)}
@@ -147,13 +153,14 @@ def common_spellings(texts: Iterable[str]) -> dict[str, str]:
     """Choose one spelling for each identity or camera.
 
     Args:
-        texts: as somebody wrote them.
+        texts: texts of identities or cameras.
 
     Returns:
-        Text -> the only spelling of what it means, or the plain number where there are several.
+        A dict from text to spelling: the text itself, or the plain number if several texts stand
+        for that number.
 
     Raises:
-        ValueError: a text is empty, or a number that 64 bits do not hold.
+        ValueError: a text is empty, or a number that does not fit into 64 bits.
     """
     chosen = {}
     for form, spellings in _spellings_of(texts).items():
@@ -163,46 +170,46 @@ def common_spellings(texts: Iterable[str]) -> dict[str, str]:
 
 
 def describe_labels(texts: Iterable[str], what: str) -> list[str]:
-    """Say what the rule for identities and cameras does to some texts, where it may surprise.
+    """Describe conversions of labels that a user may not expect.
 
     Args:
-        texts: as somebody wrote them.
-        what: "identities" or "cameras".
+        texts: texts of identities or cameras.
+        what: "identities" or "cameras", for the sentences.
 
     Returns:
-        A sentence about several spellings of one number, and one about names that look like
-        numbers; none where there are no such texts.
+        At most two sentences: one about several spellings of the same number, one about names that
+        look like numbers.
 
     Raises:
-        ValueError: a text is empty, or a number that 64 bits do not hold.
+        ValueError: a text is empty, or a number that does not fit into 64 bits.
     """
     spellings_of = _spellings_of(texts)
     joined = [sorted(group) for group in spellings_of.values() if len(group) > 1]
     odd = [form for form in spellings_of if isinstance(form, str) and _is_float(form)]
-    said = []
+    sentences = []
     if joined:
         shown = ["/".join(group) for group in joined]
-        said.append(
-            f"{len(joined)} {what} are written in several ways, which count as one: "
+        sentences.append(
+            f"{len(joined)} {what} have several spellings, which are treated as one: "
             f"{list_some(shown)}."
         )
     if odd:
-        said.append(
-            f"{len(odd)} {what} look like numbers, but are taken as names: {list_some(odd)}. Only "
-            "the digits 0 to 9, with or without a sign, make a number."
+        sentences.append(
+            f"{len(odd)} {what} look like numbers but are treated as names: {list_some(odd)}. Only "
+            "the digits 0 to 9, with or without a sign, form a number."
         )
-    return said
+    return sentences
 
 
 def shown_label(number: int, name: str = "") -> str:
-    """Choose what to print for an identity or a camera.
+    """Choose the text to print for an identity or a camera.
 
     Args:
-        number: that stands for it.
-        name: as it was written; "": not known.
+        number: the label's number.
+        name: the label's original text; "" if unknown.
 
     Returns:
-        The name, or the number where the name is only another spelling of it.
+        The name, or the number if the name is only another spelling of it.
     """
     name = name.strip()
     if not name:
@@ -230,8 +237,8 @@ def _is_float(text: str) -> bool:
 
 def _too_large(value: Any) -> str:
     return (
-        f"the number {_shown(value)} does not fit into 64 bits ({SMALLEST} to {LARGEST}). With a "
-        "letter before it, it is a name, which can be of any length."
+        f"the number {_shown(value)} does not fit into 64 bits ({SMALLEST} to {LARGEST}). Put a "
+        "letter before it to make it a name, which can have any length."
     )
 
 

@@ -1,4 +1,4 @@
-"""Parameters that change for a while, and parameters of several processes."""
+"""Restore parameters after a temporary change, and broadcast them to all processes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from mindspore import Parameter, Tensor, ops
 
 from . import comm
 
-# Parameters travel together in messages of at least so many numbers.
+# Parameters are grouped into messages of at least this many elements.
 _NUMBERS_PER_MESSAGE = 2**22
 
 
 @contextmanager
 def restored(parameters: Sequence[Parameter]) -> Iterator[None]:
-    """Give every parameter its present value back when the block ends, however it ends.
+    """Restore the values of parameters at the end of the block, also after an error.
 
     Args:
-        parameters: of any shapes; a second copy of them lives as long as the block.
+        parameters: parameters of any shapes; a copy of their values is kept during the block.
     """
     # Tensor.copy divides by one, which takes five times as long.
     saved = [ops.deepcopy(parameter.value()) for parameter in parameters]
@@ -31,10 +31,10 @@ def restored(parameters: Sequence[Parameter]) -> Iterator[None]:
 
 
 def broadcast_parameters(parameters: Sequence[Parameter]) -> None:
-    """Give every process the values of rank 0.
+    """Overwrite parameters in every process with their values of rank 0.
 
     Args:
-        parameters: float32, of any shapes, the same ones on all processes.
+        parameters: float32 parameters of any shapes, the same list in all processes.
     """
     if comm.get_world_size() == 1:
         return

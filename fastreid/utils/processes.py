@@ -1,4 +1,4 @@
-"""Processes that must not outlive the one that started them."""
+"""Ending processes: together with their parent, or at once; and checking that one runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.5
 
 
-def end_with(parent: int) -> None:
-    """Let this process be killed when its parent ends, however that ends.
+def end_with_parent(parent: int) -> None:
+    """Make this process end when its parent ends for any reason, also when it is killed.
 
     Args:
-        parent: process id of the parent, as the parent told it; if it has gone already, this
-            process ends here.
+        parent: process id of the parent, passed on by the parent itself. If the parent has ended
+            already, this process ends at once.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -30,11 +30,11 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def leave(code: int) -> NoReturn:
-    """End this process at once: MindSpore would wait long for the other processes of the job.
+def exit_now(code: int) -> NoReturn:
+    """End this process without MindSpore's exit handlers, which wait for the job's other processes.
 
     Args:
-        code: exit code.
+        code: the exit code.
     """
     logging.shutdown()
     for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -43,11 +43,11 @@ def leave(code: int) -> NoReturn:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether another process runs on this machine.
+    """Return whether another process with this id runs on this machine.
 
     Args:
-        pid: process id. That of this process is no other one: in a container, the process that had
-            it before and was killed often had the same.
+        pid: the process id. The id of this process itself gives False: in a container, a killed
+            process and its successor often have the same id.
     """
     if pid == os.getpid():
         return False

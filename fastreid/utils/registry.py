@@ -1,4 +1,4 @@
-"""A table from names in configs to the things that they build."""
+"""Registries: tables from names in a configuration to classes and functions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 
 class Registry:
-    """Register classes or functions under their own names and look them up.
+    """Classes or functions by name.
 
-    Used as a decorator, ``@BACKBONE_REGISTRY.register()``, or called, ``register(obj)``. Users
-    register their own in modules that the configuration names by MODULES.
+    Entries are added with the decorator ``@BACKBONE_REGISTRY.register()`` or with the call
+    ``BACKBONE_REGISTRY.register(obj)``. Users register their own in files that the configuration
+    key MODULES lists.
 
     Args:
-        name: what the registry holds, for error messages.
+        name: kind of the entries, such as "BACKBONE", for error messages.
     """
 
     def __init__(self, name: str) -> None:
@@ -27,15 +28,15 @@ class Registry:
         """Add an entry.
 
         Args:
-            entry: a class or function; without one, a decorator is returned.
-            name: to look it up by; None: its ``__name__``.
+            entry: a class or function; None returns a decorator.
+            name: name of the entry; None takes its ``__name__``.
 
         Returns:
             The entry itself, or the decorator.
 
         Raises:
-            KeyError: if the name is taken; the message says where both are defined.
-            TypeError: if the entry is no class or function.
+            KeyError: the name is taken; the message has the location of both definitions.
+            TypeError: the entry is not a class or function.
         """
         if entry is None:
             return functools.partial(self._add, name=name)
@@ -48,10 +49,10 @@ class Registry:
                 f"The {self._name} registry takes classes and functions, not {entry!r}."
             )
         if name in self._entries:
+            existing = _location(self._entries[name])
             raise KeyError(
-                f"The {self._name} registry has a {name!r} already, from "
-                f"{_place(self._entries[name])}; {_place(entry)} registers another one. Give it "
-                "another name."
+                f"The {self._name} registry has a {name!r} already, from {existing}; "
+                f"{_location(entry)} registers another one. Give it another name."
             )
         self._entries[name] = entry
         return entry
@@ -60,13 +61,13 @@ class Registry:
         """Look up an entry.
 
         Args:
-            name: as registered.
+            name: name of the entry.
 
         Returns:
             The entry.
 
         Raises:
-            KeyError: for an unknown name; the message lists near and known ones.
+            KeyError: the name is unknown; the message lists similar and all known names.
         """
         if name not in self._entries:
             near = difflib.get_close_matches(name, self._entries, n=3)
@@ -87,13 +88,13 @@ class Registry:
         return f"Registry({self._name!r}, {sorted(self._entries)})"
 
 
-def _place(entry: Any) -> str:
-    """Module, file and line of a class or function."""
+def _location(entry: Any) -> str:
+    """Return module, file and line of a class or function."""
     module = getattr(entry, "__module__", "?")
     try:
         original = inspect.unwrap(entry)
         file, (_, line) = inspect.getsourcefile(original), inspect.getsourcelines(original)
     except (OSError, TypeError):
-        # There is no source, as of what is typed at a prompt.
+        # There is no source file, for example for code typed at a prompt.
         return str(module)
     return f"{module} ({file}, line {line})"

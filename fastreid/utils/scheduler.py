@@ -1,19 +1,19 @@
-"""MindSpore's scheduler: the process where those that train together meet. It does no work."""
+"""MindSpore's scheduler: the process that the training processes of a job register with."""
 
 from __future__ import annotations
 
 import os
 
-from .processes import end_with
+from .processes import end_with_parent
 
-# Who started this process, and ends it.
+# Process id of the supervisor that started the scheduler.
 SUPERVISOR_VARIABLE = "FASTREID_SUPERVISOR"
 
 
 def serve() -> None:
-    """Be the scheduler until the job ends; the environment says where, and for how many."""
+    """Run the scheduler until the job ends; environment variables set its address and job size."""
     if SUPERVISOR_VARIABLE in os.environ:
-        end_with(int(os.environ[SUPERVISOR_VARIABLE]))
+        end_with_parent(int(os.environ[SUPERVISOR_VARIABLE]))
     import mindspore as ms
     from mindspore import communication
 

@@ -1,4 +1,4 @@
-"""Share work among the cores, for NumPy calls that let go of Python's lock."""
+"""Run NumPy work on several threads; NumPy releases the GIL in most array operations."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Result = TypeVar("Result")
 
 
 def num_cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run_on_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
-    """Call a function on every task, as many at a time as there are cores.
+    """Call a function on every task, on as many threads as there are cores.
 
     Args:
-        function: called with one task at a time; it must not change what others read.
-        tasks: any number of them.
+        function: called with one task; must be thread-safe.
+        tasks: any number of tasks.
 
     Returns:
         The results, in the order of the tasks.

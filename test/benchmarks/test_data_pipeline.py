@@ -21,7 +21,7 @@ TINY = ["--images", "6", "--batch", "4", "--warm", "1", "--timed", "2", "--round
 
 
 @pytest.mark.slow
-def test_ours_and_the_plain_torch_pipeline_are_measured_and_compared(capfd):
+def test_both_pipelines_are_measured_and_compared(capfd):
     pytest.importorskip("torch")
     assert data_pipeline.main([*TINY, "--torch", "--workers", "1"]) == 0
     lines = capfd.readouterr().out.splitlines()
@@ -33,8 +33,8 @@ def test_ours_and_the_plain_torch_pipeline_are_measured_and_compared(capfd):
     assert lines[-1].startswith("1 workers, ours / plain_torch: ")
 
 
-def test_a_pipeline_that_fails_ends_the_benchmark(tmp_path):
-    with pytest.raises(SystemExit, match="contender original failed; its error stands above"):
+def test_a_failing_pipeline_ends_the_benchmark(tmp_path):
+    with pytest.raises(SystemExit, match="benchmark process original failed; its error is above"):
         data_pipeline.main([*TINY, "--workers", "0", "--original", str(tmp_path)])
 
 

@@ -25,8 +25,8 @@ def test_a_cycle_and_an_evaluation_are_measured(capfd):
         assert float(row[2]) > float(row[3])
 
 
-def test_a_contender_that_fails_ends_the_benchmark(tmp_path):
-    with pytest.raises(SystemExit, match="contender original failed; its error stands above"):
+def test_a_failing_process_ends_the_benchmark(tmp_path):
+    with pytest.raises(SystemExit, match="benchmark process original failed; its error is above"):
         train_step.run_task(
             "basic",
             [Path(train_step.__file__).parent / "steps" / "original.py"],

@@ -246,7 +246,7 @@ def test_a_home_is_expanded_in_paths(cfg, write, monkeypatch):
     assert (cfg.OUTPUT_DIR, cfg.MODEL.WEIGHTS) == ("/home/me/logs", "/home/me/w.ckpt")
     assert cfg.MODEL.DEVICE == "~"
     with pytest.raises(
-        ValueError, match="OUTPUT_DIR is '~nobody-here/x', but nobody has that home"
+        ValueError, match="OUTPUT_DIR is '~nobody-here/x', but there is no such home folder"
     ):
         cfg.merge_from_list(["OUTPUT_DIR", "~nobody-here/x"])
 

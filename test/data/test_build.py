@@ -248,7 +248,7 @@ def test_what_is_no_data_set_is_refused(monkeypatch, make, message):
 
 def test_a_batch_for_several_processes_is_told_the_size_that_they_need(cfg, monkeypatch):
     monkeypatch.setattr(build.comm, "get_world_size", lambda: 2)
-    monkeypatch.setattr(build.comm, "first_of_machine", contextlib.nullcontext)
+    monkeypatch.setattr(build.comm, "local_rank_zero_first", contextlib.nullcontext)
     cfg.SOLVER.IMS_PER_BATCH = 3
     with pytest.raises(ValueError, match=r"multiple of 8 \(2 processes times .*; the nearest: 8\."):
         build.build_reid_train_loader(cfg)

@@ -7,7 +7,7 @@ from fastreid.data import CommDataset, check_for_run, load_dataset
 from fastreid.data.datasets import DATASET_REGISTRY, ImageDataset
 from fastreid.data.samplers.build import SAMPLER_REGISTRY, build_train_sampler
 from fastreid.data.transforms.own_transform import TRANSFORM_REGISTRY, build_own_transforms
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 
 
 def fail(error):
@@ -56,7 +56,7 @@ def test_an_error_that_explains_itself_stays_as_it_is(register):
 
 
 def test_faults_of_the_packages_own_classes_keep_their_traceback():
-    with pytest.raises(KeyError), telling_place("X", ImageDataset):
+    with pytest.raises(KeyError), locating_errors("X", ImageDataset):
         fail(lambda: {}["x"])
 
 

@@ -1,4 +1,4 @@
-"""Retrieval problems, the original's numbers for one of them, and settings to score them with."""
+"""Retrieval problems for tests, with the original's scores of one of them."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ METRICS = ("cosine", "euclidean")
 
 
 def golden_case():
-    """Query and gallery features, then (q_pids, g_pids, q_camids, g_camids)."""
+    """Return query and gallery features, and (q_pids, g_pids, q_camids, g_camids)."""
     query, gallery, *labels = ranking_case(40, 300, 25, 4, seed=int(GOLDEN["meta/seed"]))
     return query, gallery, labels
 
@@ -23,7 +23,7 @@ def small_case(num_query=12, num_gallery=60, seed=3):
 
 
 def settings(**changes):
-    """The TEST section; changes such as METRIC="euclidean", RERANK=True."""
+    """Return a config with changes of the TEST section, such as METRIC="euclidean"."""
     test = CfgNode(
         {
             "METRIC": changes.pop("METRIC", "cosine"),

@@ -8,14 +8,14 @@ from fastreid.utils.compute_dist.nearest import nearest_indices
 from test.evaluation.retrieval_case import METRICS, golden_case
 
 
-def test_the_cpu_uses_blas_and_a_device_mindspore(monkeypatch):
+def test_blas_is_used_on_cpu_and_mindspore_on_a_device(monkeypatch):
     assert choose_product() is blas_product
     monkeypatch.setattr(ms, "get_context", {"device_target": "GPU"}.get)
     assert choose_product() is DeviceProduct
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_devices_numbers_are_those_of_blas(metric, mode):
+def test_products_on_a_device_equal_those_of_blas(metric, mode):
     query, gallery, _ = golden_case()
     host = DistanceRows(query, gallery, metric=metric)
     device = DistanceRows(query, gallery, metric=metric, make_product=DeviceProduct)

@@ -14,7 +14,7 @@ from fastreid.evaluation import (
 
 
 class MeanColumns(nn.Cell):
-    """Features that see left from right: the mean of each image column, and of its square.
+    """A model whose features differ for mirror images: the mean of each column and of its square.
 
     In training mode they are ten times as large.
     """
@@ -93,14 +93,14 @@ def test_the_flip_test_averages_the_features_of_image_and_mirror_image(model):
     np.testing.assert_array_equal(loader.images, before)
 
 
-def test_the_model_is_in_evaluation_mode_and_goes_back_to_training(model):
+def test_the_model_is_in_evaluation_mode_and_then_in_training_mode_again(model):
     results = inference_on_dataset(model, Batches(), Collector())
     assert results["features"].max() < 1
     assert model.training
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_the_former_mode_comes_back_even_after_an_error(model, mode):
+def test_the_mode_is_restored_after_an_error(model, mode):
     model.set_train(mode)
     with pytest.raises(RuntimeError, match="out of paper"), inference_context(model):
         assert not model.training

@@ -7,7 +7,7 @@ from fastreid.utils.compute_dist import distances as compute_dist
 from test.evaluation.retrieval_case import golden_case, small_case
 
 
-def test_a_ranking_worked_out_by_hand():
+def test_scores_match_a_hand_computed_ranking():
     # In order: wrong, right, junk (own camera), right.
     dist = np.array([[0.4, 0.2, 0.3, 0.1]])
     result = evaluate_rank(dist, [1], [1, 1, 1, 2], [0], [1, 2, 0, 0], max_rank=3)
@@ -21,13 +21,13 @@ def test_another_identity_from_the_same_camera_counts():
     assert result.cmc[:2].tolist() == [0, 1]
 
 
-def test_the_cmc_goes_on_past_the_end_of_a_small_gallery():
+def test_the_cmc_of_a_small_gallery_is_padded():
     result = evaluate_rank(np.array([[0.2, 0.1]]), [1], [1, 2], [0], [1, 1], max_rank=10)
     assert result.cmc.tolist() == [0] + [1] * 9
 
 
 @pytest.mark.parametrize("block", [1, 700, 10**6])
-def test_the_block_size_changes_nothing(block, monkeypatch):
+def test_scores_do_not_depend_on_the_block_size(block, monkeypatch):
     query, gallery, labels = golden_case()
     dist = build_dist(query, gallery, "cosine")
     whole = evaluate_rank(dist, *labels)
@@ -70,13 +70,13 @@ def test_single_shot_galleries_average_to_their_expectation():
     assert {result.mean_ap for result in results} == {1 / 2}
 
 
-def test_single_shot_galleries_never_hold_what_is_taken_out():
+def test_single_shot_galleries_never_contain_junk_images():
     dist = np.array([[0.9, 0.1]])
     result = evaluate_rank(dist, [1], [1, 1], [0], [1, 0], max_rank=2, use_metric_cuhk03=True)
     assert result.cmc.tolist() == [1, 1]
 
 
-def test_what_a_query_draws_does_not_depend_on_the_number_of_queries():
+def test_galleries_of_a_query_do_not_depend_on_the_number_of_queries():
     query, gallery, (q_pids, g_pids, q_camids, g_camids) = golden_case()
     dist = build_dist(query, gallery, "cosine")
 
@@ -91,7 +91,7 @@ def test_what_a_query_draws_does_not_depend_on_the_number_of_queries():
     assert ((per_query >= -1e-9) & (per_query <= 1 + 1e-9)).all()
 
 
-def test_arguments_stay_as_they_are():
+def test_arguments_are_not_changed():
     _, _, labels = small_case()
     dist = np.random.RandomState(0).rand(12, 60)
     before = dist.copy()
@@ -114,13 +114,13 @@ def test_a_single_camera_is_diagnosed():
         evaluate_rank(np.ones((1, 2)), [1], [1, 2], [5], [5, 5])
 
 
-def test_identities_that_keep_to_one_camera_are_diagnosed():
+def test_identities_with_one_camera_each_are_diagnosed():
     with pytest.raises(ValueError, match="only in the query's own camera"):
         evaluate_rank(np.ones((1, 2)), [1], [1, 2], [5], [5, 6])
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
-def test_an_empty_side_is_refused(shape):
+def test_empty_queries_or_gallery_are_an_error(shape):
     queries, gallery = [0] * shape[0], [0] * shape[1]
     with pytest.raises(ValueError, match=f"{shape[0]} queries and {shape[1]} gallery images"):
         evaluate_rank(np.ones(shape), queries, gallery, queries, gallery)

@@ -13,7 +13,7 @@ RATES = ["TPR@FPR=1e-04", "TPR@FPR=1e-03", "TPR@FPR=1e-02"]
 
 
 def fill(evaluator, case, paths=None, batch=64):
-    """Hand a case over in batches."""
+    """Pass a case to the evaluator in batches."""
     query, gallery, (q_pids, g_pids, q_camids, g_camids) = case
     features = np.concatenate([query, gallery])
     columns = {
@@ -77,7 +77,7 @@ def test_identities_of_64_bits_are_scored_as_small_ones_are():
     assert shown <= set(far[0].tolist())
 
 
-def test_rank_lists_show_identities_and_cameras_as_they_are_written():
+def test_rank_lists_show_the_original_texts_of_labels():
     case = small_case()
     texts = [f"p{pid}" for pids in case[2][:2] for pid in pids]
     names = LabelNames(np.array(texts), np.array(["hall"] * len(texts)))
@@ -97,7 +97,7 @@ def test_query_expansion_comes_before_the_distances():
         assert results[key] == pytest.approx(want[key], rel=1e-3)
 
 
-def test_evaluation_can_be_repeated_and_reset_forgets():
+def test_evaluation_can_be_repeated_and_reset_discards_features():
     evaluator, results = evaluated(small_case())
     assert evaluator.evaluate() == results
     evaluator.reset()
@@ -110,7 +110,7 @@ def test_evaluation_can_be_repeated_and_reset_forgets():
 def test_queries_without_a_match_are_reported(caplog):
     with caplog.at_level(logging.INFO):
         evaluated(golden_case())
-    assert "3 of 40 queries have no match in the gallery and are left out." in caplog.text
+    assert "3 of 40 queries have no match in the gallery and are excluded." in caplog.text
 
 
 def test_the_report_goes_from_the_best_query_to_the_worst():
@@ -149,7 +149,7 @@ def test_a_tiny_test_set_has_a_short_report():
     assert [image.path for image in evaluator.report.queries[0].gallery] == ["2.jpg", "3.jpg"]
 
 
-def test_the_pictures_are_written(tmp_path):
+def test_the_plots_are_written(tmp_path):
     case = small_case()
     paths = []
     for number in range(72):
@@ -169,11 +169,11 @@ def test_the_pictures_are_written(tmp_path):
     ]
 
 
-def test_pictures_need_an_evaluation_and_a_folder(tmp_path):
-    with pytest.raises(ValueError, match="needs an evaluation before it and an output_dir"):
+def test_plots_need_an_evaluation_and_a_folder(tmp_path):
+    with pytest.raises(ValueError, match="needs a previous evaluation and an output_dir"):
         ReidEvaluator(settings(), num_query=1, output_dir=str(tmp_path)).write_report()
     evaluator, _ = evaluated(small_case())
-    with pytest.raises(ValueError, match="needs an evaluation before it and an output_dir"):
+    with pytest.raises(ValueError, match="needs a previous evaluation and an output_dir"):
         evaluator.write_report()
 
 
@@ -193,7 +193,7 @@ def test_features_of_length_zero_are_refused_and_the_image_named():
 
 
 @pytest.mark.parametrize("num_query", [0, 72, 80])
-def test_a_side_without_images_is_refused(num_query):
+def test_a_test_set_without_queries_or_gallery_is_an_error(num_query):
     evaluator = ReidEvaluator(settings(), num_query=num_query)
     fill(evaluator, small_case())
     with pytest.raises(ValueError, match=f"72 images, of which the first {num_query} are queries"):
@@ -238,7 +238,7 @@ def test_the_single_gallery_shot_metric_is_reached_by_config_and_seeded():
 
 
 @pytest.mark.parametrize("changes", [{}, {"METRIC": "euclidean"}, {"AQE": True}, {"RERANK": True}])
-def test_features_are_gathered_once_and_never_changed_for_the_caller(changes):
+def test_features_are_collected_without_a_copy_and_inputs_are_not_changed(changes):
     case = small_case()
     before = [side.copy() for side in case[:2]]
     evaluator, _ = evaluated(case, **changes)
@@ -247,11 +247,11 @@ def test_features_are_gathered_once_and_never_changed_for_the_caller(changes):
     assert evaluator.evaluate() == evaluated(case, **changes)[1]
 
 
-def test_rates_of_many_pairs_come_from_a_histogram_and_say_how_exact_they_are(monkeypatch, caplog):
+def test_rates_of_many_pairs_come_from_a_histogram_and_their_error_is_logged(monkeypatch, caplog):
     exact = evaluated(golden_case(), ROC=True)[1]
     monkeypatch.setattr(verification, "MOST_PAIRS", 10)
     with caplog.at_level(logging.INFO):
         rough = evaluated(golden_case(), ROC=True)[1]
-    assert "ROC of 12000 pairs from a histogram; TPR is exact within" in caplog.text
+    assert "ROC of 12000 pairs from a histogram; maximum error of the TPR" in caplog.text
     for name in RATES:
         assert rough[name] == pytest.approx(exact[name], abs=2e-3)

@@ -3,7 +3,7 @@ import numpy as np
 from fastreid.evaluation import rate_at, roc_curve
 
 
-def test_a_curve_worked_out_by_hand():
+def test_the_curve_matches_a_hand_computed_one():
     false_rate, true_rate = roc_curve(np.array([0.9, 0.8, 0.7, 0.1]), np.array([1, 0, 1, 0]))
     assert false_rate.tolist() == [0, 0, 0.5, 0.5, 1]
     assert true_rate.tolist() == [0, 0.5, 0.5, 1, 1]

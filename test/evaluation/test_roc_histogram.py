@@ -28,7 +28,7 @@ def test_with_fine_bins_the_bound_is_small():
     assert max(histogram.rate_at(target)[1] for target in (1e-2, 0.05, 0.3)) < 0.02
 
 
-def test_every_pair_that_counts_is_counted_once():
+def test_every_scored_pair_is_counted_once():
     distances = np.array([[0.0, 0.3, 0.6, 1.0]])
     # Junk, right, wrong, wrong.
     labels = RetrievalLabels([1], [1, 1, 2, 3], [0], [0, 1, 0, 1])
@@ -37,7 +37,7 @@ def test_every_pair_that_counts_is_counted_once():
     assert histogram.false_rate.tolist() == [0, 0, 0, 1, 1]
 
 
-def test_mixed_distances_are_within_their_bound():
+def test_reranked_distances_do_not_exceed_their_bound():
     query, gallery, labels = golden_case()
     jaccard = np.random.RandomState(0).rand(40, 300).astype(np.float32)
     mixed = RerankedRows(DistanceRows(query, gallery), jaccard)

@@ -20,7 +20,7 @@ def check(root, *words):
     )
 
 
-def test_the_command_tells_and_ends_with_what_it_found(tmp_path):
+def test_the_command_prints_faults_and_ends_with_1(tmp_path):
     make_demo_data(tmp_path, sizes=Sizes(5, 5, 4), names=["Market1501"])
     sound = check(tmp_path, "Market1501")
     assert (sound.returncode, sound.stderr) == (0, "")

@@ -19,7 +19,7 @@ _BASE_: {base}
 MODEL:
   BACKBONE: {{DEPTH: tiny, FEAT_DIM: 512}}
 """
-# Runs the tool where torch cannot be imported.
+# Runs the tool with an import error for torch.
 WITHOUT_TORCH = """
 import runpy, sys
 sys.modules["torch"] = None
@@ -53,7 +53,7 @@ def source(tmp_path):
     return path
 
 
-def test_a_way_through_all_formats_and_back_is_bit_exact_without_torch(tmp_path, source, config):
+def test_a_round_trip_through_all_formats_is_bit_exact_without_torch(tmp_path, source, config):
     files = [source, *(tmp_path / f"w{end}" for end in (".ckpt", ".safetensors", ".pt"))]
     for src, dst in zip(files, files[1:]):
         result = convert(src, dst, "--config-file", config)
@@ -80,7 +80,7 @@ def test_weights_of_another_model_are_named_and_nothing_is_written(tmp_path, sou
     assert not (tmp_path / "other.ckpt").exists()
 
 
-def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
+def test_invalid_input_is_one_line_and_no_file_is_written(tmp_path, source):
     class Runs:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'trace'}",)
@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
         ("gone.pth", "w.ckpt", "gone.pth does not exist"),
         ("hostile.pth", "w.ckpt", "'weight' is an object of posix.system"),
         ("short.pth", "w.ckpt", "cannot be read as PyTorch weights"),
-        ("model_best.pth", "w.onnx", "is no file of weights"),
+        ("model_best.pth", "w.onnx", "is not a weights file"),
         ("model_best.pth", "model_best.pth", "are the same file"),
     ):
         before = sorted(tmp_path.iterdir())
@@ -102,7 +102,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, source):
         assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_named_place_is_converted(tmp_path):
+def test_weights_under_a_key_path_are_converted(tmp_path):
     sets = {key: {"a.weight": np.full(2, i, np.float32)} for i, key in enumerate(("model", "ema"))}
     source = torch_file(tmp_path / "two.t7", sets)
     for place, message in (("", "two.t7::ema"), ("::other", "has no weights at 'other'")):
@@ -117,6 +117,6 @@ def test_a_named_place_is_converted(tmp_path):
 @pytest.mark.parametrize("end", [".ckpt", ".safetensors"])
 def test_a_key_for_a_file_that_has_none_is_refused(tmp_path, end):
     src = torch_file(tmp_path / "w.pth", {"a.weight": np.ones(2)})
-    with pytest.raises(ValueError, match=rf"--key model is for files of PyTorch .*w\{end} has no"):
+    with pytest.raises(ValueError, match=rf"--key model is for PyTorch files .*w\{end} has no"):
         convert_here(src, tmp_path / f"w{end}", key="model")
     assert not (tmp_path / f"w{end}").exists()

@@ -31,7 +31,7 @@ def run(tool, *arguments, folder, code=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Weights of a tiny model, and two identities before two cameras with an image list."""
+    """Weights of a tiny model, and images of two identities and two cameras with an image list."""
     folder = tmp_path_factory.mktemp("features")
     ms.set_context(mode=ms.GRAPH_MODE)
     cfg = get_cfg()
@@ -104,7 +104,7 @@ def test_a_test_set_becomes_a_page_of_pictures(folder, weights):
 
 
 @pytest.mark.slow
-def test_mistakes_end_in_one_line(folder, weights, tmp_path):
+def test_user_errors_are_printed_as_one_line(folder, weights, tmp_path):
     (tmp_path / "empty").mkdir()
     options = ("--config-file", CONFIG, "--images", tmp_path / "empty", "--output", "x.npz")
     out = run("extract_features.py", *options, *weights, folder=tmp_path, code=1)
@@ -140,13 +140,13 @@ def test_labels_in_file_names_may_be_numbers_of_64_bits_or_names(tmp_path, caplo
     assert written["007_c1"] == ("007", "1")
     assert written["anna_c2"] == ("anna", "2")
     assert written["nobody"] == ("", "")
-    assert "1 identities are written in several ways, which count as one: 007/7." in caplog.text
+    assert "1 identities have several spellings, which are treated as one: 007/7." in caplog.text
     (tmp_path / f"{2**63}_c1.jpg").touch()
     with pytest.raises(ValueError, match=f"name of .*{2**63}_c1.jpg: the number {2**63} does not"):
         extract.list_folder(tmp_path, extract.FILE_NAME)
 
 
-def test_weights_that_are_gone_are_named_with_the_way_out():
+def test_missing_weights_are_named_with_advice():
     search = load_tool("search")
     columns = (np.ones((1, 2)), np.ones(1, int), np.ones(1, int), np.array(["a"]))
     features = FeatureSet(ImageFeatures(*columns), 0, "Toy", "MODEL: {WEIGHTS: /gone/w.ckpt}")
@@ -156,7 +156,7 @@ def test_weights_that_are_gone_are_named_with_the_way_out():
         search.config_of(features, args)
 
 
-def test_weights_at_a_place_in_a_file_are_found(tmp_path):
+def test_weights_under_a_key_path_are_found(tmp_path):
     search = load_tool("search")
     (tmp_path / "w.pth").touch()
     cfg = get_cfg()
@@ -164,7 +164,7 @@ def test_weights_at_a_place_in_a_file_are_found(tmp_path):
     args = argparse.Namespace(gallery="f.npz", opts=[])
     search.require_weights(cfg, args)
     (tmp_path / "w.pth").unlink()
-    with pytest.raises(FileNotFoundError, match=r"w.pth::model_ema, which are not there"):
+    with pytest.raises(FileNotFoundError, match=r"w.pth::model_ema, which do not exist"):
         search.require_weights(cfg, args)
 
 

@@ -16,7 +16,7 @@ def test_the_summary_says_what_was_written_and_how_to_use_it(tmp_path, capsys):
     assert run(tmp_path) == 0
     out = capsys.readouterr().out
     assert f"{tmp_path / 'Market-1501-v15.09.15'}: written" in out
-    assert "5 training and 5 test persons, 4 pictures each" in out
+    assert "5 training and 5 test identities, 4 images each" in out
     assert f"FASTREID_DATASETS={tmp_path}" in out
     assert len(list((tmp_path / "Market-1501-v15.09.15").glob("bounding_box_train/*.jpg"))) == 20
 
@@ -27,7 +27,7 @@ def test_a_second_run_keeps_what_is_there(tmp_path, capsys):
     assert "already there" in capsys.readouterr().out
 
 
-def test_a_mistake_ends_in_one_line(tmp_path, capsys):
+def test_a_user_error_is_printed_as_one_line(tmp_path, capsys):
     run(tmp_path)
     assert run(tmp_path, "--seed", "9") == 1
     message = capsys.readouterr().err
@@ -36,7 +36,7 @@ def test_a_mistake_ends_in_one_line(tmp_path, capsys):
     assert run(tmp_path, "--seed", "9", "--overwrite") == 0
 
 
-def test_real_data_are_safe_by_default():
+def test_real_data_are_not_overwritten_by_default():
     assert parse_arguments([]).root == Path("datasets/demo")
 
 

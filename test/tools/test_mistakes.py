@@ -1,4 +1,4 @@
-"""Whatever a user gets wrong ends every tool in one line, before anything is written."""
+"""User errors end every tool with one line, before anything is written."""
 
 import importlib
 import os
@@ -30,7 +30,7 @@ YAML = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files that are not what the tools want."""
+    """Files that are invalid as inputs of the tools."""
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "empty").mkdir()
     (folder / "file").write_text("x", encoding="utf-8")
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder, monkeypatch, capsys):
-    """Run a tool inside the folder: its exit code and what it says."""
+    """Run a tool inside the folder; return its exit code and its output."""
 
     def run_tool(line):
         monkeypatch.chdir(folder)
@@ -91,8 +91,8 @@ MISTAKES = [
     ("make_demo_data --root d --seed -1", "The seed is -1"),
     ("make_demo_data --root d --datasets Foo", "There are no demo data for 'Foo'"),
     ("extract_features --config-file none.yml --dataset A --output o.npz", "none.yml"),
-    ("extract_features --config-file CONFIG --images none --output o.npz", "none is no folder"),
-    ("extract_features --config-file CONFIG --images file --output o.npz", "file is no folder"),
+    ("extract_features --config-file CONFIG --images none --output o.npz", "none is not a folder"),
+    ("extract_features --config-file CONFIG --images file --output o.npz", "file is not a folder"),
     ("extract_features --config-file CONFIG --images empty --output o.npz", "has no images"),
     ("extract_features --config-file CONFIG --images empty --output o.txt", "must end with .npz"),
     ("extract_features --config-file CONFIG --images empty --output empty", "is a folder"),
@@ -104,9 +104,9 @@ MISTAKES = [
     ),
     ("extract_features --config-file CONFIG --dataset A --output o.npz", "registry has no 'A'"),
     ("search q.jpg --gallery none.npz", "There is no feature file none.npz"),
-    ("search q.jpg --gallery text.npz", "text.npz is no feature file"),
+    ("search q.jpg --gallery text.npz", "text.npz is not a feature file"),
     ("search q.jpg --gallery other.npz", "it lacks features, pids, camids, paths"),
-    ("search q.jpg --gallery plain.npz", "does not say which model made it"),
+    ("search q.jpg --gallery plain.npz", "has no configuration of a model"),
     ("search q.jpg --gallery plain.npz --top 0", "--top is 0; it must be at least 1"),
     ("search q.jpg --gallery plain.npz --output x.foo", "--output x.foo must end with .png"),
     ("search q.jpg --gallery plain.npz --output empty", "--output empty is a folder"),
@@ -114,12 +114,12 @@ MISTAKES = [
     ("visualize --features empty --output v", "There is no feature file empty"),
     ("visualize --features array.npz --output v", "it is a single array (.npy)"),
     ("visualize --features single.npz --output v", "features is a single value"),
-    ("visualize --features count.npz --output v", "num_query is no whole number"),
+    ("visualize --features count.npz --output v", "num_query is not a whole number"),
     ("visualize --features plain.npz --output file", "file is a file, where a folder is needed"),
     ("visualize --features plain.npz --output v --seed -1", "--seed is -1"),
     ("visualize --features plain.npz plain.npz --output v", "the name plain is given twice"),
-    ("visualize --features ~nobody-here/a.npz --output v", "but nobody has that home"),
-    ("visualize --features a=~nobody-here/a.npz --output v", "but nobody has that home"),
+    ("visualize --features ~nobody-here/a.npz --output v", "but there is no such home folder"),
+    ("visualize --features a=~nobody-here/a.npz --output v", "but there is no such home folder"),
     ("visualize --features a= --output v", "a file is missing after the equals sign"),
     ("train_net --config-file none.yml", "There is no configuration file none.yml"),
     ("train_net --num-gpus 0", "--num-gpus (0) and --num-machines (1) must be at least 1"),
@@ -132,7 +132,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("line", "words"), MISTAKES, ids=[line for line, _ in MISTAKES])
-def test_a_mistake_ends_in_one_line_that_names_it(line, words, run):
+def test_a_user_error_is_one_line_that_names_the_cause(line, words, run):
     code, said = run(line)
     assert code == 1
     assert said.startswith(f"{line.split()[0]}.py: ")
@@ -147,7 +147,7 @@ def test_a_mistake_ends_in_one_line_that_names_it(line, words, run):
         ("check_dataset ImageList DATASETS.IMAGE_LIST -x.csv", "-x.csv, which is neither a file"),
     ],
 )
-def test_a_data_set_that_is_not_there_is_a_fault(line, words, folder, monkeypatch, capsys):
+def test_a_missing_data_set_is_a_fault(line, words, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FASTREID_DATASETS", str(folder))
     assert run_command(importlib.import_module("tools.check_dataset").main, line.split()[1:]) == 1
@@ -213,7 +213,7 @@ def test_the_help_names_the_tool_and_gives_an_example(tool, tmp_path, monkeypatc
         (["Müller=a.npz"], {"Müller": "a.npz"}),
     ],
 )
-def test_a_name_and_a_path_with_equals_signs_are_told_apart(
+def test_names_and_paths_with_equals_signs_are_distinguished(
     arguments, files, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -223,7 +223,7 @@ def test_a_name_and_a_path_with_equals_signs_are_told_apart(
     assert {name: str(path) for name, path in got.items()} == files
 
 
-def test_an_early_end_of_the_reader_and_another_folder_are_no_trouble(tmp_path):
+def test_closed_output_and_another_working_directory_cause_no_error(tmp_path):
     make_demo_data(tmp_path, sizes=Sizes(5, 5, 4), names=["Market1501"])
     process = subprocess.Popen(
         [sys.executable, ROOT / "tools" / "check_dataset.py", "Market1501", "--quick"],

@@ -1,4 +1,4 @@
-"""Every tool imports what MODULES names."""
+"""Every tool imports the files that MODULES lists."""
 
 import ast
 import os

@@ -22,18 +22,18 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def is_whole(folder):
+def is_complete(folder):
     return names_in(folder) == sorted(FILES)
 
 
 def make_when_all_are_there(folder, barrier):
     barrier.wait(60)
-    made = make_folder(folder, partial(fill, seconds=0.002), is_whole=is_whole)
-    return made, is_whole(folder)
+    made = make_folder(folder, partial(fill, seconds=0.002), is_complete=is_complete)
+    return made, is_complete(folder)
 
 
 def run_at_once(function, *args):
-    """Call a function in several new processes at the same moment; give the results."""
+    """Call a function in several new processes at the same time; return the results."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(PROCESSES) as pool:
         barrier = manager.Barrier(PROCESSES)
@@ -48,14 +48,14 @@ def ended_process():
 
 
 def host(folder):
-    """As names of temporary folders have it."""
+    """The host name, as in the names of temporary folders."""
     names = []
     make_folder(folder / "x", lambda new: names.append(new.name))
     (folder / "x").rmdir()
     return names[0].split(".")[2]
 
 
-def test_of_processes_that_make_a_folder_at_once_one_wins_and_all_find_it_whole(tmp_path):
+def test_when_processes_make_a_folder_at_once_all_get_one_complete_folder(tmp_path):
     results = run_at_once(make_when_all_are_there, tmp_path / "images")
     assert sorted(results) == [(False, True)] * (PROCESSES - 1) + [(True, True)]
     assert names_in(tmp_path) == ["images"]
@@ -71,14 +71,14 @@ def test_an_error_leaves_nothing(tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_who_comes_second_takes_what_is_whole_and_refuses_what_is_not(tmp_path):
+def test_a_complete_folder_of_another_process_is_used_and_an_incomplete_one_is_an_error(tmp_path):
     folder = tmp_path / "images"
-    assert make_folder(folder, fill, is_whole=is_whole)
-    assert not make_folder(folder, partial(fill, text="other"), is_whole=is_whole)
+    assert make_folder(folder, fill, is_complete=is_complete)
+    assert not make_folder(folder, partial(fill, text="other"), is_complete=is_complete)
     assert (folder / FILES[0]).read_text() == FILES[0]
     (folder / FILES[0]).unlink()
-    with pytest.raises(FileExistsError, match="appeared while it was being made, and is something"):
-        make_folder(folder, fill, is_whole=is_whole)
+    with pytest.raises(FileExistsError, match="by another program in the meantime, with other"):
+        make_folder(folder, fill, is_complete=is_complete)
     assert names_in(tmp_path) == ["images"]
 
 
@@ -89,7 +89,7 @@ def test_an_older_folder_is_replaced_on_demand(tmp_path):
     assert names_in(tmp_path) == ["images"]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_may_be_in_use_stays(tmp_path, caplog):
+def test_folders_of_killed_processes_are_removed_and_others_are_kept(tmp_path, caplog):
     dead, own_host = ended_process(), host(tmp_path)
     caplog.set_level(logging.INFO, "fastreid")
     ages = {
@@ -111,7 +111,7 @@ def test_what_a_killed_process_left_is_removed_and_what_may_be_in_use_stays(tmp_
     gone = {f".images.{own_host}.{dead}.0123abcd", f".images.elsewhere.{dead}.0123abce"}
     gone.add(f".images.{dead}")
     assert set(ages) - set(names_in(tmp_path)) == gone
-    assert caplog.text.count("which a process that was ended left behind") == len(gone)
+    assert caplog.text.count("the unfinished folder of a killed process") == len(gone)
 
 
 def test_two_writers_of_a_file_do_not_share_a_temporary_name(tmp_path):
@@ -126,4 +126,4 @@ def test_two_writers_of_a_file_do_not_share_a_temporary_name(tmp_path):
 def test_a_name_may_look_like_a_pattern(tmp_path):
     folder = tmp_path / "images [a-z]*"
     assert make_folder(folder, fill)
-    assert is_whole(folder)
+    assert is_complete(folder)

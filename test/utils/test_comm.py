@@ -16,7 +16,7 @@ def test_a_single_process_is_the_main_one():
     assert (*numbers, comm.is_main_process()) == (0, 0, 1, True)
 
 
-def test_the_cluster_says_which_process_this_is(rank_2_of_4):
+def test_rank_and_world_size_come_from_the_environment(rank_2_of_4):
     numbers = (comm.get_rank(), comm.get_local_rank(), comm.get_world_size())
     assert (*numbers, comm.is_main_process()) == (2, 0, 4, False)
 
@@ -26,7 +26,7 @@ def test_the_scheduler_is_not_counted(rank_2_of_4, monkeypatch):
     assert comm.get_world_size() == 1
 
 
-def test_a_single_process_talks_to_itself():
+def test_collectives_of_a_single_process_return_its_own_values():
     comm.join()
     comm.synchronize()
     array = np.arange(3, dtype=np.float32)
@@ -36,14 +36,16 @@ def test_a_single_process_talks_to_itself():
     comm.require_same(3, "never")
 
 
-def test_processes_that_have_not_met_cannot_talk(rank_2_of_4):
-    with pytest.raises(RuntimeError, match="has not joined the others yet: call default_setup"):
+def test_collectives_before_join_are_an_error(rank_2_of_4):
+    with pytest.raises(
+        RuntimeError, match="is not connected to the others yet: call default_setup"
+    ):
         comm.synchronize()
 
 
 @pytest.fixture
 def two_on_one_machine(monkeypatch):
-    """Be one of two ranks; the other one tells the given text."""
+    """Emulate one of two ranks; the other one sends the given text."""
 
     def become(rank, *, other=""):
         variables = {"MS_ROLE": "MS_WORKER", "MS_WORKER_NUM": "2"}
@@ -67,47 +69,47 @@ def two_on_one_machine(monkeypatch):
     return become
 
 
-def test_the_first_process_of_a_machine_works_before_it_meets_the_others(two_on_one_machine):
+def test_local_rank_0_runs_the_block_before_it_synchronizes(two_on_one_machine):
     told = two_on_one_machine(0)
-    with comm.first_of_machine():
+    with comm.local_rank_zero_first():
         assert told == []
     assert told == [""]
 
 
-def test_the_others_work_after_they_met_the_first(two_on_one_machine):
+def test_other_ranks_run_the_block_after_local_rank_0(two_on_one_machine):
     told = two_on_one_machine(1)
-    with comm.first_of_machine():
+    with comm.local_rank_zero_first():
         assert told == [""]
     assert told == [""]
 
 
-def test_where_the_first_process_fails_the_others_hear_why_and_do_not_work(two_on_one_machine):
+def test_a_failure_of_local_rank_0_is_raised_in_the_other_ranks(two_on_one_machine):
     told = two_on_one_machine(0)
-    with pytest.raises(OSError, match="No space left"), comm.first_of_machine():
+    with pytest.raises(OSError, match="No space left"), comm.local_rank_zero_first():
         raise OSError("No space left: émile")
     assert told == ["No space left: émile"]
     two_on_one_machine(1, other="No space left: émile")
     worked = []
     with pytest.raises(comm.OtherRankError, match="^Rank 0 failed: No space left: émile$"):  # noqa: SIM117
-        with comm.first_of_machine():
+        with comm.local_rank_zero_first():
             worked.append(1)
     assert worked == []
 
 
-def test_what_the_others_hear_has_names_that_are_not_utf8_and_no_quotes(two_on_one_machine):
+def test_the_error_sent_to_other_ranks_keeps_non_utf8_names_and_has_no_quotes(two_on_one_machine):
     message = "There is no \udcff.jpg"
     told = two_on_one_machine(0)
-    with pytest.raises(KeyError), comm.first_of_machine():
+    with pytest.raises(KeyError), comm.local_rank_zero_first():
         raise KeyError(message)
     assert told == [message]
     two_on_one_machine(1, other=message)
     with pytest.raises(comm.OtherRankError, match=f"^Rank 0 failed: {message}$"):  # noqa: SIM117
-        with comm.first_of_machine():
+        with comm.local_rank_zero_first():
             pass
 
 
-def test_a_process_that_is_interrupted_waits_for_nobody(two_on_one_machine):
+def test_an_interrupted_process_does_not_wait_for_the_others(two_on_one_machine):
     told = two_on_one_machine(0)
-    with pytest.raises(KeyboardInterrupt), comm.first_of_machine():
+    with pytest.raises(KeyboardInterrupt), comm.local_rank_zero_first():
         raise KeyboardInterrupt
     assert told == []

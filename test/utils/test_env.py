@@ -46,10 +46,10 @@ def test_the_environment_names_versions_and_variables(monkeypatch):
     assert rows["CUDA_VISIBLE_DEVICES"].strip() == "<not set>"
 
 
-def test_the_states_of_global_generators_come_back_from_a_checkpoint(tmp_path):
+def test_the_states_of_global_generators_are_restored(tmp_path):
     model = ms.nn.Dense(2, 2)
     seed_all_rng(5)
-    # An odd number of normal draws leaves one in store.
+    # NumPy draws normal numbers in pairs; after an odd number, one is cached in the state.
     random.gauss(0, 1), np.random.randn()
     Checkpointer(model, tmp_path, randomness=GlobalRandomness()).save("a")
     state = ms.get_rng_state().asnumpy().copy()
@@ -64,7 +64,7 @@ def test_the_states_of_global_generators_come_back_from_a_checkpoint(tmp_path):
     np.testing.assert_array_equal(ms.get_rng_state().asnumpy(), state)
 
 
-def test_the_state_of_the_source_is_told(tmp_path, monkeypatch):
+def test_the_git_state_has_commit_and_changed_files(tmp_path, monkeypatch):
     run = subprocess.run
     for words in ("init -q", "config user.email a@b.c", "config user.name a"):
         run(["git", "-C", str(tmp_path), *words.split()], check=True)
@@ -80,7 +80,7 @@ def test_the_state_of_the_source_is_told(tmp_path, monkeypatch):
     assert git_state(tmp_path / "none") == "<no repository>"
 
 
-def test_the_versions_that_numbers_depend_on_are_collected():
+def test_versions_of_numeric_packages_are_collected():
     versions = collect_versions()
     assert versions["mindspore"] == ms.__version__
     assert versions["numpy"] == np.__version__

@@ -8,7 +8,7 @@ def filled(count, **options):
     return buffer
 
 
-def test_windows_look_at_the_last_values():
+def test_median_and_mean_are_over_the_last_values():
     buffer = filled(5)
     assert buffer.latest() == 16
     assert buffer.median(3) == 9

@@ -64,7 +64,7 @@ def test_a_number_beyond_64_bits_is_refused_by_name(text, told):
 
 @pytest.mark.parametrize("text", ["", "  ", "\n"])
 def test_an_empty_text_is_refused(text):
-    with pytest.raises(ValueError, match="there is no text"):
+    with pytest.raises(ValueError, match="the label is empty"):
         normal_form(text)
 
 
@@ -75,7 +75,7 @@ def test_whole_numbers_of_any_type_are_read(value):
 
 
 @pytest.mark.parametrize("value", [7.5, "anna", "7.0", None, True, float("nan"), 2.0**60, b"7"])
-def test_what_is_no_whole_number_is_refused(value):
+def test_other_values_than_whole_numbers_are_an_error(value):
     with pytest.raises(ValueError, match="is not a whole number"):
         whole_number(value)
 
@@ -119,7 +119,7 @@ def test_columns_that_would_lose_digits_are_refused(values, told):
         whole_numbers(values, "pid")
 
 
-def test_numbers_keep_their_values_whatever_names_stand_beside_them():
+def test_numbers_keep_their_values_next_to_names():
     numbers = {"10": 10, "010": 10, "11": 11, "0": 0, str(LARGEST): LARGEST}
     assert number_labels(numbers) == numbers
     # Names get the smallest numbers that are free, in sorted order.
@@ -143,11 +143,11 @@ def test_one_spelling_stays_and_several_become_the_number():
     }
 
 
-def test_what_may_surprise_is_said():
+def test_surprising_conversions_are_described():
     assert describe_labels(["7", "8", "0012", "anna"], "identities") == []
     joined, odd = describe_labels(["007", "7", "7.0", "1e3", "nan"], "identities")
-    assert joined == "1 identities are written in several ways, which count as one: 007/7."
-    assert odd.startswith("3 identities look like numbers, but are taken as names: 1e3, 7.0, nan.")
+    assert joined == "1 identities have several spellings, which are treated as one: 007/7."
+    assert odd.startswith("3 identities look like numbers but are treated as names: 1e3, 7.0, nan.")
 
 
 @pytest.mark.parametrize(
@@ -161,5 +161,5 @@ def test_what_may_surprise_is_said():
         (-1, "  ", "-1"),
     ],
 )
-def test_a_name_is_shown_where_it_says_more_than_the_number(number, name, shown):
+def test_a_name_is_shown_unless_it_spells_the_number(number, name, shown):
     assert shown_label(number, name) == shown

@@ -16,21 +16,21 @@ def overwrite(parameters):
         ops.assign(parameter, Tensor(np.full(3, 7, np.float32)))
 
 
-def test_values_are_back_after_the_block(mode, parameters):
+def test_values_are_restored_after_the_block(mode, parameters):
     with restored(parameters):
         overwrite(parameters)
         assert parameters[0].asnumpy().tolist() == [7, 7, 7]
     assert [p.asnumpy().tolist() for p in parameters] == [[0, 1, 2]] * 2
 
 
-def test_values_are_back_after_an_error(parameters):
+def test_values_are_restored_after_an_error(parameters):
     with pytest.raises(KeyError), restored(parameters):
         overwrite(parameters)
         raise KeyError
     assert parameters[1].asnumpy().tolist() == [0, 1, 2]
 
 
-def test_a_compiled_graph_sees_the_values_come_back(mode, parameters):
+def test_a_compiled_graph_uses_the_restored_values(mode, parameters):
     class Sum(ms.nn.Cell):
         def __init__(self):
             super().__init__(auto_prefix=False)

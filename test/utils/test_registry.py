@@ -37,7 +37,7 @@ def test_an_unknown_name_lists_near_and_known_ones(registry):
         registry.get("Weel")
 
 
-def test_a_name_like_no_other_lists_the_known_ones_only(registry):
+def test_a_name_without_similar_ones_lists_the_known_ones_only(registry):
     with pytest.raises(KeyError, match=r"has no 'xyz'\. It has \['Wheel', 'build_door'\]"):
         registry.get("xyz")
 
@@ -66,11 +66,11 @@ def test_an_entry_can_have_another_name_than_its_own(registry):
 
 
 @pytest.mark.parametrize("entry", ["Wheel", 3, partial(print)])
-def test_what_is_no_class_and_no_function_is_refused(registry, entry):
+def test_an_entry_must_be_a_class_or_function(registry, entry):
     with pytest.raises(TypeError, match="The PARTS registry takes classes and functions, not"):
         registry.register(entry)
 
 
-def test_an_unknown_name_says_how_to_add_ones_own(registry):
+def test_the_error_for_an_unknown_name_explains_how_to_add_an_entry(registry):
     with pytest.raises(KeyError, match="name its file in MODULES, such as MODULES my_code.py"):
         registry.get("Window")

@@ -86,7 +86,7 @@ def write_folder(
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     return make_folder(
-        folder, fill, is_whole=lambda found: _read_marker(found) == settings, replaces=overwrite
+        folder, fill, is_complete=lambda found: _read_marker(found) == settings, replaces=overwrite
     )
 
 

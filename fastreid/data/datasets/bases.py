@@ -12,7 +12,7 @@ from tabulate import tabulate
 from termcolor import colored
 
 from fastreid.utils.labels import LabelNames, normal_form, number_labels
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 from fastreid.utils.registry import Registry
 
 from .image_search import Search
@@ -255,7 +255,7 @@ class ImageDataset:
         if split not in self._loaded:
             name, source = type(self).__name__, self._sources[split]
             place = f"Data set {name}, {split}"
-            with telling_place(f"Data set {name}", type(self)):
+            with locating_errors(f"Data set {name}", type(self)):
                 items, extra = check_items(source() if callable(source) else source, place)
             if extra:
                 logger.info("%s: fields after path, identity and camera are not used", place)

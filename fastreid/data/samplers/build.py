@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 from fastreid.utils.registry import Registry
 
 from ..common import CommDataset
@@ -76,7 +76,7 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
         return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
     if name in SAMPLER_REGISTRY:
         make = SAMPLER_REGISTRY.get(name)
-        with telling_place(f"The sampler {name}", make):
+        with locating_errors(f"The sampler {name}", make):
             return CheckedSampler(name, make(cfg, train_set), len(items))
     raise ValueError(
         f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of "

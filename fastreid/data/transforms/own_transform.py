@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fastreid.config import CfgNode
-from fastreid.utils.messages.own_code import telling_place
+from fastreid.utils.messages.own_code import locating_errors
 from fastreid.utils.registry import Registry
 
 from .compose import Transform
@@ -73,7 +73,7 @@ def build_own_transforms(cfg: CfgNode, names: Sequence[str]) -> list[Transform]:
 
 def _build(cfg: CfgNode, name: str) -> Transform:
     make = TRANSFORM_REGISTRY.get(name)
-    with telling_place(f"The transform {name}", make):
+    with locating_errors(f"The transform {name}", make):
         transform = make(cfg)
     if not callable(transform):
         raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastreid.utils.comm import get_world_size
 from fastreid.utils.command_line.interrupts import EXIT_CODE, end_on_ctrl_c
-from fastreid.utils.processes import end_with, leave
+from fastreid.utils.processes import end_with_parent, exit_now
 from fastreid.utils.scheduler import SUPERVISOR_VARIABLE, serve
 
 from .job import make_job
@@ -57,7 +57,7 @@ def launch(
         return serve()
     if role == "MS_WORKER":
         if SUPERVISOR_VARIABLE in os.environ:
-            end_with(int(os.environ[SUPERVISOR_VARIABLE]))
+            end_with_parent(int(os.environ[SUPERVISOR_VARIABLE]))
             end_on_ctrl_c()
         if world_size not in (1, get_world_size()):
             raise ValueError(
@@ -68,7 +68,7 @@ def launch(
         try:
             return main_func(*args)
         except SystemExit as request:
-            leave(request.code if isinstance(request.code, int) else 1)
+            exit_now(request.code if isinstance(request.code, int) else 1)
     if world_size == 1:
         return main_func(*args)
     code = supervise(make_job(num_gpus_per_machine, num_machines, machine_rank, dist_url))
@@ -81,9 +81,9 @@ def _end_at_once(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if kind is KeyboardInterrupt:
-        leave(EXIT_CODE)
+        exit_now(EXIT_CODE)
     sys.__excepthook__(kind, error, trace)
-    leave(1)
+    exit_now(1)
 
 
 def _check(devices: int, machines: int, machine_rank: int) -> None:

@@ -1,4 +1,4 @@
-"""Features on disk: an .npz file with features, pids, camids, paths and which are queries."""
+"""Feature files: .npz files with features, identities, cameras, paths and the number of queries."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..evaluator import DatasetEvaluator
 from .feature_table import FeatureTable, ImageFeatures
 
 COLUMNS = ("features", "pids", "camids", "paths")
-# Files from before they were kept, and those of one's own making, have no names.
+# Optional: older files and files of other programs do not have them.
 NAME_COLUMNS = ("pid_names", "camid_names")
-# Of columns that are no plain lists; kinds of NumPy's types, with the word for them.
+# Number of dimensions of a column, 1 if not listed; allowed NumPy kinds, and the word for them.
 _DIMENSIONS = {"features": 2}
 _KINDS = {"features": ("fiu", "numbers"), "paths": ("U", "texts")}
 
 
 class FeatureSet(NamedTuple):
-    """What a file holds.
+    """Content of a feature file.
 
     Attributes:
-        images: (N, D) features, (N,) labels and their names; queries come first.
-        num_query: the first so many images are queries; 0 for a plain folder.
-        name: of the data set or folder.
-        config: YAML text of the model's configuration; empty: not known.
+        images: N images, queries first.
+        num_query: number of queries; 0 for a plain folder of images.
+        name: name of the data set or folder.
+        config: YAML text of the model's configuration; "" if unknown.
     """
 
     images: ImageFeatures
@@ -50,12 +50,12 @@ class FeatureSet(NamedTuple):
 
 
 class FeatureCollector(DatasetEvaluator):
-    """Keeps the features that `inference_on_dataset` gives, unscored.
+    """Collects the features of `inference_on_dataset` without scoring them.
 
     Args:
-        num_query: the first so many rows of the data set are queries.
-        name: of the data set.
-        label_names: identities and cameras of its N rows as they were written; None: not known.
+        num_query: number of queries, which are the first rows of the data set.
+        name: name of the data set.
+        label_names: original texts of the labels of its N rows; None if unknown.
     """
 
     def __init__(
@@ -67,50 +67,47 @@ class FeatureCollector(DatasetEvaluator):
         self.reset()
 
     def reset(self) -> None:
-        """Forget the features."""
+        """Discard the features."""
         self._table = FeatureTable(are_unit=False)
 
     def process(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
-        """Take in one batch.
+        """Collect one batch.
 
         Args:
-            inputs: columns targets, camids and img_paths, (N,).
+            inputs: the batch, with columns targets, camids and img_paths, (N,) each.
             outputs: (N, D) features.
 
         Raises:
-            ValueError: features are not finite, zero, or of another dimension than those before.
+            ValueError: features are zero, not finite, or of another dimension than earlier ones.
         """
-        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
-        self._table.add(ImageFeatures(np.asarray(outputs), *labels))
+        self._table.add_outputs(inputs, outputs)
 
     def evaluate(self) -> FeatureSet:
-        """Give the features.
+        """Return the collected features.
 
         Returns:
-            All images that came in.
+            All collected images.
 
         Raises:
-            ValueError: there are more or fewer names than images.
+            ValueError: the number of label names is not that of the images.
         """
         images = self._table.images().with_names(self._label_names)
         return FeatureSet(images, self._num_query, self._name)
 
 
 def save_features(path: str | Path, features: FeatureSet) -> None:
-    """Write features to a file.
-
-    Paths of images become absolute, so that they mean the same in every folder.
+    """Write a feature file; paths of images are stored as absolute paths.
 
     Args:
-        path: ends with .npz; its folder is made where it is missing.
-        features: N images.
+        path: path that ends with .npz; its folder is created if necessary.
+        features: the content.
 
     Raises:
-        ValueError: the path ends otherwise.
+        ValueError: the path does not end with .npz.
     """
     path = Path(path)
     if path.suffix.lower() != ".npz":
-        raise ValueError(f"Feature files end with .npz, unlike {path}.")
+        raise ValueError(f"The name of a feature file must end with .npz: {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     columns: dict[str, Any] = dict(zip(COLUMNS, features.images))
     columns["paths"] = np.array([str(absolute_path(p)) for p in features.images.paths], np.str_)
@@ -122,36 +119,36 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
         "name": features.name,
         "config": features.config,
     }
-    # Given a name, NumPy would add a suffix to ".NPZ".
+    # Given a path instead of a file, NumPy would append .npz to a name that ends with .NPZ.
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **columns, **about)
 
 
 def load_features(path: str | Path) -> FeatureSet:
-    """Read features from a file, and check them.
+    """Read and check a feature file.
 
     Args:
-        path: of `save_features`, or of your own making: features (N, D), pids, camids and paths
-            (N,); pid_names, camid_names (N,), num_query, name and config may be missing. Where
-            pids or camids are texts, they are the names, and numbers are chosen for them.
+        path: a file of `save_features` or of another program: features (N, D), pids, camids and
+            paths (N,), and optionally pid_names and camid_names (N,), num_query, name and config.
+            If pids or camids are texts, numbers are assigned to them.
 
     Returns:
-        The images.
+        The content.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no feature file, or features are broken; the message names the file.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not a feature file, or features are invalid.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no feature file {path}; make it with tools/extract_features.py."
+            f"There is no feature file {path}; create it with tools/extract_features.py."
         )
     columns = _read(path)
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise ValueError(
-            f"{path} is no feature file: it lacks {', '.join(missing)}. Make it with "
+            f"{path} is not a feature file: it lacks {', '.join(missing)}. Create one with "
             "tools/extract_features.py."
         )
     num_query = int(columns.get("num_query", 0))
@@ -169,7 +166,7 @@ def load_features(path: str | Path) -> FeatureSet:
 
 
 def _number_texts(columns: dict[str, np.ndarray]) -> LabelNames | None:
-    """Put numbers in the place of labels that are texts, and give the names of all labels."""
+    """Replace labels that are texts by numbers, in place, and return the names of all labels."""
     names = []
     for column, name_column in zip(("pids", "camids"), NAME_COLUMNS):
         texts = columns[column]
@@ -195,32 +192,32 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with file:
             columns = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no feature file (.npz): {error}") from error
+        raise ValueError(f"{path} is not a feature file (.npz): {error}") from error
     _check_shapes(path, columns)
     return columns
 
 
 def _check_shapes(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """See that columns are columns of the right kind, and num_query a whole number."""
+    """Check the dimensions and types of the columns, and that num_query is a whole number."""
     for name in (*COLUMNS, *NAME_COLUMNS):
         column = columns.get(name)
         if column is None:
             continue
         if column.ndim == 0:
-            raise ValueError(f"{path} is no feature file: {name} is a single value.")
+            raise ValueError(f"{path} is not a feature file: {name} is a single value.")
         dimensions = _DIMENSIONS.get(name, 1)
         if column.ndim != dimensions:
             raise ValueError(
-                f"{path} is no feature file: {name} has the shape {column.shape}; it must have "
+                f"{path} is not a feature file: {name} has the shape {column.shape}; it must have "
                 f"{dimensions} dimension{'s' * (dimensions > 1)}."
             )
         kinds, words = _KINDS.get(name, ("", ""))
         if kinds and column.dtype.kind not in kinds:
             raise ValueError(
-                f"{path} is no feature file: {name} holds {column.dtype}, not {words}."
+                f"{path} is not a feature file: {name} holds {column.dtype}, not {words}."
             )
     if "features" in columns and not columns["features"].size:
         raise ValueError(f"{path} has no features.")
     count = columns.get("num_query", np.array(0))
     if count.ndim or count.dtype.kind not in "iu":
-        raise ValueError(f"{path} is no feature file: num_query is no whole number.")
+        raise ValueError(f"{path} is not a feature file: num_query is not a whole number.")

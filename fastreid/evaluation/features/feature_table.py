@@ -1,28 +1,28 @@
-"""Features and labels of a test set, written once into one array as they come in."""
+"""Features and labels of a test set, collected batch by batch into one array."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastreid.utils.compute_dist import SHORTEST_NORM, normalize_features
 from fastreid.utils.labels import LabelNames, whole_numbers
 
-# Rows that the array grows by: 64 MB of 2048-dimensional features.
+# Number of rows by which the array grows: 64 MB of 2048-dimensional features.
 GROWTH = 8192
 
 
 class ImageFeatures(NamedTuple):
-    """Queries, gallery or both.
+    """Features and labels of N images: queries, gallery or both.
 
     Attributes:
         features: (N, D).
         pids: (N,) numbers of the identities.
         camids: (N,) numbers of the cameras.
-        paths: (N,) files.
-        pid_names: (N,) identities as they were written; None: not known.
-        camid_names: (N,) cameras as they were written; None: not known.
+        paths: (N,) paths of the image files.
+        pid_names: (N,) original texts of the identities; None if unknown.
+        camid_names: (N,) original texts of the cameras; None if unknown.
     """
 
     features: np.ndarray
@@ -33,27 +33,27 @@ class ImageFeatures(NamedTuple):
     camid_names: np.ndarray | None = None
 
     def rows(self, rows: slice | np.ndarray) -> ImageFeatures:
-        """Some of the images; not copied if they are a slice.
+        """Select images; with a slice the arrays are views.
 
         Args:
             rows: (R,) indices or a slice.
 
         Returns:
-            R of the N rows of every column.
+            The selected images.
         """
         return ImageFeatures._make(None if column is None else column[rows] for column in self)
 
     def with_names(self, names: LabelNames | None) -> ImageFeatures:
-        """Add identities and cameras as they were written.
+        """Set the original texts of the labels.
 
         Args:
-            names: of the N images; None: not known.
+            names: texts of the N images; None if unknown.
 
         Returns:
-            The same images.
+            The images with the texts.
 
         Raises:
-            ValueError: there are more or fewer names than images.
+            ValueError: the number of texts is not N.
         """
         if names is None:
             return self
@@ -67,32 +67,31 @@ class ImageFeatures(NamedTuple):
 
 
 class FeatureTable:
-    """Gathers batches without holding a feature twice.
+    """Collects batches in one array, without a second copy in memory.
 
     Args:
-        are_unit: scale features to length 1 as they come in.
+        are_unit: whether features are normalized when they are added.
     """
 
     def __init__(self, *, are_unit: bool) -> None:
         self._are_unit = are_unit
         self._features = np.empty((0, 0), np.float32)
         self._length = 0
-        self._is_lent = False
+        self._has_views = False
         self._labels: list[tuple[np.ndarray, ...]] = []
 
     def __len__(self) -> int:
         return self._length
 
     def add(self, batch: ImageFeatures) -> None:
-        """Take in a batch.
+        """Add a batch.
 
         Args:
-            batch: N images; their names are not kept.
+            batch: N images; the names of their labels are dropped.
 
         Raises:
-            ValueError: columns differ in length, features have another dimension than those
-                before, are not finite or have length zero, or a label is not a whole number of 64
-                bits; the message names an image or the number.
+            ValueError: columns differ in length; features are zero, not finite, or of another
+                dimension than earlier ones; or a label is not a whole number of 64 bits.
         """
         lengths = [len(column) for column in batch[:4]]
         if len(set(lengths)) != 1 or np.ndim(batch.features) != 2:
@@ -114,11 +113,24 @@ class FeatureTable:
         self._length = end
         self._labels.append((pids.copy(), camids.copy(), np.array(batch.paths)))
 
+    def add_outputs(self, inputs: dict[str, Any], outputs: np.ndarray) -> None:
+        """Add a batch of `inference_on_dataset`.
+
+        Args:
+            inputs: the batch, with columns targets, camids and img_paths, (N,) each.
+            outputs: (N, D) features.
+
+        Raises:
+            ValueError: as in `add`.
+        """
+        labels = (np.asarray(inputs[name]) for name in ("targets", "camids", "img_paths"))
+        self.add(ImageFeatures(np.asarray(outputs), *labels))
+
     def _check(self, features: np.ndarray, paths: np.ndarray) -> None:
         if self._length and features.shape[1] != self._features.shape[1]:
             raise ValueError(
-                f"Features of {paths[0]} have {features.shape[1]} dimensions, those before "
-                f"{self._features.shape[1]}: they are not of one model."
+                f"Features of {paths[0]} have {features.shape[1]} dimensions, earlier features "
+                f"{self._features.shape[1]}: they are not from the same model."
             )
         broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
         if len(broken):
@@ -131,8 +143,8 @@ class FeatureTable:
         if len(empty):
             raise ValueError(
                 f"Features of {len(empty)} of {len(features)} images in a batch are zero, first "
-                f"{paths[empty[0]]}: they say nothing about any image. Likely cause: the model's "
-                "last layers are dead, or the weights are not those of this config."
+                f"{paths[empty[0]]}. Likely cause: the activations of the model's last layers are "
+                "all zero, or the weights do not belong to this config."
             )
 
     def _reserve(self, rows: int, dimension: int) -> None:
@@ -142,23 +154,24 @@ class FeatureTable:
             self._features = np.empty((max(rows, GROWTH), dimension), np.float32)
             return
         shape = (max(rows, len(self._features) + GROWTH), dimension)
-        if self._is_lent:
-            lent, self._features = self._features, np.empty(shape, np.float32)
-            self._features[: self._length] = lent[: self._length]
-            self._is_lent = False
+        if self._has_views:
+            # A view would keep the old memory, so the array cannot be resized in place.
+            old, self._features = self._features, np.empty(shape, np.float32)
+            self._features[: self._length] = old[: self._length]
+            self._has_views = False
         else:
-            # The memory of a large array is moved by the page tables, not copied.
+            # The operating system remaps the pages of a large array instead of copying them.
             self._features.resize(shape, refcheck=False)
 
     def images(self) -> ImageFeatures:
-        """Give all that came in so far; not a copy.
+        """Return all images added so far, as views of the array.
 
         Returns:
-            N images, in their order.
+            N images, in the order in which they were added.
         """
         if len(self._labels) > 1:
             self._labels = [tuple(np.concatenate(column) for column in zip(*self._labels))]
-        self._is_lent = True
+        self._has_views = True
         nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.str_))
         labels = self._labels[0] if self._labels else nothing
         return ImageFeatures(self._features[: self._length], *labels)

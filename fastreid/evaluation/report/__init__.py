@@ -1,5 +1,10 @@
-"""What people look at after an evaluation: ranked images, curves, and a page with all of it."""
+"""Plots and pages that show the results of an evaluation.
 
-from .report import make_report
+``ranking_report`` selects the data for the plots of one evaluation (in training and --eval-only).
+``html_report`` compares feature files: it draws all plots and writes index.html, whose text comes
+from ``html_page``. ``ranked_images`` finds the nearest images of queries.
+"""
+
+from .ranking_report import make_report
 
 __all__ = ["make_report"]

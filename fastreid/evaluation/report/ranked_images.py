@@ -1,4 +1,4 @@
-"""The images nearest to some queries, ready to be drawn."""
+"""Select queries, and find their nearest gallery images for drawing."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..features.feature_table import ImageFeatures
 def ranked_images(
     query: ImageFeatures, gallery: ImageFeatures, *, count: int, metric: str = "cosine"
 ) -> list[list[RankedImage]]:
-    """Find the nearest gallery images of every query; what does not count is marked, not left out.
+    """Find the nearest gallery images of every query, including junk images, which are marked.
 
     Args:
         query: Q images; identity -1 is unknown.
         gallery: G images.
-        count: how many to find.
+        count: number of images per query.
         metric: "cosine" or "euclidean".
 
     Returns:
-        For each of the Q queries min(count, G) images, nearest first.
+        For each query min(count, G) images, nearest first.
 
     Raises:
-        ValueError: the features differ in length, or the metric is unknown.
+        ValueError: the dimensions of the features differ, or the metric is unknown.
     """
     distances = DistanceRows(query.features, gallery.features, metric=metric)
     found = []
@@ -45,15 +45,15 @@ def ranked_images(
 
 
 def image_at(images: ImageFeatures, index: int, distance: float) -> RankedImage:
-    """One image with its distance.
+    """Convert one image of a feature set for drawing.
 
     Args:
-        images: (N, D) features and (N,) labels.
-        index: which.
-        distance: from the query.
+        images: N images.
+        index: index of the image.
+        distance: its distance to the query.
 
     Returns:
-        What a picture shows of it.
+        The image with its labels and distance.
     """
     path, pid, camid = images.paths[index], images.pids[index], images.camids[index]
     names = (images.pid_names, images.camid_names)
@@ -65,16 +65,16 @@ def image_at(images: ImageFeatures, index: int, distance: float) -> RankedImage:
     )
 
 
-def most_and_least(values: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
-    """Choose queries by a score.
+def best_worst_and_random(values: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
+    """Select queries by their scores.
 
     Args:
-        values: (V,) score of each.
-        count: of each kind; fewer if there are fewer.
-        seed: of the random ones.
+        values: (V,) score of each query.
+        count: number of queries of each kind, at most V.
+        seed: seed of the random selection.
 
     Returns:
-        "best", "worst" and "random": indices, from the highest score to the lowest.
+        Indices for "best", "worst" and "random", each from the highest score to the lowest.
     """
     order = np.argsort(-values, kind="stable")
     drawn = np.random.default_rng(seed).permutation(len(order))[:count]

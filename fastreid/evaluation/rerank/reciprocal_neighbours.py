@@ -5,30 +5,31 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-# A neighbour's own neighbours join when they share more than this with the set (section 3.2).
+# The reciprocal neighbours of a neighbour are added if more than this fraction of them is in the
+# set already (section 3.2).
 SHARED_TO_JOIN = 2 / 3
-# Images that are worked on at a time.
+# Number of images that are processed at a time.
 IMAGES_PER_TASK = 512
 
 
 def neighbour_vectors(
     features: np.ndarray, nearest: np.ndarray, *, k1: int, k2: int
 ) -> sparse.csr_matrix:
-    """Describe every image by its neighbours' weights.
+    """Compute a sparse vector of neighbour weights for every image.
 
     Args:
         features: (N, D).
-        nearest: (N, K) indices of the nearest images of each, nearest first, K at most k1.
-        k1: neighbours that are looked at, the image itself included.
-        k2: nearest images over which the vectors are averaged; 1 leaves them as they are.
+        nearest: (N, K) indices of each image's nearest images, nearest first, with K at most k1.
+        k1: number of neighbours, including the image itself.
+        k2: number of nearest images over which the vectors are averaged; 1 does not average.
 
     Returns:
-        (N, N) float32 with about k1 to k1 * k2 entries in a row; rows add to 1.
+        (N, N) float32 with about k1 to k1 * k2 entries per row; each row sums to 1.
     """
     search = _Reciprocal(features, nearest, k1)
     starts = range(0, len(features), IMAGES_PER_TASK)
     tasks = [slice(s, min(s + IMAGES_PER_TASK, len(features))) for s in starts]
-    # Reading features limits this: a second thread gains nothing.
+    # One thread: the speed is limited by reading features from memory.
     counts, members, weights = zip(*map(search, tasks))
     ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     entries = (np.concatenate(weights), np.concatenate(members), ends)
@@ -37,7 +38,7 @@ def neighbour_vectors(
 
 
 class _Reciprocal:
-    """Finds and weighs the neighbours of some images.
+    """Finds and weights the expanded k-reciprocal neighbours of a slice of images.
 
     Args:
         features: (N, D).
@@ -53,12 +54,12 @@ class _Reciprocal:
         self._is_mutual_half = _mutual(nearest[:, : self._half])
 
     def __call__(self, images: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Number of members of each image, then members, ascending, and weights, end to end."""
+        """Return the number of neighbours per image, then all neighbours and all weights."""
         counts, members = self._members(images)
         weights = np.empty(len(members), np.float32)
         ends = np.cumsum(counts)
         for image, start, end in zip(range(images.start, images.stop), ends - counts, ends):
-            # More copies of an image than neighbours can push it out of its own: an empty set.
+            # The set is empty if there are more copies of an image than neighbours.
             if start < end:
                 offsets = self._features[members[start:end]]
                 offsets -= self._features[image]
@@ -86,7 +87,7 @@ class _Reciprocal:
 
 
 def _mutual(nearest: np.ndarray) -> np.ndarray:
-    """(N, K) bool: this neighbour has the image among its own K nearest."""
+    """Return (N, K) bool: whether the image is among the K nearest of its neighbour."""
 
     def compare(images: slice) -> np.ndarray:
         own = np.arange(len(nearest), dtype=nearest.dtype)[images, np.newaxis, np.newaxis]
@@ -98,7 +99,7 @@ def _mutual(nearest: np.ndarray) -> np.ndarray:
 
 def _averaged(vectors: sparse.csr_matrix, nearest: np.ndarray) -> sparse.csr_matrix:
     num_images, count = nearest.shape
-    share = np.full(nearest.size, 1 / count, vectors.dtype)
+    weights = np.full(nearest.size, 1 / count, vectors.dtype)
     ends = np.arange(0, nearest.size + 1, count)
-    mean = sparse.csr_matrix((share, nearest.ravel(), ends), shape=(num_images, num_images))
+    mean = sparse.csr_matrix((weights, nearest.ravel(), ends), shape=(num_images, num_images))
     return (mean @ vectors).tocsr()

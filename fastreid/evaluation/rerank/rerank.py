@@ -1,7 +1,7 @@
 """Re-ranking by Jaccard distances of k-reciprocal neighbours (Zhong et al., CVPR 2017).
 
-Neighbour lists are sparse and distances are made a block of rows at a time: nothing of size N x N
-or Q x G is held.
+Neighbour vectors are sparse and distances are computed in blocks of rows, so that no array of size
+N x N or Q x G is needed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .reciprocal_neighbours import neighbour_vectors
 
 
 class JaccardRows:
-    """The (Q, G) Jaccard distances, computed by rows when asked for, as ``DistanceRows`` does.
+    """The (Q, G) Jaccard distances, whose rows are computed on access, as in ``DistanceRows``.
 
     Args:
         features: (N, D), queries, then gallery.
-        num_query: Q.
-        k1: neighbours that are looked at, the image itself included.
-        k2: neighbours over which the sets are averaged; 1 leaves them as they are.
-        make_product: how distances are computed.
+        num_query: number of queries, Q.
+        k1: number of neighbours, including the image itself.
+        k2: number of nearest images over which neighbour vectors are averaged; 1 does not average.
+        make_product: makes the inner product for distances.
 
     Raises:
         ValueError: k1 or k2 is below 1, or k2 is above k1.
@@ -48,7 +48,7 @@ class JaccardRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        # Steps are short: threads would wait for each other.
+        # One thread: the tasks are too short for several.
         return np.stack([self._row(query) for query in np.arange(len(self))[rows]])
 
     def _row(self, query: int) -> np.ndarray:
@@ -62,17 +62,17 @@ class JaccardRows:
         shared = np.minimum(self._gallery.data[places], np.repeat(own, counts))
         overlap = np.bincount(images, shared, minlength=self.shape[1])[images]
         row = np.ones(self.shape[1], np.float32)
-        # Rounding can leave a hair less than nothing.
+        # Rounding can make the distance slightly negative.
         row[images] = np.maximum(1 - overlap / (2 - overlap), 0)
         return row
 
 
 class RerankedRows:
-    """(1 - lambda) * jaccard + lambda * original, by rows, as ``DistanceRows``.
+    """Distances (1 - lambda) * jaccard + lambda * original, whose rows are computed on access.
 
     Args:
-        distances: (Q, G), original ones.
-        jaccard: (Q, G).
+        distances: (Q, G) original distances.
+        jaccard: (Q, G) Jaccard distances.
         lambda_value: weight of the original distances, 0 to 1.
 
     Raises:
@@ -93,7 +93,7 @@ class RerankedRows:
 
     @property
     def largest(self) -> float:
-        """A bound that no distance exceeds."""
+        """An upper bound of all distances."""
         largest = (
             self._distances.max()
             if isinstance(self._distances, np.ndarray)
@@ -114,24 +114,24 @@ class RerankedRows:
 def jaccard_distance(
     query_features: np.ndarray, gallery_features: np.ndarray, *, k1: int = 20, k2: int = 6
 ) -> np.ndarray:
-    """Compare the k-reciprocal neighbours of queries and gallery images.
+    """Compute the Jaccard distances of the k-reciprocal neighbours of queries and gallery images.
 
-    Equal to the query by gallery block of fast-reid's ``compute_jaccard_distance``.
+    They equal the query-gallery block of fast-reid's ``compute_jaccard_distance``.
 
     Args:
         query_features: (Q, D).
         gallery_features: (G, D).
-        k1: neighbours that are looked at, the image itself included.
-        k2: neighbours over which the sets are averaged; 1 leaves them as they are.
+        k1: number of neighbours, including the image itself.
+        k2: number of nearest images over which neighbour vectors are averaged; 1 does not average.
 
     Returns:
-        (Q, G) float32, in [0, 1]; `JaccardRows` does not make all of it at once.
+        (Q, G) float32, in [0, 1]. `JaccardRows` computes them in blocks of rows instead.
 
     Raises:
         ValueError: k1 or k2 is below 1, or k2 is above k1.
     """
     features = np.concatenate([query_features, gallery_features]).astype(np.float32, copy=False)
-    return _whole(JaccardRows(features, len(query_features), k1=k1, k2=k2))
+    return _all_rows(JaccardRows(features, len(query_features), k1=k1, k2=k2))
 
 
 def re_ranking(
@@ -140,7 +140,7 @@ def re_ranking(
     *,
     lambda_value: float = 0.3,
 ) -> np.ndarray:
-    """Mix the original and the Jaccard distances.
+    """Combine the original and the Jaccard distances.
 
     Args:
         distmat: (Q, G), original distances.
@@ -148,17 +148,17 @@ def re_ranking(
         lambda_value: weight of the original distances, 0 to 1.
 
     Returns:
-        (Q, G) float32: (1 - lambda) * jaccard + lambda * original; `RerankedRows` does not make
-        all of it at once.
+        (Q, G) float32: (1 - lambda) * jaccard + lambda * original. `RerankedRows` computes them in
+        blocks of rows instead.
 
     Raises:
         ValueError: lambda is outside 0 to 1.
     """
-    return _whole(RerankedRows(distmat, jaccard, lambda_value=lambda_value))
+    return _all_rows(RerankedRows(distmat, jaccard, lambda_value=lambda_value))
 
 
-def _whole(rows: JaccardRows | RerankedRows) -> np.ndarray:
-    made = np.empty(rows.shape, np.float32)
+def _all_rows(rows: JaccardRows | RerankedRows) -> np.ndarray:
+    distances = np.empty(rows.shape, np.float32)
     for block in row_blocks(*rows.shape):
-        made[block] = rows[block]
-    return made
+        distances[block] = rows[block]
+    return distances

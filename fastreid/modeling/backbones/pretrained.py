@@ -15,8 +15,8 @@ from fastreid.utils.checkpoint.recognition.description import (
     describe_weights,
     in_words,
 )
-from fastreid.utils.checkpoint.release_names import is_beside_weights
-from fastreid.utils.checkpoint.weights_file import choose_weights, read_candidates, split_place
+from fastreid.utils.checkpoint.release_names import is_auxiliary
+from fastreid.utils.checkpoint.weights_file import choose_weights, read_candidates, split_key_path
 from fastreid.utils.file_io.cache_folder import cache_folder
 from fastreid.utils.file_io.paths import expand_home
 
@@ -73,7 +73,7 @@ def find_pretrained(cfg: CfgNode) -> Path:
     given = Path(cfg.MODEL.BACKBONE.PRETRAIN_PATH).expanduser()
     if given.is_dir():
         return _find_published(cfg, [given])
-    if not split_place(given)[0].is_file():
+    if not split_key_path(given)[0].is_file():
         raise FileNotFoundError(
             f"MODEL.BACKBONE.PRETRAIN_PATH {given} is not a file, nor a folder. {_SCRATCH}"
         )
@@ -146,19 +146,19 @@ def read_pretrained(
         ValueError: if the file cannot be read, has several sets of weights, or is a whole re-ID
             model.
     """
-    file, place = split_place(path)
+    file, key_path = split_key_path(path)
     candidates = read_candidates(file, expected)
     for candidate in candidates:
-        if place in ("", candidate.place):
+        if key_path in ("", candidate.key_path):
             _refuse_model(candidate.weights, file)
     own = [candidate._replace(weights=_queries(candidate.weights)) for candidate in candidates]
-    weights = choose_weights(own, expected, file, place=place)
+    weights = choose_weights(own, expected, file, key_path=key_path)
     prefix = describe_weights({name: value.shape for name, value in weights.items()}).prefix
     bare = (_without_prefix(name, prefix) for name in weights)
     return {
         name: value
         for name, value in zip(bare, weights.values())
-        if not name.startswith(_CLASSIFIERS) and not is_beside_weights(name)
+        if not name.startswith(_CLASSIFIERS) and not is_auxiliary(name)
     }
 
 

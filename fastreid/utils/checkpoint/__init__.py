@@ -1,4 +1,17 @@
-"""Checkpoints of a training, and files of weights in every format that people bring."""
+"""Training checkpoints, and weights files of PyTorch, MindSpore and safetensors.
+
+Training checkpoints:
+    ``checkpointer`` saves and resumes a run, ``checkpoint_list`` is the file ``last_checkpoint``,
+    ``files`` is the layout of a checkpoint file.
+Weights:
+    ``weights_file`` reads and writes weights files, ``weights`` loads arrays into a model,
+    ``names`` translates between PyTorch's and MindSpore's names, ``release_names`` between the
+    releases of fast-reid, ``expected_weights`` lists what a model needs, ``pixel_buffers`` compares
+    the normalization of images.
+Folders:
+    ``formats`` has the readers and writers of the file formats, ``recognition`` finds the weights
+    in a file and describes them.
+"""
 
 from .checkpointer import Checkpointable, Checkpointer, PeriodicCheckpointer
 

@@ -1,4 +1,4 @@
-"""The file ``last_checkpoint``: names of a run's checkpoints, the newest first."""
+"""The file ``last_checkpoint``: file names of a run's checkpoints, newest first."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 from ..atomic_file import replacing
 
 CHECKPOINT_LIST = "last_checkpoint"
-_ADVICE = "Write the name of a .ckpt file of that folder into it, or remove it to start afresh."
+_ADVICE = (
+    "Write the name of a .ckpt file of that folder into it, or delete it to start from the "
+    "beginning."
+)
 
 
 class CheckpointList:
-    """The checkpoints that a run may be resumed from.
+    """The checkpoints from which a run can be resumed.
 
-    A run that starts afresh begins a new list; files of an earlier run stay where they are.
+    A run that is not resumed starts a new list; the files of an earlier run are kept.
 
     Args:
-        folder: of the checkpoints.
+        folder: the folder of the checkpoints.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,10 +27,10 @@ class CheckpointList:
         self._names: list[str] = []
 
     def read(self) -> list[str]:
-        """Give the names in the file, the newest first; none if there is no file.
+        """Return the names in the file, newest first; empty if there is no file.
 
         Raises:
-            ValueError: the file is no list of names.
+            ValueError: the file is not a list of file names.
         """
         path = self._folder / CHECKPOINT_LIST
         if not path.is_file():
@@ -39,25 +42,25 @@ class CheckpointList:
         names = [line.strip() for line in lines if line.strip()]
         strange = [name for name in names if Path(name).name != name or "\0" in name]
         if strange or not names:
-            raise ValueError(f"{path} names no checkpoint of its folder: {strange[:3]}. {_ADVICE}")
+            raise ValueError(f"{path} has no valid file names: {strange[:3]}. {_ADVICE}")
         return names
 
     def resume(self) -> list[str]:
-        """Go on with the list of the file.
+        """Continue the list in the file.
 
         Returns:
-            The names, the newest first.
+            The names, newest first.
         """
         self._names = self.read()
         return list(self._names)
 
     def put_first(self, name: str, *, rolling: str, kept: int) -> None:
-        """Make a complete checkpoint the newest, then remove what it makes superfluous.
+        """Put a checkpoint first in the list, then delete the oldest rolling checkpoints.
 
         Args:
-            name: of its file.
-            rolling: what the names of passing checkpoints begin with.
-            kept: how many of those stay.
+            name: file name of the complete checkpoint.
+            rolling: prefix of the names of rolling checkpoints.
+            kept: number of rolling checkpoints that are kept.
         """
         names = [name, *(other for other in self._names if other != name)]
         old = [other for other in names if other.startswith(rolling)][kept:]

@@ -1,4 +1,4 @@
-"""Save and load a model together with what training needs to go on."""
+"""Save and load training checkpoints: the model and the state of optimizer, samplers and others."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from .weights_file import (
     candidate_of_checkpoint,
     choose_weights,
     read_candidates,
-    split_place,
+    split_key_path,
 )
 
 logger = logging.getLogger(__name__)
 
-# Of the checkpoints between those of a period, the last ones stay.
+# Checkpoints between the periodic ones are rolling: only the latest are kept.
 _ROLLING = "model_iter_"
 _ROLLING_KEPT = 2
 
@@ -44,20 +44,20 @@ class Checkpointable(Protocol):
     """An object with a state of arrays, numbers and texts."""
 
     def state_dict(self) -> State:
-        """Copy the state."""
+        """Return a copy of the state."""
 
     def load_state_dict(self, state: State) -> None:
-        """Put a state back."""
+        """Restore a state."""
 
 
 class Checkpointer:
     """Saves and loads a model and other objects.
 
     Args:
-        model: whose parameters, running statistics included, are saved.
+        model: the model; all its parameters are saved, including running statistics.
         save_dir: folder of the checkpoints.
-        save_to_disk: whether to write at all; by default only the main process does.
-        **checkpointables: objects with `state_dict` and `load_state_dict`, by name.
+        save_to_disk: whether this process writes; None: only the main process does.
+        **checkpointables: other objects with `state_dict` and `load_state_dict`, by name.
     """
 
     def __init__(
@@ -77,16 +77,16 @@ class Checkpointer:
     def save(self, name: str, *, is_last: bool = True, **extra: Any) -> None:
         """Write ``<save_dir>/<name>.ckpt`` and make it the last checkpoint.
 
-        At every moment `last_checkpoint` names complete files only. Older ones whose names begin
-        with "model_iter_" are removed, but for the one before.
+        `last_checkpoint` lists complete files only, at any time. Of the checkpoints whose names
+        begin with "model_iter_", the two latest are kept.
 
         Args:
-            name: of the file, without the suffix.
-            is_last: False: resuming never starts from this file.
-            **extra: numbers, texts and lists to keep with it, such as the epoch.
+            name: name of the file, without the suffix.
+            is_last: whether a run can be resumed from this file.
+            **extra: numbers, texts and lists that are stored in the file, such as the epoch.
 
         Raises:
-            OSError: it cannot be written; nothing changed then.
+            OSError: the file cannot be written; nothing has changed then.
         """
         if not self.save_to_disk:
             return
@@ -103,10 +103,10 @@ class Checkpointer:
             self._list.put_first(path.name, rolling=_ROLLING, kept=_ROLLING_KEPT)
 
     def remove_leftovers(self) -> None:
-        """Remove half-written files of processes that were killed."""
+        """Remove incomplete files of killed processes."""
         if self.save_to_disk and self.save_dir.is_dir():
             for name in remove_leftovers(self.save_dir):
-                logger.info("Removed %s, half-written when its process ended", name)
+                logger.info("Removed %s, the incomplete file of a killed process", name)
 
     def load(
         self,
@@ -116,27 +116,30 @@ class Checkpointer:
         weights_only: bool = False,
         check: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """Load a checkpoint of this toolbox, or any file of weights; the content decides which.
+        """Load a training checkpoint of this toolbox, or any weights file.
+
+        The kind of the file is detected by its content.
 
         Args:
-            path: a checkpoint of this toolbox, or a file as `read_torch_weights` reads it, from
-                which only the model is loaded. ``::`` and a place behind it name the weights in
-                the file that are meant.
+            path: a checkpoint of this toolbox, or a weights file, from which only the model is
+                loaded. ``file::key`` selects the weights under a key of the file.
             ignore: as in `load_weights`.
-            weights_only: leave the other objects alone.
-            check: gets what `save` was given as extra, before anything changes; may refuse it.
+            weights_only: whether only the model is loaded.
+            check: called with the values that `save` stored as extra, before anything changes; it
+                may raise an error.
 
         Returns:
-            What `save` was given as extra; nothing of a file that holds only weights.
+            The values that `save` stored as extra; empty for a weights file.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is damaged, of an unknown kind, or of another model or training.
+            FileNotFoundError: the file does not exist.
+            ValueError: the file is damaged, has an unknown format, or belongs to another model or
+                another kind of training.
         """
         logger.info("Loading checkpoint from %s", path)
-        file, place = split_place(path)
+        file, key_path = split_key_path(path)
         is_ckpt = kind_of(file) is FileKind.CKPT
-        if is_ckpt and not (weights_only or place):
+        if is_ckpt and not (weights_only or key_path):
             try:
                 return self._load_training(file, ignore=ignore, check=check)
             except OnlyWeightsError:
@@ -145,7 +148,7 @@ class Checkpointer:
         expected = expected_shapes(self.model, ignore=ignore)
         found = [candidate_of_checkpoint(content)] if content else read_candidates(file, expected)
         weights = to_mindspore_weights(
-            self.model, choose_weights(found, expected, file, place=place)
+            self.model, choose_weights(found, expected, file, key_path=key_path)
         )
         load_weights(self.model, weights, source=path, ignore=ignore)
         return content.extra if content else {}
@@ -162,7 +165,7 @@ class Checkpointer:
         if check is not None:
             check(content.extra)
         self._check_states(content, path)
-        # Converted weights may have PyTorch's batch counters.
+        # Converted weights may contain PyTorch's batch counters.
         weights = {k: v for k, v in content.model.items() if not k.endswith(BATCH_COUNTER)}
         load_weights(self.model, weights, source=path, ignore=ignore)
         for name, checkpointable in self.checkpointables.items():
@@ -172,17 +175,17 @@ class Checkpointer:
     def _check_states(self, content: CheckpointContent, path: Path) -> None:
         if content.states.keys() != self.checkpointables.keys():
             raise ValueError(
-                f"{path} cannot be resumed: it holds the states of {sorted(content.states)}, but "
+                f"{path} cannot be resumed: it has the states of {sorted(content.states)}, but "
                 f"this run has {sorted(self.checkpointables)}. Resume with the configuration that "
-                "wrote it, or start from its weights with MODEL.WEIGHTS."
+                "wrote the file, or start from its weights with MODEL.WEIGHTS."
             )
 
     def has_checkpoint(self) -> bool:
-        """Tell whether save_dir has a last checkpoint."""
+        """Return whether save_dir has a last checkpoint."""
         return bool(self._list.read())
 
     def get_checkpoint_file(self) -> str:
-        """Give the path of the last checkpoint, "" if there is none."""
+        """Return the path of the last checkpoint, "" if there is none."""
         names = self._list.read()
         return str(self.save_dir / names[0]) if names else ""
 
@@ -193,21 +196,22 @@ class Checkpointer:
         resume: bool = True,
         check: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """Go on from the last checkpoint; where there is none, load only the weights of a file.
+        """Resume from the last checkpoint; if there is none, load the weights of a file.
 
-        A damaged or missing checkpoint is reported, and the one before it is used.
+        If the last checkpoint is damaged or missing, a warning is logged and the previous one is
+        used.
 
         Args:
-            path: of the file; "" loads nothing.
-            resume: False: do not look for a last checkpoint.
-            check: as in `load`, for a checkpoint to go on from.
+            path: file with the initial weights; "" loads nothing.
+            resume: whether to look for a last checkpoint.
+            check: as in `load`; called for a checkpoint that is resumed.
 
         Returns:
-            What `save` was given as extra; nothing if no training goes on.
+            The values that `save` stored as extra; empty if no run is resumed.
 
         Raises:
-            ValueError: there are checkpoints, but none can be read, or the last one that can does
-                not fit or holds only weights.
+            ValueError: none of the checkpoints can be read, or the last readable one belongs to
+                another model or has only weights.
         """
         names = self._list.resume() if resume else []
         for name in names:
@@ -217,11 +221,11 @@ class Checkpointer:
             except OnlyWeightsError:
                 raise
             except (FileNotFoundError, DamagedCheckpointError) as error:
-                logger.warning("%s Trying the checkpoint before it", error)
+                logger.warning("%s Trying the previous checkpoint", error)
         if names:
             raise ValueError(
                 f"None of the checkpoints in {self.save_dir} can be read ({', '.join(names)}). To "
-                "start afresh, leave --resume out."
+                "start from the beginning, omit --resume."
             )
         if path:
             self.load(path, weights_only=True)
@@ -229,16 +233,17 @@ class Checkpointer:
 
 
 class PeriodicCheckpointer:
-    """Saves after every epoch: for good every some epochs, when the metric is better, at the end.
+    """Saves a checkpoint after every epoch.
 
-    What is not kept for good is one of the last two, model_iter_<iteration>. Where the disk is
-    full or gone, a warning says so and training goes on.
+    Permanent checkpoints are written every `period` epochs, when the metric improves, and at the
+    end. The others are rolling: the two latest, model_iter_<iteration>, are kept. If a checkpoint
+    cannot be written, for example to a full disk, a warning is logged and training continues.
 
     Args:
-        checkpointer: does the saving.
-        period: epochs between checkpoints that stay; 0: only the best and the last.
-        best_metric: the best value of a resumed run, which every checkpoint holds as
-            "best_metric"; None before the first.
+        checkpointer: writes the files.
+        period: epochs between permanent checkpoints; 0: only the best and the last.
+        best_metric: the best value so far of a resumed run, stored in every checkpoint as
+            "best_metric"; None if there is none yet.
     """
 
     def __init__(
@@ -251,20 +256,20 @@ class PeriodicCheckpointer:
     def step(
         self, epoch: int, *, metric: float | None = None, is_last: bool = False, **extra: Any
     ) -> None:
-        """Save what is due after an epoch: model_best, model_0004 (the fifth), model_final.
+        """Save the checkpoints due after an epoch: model_best, model_0004 (the fifth), model_final.
 
         Args:
-            epoch: from 0.
-            metric: decides what is best; None: not evaluated.
-            is_last: training ends here.
-            **extra: kept in the checkpoint; "iteration" is among it.
+            epoch: index of the epoch, from 0.
+            metric: score of the epoch, higher is better; None if it was not evaluated.
+            is_last: whether this is the end of training.
+            **extra: values stored in the checkpoint; must contain "iteration".
 
         Raises:
-            OSError: the last one cannot be written.
+            OSError: the final checkpoint cannot be written.
         """
         is_best = metric is not None and (self.best_metric is None or metric > self.best_metric)
         extra["epoch"] = epoch
-        # The best comes first, so that the last checkpoint is the one of the period.
+        # The best is written first, so that `last_checkpoint` begins with the periodic one.
         if is_best and self._try("model_best", **extra, best_metric=metric):
             self.best_metric = metric
         if is_last:
@@ -275,14 +280,14 @@ class PeriodicCheckpointer:
             self.save_rolling(**extra)
 
     def save_rolling(self, *, iteration: int, **extra: Any) -> bool:
-        """Save one of the last two.
+        """Save a rolling checkpoint.
 
         Args:
-            iteration: iterations done.
-            **extra: kept in the checkpoint.
+            iteration: number of completed iterations.
+            **extra: values stored in the checkpoint.
 
         Returns:
-            Whether it was written.
+            Whether the file was written.
         """
         name = f"{_ROLLING}{iteration:07d}"
         return self._try(name, iteration=iteration, **extra, best_metric=self.best_metric)
@@ -292,8 +297,8 @@ class PeriodicCheckpointer:
             self.checkpointer.save(name, **extra)
         except OSError as error:
             logger.warning(
-                "Cannot save %s: %s. The checkpoints before it are whole, and training goes on; "
-                "make room before the next one is due",
+                "Cannot save %s: %s. Earlier checkpoints are intact and training continues; free "
+                "some disk space before the next checkpoint is due",
                 *(name, error),
             )
             return False

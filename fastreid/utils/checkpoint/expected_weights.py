@@ -1,4 +1,4 @@
-"""What a model needs of a file of weights."""
+"""The tensors that a weights file must have for a model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .names import torch_names
 
 
 def expected_shapes(model: nn.Cell, *, ignore: Sequence[str] = ()) -> dict[str, tuple[int, ...]]:
-    """Say which tensors a file must have for a model.
+    """List the tensors that a weights file must have for a model.
 
     Args:
         model: the model.
-        ignore: beginnings of names in the model that a file may lack, as in `load_weights`.
+        ignore: prefixes of parameter names that the file may lack, as in `load_weights`.
 
     Returns:
-        PyTorch name -> shape.
+        Shapes by PyTorch name.
     """
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     return {

@@ -1,4 +1,8 @@
-"""The checkpoint file: a MindSpore .ckpt of named arrays and two JSON texts, written atomically."""
+"""Layout of a checkpoint file: a MindSpore .ckpt of named arrays and two JSON texts.
+
+The arrays are ``model/<parameter>`` and ``<object>/<key>``; the texts are ``extra`` (epoch,
+iteration and the like) and ``states`` (numbers and texts of the objects' states).
+"""
 
 from __future__ import annotations
 
@@ -21,27 +25,27 @@ State = Mapping[str, Union[np.ndarray, int, float, str]]
 _MODEL = "model"
 _EXTRA = "extra"
 _STATES = "states"
-# As `replacing` names them.
+# Names of the temporary files of `replacing`.
 _TEMPORARY = re.compile(
     r"\.(?:last_checkpoint(?:\.[0-9a-f]{8})?|.+(?=\.\d+\.(?:ckpt|json|pth|safetensors)$))\.(?P<pid>\d{1,10})(?:\.\w+)?"
 )
 
 
 class DamagedCheckpointError(ValueError):
-    """A file that is no whole checkpoint of this toolbox."""
+    """The file is not a complete checkpoint of this toolbox."""
 
 
 class OnlyWeightsError(DamagedCheckpointError):
-    """A file of MindSpore that has weights, but nothing else that training needs to go on."""
+    """The file was written by MindSpore and has weights only; no run can be resumed from it."""
 
 
 class CheckpointContent(NamedTuple):
-    """What a checkpoint holds.
+    """Content of a checkpoint.
 
     Attributes:
-        model: parameter name -> array of the parameter's shape.
-        states: object -> key -> array, number or text.
-        extra: epoch, iteration and whatever else was given.
+        model: arrays of the parameters' shapes, by parameter name.
+        states: states of the other objects, by object: arrays, numbers and texts by key.
+        extra: epoch, iteration and other values passed to `write_checkpoint`.
     """
 
     model: dict[str, np.ndarray]
@@ -56,13 +60,13 @@ def write_checkpoint(
     states: Mapping[str, State],
     extra: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint; the file appears under its name only when it is complete.
+    """Write a checkpoint atomically.
 
     Args:
-        path: ends in ``.ckpt``; the folder must exist.
-        parameters: of the model, or their values, by name.
-        states: object -> what its `state_dict` gave.
-        extra: what JSON can hold.
+        path: path that ends in ``.ckpt``; the folder must exist.
+        parameters: parameters of the model, or their values, by name.
+        states: results of `state_dict`, by object.
+        extra: JSON values by name.
     """
     entries: dict[str, np.ndarray | str] = {
         f"{_MODEL}/{name}": _array(value) for name, value in parameters.items()
@@ -82,18 +86,18 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> CheckpointContent:
-    """Read what `write_checkpoint` wrote.
+    """Read a checkpoint that `write_checkpoint` wrote.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
-        Its content; arrays cannot be written to.
+        Its content; the arrays are read-only.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        OnlyWeightsError: if it holds only weights, as MindSpore itself writes them.
-        DamagedCheckpointError: if it is damaged, or another program's.
+        FileNotFoundError: the file does not exist.
+        OnlyWeightsError: the file has weights only, as ``mindspore.save_checkpoint`` writes them.
+        DamagedCheckpointError: the file is damaged, or was written by another program.
     """
     content, entries = _read(path)
     if content is not None:
@@ -101,43 +105,42 @@ def read_checkpoint(path: Path) -> CheckpointContent:
     if _is_plain(entries):
         raise OnlyWeightsError(
             f"{path} is not a checkpoint of this toolbox: it holds only weights, as "
-            "mindspore.save_checkpoint writes them, so training cannot go on from it. Start from "
-            "them with MODEL.WEIGHTS, without --resume."
+            "mindspore.save_checkpoint writes them, so a run cannot be resumed from it. Start from "
+            "the weights with MODEL.WEIGHTS, without --resume."
         )
-    raise DamagedCheckpointError(_say_foreign(path, entries))
+    raise DamagedCheckpointError(_foreign_file_message(path, entries))
 
 
 def read_ckpt_weights(path: Path) -> CheckpointContent:
-    """Read a checkpoint for its weights: of this toolbox, or of ``mindspore.save_checkpoint``.
+    """Read the weights of a checkpoint of this toolbox or of ``mindspore.save_checkpoint``.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
-        Its content; of MindSpore's file only the weights, without states of an optimizer and
-        numbers that were saved beside them.
+        Its content; for a file of MindSpore only the weights, without the optimizer's state.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        DamagedCheckpointError: if it is damaged, or has no weights.
+        FileNotFoundError: the file does not exist.
+        DamagedCheckpointError: the file is damaged or has no weights.
     """
     content, entries = _read(path)
     if content is not None:
         return content
     weights = plain_weights(entries) if _is_plain(entries) else {}
     if not weights:
-        raise DamagedCheckpointError(_say_foreign(path, entries))
+        raise DamagedCheckpointError(_foreign_file_message(path, entries))
     return CheckpointContent(weights, {}, {})
 
 
 def _read(path: Path) -> tuple[CheckpointContent | None, dict[str, np.ndarray | str]]:
-    """Read a checkpoint of this toolbox, or else give the bare entries."""
+    """Read a file: the content of a checkpoint of this toolbox, or else the raw entries."""
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint {path} does not exist; check the path.")
     try:
         entries, is_checked = read_ckpt(path)
         if _EXTRA in entries and _STATES in entries:
-            return _sort_out(entries, is_checked=is_checked), {}
+            return _group_entries(entries, is_checked=is_checked), {}
     except (OSError, ValueError, MemoryError, RecursionError) as error:
         raise DamagedCheckpointError(
             f"The checkpoint {path} is damaged and cannot be read ({error}); use an earlier one of "
@@ -147,12 +150,12 @@ def _read(path: Path) -> tuple[CheckpointContent | None, dict[str, np.ndarray | 
 
 
 def _is_plain(entries: Mapping[str, np.ndarray | str]) -> bool:
-    """Tell MindSpore's own files from those of this toolbox whose end is missing."""
+    """Return whether MindSpore wrote the file; False for a truncated file of this toolbox."""
     arrays = [name for name, value in entries.items() if isinstance(value, np.ndarray)]
     return bool(arrays) and not any(name.startswith(f"{_MODEL}/") for name in arrays)
 
 
-def _say_foreign(path: Path, entries: Mapping[str, np.ndarray | str]) -> str:
+def _foreign_file_message(path: Path, entries: Mapping[str, np.ndarray | str]) -> str:
     return (
         f"{path} is not a checkpoint of this toolbox, or its end is missing: it has "
         f"{sorted(entries)[:5]}. Give a file that training wrote, such as model_final.ckpt, or "
@@ -160,16 +163,16 @@ def _say_foreign(path: Path, entries: Mapping[str, np.ndarray | str]) -> str:
     )
 
 
-def _sort_out(entries: dict[str, np.ndarray | str], *, is_checked: bool) -> CheckpointContent:
+def _group_entries(entries: dict[str, np.ndarray | str], *, is_checked: bool) -> CheckpointContent:
     if not is_checked:
-        raise ValueError("its check sum is missing")
+        raise ValueError("its checksum is missing")
     extra, states = (_parse(entries.pop(key), key) for key in (_EXTRA, _STATES))
     model: dict[str, np.ndarray] = {}
     for name, value in entries.items():
         owner, _, key = name.partition("/")
         group = model if owner == _MODEL else states.get(owner)
         if not isinstance(group, dict) or not isinstance(value, np.ndarray):
-            raise ValueError(f"it holds {name!r}, which belongs to nothing")
+            raise ValueError(f"it holds {name!r}, which is not part of a checkpoint")
         group[key] = value
     if not model:
         raise ValueError("it holds no model weights")
@@ -184,13 +187,13 @@ def _parse(text: np.ndarray | str, key: str) -> dict[str, Any]:
 
 
 def remove_leftovers(folder: Path) -> list[str]:
-    """Remove the temporary files that killed processes left behind.
+    """Remove the temporary files of killed processes.
 
     Args:
-        folder: of checkpoints; files of processes that still run are left alone.
+        folder: folder of checkpoints; files of running processes are kept.
 
     Returns:
-        Their names, sorted.
+        The names of the removed files, sorted.
     """
     found = []
     for path in sorted(folder.glob(".*")):

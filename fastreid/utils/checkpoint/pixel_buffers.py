@@ -1,4 +1,4 @@
-"""Compare what images were standardised with, in a file of weights and in the model."""
+"""Compare the pixel mean and standard deviation of a weights file with those of the model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from mindspore import nn
 
 from .release_names import PIXEL_BUFFERS
 
-# Of 0..255; less comes from rounding, or from 0.485 * 255 written as 123.675.
+# On the scale 0..255. Smaller differences come from rounding, as in 123.675 for 0.485 * 255.
 _TOLERANCE = 0.01
 
 
 def compare_pixel_buffers(model: nn.Cell, weights: Mapping[str, np.ndarray]) -> list[str]:
-    """Find out whether weights were trained on images standardised otherwise.
+    """Check whether weights were trained on images normalized with other values.
 
     Args:
-        model: with `pixel_mean` and `pixel_std`, of three channels, RGB, in 0..255; a model that
-            has none is not compared.
-        weights: may hold `pixel_mean` and `pixel_std`, as fast-reid wrote them until March 2021.
+        model: a model with `pixel_mean` and `pixel_std` for RGB in 0..255; a model without them is
+            not compared.
+        weights: arrays by name; may contain `pixel_mean` and `pixel_std`, which fast-reid saved
+            until March 2021.
 
     Returns:
-        A sentence for each that differs, with both values and the key to set.
+        A sentence for each of the two that differs, with both values and the key to set.
     """
     found = {name: np.ravel(weights[name]) for name in PIXEL_BUFFERS if name in weights}
     # Some forks scale images to 0..1 first.
@@ -39,11 +40,12 @@ def compare_pixel_buffers(model: nn.Cell, weights: Mapping[str, np.ndarray]) -> 
             continue
         unit = " (written in 0..1)" if scale != 1 else ""
         notes.append(
-            f"its {name} is {_listed(theirs)}{unit}, the config has {_listed(ours)}. If the "
-            f"weights were trained so, set MODEL.{name.upper()} {_listed(theirs, separator=',')}"
+            f"its {name} is {_format(theirs)}{unit}, the config has {_format(ours)}. If the "
+            "weights were trained with it, set "
+            f"MODEL.{name.upper()} {_format(theirs, separator=',')}"
         )
     return notes
 
 
-def _listed(values: np.ndarray, separator: str = ", ") -> str:
+def _format(values: np.ndarray, separator: str = ", ") -> str:
     return f"[{separator.join(f'{value:g}' for value in values)}]"

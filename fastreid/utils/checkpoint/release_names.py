@@ -1,21 +1,21 @@
-"""Names of tensors in the releases of fast-reid, and today's: one table, both ways.
+"""Translate tensor names between older releases of fast-reid and the current one.
 
-What each release wrote (issues of JDAI-CV/fast-reid that show it):
+Names in each release, with issues of JDAI-CV/fast-reid that show them:
 
 =========================  =======================================  ==================
 release                    neck and classifier of a head            issues
 =========================  =======================================  ==================
 0.1, 0.1.1 (model zoo)     ``bnneck.*``, ``classifier.weight``      #427, #453, #486
-the zoo, neck renamed      ``bottleneck.0.*``, and a leftover       #617, #693
+the zoo, neck renamed      ``bottleneck.0.*``, and a remaining      #617, #693
                            ``bnneck.num_batches_tracked``,
                            ``classifier.weight``
 1.0, 1.1                   ``bottleneck.*``, ``classifier.weight``  #352, #617
-1.2, 1.3, today's          ``bottleneck.*``, ``weight``             #689
+1.2, 1.3, current          ``bottleneck.*``, ``weight``             #689
 =========================  =======================================  ==================
 
-A head is ``heads.`` of a Baseline, ``b1_head.`` to ``b33_head.`` of an MGN. With an embedding its
-``bottleneck.0`` is the convolution and ``bottleneck.1`` the norm. Until March 2021 the buffers
-``pixel_mean`` and ``pixel_std`` were written too.
+The prefix of a head is ``heads.`` in a Baseline and ``b1_head.`` to ``b33_head.`` in an MGN. In a
+head with an embedding, ``bottleneck.0`` is the convolution and ``bottleneck.1`` the norm. Until
+March 2021 the buffers ``pixel_mean`` and ``pixel_std`` were saved too.
 """
 
 from __future__ import annotations
@@ -26,17 +26,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# PyTorch counts the batches that a norm has seen, for a mode that nobody here uses.
+# PyTorch's count of a norm's batches, used only with momentum=None.
 BATCH_COUNTER = "num_batches_tracked"
-# Of all releases until March 2021: what images were standardised with, in 0..255.
+# Pixel mean and standard deviation in 0..255, saved until March 2021.
 PIXEL_BUFFERS = ("pixel_mean", "pixel_std")
-# The memory of MoCo's training, which features do not depend on.
+# The queue of MoCo's training, which does not affect features.
 _MEMORY = "memory.queue"
 RELEASES = ("0.1.1", "1.0")
 
 
 class _Rename(NamedTuple):
-    """A part of a head, by its old name and today's; `{norm}` is 0, after a convolution 1."""
+    """Old and new name of a part of a head.
+
+    Attributes:
+        old: name in the old releases.
+        new: current name; `{norm}` is the index of the norm in the neck: 1 after a convolution,
+            else 0.
+        releases: the releases with the old name.
+    """
 
     old: str
     new: str
@@ -50,22 +57,22 @@ _RENAMES = (
 _HEAD = re.compile(r"(?P<head>heads|b\d+_head)\.(?P<part>.+)")
 
 
-def is_beside_weights(name: str) -> bool:
-    """Tell whether a tensor of a checkpoint, by its name, takes no part in computing features."""
+def is_auxiliary(name: str) -> bool:
+    """Return whether a tensor has no effect on features, by its name in a checkpoint."""
     return name.endswith(BATCH_COUNTER) or name in PIXEL_BUFFERS or name.startswith(_MEMORY)
 
 
 def to_current_names(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Rename what a release of fast-reid wrote to today's names.
+    """Rename the weights of any release of fast-reid to the current names.
 
-    A name keeps as it is where today's is there too with another value, or where no head of today
-    has such a part; loading refuses it then.
+    A name is kept if the current name exists too with another value, or if the current heads have
+    no such part. Loading raises an error then.
 
     Args:
-        weights: PyTorch name -> array, or shape, of a whole model.
+        weights: arrays or shapes of a whole model, by PyTorch name.
 
     Returns:
-        The same by today's names, in the same order, and what to log about it.
+        The same values by current name, in the same order, and notes for the log.
     """
     current: dict[str, Any] = {}
     renamed: dict[str, int] = {}
@@ -76,7 +83,7 @@ def to_current_names(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
             current[new] = value
         elif not (name.endswith(BATCH_COUNTER) or _is_same(value, weights[new])):
             current[name] = value
-            notes.append(f"{name} and {new} are the same tensor by name, but differ")
+            notes.append(f"{name} and {new} are names of the same tensor, but the values differ")
             continue
         if rule:
             renamed[rule] = renamed.get(rule, 0) + 1
@@ -87,17 +94,17 @@ def to_current_names(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
 
 
 def to_release_names(weights: Mapping[str, Any], release: str) -> dict[str, Any]:
-    """Rename today's names to those of an older release of fast-reid.
+    """Rename current names to those of an older release of fast-reid.
 
     Args:
-        weights: PyTorch name -> array, or shape, of a whole model.
-        release: one of `RELEASES`; "1.0" stands for 1.1 too, "0.1.1" for 0.1.
+        weights: arrays or shapes of a whole model, by PyTorch name.
+        release: one of `RELEASES`; "1.0" includes 1.1, "0.1.1" includes 0.1.
 
     Returns:
-        The same by the names of that release, in the same order.
+        The same values by the names of that release, in the same order.
 
     Raises:
-        ValueError: for another release.
+        ValueError: the release is unknown.
     """
     if release not in RELEASES:
         raise ValueError(
@@ -110,7 +117,7 @@ def to_release_names(weights: Mapping[str, Any], release: str) -> dict[str, Any]
         for rename in _RENAMES:
             if match is None:
                 break
-            new = rename.new.format(norm=_place_of_norm(match["head"], weights))
+            new = rename.new.format(norm=_index_of_norm(match["head"], weights))
             if release in rename.releases and _begins(match["part"], new):
                 new_name = f"{match['head']}.{rename.old}{match['part'][len(new) :]}"
         old[new_name] = value
@@ -118,7 +125,7 @@ def to_release_names(weights: Mapping[str, Any], release: str) -> dict[str, Any]
 
 
 def _current_name(name: str, weights: Mapping[str, Any]) -> tuple[str, str]:
-    """Find today's name, and the rule that says so; "" where the name is today's."""
+    """Return the current name and the renaming rule as a text; "" if the name is current."""
     match = _HEAD.fullmatch(name)
     if match is None:
         return name, ""
@@ -128,7 +135,7 @@ def _current_name(name: str, weights: Mapping[str, Any]) -> tuple[str, str]:
             continue
         if rename.old == "bnneck" and _has_second_norm(head, weights):
             return name, ""
-        new = rename.new.format(norm=_place_of_norm(head, weights))
+        new = rename.new.format(norm=_index_of_norm(head, weights))
         rule = f"{head}.{rename.old} is {head}.{new}"
         return f"{head}.{new}{part[len(rename.old) :]}", rule
     return name, ""
@@ -138,17 +145,17 @@ def _begins(part: str, start: str) -> bool:
     return part == start or part.startswith(f"{start}.")
 
 
-def _place_of_norm(head: str, weights: Mapping[str, Any]) -> int:
-    """A convolution before the norm has a weight and no running mean."""
+def _index_of_norm(head: str, weights: Mapping[str, Any]) -> int:
+    """Return the norm's index in the neck: 1 after a convolution, which has no running mean."""
     first = f"{head}.bottleneck.0"
     return int(f"{first}.weight" in weights and f"{first}.running_mean" not in weights)
 
 
 def _has_second_norm(head: str, weights: Mapping[str, Any]) -> bool:
-    """0.1's ReductionHead: convolution, norm, LeakyReLU, and `bnneck` as a second norm."""
+    """Detect the ReductionHead of 0.1: convolution, norm, LeakyReLU, and `bnneck`, another norm."""
     first = f"{head}.bottleneck"
     return (
-        _place_of_norm(head, weights) == 1
+        _index_of_norm(head, weights) == 1
         and f"{first}.1.running_mean" in weights
         and (f"{head}.bnneck.running_mean" in weights)
     )

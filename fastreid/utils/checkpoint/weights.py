@@ -1,4 +1,4 @@
-"""Put arrays into a model's parameters: exactly, or not at all."""
+"""Load arrays into a model's parameters strictly: all names and shapes must match."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .formats.number_formats import in_native_order
 from .names import to_mindspore_weights, to_torch_name
 from .pixel_buffers import compare_pixel_buffers
 from .recognition.advice import explain_misfit
-from .release_names import is_beside_weights
+from .release_names import is_auxiliary
 
 logger = logging.getLogger(__name__)
 
 
 class Adapted(NamedTuple):
-    """How a cell takes the weights of a file that another setting made.
+    """How a cell loads weights that were trained with another setting.
 
-    A cell with a method `adapt_to_weights(weights)`, which gets the arrays under its own names,
-    gives this; `None` where nothing is to change.
+    A cell can define `adapt_to_weights(weights)`, which gets the cell's arrays by name in the cell
+    and returns an `Adapted`, or None if nothing has to change.
 
     Attributes:
-        cell: to put in its place; the cell itself where it stays.
-        weights: what it gets, name in it -> array.
-        note: what was decided, for the log; "" where there is nothing to say.
+        cell: cell that replaces the cell in the model; the cell itself if it stays.
+        weights: arrays to load into it, by name in the cell.
+        note: description of the change, for the log; "" if there is none.
     """
 
     cell: nn.Cell
@@ -43,23 +43,22 @@ def load_weights(
     source: str | Path = "weights",
     ignore: Sequence[str] = (),
 ) -> None:
-    """Load weights exactly, or not at all.
+    """Load weights strictly: if a tensor is missing, unknown or of another shape, nothing changes.
 
-    What takes no part in computing features (batch counters, `pixel_mean` and `pixel_std`, MoCo's
-    memory) is passed over; a warning says where images were standardised otherwise. A cell may take
-    the weights of another setting, see `Adapted`; a warning says so.
+    Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue)
+    are ignored; a warning is logged if the images were normalized with other values. A cell can
+    adapt to weights of another setting, see `Adapted`; a warning is logged then too.
 
     Args:
-        model: gets the weights.
-        weights: name in the model, or in PyTorch's state dict of any release of fast-reid -> array
-            of the parameter's shape.
-        source: where they come from, for the message.
-        ignore: what begins like one of these may be missing, unknown or of another shape; such a
-            parameter keeps its value.
+        model: the model that is changed.
+        weights: arrays by name in the model, or by PyTorch name in any release of fast-reid.
+        source: origin of the weights, for messages.
+        ignore: prefixes of names that may be missing, unknown or of another shape; such parameters
+            keep their values.
 
     Raises:
-        ValueError: saying what the weights look like and which keys to set, and naming some of the
-            tensors that are missing, unknown or of another shape.
+        ValueError: the weights do not fit. The message describes them, proposes settings, and lists
+            the first few tensors that differ.
     """
     values = _by_own_names(model, weights)
     adapted = _adapt(model, values)
@@ -70,25 +69,25 @@ def load_weights(
         values.update({f"{path}.{name}": value for name, value in change.weights.items()})
         own = change.cell.parameters_dict(recurse=False).values()
         want.update({f"{path}.{_leaf(p.name)}": tuple(p.shape) for p in own})
-    left_alone = _check(model, values, want, source=source, ignore=ignore)
+    ignored = _check(model, values, want, source=source, ignore=ignore)
     for note in compare_pixel_buffers(model, weights):
         logger.warning("%s: %s", source, note)
     for path, change in adapted.items():
         _replace(model, path, change.cell)
         if change.note:
             logger.warning("%s: %s: %s", source, path, change.note)
-    if left_alone:
-        logger.info("Not loaded from %s, as asked: %s", source, ", ".join(left_alone))
+    if ignored:
+        logger.info("Ignored tensors of %s: %s", source, ", ".join(ignored))
     for parameter in model.get_parameters():
         name = parameter.name
-        if name not in left_alone:
+        if name not in ignored:
             value = in_native_order(values[name])
             ops.assign(parameter, Tensor(value.reshape(want[name]), dtype=parameter.dtype))
 
 
 def _by_own_names(model: nn.Cell, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Name weights as the model does, without what stands beside them."""
-    values = {name: value for name, value in weights.items() if not is_beside_weights(name)}
+    """Rename weights to the names of the model, without tensors that do not affect features."""
+    values = {name: value for name, value in weights.items() if not is_auxiliary(name)}
     own = {parameter.name for parameter in model.get_parameters()}
     named_as_theirs = {to_torch_name(name): value for name, value in values.items()}
     if values.keys() <= own or len(named_as_theirs) != len(values):
@@ -104,7 +103,7 @@ def _check(
     source: str | Path,
     ignore: Sequence[str],
 ) -> list[str]:
-    """List what stays as it is, or raise ValueError where more than that does not fit."""
+    """Return the names that `ignore` excuses; raise ValueError for all others that do not fit."""
     have = {name: tuple(np.shape(value)) for name, value in values.items()}
     problems = {
         "missing": sorted(want.keys() - have.keys()),
@@ -130,7 +129,7 @@ def _check(
 
 
 def _adapt(model: nn.Cell, values: Mapping[str, np.ndarray]) -> dict[str, Adapted]:
-    """Ask the cells that can adapt themselves; nothing is changed yet."""
+    """Collect the changes of cells that adapt to the weights; the model is not changed yet."""
     changes = {}
     for path, cell in model.cells_and_names():
         if not hasattr(cell, "adapt_to_weights"):
@@ -152,7 +151,7 @@ def _replace(model: nn.Cell, path: str, cell: nn.Cell) -> None:
     setattr(parent, last, cell)
     for parameter in cell.get_parameters():
         parameter.name = f"{path}.{_leaf(parameter.name)}"
-    # A graph compiled before has the old cell in it.
+    # A graph that is compiled already contains the old cell.
     model.compile_cache.clear()
 
 

@@ -1,4 +1,4 @@
-"""Files of weights. What is read is told by its content, what is written by its suffix."""
+"""Read and write weights files; the format is given by the content, or by the suffix to write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from .formats.pth_reader import read_pth
 from .formats.pth_writer import write_pth
 from .formats.safetensors_reader import read_safetensors
 from .names import to_mindspore_names, to_torch_name
-from .recognition.candidates import Candidate, Found, find_candidates
+from .recognition.candidates import (
+    Candidate,
+    SearchResult,
+    find_candidates,
+    is_weight_name,
+)
 from .recognition.choice import SEPARATOR, choose
 
 logger = logging.getLogger(__name__)
@@ -28,47 +33,48 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_SUFFIX = ".ckpt"
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".pkl")
-# How only MindSpore calls the statistics of a norm.
+# MindSpore's names of a norm's statistics, which PyTorch does not use.
 _STATISTICS = (".moving_mean", ".moving_variance")
 SUFFIXES = (CHECKPOINT_SUFFIX, *TORCH_SUFFIXES, SAFETENSORS_SUFFIX)
 
 
-def split_place(source: str | Path) -> tuple[Path, str]:
-    """Split ``file.pth::model_ema`` into the file and the place of the weights in it.
+def split_key_path(source: str | Path) -> tuple[Path, str]:
+    """Split ``file.pth::model_ema`` into the path of the file and the key path in it.
 
     Args:
-        source: of the user. A file that exists under the whole text is taken as it is.
+        source: the user's text. If a file of this whole name exists, it is not split.
 
     Returns:
-        The file, and the keys that lead to the weights with "/" between, "" if none are named.
+        The file, and the keys that lead to the weights, joined by "/"; "" if there are none.
     """
     path = Path(source)
-    file, separator, place = str(source).rpartition(SEPARATOR)
-    return (path, "") if path.exists() or not separator or not file else (Path(file), place)
+    file, separator, key_path = str(source).rpartition(SEPARATOR)
+    return (path, "") if path.exists() or not separator or not file else (Path(file), key_path)
 
 
 def read_torch_weights(
     source: str | Path, expected: Mapping[str, tuple[int, ...]] | None = None
 ) -> dict[str, np.ndarray]:
-    """Read the weights of any file of weights; nothing in the file is executed.
+    """Read a weights file of any supported format, without executing code of the file.
 
-    A line of the log says where in the file they were found and what was taken off their names.
+    The key path of the weights and the prefixes removed from their names are logged.
 
     Args:
-        source: a checkpoint of this toolbox or of MindSpore, a file of PyTorch, or safetensors,
-            under any name; ``::`` and a place behind it name the weights in it that are meant.
-        expected: PyTorch name -> shape of what a model needs, which decides between several sets of
-            weights in the file, see `choose`; None: no model is known.
+        source: a checkpoint of this toolbox or of MindSpore, a PyTorch file, or safetensors, with
+            any suffix. ``file::key`` selects the weights under a key of the file.
+        expected: shapes that the model needs, by PyTorch name. They decide between several sets of
+            weights in the file, see `choose`; None without a model.
 
     Returns:
-        PyTorch name -> array, without wrappers of the names. Arrays cannot be written to.
+        Read-only arrays by PyTorch name, without wrappers and prefixes.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, of another kind, has no weights, or several sets of them.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged, has another format, has no weights, or has several sets of
+            weights.
     """
-    path, place = split_place(source)
-    return choose_weights(read_candidates(path, expected), expected, path, place=place)
+    path, key_path = split_key_path(source)
+    return choose_weights(read_candidates(path, expected), expected, path, key_path=key_path)
 
 
 def choose_weights(
@@ -76,23 +82,23 @@ def choose_weights(
     expected: Mapping[str, tuple[int, ...]] | None,
     path: Path,
     *,
-    place: str = "",
+    key_path: str = "",
 ) -> dict[str, np.ndarray]:
-    """Choose as `choose` does, and log what was unwrapped.
+    """Select weights with `choose`, and log the key path and the removed prefixes.
 
     Args:
-        candidates: of `read_candidates`.
+        candidates: result of `read_candidates`.
         expected: as in `read_torch_weights`.
-        path: of the file, for messages.
-        place: that the user named; "": none.
+        path: the file, for messages.
+        key_path: key path given by the user; "" if not given.
 
     Returns:
-        PyTorch name -> array.
+        Arrays by PyTorch name.
 
     Raises:
-        ValueError: as `choose`.
+        ValueError: as in `choose`.
     """
-    choice = choose(candidates, expected, path, wanted=place)
+    choice = choose(candidates, expected, path, wanted=key_path)
     unwrapped = choice.describe()
     if unwrapped:
         logger.info("Weights of %s: %s", path, unwrapped)
@@ -102,23 +108,23 @@ def choose_weights(
 def read_candidates(
     path: str | Path, expected: Mapping[str, tuple[int, ...]] | None = None
 ) -> list[Candidate]:
-    """Find all mappings of tensors in a file, whatever its kind.
+    """Find all mappings of tensors in a weights file of any supported format.
 
     Args:
-        path: of the file.
+        path: the file.
         expected: as in `read_torch_weights`.
 
     Returns:
-        At least one.
+        The mappings, at least one.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, of another kind, or has no tensors.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged, has another format, or has no tensors.
     """
     path = Path(path)
     kind = kind_of(path)
     if kind is FileKind.SAFETENSORS:
-        return [_with_torch_names(read_safetensors(path))]
+        return [_candidate_of_safetensors(path)]
     if kind is FileKind.CKPT:
         return [candidate_of_checkpoint(read_ckpt_weights(path))]
     content = read_pth(path)
@@ -133,35 +139,37 @@ def read_candidates(
 
 
 def candidate_of_checkpoint(content: CheckpointContent) -> Candidate:
-    """Give the weights of a checkpoint under PyTorch's names.
+    """Translate the weights of a checkpoint to PyTorch's names.
 
     Args:
-        content: of `read_ckpt_weights`.
+        content: result of `read_ckpt_weights`.
     """
     weights = {to_torch_name(name): value for name, value in content.model.items()}
     return Candidate("", weights, {})
 
 
-def _with_torch_names(candidate: Candidate) -> Candidate:
-    """Translate the names of safetensors that mindspore.save_checkpoint wrote."""
-    if not any(name.endswith(_STATISTICS) for name in candidate.weights):
-        return candidate
-    weights = plain_weights(candidate.weights)
-    return candidate._replace(weights={to_torch_name(k): v for k, v in weights.items()})
+def _candidate_of_safetensors(path: Path) -> Candidate:
+    """Read safetensors, and translate the names of files of mindspore.save_checkpoint."""
+    content = read_safetensors(path)
+    weights = content.weights
+    if any(name.endswith(_STATISTICS) for name in weights):
+        weights = {to_torch_name(name): value for name, value in plain_weights(weights).items()}
+    unreadable = {name: what for name, what in content.unreadable.items() if is_weight_name(name)}
+    return Candidate("", weights, unreadable)
 
 
 def _refuse_networks(
-    found: Found, expected: Mapping[str, tuple[int, ...]] | None, path: Path
+    found: SearchResult, expected: Mapping[str, tuple[int, ...]] | None, path: Path
 ) -> None:
-    """Refuse a file that has a whole network, and no weights beside it."""
+    """Raise an error if a file has a network saved as an object and no weights besides."""
     names = [name for candidate in found.candidates for name in candidate.weights]
     known = any(name.endswith(tuple(expected or ("weight",))) for name in names)
     if found.networks and not known:
-        place, class_name = next(iter(found.networks.items()))
-        where = f" at {place!r}" if place else ""
+        key_path, class_name = next(iter(found.networks.items()))
+        where = f" at {key_path!r}" if key_path else ""
         raise ValueError(
             f"{path} holds a whole network{where} (torch.save(model)), an object of {class_name}. "
-            "Reading it would run code of that class. In the program that made it, save the "
+            "Reading it would execute code of that class. In the program that wrote it, save the "
             "weights alone: torch.save(model.state_dict(), 'weights.pth')."
         )
 
@@ -175,18 +183,18 @@ def _describe(content: Any) -> str:
 
 
 def write_weights(path: str | Path, weights: Mapping[str, np.ndarray], *, key: str = "") -> None:
-    """Write weights; the file appears under its name only when it is complete.
+    """Write a weights file atomically.
 
-    A ``.ckpt`` gets MindSpore's names, the others PyTorch's.
+    A ``.ckpt`` file gets MindSpore's names, the others get PyTorch's.
 
     Args:
-        path: decides the format by its end.
-        weights: PyTorch name -> array.
-        key: of a PyTorch file, see `write_pth`.
+        path: the file; its suffix decides the format.
+        weights: arrays by PyTorch name.
+        key: key of a dict in a PyTorch file that the weights are stored under, see `write_pth`.
 
     Raises:
-        ValueError: for an unknown format, a type that it does not have, or names that are not one
-            to one.
+        ValueError: the suffix is unknown, the format does not support the type of an array, or two
+            names stand for the same tensor.
     """
     path = Path(path)
     check_suffix(path)
@@ -205,8 +213,8 @@ def write_weights(path: str | Path, weights: Mapping[str, np.ndarray], *, key: s
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a file that is none of weights by its name."""
+    """Raise an error if the suffix of a path is not that of a weights file."""
     if not path.name.endswith(SUFFIXES):
         raise ValueError(
-            f"{path} is no file of weights: its name must end in one of {', '.join(SUFFIXES)}."
+            f"{path} is not a weights file: its name must end in one of {', '.join(SUFFIXES)}."
         )

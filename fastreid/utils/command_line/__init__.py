@@ -1,1 +1,5 @@
-"""How a command runs: its exit code, its output, and what Ctrl-C does."""
+"""What all command-line tools share.
+
+``command`` turns the end of a tool into an exit code and an error line, ``interrupts`` ends a tool
+on Ctrl-C, ``output`` handles standard output and error that are missing or closed early.
+"""

@@ -1,4 +1,4 @@
-"""How a command line tool ends: its exit code, and what it prints about an error."""
+"""Run the main function of a command-line tool: exit codes and one-line error messages."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pathlib import Path
 
 from ..logger import log_to_files
 from ..messages.errors import EXPLAINABLE, explain
-from ..processes import leave
-from .interrupts import is_watching, unwinding
+from ..processes import exit_now
+from .interrupts import is_watching, raising_keyboard_interrupt
 from .output import (
     discard,
     flushes,
-    has_lost_reader,
-    provide_outputs,
+    is_closed_by_reader,
+    open_missing_streams,
     replace_unprintable,
-    without_reader,
+    tolerate_closed_outputs,
 )
 
-# Set to 1 to see where an error came from that ends a tool in one line.
+# Set to 1 to print the traceback of errors that are otherwise reported in one line.
 TRACEBACK_VARIABLE = "FASTREID_TRACEBACK"
 FAILED = 1
-# What shells report of programs that SIGINT (Ctrl-C) and SIGPIPE (a reader that has gone) ended.
+# Exit codes that shells report for programs ended by SIGINT (Ctrl-C) and SIGPIPE (output closed).
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 
@@ -39,74 +39,77 @@ def run_command(
     argv: Sequence[str] | None = None,
     *,
     name: str | None = None,
-    needs_reader: bool = True,
+    stops_at_closed_output: bool = True,
 ) -> int:
-    """Run the main function of a tool and turn the way it ends into an exit code.
+    """Run the main function of a tool and return its exit code.
 
-    An error that `explain` can explain ends in one line, ``TOOL.py: message``, on standard error;
-    its traceback goes to the log files that are open, and to standard error where
-    FASTREID_TRACEBACK is set. A fault of the program keeps its traceback.
+    A user error, which is one that `explain` can explain, is printed to standard error as one line,
+    ``TOOL.py: message``. Its traceback goes to the open log files, and to standard error if
+    FASTREID_TRACEBACK is set. A bug in the program is raised with its traceback.
 
     Args:
-        main: takes the words of the command line (None: those of this process); gives the exit
-            code, None for 0.
-        argv: these words.
-        name: of the tool in messages; None: the file name of `main`.
-        needs_reader: end quietly when standard output is closed early, as ``| head`` does. False,
-            for work whose results are files: go on to the end, and drop what nobody reads.
+        main: the main function; takes the arguments of the command line, or None for those of this
+            process, and returns an exit code, or None for 0.
+        argv: the arguments that `main` gets.
+        name: the tool's name in messages; None takes the file name of `main`.
+        stops_at_closed_output: whether the tool ends silently when standard output is closed early,
+            as by ``| head``. False is for tools whose results are files: they run to the end, and
+            further output is discarded.
 
     Returns:
         The exit code: that of `main`, 1 after an error, 130 after Ctrl-C, 141 when standard output
         was closed early.
 
     Raises:
-        SystemExit: as `main` raised it; argparse does, with 2.
-        Exception: a fault of the program.
+        SystemExit: raised by `main`, as argparse does for wrong options, with code 2.
+        Exception: a bug in the program.
     """
-    provide_outputs()
+    open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         replace_unprintable(stream)
     try:
-        with contextlib.nullcontext() if needs_reader else without_reader():
+        with contextlib.nullcontext() if stops_at_closed_output else tolerate_closed_outputs():
             code = _code_of(main, argv, name or Path(inspect.getfile(main)).name)
     finally:
-        _let_go_of_closed_outputs()
-    # A process of a job that failed must not wait for the others, nor Ctrl-C for MindSpore's end.
+        _discard_closed_outputs()
+    # MindSpore's exit handlers wait for the other processes of a job. After a failure or Ctrl-C
+    # the process ends without them.
     if (code and os.environ.get("MS_ROLE") == "MS_WORKER") or (
         code == INTERRUPTED and is_watching()
     ):
-        leave(code)
+        exit_now(code)
     return code
 
 
 def user_path(word: str) -> Path:
-    """Read a path of the command line; a type for argparse.
+    """Convert a command-line argument to a path; for ``type=`` of argparse.
 
     Args:
-        word: of the command line; "~" is expanded, which shells do not do in ``--output=~/x``.
+        word: the argument. A leading "~" is expanded, which shells do not do in ``--output=~/x``.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty, or nobody has that home.
+        argparse.ArgumentTypeError: the argument is empty, or names the home folder of an unknown
+            user.
     """
     if not word:
-        raise argparse.ArgumentTypeError("a path is needed, but it is empty")
+        raise argparse.ArgumentTypeError("the path is empty")
     try:
         return Path(word).expanduser()
     except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{word!r}: nobody has that home") from error
+        raise argparse.ArgumentTypeError(f"{word!r}: there is no such home folder") from error
 
 
 def split_pairs(words: Sequence[str], is_key: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    """Take the pairs KEY VALUE out of a command line, whatever the values look like.
+    """Separate the pairs KEY VALUE from the other arguments of a command line.
 
-    argparse would take a value that begins with a dash for an option.
+    argparse alone would read a value that begins with a dash as an option.
 
     Args:
-        words: of the command line.
-        is_key: tells whether a word is a key, so that the next one is its value.
+        words: the arguments of the command line.
+        is_key: decides whether an argument is a key, which makes the next one its value.
 
     Returns:
-        The other words, and keys and values in turn.
+        The other arguments, and the list key, value, key, value, ...
     """
     others: list[str] = []
     pairs: list[str] = []
@@ -121,16 +124,16 @@ def split_pairs(words: Sequence[str], is_key: Callable[[str], bool]) -> tuple[li
 
 def _code_of(main: Callable[..., int | None], argv: Sequence[str] | None, name: str) -> int:
     try:
-        with unwinding():
+        with raising_keyboard_interrupt():
             code = main(argv) or 0
         return code if flushes(sys.stdout) else OUTPUT_CLOSED
     except KeyboardInterrupt as interrupt:
-        _show_if_asked(interrupt)
+        _print_traceback_if_enabled(interrupt)
         if is_watching():
-            _say(f"{name}: interrupted")
+            _print_to_stderr(f"{name}: interrupted")
         return INTERRUPTED
     except EXPLAINABLE as error:
-        if isinstance(error, BrokenPipeError) and has_lost_reader(sys.stdout):
+        if isinstance(error, BrokenPipeError) and is_closed_by_reader(sys.stdout):
             return OUTPUT_CLOSED
         return _report(error, name)
 
@@ -141,24 +144,24 @@ def _report(error: Exception, name: str) -> int:
         log_to_files(logging.CRITICAL, "The program failed", error)
         raise error
     log_to_files(logging.ERROR, message, error)
-    _show_if_asked(error)
-    _say(f"{name}: {message}")
+    _print_traceback_if_enabled(error)
+    _print_to_stderr(f"{name}: {message}")
     return FAILED
 
 
-def _say(line: str) -> None:
-    """Print a line on standard error, if it can be taken."""
+def _print_to_stderr(line: str) -> None:
+    """Print a line to standard error; a closed or full standard error is ignored."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - of a tool
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - output of a tool
 
 
-def _show_if_asked(error: BaseException) -> None:
+def _print_traceback_if_enabled(error: BaseException) -> None:
     if os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0"):
         traceback.print_exception(type(error), error, error.__traceback__)
 
 
-def _let_go_of_closed_outputs() -> None:
-    """Keep Python from complaining, when it ends, about output that nobody can read."""
+def _discard_closed_outputs() -> None:
+    """Prevent Python's message at exit about output that could not be flushed."""
     for stream in (sys.stdout, sys.stderr):
         if not flushes(stream):
             discard(stream)

@@ -1,9 +1,8 @@
-"""Ctrl-C (SIGINT) ends a command, whatever it is doing.
+"""End a command on Ctrl-C (SIGINT) at any time, also during a long call into MindSpore.
 
-Python raises KeyboardInterrupt when the main thread runs Python code. That is too late while a
-library computes, and may be never: MindSpore puts handlers of its own in the place of Python's, and
-an error that is raised inside of a callback is dropped. So SIGINT is blocked, and a thread waits
-for it.
+Python raises KeyboardInterrupt only when the main thread runs Python code. During a library call
+that is late, and it may not happen at all: MindSpore replaces Python's signal handlers, and an
+error raised inside a callback is lost. Therefore SIGINT is blocked here, and a thread waits for it.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-# What shells report of a program that SIGINT ended.
+# The exit code that shells report for a program ended by SIGINT.
 EXIT_CODE = 130
 _THREAD_NAME = "ctrl-c"
-# For `finally` blocks of the main thread, and for output that nobody may read.
+# Time limits for the `finally` blocks of the main thread, and for flushing the output.
 _UNWIND_SECONDS = 0.7
 _FLUSH_SECONDS = 0.3
 
 
 def end_on_ctrl_c() -> None:
-    """Let SIGINT end this process from now on, with one line and exit code 130.
+    """Make SIGINT end this process from now on, with one line of output and exit code 130.
 
-    The process ends at once, or, inside of `unwinding`, when the main thread has left its `with`
-    and `finally` blocks. Handlers that are set with `signal.signal` are called instead, in a thread
-    of their own. Where SIGINT is ignored, as in background jobs of scripts, it stays so.
+    The process ends at once, or, inside of `raising_keyboard_interrupt`, when the main thread has
+    left its `with` and `finally` blocks. A handler set with `signal.signal` is called instead, in a
+    separate thread. If SIGINT is ignored, as in background jobs of scripts, it stays ignored.
 
-    Call it in the main thread before MindSpore is loaded: threads that run already can still
+    Call it in the main thread before MindSpore is imported: threads that exist already can still
     receive the signal.
     """
     handler = signal.getsignal(signal.SIGINT)
@@ -47,16 +46,16 @@ def end_on_ctrl_c() -> None:
 
 
 def is_watching() -> bool:
-    """Tell whether a thread of this process waits for SIGINT."""
+    """Return whether `end_on_ctrl_c` is active in this process."""
     return any(thread.name == _THREAD_NAME for thread in threading.enumerate())
 
 
 @contextlib.contextmanager
-def unwinding() -> Iterator[None]:
-    """While the block runs, SIGINT raises KeyboardInterrupt, so that temporary files are removed.
+def raising_keyboard_interrupt() -> Iterator[None]:
+    """Make SIGINT raise KeyboardInterrupt inside the block, so that temporary files are removed.
 
-    After 0.7 seconds, or a second SIGINT, the process ends nevertheless. Does nothing where
-    `end_on_ctrl_c` was not called.
+    If the main thread still runs 0.7 seconds later, or at a second SIGINT, the process ends.
+    Without `end_on_ctrl_c` this context manager has no effect.
     """
     if not is_watching():
         yield
@@ -71,7 +70,7 @@ def unwinding() -> Iterator[None]:
 def _watch() -> None:
     while True:
         signal.sigwait({signal.SIGINT})
-        # Python's own table: what MindSpore puts in its place is not in it.
+        # Python's own table of handlers, which does not contain those of MindSpore.
         handler = signal.getsignal(signal.SIGINT)
         if callable(handler) and handler is not signal.default_int_handler:
             handler(signal.SIGINT, None)
@@ -90,14 +89,14 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
 
 
 def _end() -> None:
-    """End the process; output that is not taken is not waited for long."""
-    farewell = threading.Thread(target=_say_what_happened, daemon=True)
-    farewell.start()
-    farewell.join(_FLUSH_SECONDS)
+    """End the process; flushing the output is abandoned after a short time."""
+    printing = threading.Thread(target=_flush_and_print, daemon=True)
+    printing.start()
+    printing.join(_FLUSH_SECONDS)
     os._exit(EXIT_CODE)
 
 
-def _say_what_happened() -> None:
+def _flush_and_print() -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
         os.write(2, f"{Path(sys.argv[0]).name}: interrupted\n".encode())

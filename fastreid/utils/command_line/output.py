@@ -1,4 +1,4 @@
-"""Standard output and standard error of a command, where anything may read or close them."""
+"""Standard output and standard error of a command that are missing, closed early or not UTF-8."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-def provide_outputs() -> None:
-    """Give a process that was started without standard output or error (``>&-``) an empty one.
+def open_missing_streams() -> None:
+    """Open /dev/null for each standard stream that is missing, as after ``>&-``.
 
-    Libraries write to them without a look, and the next file that is opened would get the number
-    of what is missing: what others print to that number would go into the file.
+    Otherwise the next file that is opened would get the descriptor of the missing stream, and the
+    output of libraries that write to that descriptor would end up in the file.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            # It gets the lowest number that is free, which is this one.
+            # os.open returns the lowest free descriptor, which is this one.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdout is None:
-        sys.stdout = _nowhere()
+        sys.stdout = _open_null()
     if sys.stderr is None:
-        sys.stderr = _nowhere()
+        sys.stderr = _open_null()
 
 
-def _nowhere() -> TextIO:
+def _open_null() -> TextIO:
     return io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w"), encoding="utf-8")
 
 
 def discard(stream: TextIO) -> None:
-    """Send to /dev/null what is written to a stream from now on, and what its buffer holds.
+    """Redirect a stream to /dev/null, including the content of its buffer.
 
     Args:
-        stream: whose reader has gone. One without a file descriptor stays as it is.
+        stream: a stream that was closed by its reader. One without a file descriptor is unchanged.
     """
     try:
         descriptor = stream.fileno()
@@ -51,11 +51,11 @@ def discard(stream: TextIO) -> None:
     os.close(null)
 
 
-def has_lost_reader(stream: TextIO | None) -> bool:
-    """Tell whether the reader of a stream has gone, so that nothing can be written to it.
+def is_closed_by_reader(stream: TextIO | None) -> bool:
+    """Return whether the reading end of a stream, such as a pipe, is closed.
 
     Args:
-        stream: such as ``sys.stdout``; None, as Python sets it where there is no output at all.
+        stream: for example ``sys.stdout``, which is None in a process without standard output.
     """
     if stream is None:
         return False
@@ -69,10 +69,10 @@ def has_lost_reader(stream: TextIO | None) -> bool:
 
 
 def flushes(stream: TextIO | None) -> bool:
-    """Write what a stream holds back, and tell whether its reader took it.
+    """Flush a stream and return whether that worked: False if its reader has closed it.
 
     Args:
-        stream: such as ``sys.stdout``; None: nothing is held back.
+        stream: for example ``sys.stdout``; None counts as flushed.
     """
     try:
         if stream is not None:
@@ -80,23 +80,23 @@ def flushes(stream: TextIO | None) -> bool:
     except BrokenPipeError:
         return False
     except ValueError:
-        # It was closed on purpose.
+        # This process closed the stream itself.
         return True
     return True
 
 
 def replace_unprintable(stream: TextIO) -> None:
-    r"""Let a stream write characters that its encoding lacks as escapes, ``\xfc`` for a "ü".
+    r"""Make a stream write characters that its encoding lacks as escapes, ``\xfc`` for a "ü".
 
     Args:
-        stream: a terminal or file that would raise UnicodeEncodeError; others stay as they are.
+        stream: a terminal or file that would raise UnicodeEncodeError; others are unchanged.
     """
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="backslashreplace")
 
 
 class _LenientOutput(io.FileIO):
-    """A descriptor that drops what nobody can take: no reader, no terminal, a full disk."""
+    """A descriptor that discards data which cannot be written: pipe closed, disk full."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -106,10 +106,10 @@ class _LenientOutput(io.FileIO):
 
 
 @contextlib.contextmanager
-def without_reader() -> Iterator[None]:
-    """While the block runs, standard output and error may be closed by their reader unnoticed."""
+def tolerate_closed_outputs() -> Iterator[None]:
+    """Discard output inside the block once standard output or error is closed by its reader."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(_unbreakable, before)
+    sys.stdout, sys.stderr = map(_lenient, before)
     try:
         yield
     finally:
@@ -118,7 +118,7 @@ def without_reader() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _unbreakable(stream: TextIO) -> TextIO:
+def _lenient(stream: TextIO) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     try:

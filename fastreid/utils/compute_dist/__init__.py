@@ -1,4 +1,8 @@
-"""Distances between features, and the nearest neighbours in them."""
+"""Distances between features and nearest neighbours, in NumPy.
+
+``distances`` computes distance matrices, at once or in blocks of rows; ``nearest`` finds the
+nearest columns of each row; ``mutual_nearest`` does so faster for one set against itself.
+"""
 
 from .distances import (
     METRICS,

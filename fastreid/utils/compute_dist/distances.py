@@ -1,4 +1,4 @@
-"""Distances between two sets of features, at once or a block of rows at a time."""
+"""Distances between two sets of features, as one matrix or in blocks of rows."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Callable, Protocol, cast
 import numpy as np
 
 METRICS = ("cosine", "euclidean")
-# A vector shorter than this is left as it is: there is no direction to keep.
+# Lower bound of the divisor when features are normalized, so that zero vectors stay zero.
 SHORTEST_NORM = 1e-12
-# A block of whole rows holds this many distances at most, 256 MB of float32. Smaller blocks cost
-# speed: BLAS packs the whole gallery for each.
+# Maximum number of distances in a block of rows: 256 MB of float32. Smaller blocks are slower,
+# because BLAS packs the whole gallery for each block.
 BLOCK_ELEMENTS = 2**26
-# More rows than this in one block gain nothing.
+# Maximum number of rows in a block; more do not make it faster.
 BLOCK_ROWS = 1024
 
-# Pairs whose squared distance is below this share of the feature's squared length are computed from
-# differences: a product has lost half of their digits and more.
+# A pair whose squared distance is below this fraction of the feature's squared norm is computed
+# from the difference of the features: the matrix product loses at least half of its digits there.
 _NEAR = 0.02
-# Where more pairs than so many in a block, and for each row, are near, features have collapsed, and
-# differences would take minutes.
+# With more near pairs in a block than both limits allow, the features have collapsed. Differences
+# would take minutes, and the result of the product is kept.
 _MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW = 2**16, 64
-# Numbers in the differences that are held at once.
+# Maximum number of elements in the array of differences.
 _DIFFERENCES = 2**22
 
-# (R, D) and a number F -> (R, G - F): inner products with G features, from number F on.
+# Maps (R, D) features and an index F to (R, G - F): inner products with G features from F on.
 Product = Callable[[np.ndarray, int], np.ndarray]
-# (G, D) -> the product with these.
+# Makes a `Product` with (G, D) features.
 MakeProduct = Callable[[np.ndarray], Product]
 
 
@@ -42,7 +42,7 @@ def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -
 
     Args:
         features: (N, D).
-        out: (N, D) float32 to write to, ``features`` itself if need be; None makes a new array.
+        out: (N, D) float32 array for the result, may be ``features`` itself; None makes a new one.
 
     Returns:
         (N, D), float32.
@@ -53,33 +53,33 @@ def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -
 
 
 def blas_product(features: np.ndarray) -> Product:
-    """Multiply with a set of features on the CPU.
+    """Make the inner product with a set of features on the CPU.
 
     Args:
         features: (G, D).
 
     Returns:
-        A function from (R, D) and F to a new (R, G - F).
+        A function that maps (R, D) features and an index F to a new (R, G - F) array.
     """
     return lambda rows, first: rows @ features[first:].T
 
 
 class DistanceRows:
-    """A (Q, G) distance matrix whose rows are computed when they are asked for.
+    """A (Q, G) distance matrix whose rows are computed on access.
 
-    ``distances[rows]`` with a slice or an index array gives a new NumPy array of those rows.
-    Matrix products round differently in blocks of other shapes, so who wants the same bits twice
-    asks for the same rows twice, as `row_blocks` cuts them.
+    ``distances[rows]`` with a slice or an index array computes those rows as a new NumPy array.
+    Matrix products round differently in blocks of different shapes. To get bit-identical values
+    again, index the same rows again, for example the blocks of `row_blocks`.
 
     Args:
         features_a: (Q, D).
         features_b: (G, D).
         metric: "cosine" (1 - cosine similarity) or "euclidean" (squared, as in fast-reid).
-        are_unit: the features have length 1 already; cosine distances then need no copy of them.
-        make_product: gives the function that multiplies with ``features_b``; BLAS by default.
+        are_unit: whether the features have norm 1 already; cosine distances then copy nothing.
+        make_product: makes the inner product with ``features_b``; BLAS by default.
 
     Raises:
-        ValueError: the metric is unknown or the shapes do not fit.
+        ValueError: the metric is unknown or the shapes do not match.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class DistanceRows:
         self.shape = (len(first), len(second))
         self.metric = metric
         if metric == "cosine" and not are_unit:
-            # Queries are scaled block by block, when they are used.
+            # The rows are normalized block by block on access.
             second = normalize_features(second)
         self._first = first
         self._scale_first = metric == "cosine" and not are_unit
@@ -119,7 +119,7 @@ class DistanceRows:
 
     @property
     def largest(self) -> float:
-        """A bound that no distance exceeds."""
+        """An upper bound of all distances."""
         return self._largest
 
     def _rows(self, rows: slice | np.ndarray) -> np.ndarray:
@@ -128,15 +128,15 @@ class DistanceRows:
 
     @property
     def on_device(self) -> bool:
-        """Whether a device multiplies, which then finds neighbours too."""
+        """Whether the product runs on a device that can also search neighbours."""
         return hasattr(self._product, "nearest")
 
     def nearest(self, rows: slice | np.ndarray, count: int) -> np.ndarray:
-        """Let the device find the nearest columns.
+        """Find the nearest columns on the device; only if `on_device`.
 
         Args:
-            rows: which rows.
-            count: how many to find, at most G.
+            rows: slice or index array of rows.
+            count: neighbours per row, at most G.
 
         Returns:
             (R, count) int32, nearest first.
@@ -148,11 +148,11 @@ class DistanceRows:
         return self.columns_from(0, rows)
 
     def columns_from(self, first: int, rows: slice | np.ndarray) -> np.ndarray:
-        """Compute the last columns of some rows only.
+        """Compute some rows from a given column on.
 
         Args:
-            first: the first column wanted.
-            rows: which rows.
+            first: index of the first column.
+            rows: slice or index array of rows.
 
         Returns:
             (R, G - first) float32, new.
@@ -168,7 +168,7 @@ class DistanceRows:
             row *= -2
             row += self._second_squared[first:]
             row += squared
-            # Rounding can make the distance of equal features negative.
+            # Rounding can make the distance between equal features negative.
             np.maximum(row, 0, out=row)
         self._recompute_near(dist, features, first, _NEAR * own, factor=1.0)
         return dist
@@ -176,7 +176,7 @@ class DistanceRows:
     def _recompute_near(
         self, dist: np.ndarray, features: np.ndarray, first: int, limits: np.ndarray, factor: float
     ) -> None:
-        """Replace, in place, distances below their row's limit by those of the differences."""
+        """Recompute, in place, distances below their row's limit from feature differences."""
         places = np.flatnonzero(dist < limits[:, None])
         if len(places) > max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * len(dist)):
             return
@@ -202,7 +202,7 @@ def build_dist(
         (Q, G), float32.
 
     Raises:
-        ValueError: the metric is unknown or the shapes do not fit.
+        ValueError: the metric is unknown or the shapes do not match.
     """
     rows = DistanceRows(features_a, features_b, metric=metric)
     distances = np.empty(rows.shape, np.float32)
@@ -212,14 +212,14 @@ def build_dist(
 
 
 def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
-    """Cut a matrix into blocks of whole rows that are small enough to hold several of.
+    """Split a matrix into blocks of rows, several of which fit into memory.
 
     Args:
         num_rows: rows of the matrix.
         num_columns: columns of the matrix.
 
     Yields:
-        Slices that cover all rows, in order; where they lie depends on the two numbers only.
+        Consecutive slices that cover all rows. They depend only on the two arguments.
     """
     step = min(max(1, BLOCK_ELEMENTS // max(num_columns, 1)), BLOCK_ROWS)
     for start in range(0, num_rows, step):

@@ -1,4 +1,4 @@
-"""The nearest of a set of features among themselves: each pair's distance is computed once."""
+"""Nearest neighbours within one set of features; each pair's distance is computed once."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from ..threads import run_on_threads
 from .distances import DistanceRows
 from .nearest import coordinates, nearest_in_block, nearest_indices
 
-# Rows of a block. Smaller ones make the product slower, larger ones cost memory.
+# Rows in a block. Fewer make the product slower, more take more memory.
 BLOCK_ROWS = 1024
-# Rows that one thread works on at a time.
+# Rows that a thread processes in one task.
 ROWS_PER_TASK = 64
-# Lists are brought up to date before so many times their length waits: what is like its
-# neighbours in order, such as frames of a film, keeps bringing nearer images.
+# Candidates are merged into the lists before there are more than this many times the lists' length.
+# Without the limit there would be too many when neighbouring images are similar, as in videos.
 MOST_PENDING = 4
 
 
 def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
-    """Find the nearest of every row; among equal distances the lower index comes first.
+    """Find the nearest neighbours of every row; equal distances are ordered by index.
 
-    Only blocks on and right of the diagonal are computed; each serves its rows and its columns.
+    Only the blocks on and right of the diagonal are computed. Each one updates the lists of its
+    rows and of its columns.
 
     Args:
-        distances: (N, N) of features to themselves.
-        count: how many to find, the row itself included; with fewer than that, all.
+        distances: (N, N) distances of a set of features to itself.
+        count: neighbours per row, the row itself included.
 
     Returns:
         (N, min(count, N)), int32, nearest first.
@@ -37,7 +38,7 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     for number, start in enumerate(range(0, num_images, BLOCK_ROWS)):
         rows = slice(start, min(start + BLOCK_ROWS, num_images))
         lists.take_in(distances.columns_from(start, rows), start)
-        # Lists change slowly later on: limits from half as many images let in twice as many.
+        # Merges at 1, 2, 4, ... blocks suffice: the lists change less and less.
         if number + 1 == merge_at or lists.num_pending > MOST_PENDING * lists.nearest.size:
             lists.merge()
         if number + 1 == merge_at:
@@ -47,14 +48,14 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
 
 
 class NeighbourLists:
-    """The nearest of every image among those seen so far, and candidates since the last merge.
+    """The nearest neighbours found so far, and candidates that are not merged yet.
 
     Args:
         num_images: N.
-        count: length of each list.
+        count: neighbours per image.
 
     Attributes:
-        nearest: (N, count) int32, nearest first, as of the last merge.
+        nearest: (N, count) int32 indices of the neighbours, nearest first, at the last merge.
         num_pending: candidates since the last merge.
     """
 
@@ -66,32 +67,32 @@ class NeighbourLists:
         self.num_pending = 0
 
     def take_in(self, block: np.ndarray, start: int) -> None:
-        """Note what may belong to a list.
+        """Collect the candidates of a block.
 
         Args:
-            block: (R, N - start) distances of images from `start` on to all from there on.
-            start: number of the first.
+            block: (R, N - start) distances from R images to all images, both from `start` on.
+            start: index of the first image.
         """
         height, width = block.shape
         limits = self._dist[start + height :, -1]
         if len(limits) and np.isinf(limits[-1]):
-            # The first block: lists are empty.
+            # The first block: the lists are empty.
             columns = np.ascontiguousarray(block[:, height:].T)
-            self._note_nearest(columns, self._count, image=height, index=0)
+            self._add_nearest(columns, self._count, image=height, index=0)
         else:
-            self._note_nearer(block[:, height:], limits, start)
-        self._note_nearest(block, min(self._count, width), image=start, index=start)
+            self._add_nearer(block[:, height:], limits, start)
+        self._add_nearest(block, min(self._count, width), image=start, index=start)
 
-    def _note_nearest(self, block: np.ndarray, count: int, *, image: int, index: int) -> None:
+    def _add_nearest(self, block: np.ndarray, count: int, *, image: int, index: int) -> None:
         near = nearest_in_block(block, count)
         dist = np.take_along_axis(block, near, axis=1)
         images = np.repeat(np.arange(image, image + len(block)), count)
-        self._note(images, near.ravel() + np.int32(index), dist.ravel())
+        self._add(images, near.ravel() + np.int32(index), dist.ravel())
 
-    def _note_nearer(self, block: np.ndarray, limits: np.ndarray, start: int) -> None:
-        """Note the rows that come into the lists of the columns.
+    def _add_nearer(self, block: np.ndarray, limits: np.ndarray, start: int) -> None:
+        """Collect the rows that are nearer to a column than its last neighbour.
 
-        Lists are full, and what is in them has a lower index: at an equal distance it stays.
+        The lists are full and contain lower indices only, which win at equal distances.
         """
         height = len(block)
 
@@ -103,17 +104,17 @@ class NeighbourLists:
 
         pieces = [slice(s, min(s + ROWS_PER_TASK, height)) for s in range(0, height, ROWS_PER_TASK)]
         for found in run_on_threads(search, pieces):
-            self._note(*found)
+            self._add(*found)
 
-    def _note(self, images: np.ndarray, indices: np.ndarray, dist: np.ndarray) -> None:
+    def _add(self, images: np.ndarray, indices: np.ndarray, dist: np.ndarray) -> None:
         self._pending.append((images, indices, dist))
         self.num_pending += len(images)
 
     def merge(self) -> None:
-        """Put the candidates into the lists.
+        """Merge the candidates into the lists.
 
-        What is pending for an image comes after all in its list, and of equal distances the lower
-        index first, so a stable sort by distance keeps them in order.
+        Candidates have higher indices than the list entries and are sorted by index themselves, so
+        a stable sort by distance orders equal distances by index.
         """
         if not self._pending:
             return
@@ -131,15 +132,15 @@ class NeighbourLists:
 
 
 def sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
-    """Make keys that order by image, then by distance; one number sorts faster than a pair.
+    """Combine image and distance into one sortable number: faster than sorting by two keys.
 
     Args:
-        image: (M,) numbers of images.
-        dist: (M,) float32 distances.
+        image: (M,) index of the image.
+        dist: (M,) float32 distance.
 
     Returns:
         (M,) int64.
     """
-    # Adding 0 makes the two zeros equal; bits of negative numbers count backwards.
+    # Adding 0 makes -0 and +0 equal. The bits of negative floats sort in reverse and are flipped.
     bits = (dist + np.float32(0)).view(np.int32)
     return (image.astype(np.int64) << 32) + (bits ^ ((bits >> 31) & 0x7FFFFFFF))

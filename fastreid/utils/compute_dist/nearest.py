@@ -7,19 +7,18 @@ import numpy as np
 from ..threads import num_cores, run_on_threads
 from .distances import DistanceRows, row_blocks
 
-# Minima are taken over this many columns for every neighbour that is asked for: the more, the
-# fewer candidates remain to be sorted.
+# Groups of columns per neighbour, see `row_limits`. More groups leave fewer candidates to sort.
 SAMPLES_PER_NEIGHBOUR = 16
-# Rows that one thread works on at a time.
+# Rows that a thread processes in one task.
 ROWS_PER_TASK = 64
 
 
 def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndarray:
-    """Find the nearest columns of every row; among equal distances the lower index comes first.
+    """Find the nearest columns of every row; equal distances are ordered by index.
 
     Args:
         distances: (Q, G).
-        count: how many to find; with fewer than that, all.
+        count: neighbours per row.
 
     Returns:
         (Q, min(count, G)), int32, nearest first.
@@ -37,11 +36,11 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
 
 
 def nearest_in_block(block: np.ndarray, count: int) -> np.ndarray:
-    """Find the nearest columns of every row of a block that is small enough to be held.
+    """Find the nearest columns of every row of a block of distances in memory.
 
     Args:
         block: (R, G) distances.
-        count: how many to find, at most G.
+        count: neighbours per row, at most G.
 
     Returns:
         (R, count), int32, nearest first.
@@ -52,11 +51,11 @@ def nearest_in_block(block: np.ndarray, count: int) -> np.ndarray:
 
 
 class _Nearest:
-    """Searches some rows of a block.
+    """Finds the nearest columns of a slice of rows; called on several threads.
 
     Args:
         block: (R, G) distances.
-        count: neighbours to find, at most G.
+        count: neighbours per row, at most G.
     """
 
     def __init__(self, block: np.ndarray, count: int) -> None:
@@ -74,34 +73,34 @@ class _Nearest:
 
 
 def row_limits(dist: np.ndarray, count: int) -> np.ndarray:
-    """Bound the distance of each row's last neighbour from above, closely.
+    """Compute a tight upper bound of the distance to each row's last neighbour.
 
-    The columns are dealt into more groups than neighbours are wanted. As many groups as
-    neighbours have their minimum within the limit, so at least as many columns lie within it.
+    The columns are split into more groups than there are neighbours. The bound is the `count`-th
+    smallest of the groups' minima, so at least `count` columns are within it.
 
     Args:
         dist: (R, G).
-        count: neighbours, at most G.
+        count: neighbours per row, at most G.
 
     Returns:
-        (R,).
+        (R,) bounds.
     """
     groups = count * SAMPLES_PER_NEIGHBOUR
     length = dist.shape[1] // groups
     if length > 1:
-        dealt = dist[:, : groups * length].reshape(len(dist), length, groups)
-        dist = dealt.min(axis=1)
+        grouped = dist[:, : groups * length].reshape(len(dist), length, groups)
+        dist = grouped.min(axis=1)
     return np.partition(dist, count - 1, axis=1)[:, count - 1]
 
 
 def coordinates(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find what is True, row after row; `np.nonzero` is slower in two dimensions.
+    """Find the True elements, row by row; faster than `np.nonzero` on two dimensions.
 
     Args:
         chosen: (R, G) bool.
 
     Returns:
-        Rows, int64, and columns, int32.
+        Row indices, int64, and column indices, int32.
     """
     places = np.flatnonzero(chosen)
     rows, columns = np.divmod(places, chosen.shape[1])

@@ -1,4 +1,4 @@
-"""Where files go that can be made again."""
+"""The folder of cached files, which can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CACHE_VARIABLE = "FASTREID_CACHE"
 
 
 def cache_folder() -> Path:
-    """Give $FASTREID_CACHE, or ~/.cache/fastreid where it is not set; it may be missing.
+    """Return $FASTREID_CACHE, or ~/.cache/fastreid if it is not set; the folder may not exist.
 
     Raises:
-        ValueError: it is in the home folder of somebody who has none.
+        ValueError: the path begins with the home folder of an unknown user.
     """
     return expand_home(os.environ.get(CACHE_VARIABLE) or "~/.cache/fastreid", CACHE_VARIABLE)

@@ -1,4 +1,4 @@
-"""Look whether a result can be written, before the work that it takes."""
+"""Check that a result can be written, before it is computed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 
 def check_output_file(path: Path, option: str, *, suffixes: Sequence[str] = ()) -> None:
-    """See that a file can be written or replaced; nothing is made.
+    """Check that a file can be written or replaced; nothing is created.
 
     Args:
-        path: of the file; its folder may be missing.
-        option: of the command line, for messages.
-        suffixes: of which the file must have one, such as ".npz"; none: any.
+        path: the file; its folder may not exist yet.
+        option: the command-line option, for messages.
+        suffixes: allowed suffixes, such as ".npz"; empty allows all.
 
     Raises:
-        ValueError: it is a folder, or has another suffix.
-        OSError: its folder cannot be written or made.
+        ValueError: the path is a folder, or has another suffix.
+        OSError: its folder cannot be written or created.
     """
     if path.is_dir():
         raise ValueError(f"{option} {path} is a folder; give the name of a file.")
@@ -29,15 +29,15 @@ def check_output_file(path: Path, option: str, *, suffixes: Sequence[str] = ()) 
 
 
 def check_output_folder(path: Path, option: str) -> None:
-    """See that a folder can be written or made; nothing is made.
+    """Check that a folder can be written or created; nothing is created.
 
     Args:
-        path: of the folder.
-        option: of the command line, for messages.
+        path: the folder.
+        option: the command-line option, for messages.
 
     Raises:
-        NotADirectoryError: the path, or one above it, is a file.
-        PermissionError: it may not be written.
+        NotADirectoryError: the path, or one of its parents, is a file.
+        PermissionError: the folder is read-only.
     """
     existing = next((each for each in (path, *path.parents) if each.exists()), Path())
     if not existing.is_dir():

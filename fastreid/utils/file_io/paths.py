@@ -1,4 +1,4 @@
-"""Paths that mean the same in every working directory."""
+"""Expanded and absolute paths."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ from pathlib import Path
 
 
 def expand_home(path: str, source: str) -> Path:
-    """Replace a "~" or "~user" at the start of a path by that home folder.
+    """Expand "~" or "~user" at the start of a path.
 
     Args:
-        path: as the user wrote it.
-        source: where the user wrote it, for messages.
+        path: the path as the user wrote it.
+        source: the option or variable that it comes from, for messages.
 
     Returns:
-        The path.
+        The expanded path.
 
     Raises:
-        ValueError: nobody has that home.
+        ValueError: there is no such home folder.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{source} is {path!r}, but nobody has that home.") from error
+        raise ValueError(f"{source} is {path!r}, but there is no such home folder.") from error
 
 
 def absolute_path(path: str | Path) -> Path:
-    """Make a path absolute, without ".."; links to folders are kept where that is possible.
+    """Make a path absolute and free of "..".
+
+    Symbolic links are resolved only in paths that contain "..".
 
     Args:
         path: relative to the working directory, or absolute.
 
     Returns:
-        The same file or folder, which may be missing.
+        The absolute path of the same file or folder, which may not exist.
     """
     path = Path(path)
     if ".." not in path.parts:
         return path.absolute()
-    # Behind a link to a folder, ".." is not the folder that the text has before it.
+    # After a symbolic link, ".." is the parent of the link's target, not of the link.
     return path.resolve() if path.name == ".." else path.parent.resolve() / path.name

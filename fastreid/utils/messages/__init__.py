@@ -1,1 +1,5 @@
-"""What people read when something is wrong."""
+"""Messages for users.
+
+``errors`` turns user errors into one line, ``own_code`` locates errors in users' classes, ``texts``
+formats names and lists.
+"""

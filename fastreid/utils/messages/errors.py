@@ -1,4 +1,4 @@
-"""Tell errors that a user can mend from faults of the program."""
+"""Distinguish user errors, which are explained in one line, from bugs in the program."""
 
 from __future__ import annotations
 
@@ -10,84 +10,84 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
-# What checks raise for a wrong setting, file or word of the command line.
+# The classes that our checks raise for a wrong setting, file or command-line argument.
 _CHECKED = (ValueError, KeyError, TypeError, ImportError)
-# MindSpore passes an error of Python code on as a text that holds its traceback...
+# MindSpore turns an error raised in Python code into a text that contains its traceback...
 _WRAPPED = re.compile(
     r"^[ ]+raise [^\n]*\n(?:[ ]+[^\n]*\n)*"
     r"(?:\w+\.)*(?:ValueError|KeyError|TypeError|ImageError): (?P<message>.+?)(?:\n\n|\n-----|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-# ... and one of a compiled function with the place in that function.
+# ... and an error raised in a compiled function into a text with the location in that function.
 _COMPILED = re.compile(r"\A(?P<message>.+?)\n\n-----.*\bRaiseConstant\b", re.DOTALL)
 
 
 class ExplainedError(Exception):
-    """Base of errors whose message tells a user everything: commands print only the message."""
+    """Base of errors whose message is sufficient for a user: commands print it alone."""
 
 
-# Every class that `explain` can have a line for.
+# The classes for which `explain` can return a line.
 EXPLAINABLE = (*_CHECKED, ExplainedError, OSError, MemoryError, RuntimeError)
 
 
 def explain(error: BaseException) -> str | None:
-    """Say in one line what a user did wrong, or has to do.
+    """Describe a user error in one line.
 
-    A line is given for `ExplainedError`, for errors of files and of memory, and for ValueError,
-    KeyError, TypeError and ImportError that a check raised by a `raise` statement. The same classes
-    raised by Python itself or by a library, as `{}["x"]` raises KeyError, are faults of the
-    program.
+    User errors are `ExplainedError`, file and memory errors, and ValueError, KeyError, TypeError
+    and ImportError raised by a `raise` statement in this package or in a user's code. The same
+    classes raised by Python itself or by a library, as `{}["x"]` raises KeyError, are bugs.
 
     Args:
-        error: as it was caught, with its traceback.
+        error: the caught error, with its traceback.
 
     Returns:
-        The line; None for a fault of the program, whose traceback is needed.
+        The line, or None for a bug, which needs its traceback.
     """
     if isinstance(error, MemoryError):
         detail = f": {error}" if str(error) else ""
         return _one_line(f"There is not enough memory{detail}. Use smaller batches or images.")
     if isinstance(error, OSError):
-        return _one_line(_of_file(error))
+        return _one_line(_explain_os_error(error))
     if isinstance(error, ExplainedError) or (isinstance(error, _CHECKED) and _is_deliberate(error)):
         return _one_line(message_of(error))
-    return _of_wrapped(error)
+    return _explain_wrapped(error)
 
 
 def message_of(error: BaseException) -> str:
-    """Give the message of an error: without the quotes that KeyError adds, never empty.
+    """Return the message of an error, without the quotes that KeyError adds.
 
     Args:
-        error: any.
+        error: any error.
 
     Returns:
-        The message, or the name of the class where there is none.
+        The message, or the name of the class if the message is empty.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text or type(error).__name__
 
 
-def place_of(error: BaseException, folder: Path, *, but: str = "") -> str:
-    """Tell the last line of a user's own code on the way to an error.
+def location_of(error: BaseException, folder: Path, *, excluding: str = "") -> str:
+    """Find the last line of a user's own code in the traceback of an error.
 
     Args:
-        error: as it was caught, with its traceback.
-        folder: of that code; where no line of it is on the way, the last line of all is told.
-        but: a file whose lines do not count.
+        error: the caught error, with its traceback.
+        folder: folder of the user's code. If no line of the traceback is in it, the last line of
+            the traceback is returned.
+        excluding: a file whose lines are ignored.
 
     Returns:
-        File and line.
+        File and line, as a text.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename != but
+        if not frame.filename.startswith("<frozen") and frame.filename != excluding
     ]
     own = [frame for frame in frames if folder in Path(frame.filename).parents]
     if not frames:
-        return "in no line that is known"
+        return "at an unknown line"
     last = (own or frames)[-1]
     return f"{last.filename}, line {last.lineno}"
 
@@ -96,7 +96,7 @@ def _one_line(text: str) -> str:
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _of_file(error: OSError) -> str:
+def _explain_os_error(error: OSError) -> str:
     if error.strerror is None:
         return message_of(error)
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
@@ -106,7 +106,7 @@ def _of_file(error: OSError) -> str:
 
 
 def _is_deliberate(error: BaseException) -> bool:
-    """Tell whether a `raise` statement outside of libraries raised the error."""
+    """Return whether the error was raised by a `raise` statement outside of libraries."""
     trace = error.__traceback__
     if trace is None:
         return False
@@ -117,7 +117,7 @@ def _is_deliberate(error: BaseException) -> bool:
 
 
 def _is_own(frame: FrameType) -> bool:
-    """Tell whether code is this package's, a tool's or a user's, wherever it is installed."""
+    """Return whether code belongs to this package, a tool or a user, not to a library."""
     if str(frame.f_globals.get("__name__", "")).split(".")[0] == "fastreid":
         return True
     file = Path(frame.f_code.co_filename)
@@ -127,8 +127,8 @@ def _is_own(frame: FrameType) -> bool:
     return not any(file.is_relative_to(folder) for folder in folders)
 
 
-def _of_wrapped(error: BaseException) -> str | None:
-    """Find the message of a check in an error that MindSpore made of it."""
+def _explain_wrapped(error: BaseException) -> str | None:
+    """Extract the message of a user error that MindSpore has wrapped into one of its own."""
     if not isinstance(error, (RuntimeError, *_CHECKED)):
         return None
     text = str(error)

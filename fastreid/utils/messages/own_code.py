@@ -1,4 +1,4 @@
-"""Errors in users' classes and functions: one line that names them and the place in their code."""
+"""Errors in users' classes and functions, reported in one line with file and line number."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import explain, message_of, place_of
+from .errors import explain, location_of, message_of
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 @contextmanager
-def telling_place(what: str, code: Callable) -> Iterator[None]:
-    """While code of a user runs: let an error name what it is, and its file and line.
+def locating_errors(what: str, code: Callable) -> Iterator[None]:
+    """Convert an error in a user's code into a ValueError with its file and line.
 
-    Errors that explain themselves pass as they are, and so do those of this package's code.
+    User errors, see `explain`, and errors in this package's own classes are raised unchanged.
 
     Args:
-        what: the code is, such as "Data set Shop", for the message.
-        code: the class or function.
+        what: what the code is, such as "Data set Shop", for the message.
+        code: the user's class or function, which the block calls.
 
     Raises:
-        ValueError: with the original error as its cause.
+        ValueError: the code failed; the original error is the cause.
     """
     try:
         yield
@@ -32,7 +32,7 @@ def telling_place(what: str, code: Callable) -> Iterator[None]:
             raise
         raise ValueError(
             f"{what} fails with {type(error).__name__}: {message_of(error)} "
-            f"({place_of(error, _folder_of(code))})"
+            f"({location_of(error, _folder_of(code))})"
         ) from error
 
 
@@ -44,5 +44,5 @@ def _folder_of(code: Callable) -> Path:
     try:
         return Path(inspect.getfile(code)).parent
     except (OSError, TypeError):
-        # It was typed at a prompt, or is an object that can be called.
+        # The code was typed at a prompt, or is a callable object.
         return Path()

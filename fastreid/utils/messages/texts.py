@@ -1,25 +1,25 @@
-"""Text for people: names that every stream can print, and lists that stay short."""
+"""Formatting of messages: printable file names and short lists."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# Names that a message lists.
+# Maximum number of names that a message lists.
 _LISTED = 5
-# Python stands such a code for each byte of a file name that is not UTF-8.
+# Python represents each byte of a file name that is not valid UTF-8 by one of these codes.
 _BYTE_CODES = range(0xDC80, 0xDD00)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    r"""Write the bytes of a name that is not UTF-8 as \xc4, so that any stream takes the text.
+    r"""Escape the bytes of file names that are not valid UTF-8, as in \xc4, to make them printable.
 
     Args:
-        text: may hold names as ``os.listdir`` gives them.
+        text: may contain names as ``os.listdir`` returns them.
 
     Returns:
-        The text itself where all of it is Unicode.
+        The escaped text; the text itself if all of it is valid Unicode.
     """
     return text if text.isascii() else _SURROGATES.sub(_escape, text)
 
@@ -35,7 +35,7 @@ def list_some(names: Iterable) -> str:
     """List the first few names, sorted.
 
     Args:
-        names: any number of them.
+        names: any number of names.
     """
     ordered = sorted(names)
     shown = ", ".join(str(name) for name in ordered[:_LISTED])

@@ -1,4 +1,8 @@
-"""Pictures of a run: training curves, CMC curves, sheets of ranked images."""
+"""Plots of training and evaluation, and sheets of ranked images.
+
+``curves`` draws training and CMC curves, ``features`` ROC curves and feature maps (both need
+Matplotlib, which is optional), ``ranking`` queries with their ranked images (Pillow only).
+"""
 
 from .curves import plot_cmc, plot_training_curves
 from .features import plot_feature_map, plot_roc

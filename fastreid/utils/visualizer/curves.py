@@ -1,4 +1,4 @@
-"""Training curves and CMC curves; Matplotlib is optional."""
+"""Plots of training curves and CMC curves; without Matplotlib nothing is drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..atomic_file import replacing
 
 PANEL_INCHES = (5.2, 3.3)
 RESOLUTION = 130
-# The total is drawn on top, in black.
+# Totals of losses are drawn on top, in black.
 TOTALS = ("total_loss", "meta_total_loss", "meta_total")
 COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#a6761d", "#66a61e", "#17becf")
 TIMES = ("data_time", "time")
@@ -25,21 +25,21 @@ logger = logging.getLogger(__name__)
 
 
 def plot_training_curves(metrics_json: str | Path, output: str | Path) -> bool:
-    """Draw losses of basic and meta steps, learning rate, scores and times over the iterations.
+    """Plot losses of basic and meta steps, learning rate, scores and times over the iterations.
 
-    Panels without numbers are left out. A last line that was cut off is passed over.
+    Panels without values are omitted. An incomplete last line of the file is skipped.
 
     Args:
-        metrics_json: one JSON object per line, with "iteration".
+        metrics_json: file with one JSON object per line, each with the key "iteration".
         output: PNG file to write.
 
     Returns:
-        False if nothing was drawn, for want of Matplotlib or of numbers.
+        Whether the file was written: False if Matplotlib is missing or there are no values.
     """
     records = _read_records(Path(metrics_json))
     panels = [(title, unit, series) for title, unit, series in _panels(records) if series]
     if not panels:
-        logger.info("%s has no numbers to draw.", metrics_json)
+        logger.info("%s has no values to plot.", metrics_json)
         return False
     columns = min(len(panels), 3 if len(panels) > 4 else 2)
     figure = new_figure(-(-len(panels) // columns), columns)
@@ -50,8 +50,7 @@ def plot_training_curves(metrics_json: str | Path, output: str | Path) -> bool:
         axis.set_axis_off()
     for axis, (title, unit, series) in zip(axes, panels):
         _draw_panel(axis, title, unit, series)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
@@ -62,16 +61,16 @@ def plot_cmc(
     mean_aps: Mapping[str, float] | None = None,
     max_rank: int = 20,
 ) -> bool:
-    """Draw one or several CMC curves.
+    """Plot one or more CMC curves.
 
     Args:
-        curves: label -> (R,) share of queries with a match among the first 1, 2, ... images.
+        curves: CMC curves by label: (R,) fraction of queries with a match in the top 1, 2, ...
         output: PNG file to write.
-        mean_aps: label -> mAP in [0, 1], for the legend.
-        max_rank: how far to draw.
+        mean_aps: mAP in [0, 1] by label, for the legend.
+        max_rank: last rank on the axis.
 
     Returns:
-        False if nothing was drawn, for want of Matplotlib.
+        Whether the file was written: False if Matplotlib is missing.
     """
     figure = new_figure(1, 1, inches=(6.4, 4.4))
     if figure is None:
@@ -89,21 +88,20 @@ def plot_cmc(
     axis.set_xlim(0.5, max_rank + 0.5)
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
 def new_figure(rows: int, columns: int, inches: tuple[float, float] = PANEL_INCHES) -> Any:
-    """Make a figure that draws to files only, beside any backend of the user's.
+    """Make a figure that is drawn to files only, independent of the user's Matplotlib backend.
 
     Args:
-        rows: rows of panels.
-        columns: columns of panels.
+        rows: number of rows of panels.
+        columns: number of columns of panels.
         inches: width and height of a panel.
 
     Returns:
-        The figure; None, with a line in the log, where Matplotlib is missing.
+        The figure; None, after a warning in the log, if Matplotlib is missing.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -117,14 +115,25 @@ def new_figure(rows: int, columns: int, inches: tuple[float, float] = PANEL_INCH
     return figure
 
 
+def save_figure(figure: Any, output: str | Path) -> None:
+    """Write a figure to a file atomically.
+
+    Args:
+        figure: result of `new_figure`.
+        output: PNG file to write.
+    """
+    with replacing(Path(output)) as temporary:
+        figure.savefig(temporary, dpi=RESOLUTION)
+
+
 def _read_records(path: Path) -> list[dict[str, Any]]:
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
-            # A killed run leaves half a line behind.
-            logger.warning("%s has a line that is not JSON; passed over.", path)
+            # A killed run can leave an incomplete line.
+            logger.warning("%s has a line that is not JSON; it is skipped.", path)
             continue
         if "iteration" in record:
             records.append(record)
@@ -132,7 +141,7 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def _panels(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, dict]]:
-    """Title, unit and series (name -> iterations, values) of every panel."""
+    """Return title, unit and series of every panel; a series is name -> (iterations, values)."""
     names = sorted({name for record in records for name in record if _is_number(record, name)})
     scores = [name for name in names if SCORE.search(name)]
     losses = [name for name in names if "loss" in name and name not in scores]
@@ -158,7 +167,7 @@ def _is_number(record: Mapping[str, Any], name: str) -> bool:
 
 
 def _series(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """Values by iteration; a resumed run overwrites what it repeats."""
+    """Return iterations and values; of iterations repeated by a resumed run, the last value."""
     values = {record["iteration"]: record[name] for record in records if _is_number(record, name)}
     iterations = sorted(values)
     return iterations, [values[iteration] for iteration in iterations]
@@ -187,13 +196,13 @@ def _draw_panel(axis: Any, title: str, unit: str, series: Mapping[str, tuple]) -
 
 
 def style_axis(axis: Any, title: str, horizontal: str, vertical: str) -> None:
-    """Give a panel its title, labels and quiet lines.
+    """Set the title, the axis labels and the grid of a panel.
 
     Args:
-        axis: Matplotlib's axes.
-        title: of the panel.
-        horizontal: label.
-        vertical: label.
+        axis: Matplotlib axes.
+        title: title of the panel.
+        horizontal: label of the horizontal axis.
+        vertical: label of the vertical axis.
     """
     axis.set_title(title, fontsize=11, loc="left", fontweight="bold")
     axis.set_xlabel(horizontal, fontsize=9)

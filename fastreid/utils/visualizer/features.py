@@ -1,4 +1,4 @@
-"""ROC curves and maps of features; Matplotlib is optional."""
+"""Plots of ROC curves and of features in two dimensions; without Matplotlib nothing is drawn."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_file import replacing
 from ..labels import UNKNOWN
-from .curves import COLOURS, RESOLUTION, new_figure, style_axis
+from .curves import COLOURS, new_figure, save_figure, style_axis
 
-# Points of a curve that a picture can show.
+# Number of points at which a curve is drawn.
 CURVE_POINTS = 2000
-# The lowest false positive rate drawn.
+# The lowest false positive rate on the axis.
 LOWEST_RATE = 1e-5
-# Identities that get a colour of their own.
+# Number of identities with a colour of their own.
 NUM_IDENTITIES = 10
 
 
 def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | Path) -> bool:
-    """Draw one or several ROC curves over a logarithmic false positive rate.
+    """Plot one or more ROC curves over a logarithmic false positive rate.
 
-    Positive are pairs of two identities, as in fast-reid.
+    A positive is a pair of images of two different identities, as in fast-reid.
 
     Args:
-        curves: label -> false and true positive rates, (C,), ascending, in [0, 1].
+        curves: false and true positive rates by label: (C,) each, ascending, in [0, 1].
         output: PNG file to write.
 
     Returns:
-        False if nothing was drawn, for want of Matplotlib.
+        Whether the file was written: False if Matplotlib is missing.
     """
     figure = new_figure(1, 1, inches=(6.4, 4.4))
     if figure is None:
@@ -38,7 +37,7 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | 
     axis = figure.subplots()
     wanted = np.geomspace(LOWEST_RATE, 1, CURVE_POINTS)
     for number, (label, (false_rate, true_rate)) in enumerate(curves.items()):
-        # Of corners with one false positive rate the last is the highest.
+        # Of several corners at the same false positive rate, the last one is the highest.
         places = np.searchsorted(false_rate, wanted, side="right") - 1
         shown = 100 * np.asarray(true_rate)[places]
         at = shown[np.argmin(np.abs(wanted - 1e-3))]
@@ -55,24 +54,23 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], output: str | 
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(top=101)
     axis.legend(loc="lower right", fontsize=9, frameon=False)
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
 def plot_feature_map(
     points: np.ndarray, domains: Sequence[str], pids: np.ndarray, output: str | Path
 ) -> bool:
-    """Draw images as points of a plane, coloured by domain and by identity, side by side.
+    """Plot features in two dimensions, in one panel coloured by domain, in one by identity.
 
     Args:
-        points: (N, 2), of `principal_plane`.
-        domains: N names.
-        pids: (N,) identities, -1: unknown; those with the most images get a colour.
+        points: (N, 2) result of `principal_plane`.
+        domains: name of the domain of each feature.
+        pids: (N,) identities, -1 if unknown; those with the most images are coloured.
         output: PNG file to write.
 
     Returns:
-        False if nothing was drawn, for want of Matplotlib.
+        Whether the file was written: False if Matplotlib is missing.
     """
     figure = new_figure(1, 2, inches=(6.0, 5.0))
     if figure is None:
@@ -84,8 +82,7 @@ def plot_feature_map(
     right.scatter(*points.T, s=4, color="#d3d6db", linewidths=0)
     _scatter(right, points, _largest_identities(names, np.asarray(pids)))
     style_axis(right, "By identity (those with most images)", "first principal direction", "")
-    with replacing(Path(output)) as temporary:
-        figure.savefig(temporary, dpi=RESOLUTION)
+    save_figure(figure, output)
     return True
 
 
@@ -106,13 +103,13 @@ def _scatter(axis: Any, points: np.ndarray, groups: Mapping[str, np.ndarray]) ->
 
 
 def principal_plane(features: np.ndarray) -> np.ndarray:
-    """Project features of length 1 onto their two principal directions.
+    """Normalize features and project them onto their first two principal components (PCA).
 
     Args:
         features: (N, D).
 
     Returns:
-        (N, 2), float32; the sign of each direction makes its largest entry positive.
+        (N, 2), float32. The sign of each component is chosen so that its largest entry is positive.
     """
     features = np.asarray(features, np.float32)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""A sheet of queries with the first images of their rankings, right and wrong ones framed."""
+"""Sheets of query images with their top-ranked gallery images; frames mark right and wrong ones."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ class RankedImage(NamedTuple):
     """One image of a ranking.
 
     Attributes:
-        path: its file.
-        pid: identity; -1: unknown, with its camera.
+        path: path of the image file.
+        pid: identity; -1 if identity and camera are unknown.
         camid: camera.
-        distance: from the query; 0 for the query itself.
-        is_junk: of the query's identity and camera, which does not count.
-        pid_name: what to show for the identity; "": its number.
-        camid_name: what to show for the camera; "": its number.
-        is_found: False: its file was looked for and is not there.
+        distance: distance to the query; 0 for the query itself.
+        is_junk: whether the image has the identity and the camera of the query and is therefore
+            excluded from the scores.
+        pid_name: text shown for the identity; "" shows its number.
+        camid_name: text shown for the camera; "" shows its number.
+        is_found: False if the file is known to be missing.
     """
 
     path: str
@@ -56,22 +57,22 @@ class RankedImage(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """The identity's name or number, "" where it is unknown."""
+        """Name or number of the identity, "" if unknown."""
         return "" if self.pid == UNKNOWN_LABEL else self.pid_name or str(self.pid)
 
     @property
     def camera(self) -> str:
-        """The camera's name or number, "" where the identity is unknown."""
+        """Name or number of the camera, "" if the identity is unknown."""
         return "" if self.pid == UNKNOWN_LABEL else self.camid_name or str(self.camid)
 
 
 class RankedQuery(NamedTuple):
-    """A query, its average precision in [0, 1], and its first gallery images, nearest first.
+    """A query and its top-ranked gallery images.
 
     Attributes:
-        image: the query.
-        ap: average precision; NaN: not known.
-        gallery: what is shown.
+        image: the query image.
+        ap: average precision in [0, 1]; NaN if unknown.
+        gallery: gallery images, nearest first.
     """
 
     image: RankedImage
@@ -80,13 +81,13 @@ class RankedQuery(NamedTuple):
 
 
 class RankingReport(NamedTuple):
-    """What the pictures of an evaluation show.
+    """The data of an evaluation's plots.
 
     Attributes:
-        cmc: (max_rank,), in [0, 1].
+        cmc: (max_rank,) CMC curve, in [0, 1].
         all_ap: (V,) average precision of each query that has a match.
-        num_queries: queries, those without a match included.
-        queries: some of them, from the best average precision to the worst.
+        num_queries: number of queries, including those without a match.
+        queries: the queries to draw, from the best average precision to the worst.
     """
 
     cmc: np.ndarray
@@ -101,12 +102,12 @@ class RankingReport(NamedTuple):
 
 
 def draw_rank_list(report: RankingReport, output: str | Path) -> None:
-    """Draw the queries of a report, each with its first images: green right, red wrong.
+    """Draw the queries of a report with their top-ranked images.
 
-    An image that cannot be read becomes a grey tile that says so, with one line in the log for all.
+    An unreadable image is drawn as a grey tile with a note; one warning in the log counts them.
 
     Args:
-        report: of an evaluation.
+        report: the data of an evaluation.
         output: PNG file to write.
     """
     title = f"Rank-1 {100 * report.cmc[0]:.1f} %    mAP {100 * report.mean_ap:.1f} %"
@@ -117,16 +118,16 @@ def draw_rank_list(report: RankingReport, output: str | Path) -> None:
 def draw_queries(
     queries: Sequence[RankedQuery], output: str | Path, *, title: str, legend: str
 ) -> None:
-    """Draw queries, each in a row with its images.
+    """Draw each query in a row with its top-ranked images.
 
-    Frames are green for the query's identity, red for another, yellow for what does not count and
-    grey where identities are unknown.
+    Frames are green for the query's identity, red for another one, yellow for junk images, which
+    are excluded from the scores, and grey if an identity is unknown.
 
     Args:
-        queries: from top to bottom.
+        queries: queries from top to bottom.
         output: PNG file to write.
-        title: first line.
-        legend: second line; what colours mean follows it.
+        title: first line of the sheet.
+        legend: second line of the sheet; an explanation of the colours is appended.
     """
     columns = max((len(query.gallery) for query in queries), default=0)
     pitch = TILE[0] + 2 * FRAME + GAP
@@ -136,7 +137,7 @@ def draw_queries(
     sheet = Image.new("RGB", (max(width, 560), height), WHITE)
     draw = ImageDraw.Draw(sheet)
     _text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
-    colours = _meaning_of_colours(queries)
+    colours = _explain_colours(queries)
     _text(draw, (MARGIN, MARGIN + 20), f"{legend}.  {colours}", 13, MUTED)
     broken = []
     for row, query in enumerate(queries):
@@ -149,7 +150,7 @@ def draw_queries(
         sheet.save(temporary)
 
 
-def _meaning_of_colours(queries: Sequence[RankedQuery]) -> str:
+def _explain_colours(queries: Sequence[RankedQuery]) -> str:
     images = [image for query in queries for image in query.gallery]
     parts = []
     if any(_colour(query.image, image) != UNKNOWN for query in queries for image in query.gallery):
@@ -160,7 +161,7 @@ def _meaning_of_colours(queries: Sequence[RankedQuery]) -> str:
 
 
 def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> list[str]:
-    """Draw a row; give the images that cannot be read, with the reason."""
+    """Draw a row and return the unreadable images with the reasons."""
     draw = ImageDraw.Draw(sheet)
     if not math.isnan(query.ap):
         _text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
@@ -179,7 +180,7 @@ def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> list[str]:
 def _label(image: RankedImage) -> str:
     if not image.identity:
         return ""
-    # Names that the font cannot draw would be rows of boxes.
+    # A number replaces a name with characters that the font lacks.
     identity = image.identity if _is_drawable(image.identity) else f"#{image.pid}"
     camera = image.camera if _is_drawable(image.camera) else f"#{image.camid}"
     return f"id {identity}  c{'' if camera[0] in '-0123456789#' else ' '}{camera}"
@@ -201,7 +202,7 @@ def _draw_tile(
     colour: tuple[int, int, int],
     lines: tuple[str, str],
 ) -> str:
-    """Draw an image with its frame and lines; give what is wrong with its file, if anything."""
+    """Draw an image with its frame and caption; return the error if it is unreadable, else ""."""
     left, top = corner
     draw = ImageDraw.Draw(sheet)
     right, bottom = left + TILE[0] + 2 * FRAME - 1, top + TILE[1] + 2 * FRAME - 1
@@ -224,7 +225,7 @@ def _empty_tile(text: str) -> Image.Image:
 
 
 def _read_tile(path: str) -> Image.Image:
-    """Fit an image into a tile without changing its proportions."""
+    """Read an image and scale it to fit into a tile, keeping its aspect ratio."""
     tile = Image.new("RGB", TILE, PAPER)
     with Image.open(path) as file:
         image = file.convert("RGB")
@@ -246,7 +247,7 @@ def _text(
 
 
 def _fitted(text: str) -> tuple[str, int]:
-    """Choose the largest size that fits under a tile; from a longer text, take out the middle."""
+    """Choose the largest font size that fits under a tile; shorten long texts in the middle."""
     width = TILE[0] + 2 * FRAME + GAP - 2
     for size in LABEL_SIZES:
         font = ImageFont.load_default(size=size)
@@ -260,7 +261,7 @@ def _fitted(text: str) -> tuple[str, int]:
 
 
 def _is_drawable(text: str) -> bool:
-    """Tell whether the font has every character; it draws one box for all that it lacks."""
+    """Return whether the font has every character; missing ones are all drawn as the same box."""
     font = ImageFont.load_default(size=12)
     box = bytes(font.getmask("\U0010ffff"))
     return all(not c.isspace() and bytes(font.getmask(c)) != box for c in text if c != " ")

@@ -97,8 +97,10 @@ def test_spellings_of_one_number_are_one_person_in_training_and_in_test(write, c
     ]
     assert data.query[0][1] == data.gallery[0][1] == 7
     assert data.identities_in_both() == {"7"}
-    assert "1 identities are written in several ways, which count as one: +07/007/7." in caplog.text
-    assert "1 cameras are written in several ways, which count as one: 01/1." in caplog.text
+    assert (
+        "1 identities have several spellings, which are treated as one: +07/007/7." in caplog.text
+    )
+    assert "1 cameras have several spellings, which are treated as one: 01/1." in caplog.text
 
 
 def test_every_spelling_of_minus_one_is_dropped(write):
@@ -111,7 +113,7 @@ def test_names_that_look_like_numbers_are_names_and_said_to_be(write, caplog):
     rows = [("7.0", 1, "train"), ("7", 1, "train"), ("1e3", 1, "train"), ("1_000", 1, "train")]
     data = ImageList(image_list=write_rows(write, *rows))
     assert len({pid for _, pid, _ in data.train}) == 4
-    assert "3 identities look like numbers, but are taken as names: 1_000, 1e3, 7.0" in caplog.text
+    assert "3 identities look like numbers but are treated as names: 1_000, 1e3, 7.0" in caplog.text
 
 
 @pytest.mark.parametrize("column", ["pid", "camid"])

@@ -74,7 +74,7 @@ def test_white_space_around_a_name_counts_nowhere():
     data = MySet(items, items, items)
     assert data.train == [("a.jpg", "anna", "hall"), ("b.jpg", "anna", "hall")]
     assert data.query == [("a.jpg", 0, 0), ("b.jpg", 0, 0)]
-    with pytest.raises(ValueError, match="MySet, query, item 0: there is no text"):
+    with pytest.raises(ValueError, match="MySet, query, item 0: the label is empty"):
         MySet([], [("a.jpg", " ", 0)], []).query  # noqa: B018
 
 

@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded(features, tmp_path, monkeypatch):
     assert loaded.query.camid_names.tolist() == ["1"]
 
 
-def test_paths_mean_the_same_in_another_folder(features, tmp_path, monkeypatch):
+def test_paths_are_stored_as_absolute_paths(features, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "there")
     absolute = features.images._replace(paths=np.array(["3.jpg", "../4.jpg", "/a/50.jpg"]))
@@ -58,7 +58,7 @@ def test_a_file_without_names_is_loaded_as_before(features, tmp_path):
     assert (loaded.pid_names, loaded.camid_names) == (None, None)
 
 
-def test_labels_of_ones_own_making_may_be_texts_or_64_bits_long(tmp_path):
+def test_labels_may_be_texts_or_64_bit_numbers(tmp_path):
     columns = {
         "features": np.ones((4, 2)),
         "pids": np.array(["10", "010", "anna", str(2**63 - 1)]),
@@ -96,21 +96,21 @@ def test_the_ending_may_be_in_upper_case(features, tmp_path):
 
 
 def test_another_ending_is_refused(features, tmp_path):
-    with pytest.raises(ValueError, match="end with .npz, unlike .*f.npy"):
+    with pytest.raises(ValueError, match="must end with .npz: .*f.npy"):
         save_features(tmp_path / "f.npy", features)
 
 
 def test_files_that_are_no_feature_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no feature file .*none.npz; make it with tools"):
+    with pytest.raises(FileNotFoundError, match="no feature file .*none.npz; create it with tools"):
         load_features(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ValueError, match="text.npz is no feature file"):
+    with pytest.raises(ValueError, match="text.npz is not a feature file"):
         load_features(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", features=np.ones((2, 2)), pids=np.ones(2))
-    with pytest.raises(ValueError, match="other.npz is no feature file: it lacks camids, paths"):
+    with pytest.raises(ValueError, match="other.npz is not a feature file: it lacks camids, paths"):
         load_features(tmp_path / "other.npz")
     np.savez(tmp_path / "objects.npz", features=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match="objects.npz is no feature file"):
+    with pytest.raises(ValueError, match="objects.npz is not a feature file"):
         load_features(tmp_path / "objects.npz")
 
 
@@ -126,7 +126,7 @@ def test_files_that_are_no_feature_files_are_named(tmp_path):
             "broken.npz: pids: the number 9223372036854",
         ),
         ({"pids": np.array(["1", "9" * 20])}, "broken.npz: pids: the number 9{20} does not"),
-        ({"pids": np.array(["1", ""])}, "broken.npz: pids: there is no text"),
+        ({"pids": np.array(["1", ""])}, "broken.npz: pids: the label is empty"),
         ({"pids": np.ones((2, 1))}, r"pids has the shape \(2, 1\); it must have 1 dimension\."),
         ({"pid_names": np.array("a")}, "pid_names is a single value"),
         ({"features": np.ones(2)}, r"features has the shape \(2,\); it must have 2 dimensions"),

@@ -31,13 +31,13 @@ def test_batches_come_back_as_one_table(growth, monkeypatch):
     assert table.images().features.dtype == np.float32
 
 
-def test_features_can_be_scaled_as_they_come_in():
+def test_features_can_be_normalized_when_they_are_added():
     table, (features, *_) = filled(are_unit=True)
     want = features / np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(table.images().features, want, rtol=1e-6)
 
 
-def test_the_table_is_not_copied_when_it_is_looked_at():
+def test_reading_the_table_does_not_copy_it():
     table, _ = filled(are_unit=False)
     first, second = table.images().features, table.images().features
     assert np.shares_memory(first, second)
@@ -53,7 +53,9 @@ def test_labels_are_kept_even_if_the_loader_writes_over_its_batch():
 
 def test_another_dimension_is_refused_and_the_image_named():
     table, _ = filled(are_unit=False)
-    with pytest.raises(ValueError, match="Features of 20.jpg have 5 dimensions, those before 4"):
+    with pytest.raises(
+        ValueError, match="Features of 20.jpg have 5 dimensions, earlier features 4"
+    ):
         table.add(batch(20, 2, dimension=5))
 
 
@@ -89,7 +91,7 @@ def test_there_must_be_a_name_for_every_image():
         table.images().with_names(LabelNames(texts, texts[:1]))
 
 
-def test_what_was_given_out_stays_when_more_comes_in(monkeypatch):
+def test_returned_views_do_not_change_when_batches_are_added(monkeypatch):
     monkeypatch.setattr(feature_table, "GROWTH", 1)
     table, (features, *_) = filled(are_unit=False)
     given = table.images()

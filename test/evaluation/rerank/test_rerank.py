@@ -14,7 +14,7 @@ def test_images_far_from_everything_do_not_overflow():
     assert dist.max() <= 1
 
 
-def test_more_copies_of_an_image_than_neighbours_are_accepted():
+def test_more_copies_of_an_image_than_neighbours_are_allowed():
     dist = jaccard_distance(np.ones((3, 4)), np.ones((10, 4)), k1=4, k2=2)
     assert np.isfinite(dist).all()
 
@@ -32,7 +32,7 @@ def test_impossible_numbers_of_neighbours_are_refused(k1, k2):
         jaccard_distance(np.ones((2, 3)), np.ones((2, 3)), k1=k1, k2=k2)
 
 
-def test_rows_are_those_of_the_whole():
+def test_rows_equal_those_of_the_full_matrix():
     query, gallery, _ = small_case()
     features = np.concatenate([query, gallery]).astype(np.float32)
     whole = jaccard_distance(query, gallery)

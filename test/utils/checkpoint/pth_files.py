@@ -1,4 +1,4 @@
-"""Write files as torch.save does, without torch, with anything in them."""
+"""Write files in the layouts of torch.save, without torch and with any content."""
 
 import io
 import pickle
@@ -13,14 +13,14 @@ LAYOUTS = ("zip", "legacy")
 
 
 class Storage:
-    """What a pickle refers to as the data of a tensor."""
+    """The reference of a pickle to the data of a tensor."""
 
     def __init__(self, key, count, kind="FloatStorage"):
         self.key, self.count, self.kind = key, count, kind
 
 
 class Call:
-    """Is written as a call of a function of any name, with these arguments."""
+    """Is pickled as a call of a function of any name with these arguments."""
 
     def __init__(self, name, *arguments, state=None, items=None):
         self.name, self.arguments, self.state, self.items = name, arguments, state, items
@@ -84,7 +84,7 @@ def tensor(offset=0, size=(2, 2), stride=(2, 1), count=4, *, storage=None):
 
 
 def pickled(thing, protocol=2):
-    """The bytes, and the data of the arrays in it."""
+    """Return the bytes of the pickle, and the data of the arrays in it."""
     buffer = io.BytesIO()
     pickler = Pickler(buffer, protocol)
     pickler.dump(thing)
@@ -116,6 +116,6 @@ def legacy_file(path, thing, data=None, magic=MAGIC, count=None, protocol=2):
 
 
 def torch_file(path, content, *, layout="zip", protocol=2):
-    """What torch.save would write of plain values, arrays (as tensors) and calls."""
+    """Pickle plain values, arrays (as tensors) and calls as torch.save does."""
     write = {"zip": zip_file, "legacy": legacy_file}[layout]
     return write(path, content, protocol=protocol)

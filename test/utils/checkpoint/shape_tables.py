@@ -1,4 +1,4 @@
-"""Names and shapes of networks, written down without building them."""
+"""Names and shapes of the tensors of networks, computed without building the networks."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def resnet(
     groups=1,
     prefix="",
 ):
-    """PyTorch name -> shape of a ResNet without its classifier."""
+    """Return shapes by PyTorch name of a ResNet without its classifier."""
     shapes = {"conv1.weight": (stem, 3, 7, 7), **_norm("bn1", stem)}
     channels = stem
     for stage, (count, width, extra) in enumerate(zip(blocks, planes, non_local), start=1):
@@ -87,7 +87,7 @@ def resnet(
 
 
 def head(width=2048, *, classes=751, embedding=0, norm=True, power=False):
-    """PyTorch name -> shape of fast-reid's head, by today's names."""
+    """Return shapes by PyTorch name, in the current release, of fast-reid's head."""
     shapes = {"heads.pool_layer.p": (1,)} if power else {}
     place = 0
     if embedding:
@@ -101,7 +101,7 @@ def head(width=2048, *, classes=751, embedding=0, norm=True, power=False):
 
 
 def fastreid_model(*, classes=751, embedding=0, norm=True, power=False, width=2048, **backbone):
-    """PyTorch name -> shape of a Baseline of fast-reid."""
+    """Return shapes by PyTorch name of a Baseline of fast-reid."""
     return {
         **resnet(prefix="backbone.", **backbone),
         **head(width, classes=classes, embedding=embedding, norm=norm, power=power),

@@ -8,7 +8,7 @@ def put(names, *added, kept=2):
         names.put_first(name, rolling="r", kept=kept)
 
 
-def test_the_newest_comes_first_and_passing_ones_are_removed_from_list_and_folder(tmp_path):
+def test_the_newest_comes_first_and_old_rolling_checkpoints_are_deleted(tmp_path):
     for name in ("r1", "r2", "r3", "best", "r4"):
         (tmp_path / name).write_bytes(b"")
     names = CheckpointList(tmp_path)
@@ -23,7 +23,7 @@ def test_the_newest_comes_first_and_passing_ones_are_removed_from_list_and_folde
     assert (tmp_path / "best").exists()
 
 
-def test_a_name_that_is_put_again_counts_once(tmp_path):
+def test_a_name_is_listed_once(tmp_path):
     for name in ("r1", "r2", "r3"):
         (tmp_path / name).write_bytes(b"")
     names = CheckpointList(tmp_path)

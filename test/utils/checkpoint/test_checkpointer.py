@@ -52,7 +52,7 @@ def weights_of(model, value=7.0):
     return {p.name: np.full(p.shape, value, np.float32) for p in model.get_parameters()}
 
 
-def test_what_is_saved_comes_back(tmp_path):
+def test_a_saved_checkpoint_can_be_loaded(tmp_path):
     saver = Checkpointer(filled(Net(), 2.5), tmp_path, counter=Counter(4))
     saver.save("model_0001", epoch=np.int64(1), positions=[3, 4], best_metric=None)
     loader = Checkpointer(filled(Net(), 0.0), tmp_path, counter=Counter())
@@ -67,7 +67,7 @@ def test_what_is_saved_comes_back(tmp_path):
     ]
 
 
-def test_weights_only_leaves_the_other_objects_alone(tmp_path):
+def test_weights_only_does_not_change_the_other_objects(tmp_path):
     Checkpointer(filled(Net(), 1.0), tmp_path, counter=Counter(9)).save("a", epoch=1)
     loader = Checkpointer(Net(), tmp_path, counter=Counter())
     loader.load(tmp_path / "a.ckpt", weights_only=True)
@@ -103,7 +103,7 @@ def test_weights_that_do_not_fit_are_all_named_and_none_is_loaded():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_what_is_ignored_keeps_its_value_and_a_line_says_so(caplog):
+def test_ignored_parameters_keep_their_values_and_are_logged(caplog):
     model = filled(Net(), 0.0)
     weights = weights_of(model)
     weights["dense.weight"] = np.zeros((4, 2), np.float32)
@@ -154,7 +154,7 @@ def test_a_truncated_file_is_damaged_and_changes_nothing(tmp_path):
     assert (model.dense.weight.asnumpy() == 0).all()
 
 
-def test_mindspores_own_file_loads_as_weights_but_training_does_not_go_on_from_it(tmp_path):
+def test_a_mindspore_file_can_be_loaded_as_weights_but_not_resumed(tmp_path):
     path = tmp_path / "model_0001.ckpt"
     ms.save_checkpoint(filled(Net(), 3.0), str(path))
     for weights_only in (True, False):
@@ -168,7 +168,7 @@ def test_mindspores_own_file_loads_as_weights_but_training_does_not_go_on_from_i
     assert loader.resume_or_load(path, resume=False) == {}
 
 
-def test_weights_alone_give_back_what_was_saved_with_them(tmp_path):
+def test_loading_weights_only_returns_the_extra_values(tmp_path):
     Checkpointer(filled(Net(), 1.0), tmp_path).save("a", epoch=4)
     assert Checkpointer(Net()).load(tmp_path / "a.ckpt", weights_only=True) == {"epoch": 4}
 
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_a_checkpoint_of_another_training_cannot_be_resumed(tmp_path):
     Checkpointer(Net(), tmp_path, optimizer=Counter()).save("a")
     model = filled(Net(), 0.0)
-    with pytest.raises(ValueError, match=r"holds the states of \['optimizer'\].*has \['other'\]"):
+    with pytest.raises(ValueError, match=r"has the states of \['optimizer'\].*has \['other'\]"):
         Checkpointer(model, tmp_path, other=Counter()).load(tmp_path / "a.ckpt")
     assert (model.dense.weight.asnumpy() == 0).all()
 
@@ -250,7 +250,7 @@ def test_resuming_takes_the_last_checkpoint_and_else_the_given_weights(tmp_path)
 
 
 class Saved:
-    """Notes what would be saved."""
+    """Records the calls of `save` without writing files."""
 
     def __init__(self):
         self.calls = []
@@ -259,7 +259,7 @@ class Saved:
         self.calls.append((name, extra["best_metric"]))
 
 
-def test_checkpoints_come_every_period_when_better_and_at_the_end():
+def test_checkpoints_are_written_every_period_when_better_and_at_the_end():
     saved = Saved()
     periodic = PeriodicCheckpointer(saved, 2)
     for epoch, metric in enumerate([None, 0.3, 0.2, 0.5]):
@@ -280,7 +280,7 @@ def test_the_best_of_a_resumed_run_is_not_forgotten():
     assert saved.calls == [("model_iter_0000009", 0.6)]
 
 
-def test_the_last_two_stay_besides_the_best_and_those_of_the_period(tmp_path):
+def test_the_last_two_rolling_checkpoints_the_best_and_the_periodic_ones_are_kept(tmp_path):
     periodic = PeriodicCheckpointer(Checkpointer(filled(Net(), 1.0), tmp_path), 3)
     for epoch in range(7):
         metric = 0.5 if epoch == 1 else 0.1
@@ -311,7 +311,7 @@ def test_a_full_disk_is_a_warning_and_the_old_checkpoints_stay(tmp_path, monkeyp
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     for name in ("model_best", "model_0001", "model_iter_0000030"):
         assert f"Cannot save {name}: [Errno 28] No space left" in caplog.text
-    # There is room again; the best was not saved, so it is still to be.
+    # The disk has space again. The best was not saved, so the next one is saved as the best.
     periodic.step(3, metric=0.2, iteration=40)
     assert read_checkpoint(tmp_path / "model_best.ckpt").extra["best_metric"] == 0.2
 
@@ -333,7 +333,7 @@ def three(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["cut", "changed", "empty", "gone"])
-def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_used(
+def test_a_damaged_last_checkpoint_is_reported_and_the_previous_one_used(
     three, tmp_path, caplog, fault
 ):
     path = tmp_path / "model_iter_3.ckpt"
@@ -347,17 +347,17 @@ def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_used(
     assert three.resume_or_load("") == {"value": 2}
     assert (three.model.dense.weight.asnumpy() == 2).all()
     assert f"{path}" in caplog.text
-    assert "Trying the checkpoint before it" in caplog.text
+    assert "Trying the previous checkpoint" in caplog.text
 
 
-def test_where_no_checkpoint_can_be_read_nothing_is_started_afresh(three, tmp_path):
+def test_unreadable_checkpoints_are_an_error_instead_of_a_new_run(three, tmp_path):
     for path in tmp_path.glob("*.ckpt"):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="None of the checkpoints .* leave --resume out"):
+    with pytest.raises(ValueError, match="None of the checkpoints .* omit --resume"):
         three.resume_or_load("")
 
 
-def test_a_checkpoint_that_is_refused_changes_nothing_and_is_not_replaced_by_another(three):
+def test_a_rejected_checkpoint_changes_nothing_and_no_other_is_tried(three):
     def refuse(extra):
         raise ValueError(f"not {extra['value']}")
 
@@ -371,7 +371,7 @@ def test_a_new_run_in_an_old_folder_does_not_fall_back_to_the_old_one(three, tmp
     assert (tmp_path / "last_checkpoint").read_text().split() == ["model_iter_9.ckpt"]
 
 
-def test_what_is_saved_beside_is_never_resumed_from(three, tmp_path):
+def test_a_checkpoint_saved_with_is_last_false_is_not_resumed(three, tmp_path):
     three.save("debug", is_last=False)
     assert (tmp_path / "debug.ckpt").is_file()
     assert three.get_checkpoint_file().endswith("model_iter_3.ckpt")
@@ -383,7 +383,7 @@ def ended_process():
     return process.pid
 
 
-def test_leftovers_of_dead_processes_are_removed_and_nothing_else(three, tmp_path, caplog):
+def test_only_temporary_files_of_ended_processes_are_removed(three, tmp_path, caplog):
     caplog.set_level("INFO", logger="fastreid")
     dead = ended_process()
     leftovers = [
@@ -398,7 +398,7 @@ def test_leftovers_of_dead_processes_are_removed_and_nothing_else(three, tmp_pat
     three.remove_leftovers()
     assert [name for name in leftovers if (tmp_path / name).exists()] == []
     assert [name for name in others if not (tmp_path / name).exists()] == []
-    assert f"Removed {leftovers[0]}, half-written" in caplog.text
+    assert f"Removed {leftovers[0]}, the incomplete file of a killed process" in caplog.text
     assert remove_leftovers(tmp_path) == []
 
 

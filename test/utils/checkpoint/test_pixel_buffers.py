@@ -23,7 +23,7 @@ def buffers(mean, std):
 
 
 @pytest.mark.parametrize("scale", [1, 1 / 255], ids=["in 0..255", "in 0..1"])
-def test_the_same_values_are_no_matter(model, scale):
+def test_equal_values_give_no_note(model, scale):
     same = buffers(np.multiply(MEAN, scale), np.multiply(STD, scale))
     assert compare_pixel_buffers(model, same) == []
 
@@ -32,9 +32,9 @@ def test_other_values_are_named_with_the_key_to_set(model):
     notes = compare_pixel_buffers(model, buffers([0, 0, 0], [1, 1, 1]))
     assert notes == [
         "its pixel_mean is [0, 0, 0], the config has [123.675, 116.28, 103.53]. If the weights "
-        "were trained so, set MODEL.PIXEL_MEAN [0,0,0]",
-        "its pixel_std is [1, 1, 1], the config has [58.395, 57.12, 57.375]. If the weights were "
-        "trained so, set MODEL.PIXEL_STD [1,1,1]",
+        "were trained with it, set MODEL.PIXEL_MEAN [0,0,0]",
+        "its pixel_std is [1, 1, 1], the config has [58.395, 57.12, 57.375]. If the weights "
+        "were trained with it, set MODEL.PIXEL_STD [1,1,1]",
     ]
 
 
@@ -51,6 +51,6 @@ def test_another_number_of_channels_is_named(model, count):
     assert "its pixel_mean is [9" in compare_pixel_buffers(model, odd)[0]
 
 
-def test_a_file_without_them_and_a_model_without_them_say_nothing(model):
+def test_a_file_or_model_without_pixel_buffers_gives_no_note(model):
     assert compare_pixel_buffers(model, {}) == []
     assert compare_pixel_buffers(nn.Cell(), buffers(MEAN, STD)) == []

@@ -3,7 +3,7 @@ import pytest
 
 from fastreid.utils.checkpoint.release_names import (
     RELEASES,
-    is_beside_weights,
+    is_auxiliary,
     to_current_names,
     to_release_names,
 )
@@ -19,7 +19,7 @@ BACKBONE = {"backbone.conv1.weight": 10, **norm("backbone.layer1.0.bn1.BN")}
 PIXELS = {"pixel_mean": 20, "pixel_std": 21}
 POWER = {"heads.pool_layer.p": 22}
 CONVOLUTION = {"heads.bottleneck.0.weight": 30}
-# What a release wrote -> what it is called today.
+# Current names by the names in a release.
 LAYOUTS = {
     "0.1.1 (#427, #486)": (
         {
@@ -71,7 +71,7 @@ TODAY = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_names_of_older_releases_become_todays_in_the_same_order(layout):
+def test_names_of_older_releases_become_current_ones_in_the_same_order(layout):
     old, today = LAYOUTS[layout]
     current, notes = to_current_names(old)
     assert list(current.items()) == list(today.items())
@@ -88,7 +88,7 @@ def test_the_note_names_each_rule_with_the_number_of_tensors():
 
 
 @pytest.mark.parametrize("layout", TODAY)
-def test_names_of_today_and_of_others_stay(layout):
+def test_current_names_and_names_of_other_networks_are_unchanged(layout):
     current, notes = to_current_names(TODAY[layout])
     assert list(current.items()) == list(TODAY[layout].items())
     assert notes == []
@@ -96,7 +96,7 @@ def test_names_of_today_and_of_others_stay(layout):
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("layout", [name for name in TODAY if name != "ImageNet"])
-def test_names_go_to_a_release_and_come_back(layout, release):
+def test_names_survive_a_round_trip_through_a_release(layout, release):
     today = TODAY[layout]
     old = to_release_names(today, release)
     assert list(old.values()) == list(today.values())
@@ -117,7 +117,7 @@ def test_names_go_to_a_release_and_come_back(layout, release):
         ("MGN of 0.1.1 (#352, #508)", "0.1.1"),
     ],
 )
-def test_what_a_release_wrote_comes_back_from_todays_names(layout, release):
+def test_old_names_survive_a_round_trip_through_current_names(layout, release):
     old, _ = LAYOUTS[layout]
     assert to_release_names(to_current_names(old)[0], release) == old
 
@@ -133,30 +133,31 @@ def test_a_tensor_under_both_names_is_taken_once_where_it_is_the_same():
     assert list(current) == ["heads.weight"]
 
 
-def test_two_tensors_of_one_name_both_stay_and_are_named():
+def test_two_different_tensors_for_one_name_are_kept_and_reported():
     other = {"heads.bnneck.weight": np.ones(2), "heads.bottleneck.0.weight": np.zeros(2)}
     other["heads.bottleneck.0.running_mean"] = np.zeros(2)
     current, notes = to_current_names(other)
     assert list(current) == list(other)
     assert notes == [
-        "heads.bnneck.weight and heads.bottleneck.0.weight are the same tensor by name, but differ"
+        "heads.bnneck.weight and heads.bottleneck.0.weight are names of the same tensor, but the "
+        "values differ"
     ]
 
 
-def test_the_second_norm_of_a_reduction_head_has_no_name_today():
+def test_the_second_norm_of_a_reduction_head_is_not_renamed():
     head = {**CONVOLUTION, **norm("heads.bottleneck.1"), **norm("heads.bnneck")}
     current, notes = to_current_names(head)
     assert list(current) == list(head)
     assert notes == []
 
 
-def test_the_argument_is_left_alone():
+def test_the_argument_is_not_changed():
     old = dict(LAYOUTS["0.1.1 (#427, #486)"][0])
     to_current_names(old)
     assert old == LAYOUTS["0.1.1 (#427, #486)"][0]
 
 
-def test_what_stands_beside_the_weights_is_told_by_name():
+def test_tensors_without_effect_on_features_are_recognized_by_name():
     beside = ["pixel_mean", "pixel_std", "bn1.num_batches_tracked", "memory.queue_ptr"]
     weights = ["heads.weight", "backbone.bn1.running_mean", "heads.pool_layer.p", "mean.pixel_mean"]
-    assert [name for name in beside + weights if is_beside_weights(name)] == beside
+    assert [name for name in beside + weights if is_auxiliary(name)] == beside

@@ -41,7 +41,7 @@ def pooled(model):
     return model(IMAGES).asnumpy()[:, :, 0, 0]
 
 
-def test_a_learned_power_is_used_in_place_of_a_constant_and_said(mode, caplog):
+def test_a_learned_power_replaces_a_constant_and_is_logged(mode, caplog):
     model = Model("GeneralizedMeanPooling")
     assert pooled(model) == power_mean(3.0)
     load_weights(model, {**WEIGHTS, **POWER}, source="zoo.pth")
@@ -73,7 +73,7 @@ def test_a_power_that_is_the_constant_changes_nothing(caplog):
 
 
 @pytest.mark.parametrize("power", [[np.nan], [-1.0], [1.0, 2.0]], ids=str)
-def test_a_power_that_is_none_is_refused(power):
+def test_an_invalid_power_is_an_error(power):
     model = Model("GeneralizedMeanPooling")
     with pytest.raises(ValueError, match=r"1 unexpected: heads\.pool_layer\.p"):
         load_weights(model, {**WEIGHTS, "heads.pool_layer.p": np.float32(power)})
@@ -84,7 +84,7 @@ def test_another_pooling_refuses_a_power():
         load_weights(Model(), {**WEIGHTS, **POWER})
 
 
-def test_nothing_is_adapted_where_something_else_does_not_fit(caplog):
+def test_no_cell_is_adapted_if_another_tensor_does_not_fit(caplog):
     model = Model("GeneralizedMeanPooling")
     before = model.heads.pool_layer
     with pytest.raises(ValueError, match=r"1 missing: heads\.weight"):
@@ -100,7 +100,7 @@ def test_numbers_of_any_type_and_byte_order_are_loaded(kind):
     assert (model.heads.weight.asnumpy() == 1).all()
 
 
-def test_what_stands_beside_the_weights_is_passed_over(caplog):
+def test_tensors_without_effect_on_features_are_ignored(caplog):
     model = Model()
     beside = {
         "heads.bottleneck.0.num_batches_tracked": np.array(3),

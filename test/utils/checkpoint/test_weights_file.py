@@ -8,7 +8,7 @@ from fastreid.utils.checkpoint.names import export_weights
 from fastreid.utils.checkpoint.weights_file import (
     SUFFIXES,
     read_torch_weights,
-    split_place,
+    split_key_path,
     write_weights,
 )
 from test.utils.checkpoint.test_names import acl_model
@@ -21,7 +21,7 @@ def model():
 
 @pytest.fixture
 def weights(model):
-    """Of ACL's model, with a batch counter as PyTorch has it, and a half."""
+    """The weights of ACL's model, with a batch counter of PyTorch and a float16 tensor."""
     rng = np.random.RandomState(0)
     state = {k: rng.randn(*v.shape).astype(np.float32) for k, v in export_weights(model).items()}
     return {**state, "backbone.bn1.num_batches_tracked": np.array(17)}
@@ -35,7 +35,7 @@ def assert_equal(got, want):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_format_gives_back_what_it_was_given_bit_by_bit(tmp_path, weights, suffix):
+def test_every_format_returns_the_written_arrays_bit_by_bit(tmp_path, weights, suffix):
     weights["backbone.conv1.weight"] = weights["backbone.conv1.weight"].astype(np.float16)
     path = tmp_path / f"weights{suffix}"
     write_weights(path, weights)
@@ -62,9 +62,9 @@ def test_the_prefix_of_data_parallel_training_is_dropped(tmp_path):
 
 
 def test_files_that_are_not_weights_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"w\.onnx is no file of weights: .* \.ckpt, \.pth"):
+    with pytest.raises(ValueError, match=r"w\.onnx is not a weights file: .* \.ckpt, \.pth"):
         write_weights(tmp_path / "w.onnx", {})
-    with pytest.raises(ValueError, match=r"w\.npz is no file of weights"):
+    with pytest.raises(ValueError, match=r"w\.npz is not a weights file"):
         write_weights(tmp_path / "w.npz", {})
     for suffix in SUFFIXES:
         with pytest.raises(FileNotFoundError, match="does not exist; check the path"):
@@ -73,21 +73,21 @@ def test_files_that_are_not_weights_are_named(tmp_path):
 
 @pytest.mark.parametrize("source", SUFFIXES)
 @pytest.mark.parametrize("name", ["w.pyth", "w.bin", "w.t7", "w.tar", "w", "w.ckpt", "w.pth"])
-def test_the_content_decides_not_the_name(tmp_path, source, name):
+def test_the_format_is_detected_by_content_not_by_name(tmp_path, source, name):
     weights = {"fc.weight": np.ones((2, 3), np.float32)}
     write_weights(tmp_path / f"as{source}", weights)
     (tmp_path / f"as{source}").rename(tmp_path / name)
     assert_equal(read_torch_weights(tmp_path / name), weights)
 
 
-def test_a_place_behind_the_file_is_split_off(tmp_path):
-    assert split_place("a.pth::model/ema") == (Path("a.pth"), "model/ema")
-    assert split_place(tmp_path / "a.pth") == (tmp_path / "a.pth", "")
-    assert split_place("::a") == (Path("::a"), "")
+def test_a_key_path_is_split_from_the_path(tmp_path):
+    assert split_key_path("a.pth::model/ema") == (Path("a.pth"), "model/ema")
+    assert split_key_path(tmp_path / "a.pth") == (tmp_path / "a.pth", "")
+    assert split_key_path("::a") == (Path("::a"), "")
     odd = tmp_path / "a::b"
     odd.write_text("")
-    assert split_place(odd) == (odd, "")
-    assert split_place(f"{odd}::c") == (odd, "c")
+    assert split_key_path(odd) == (odd, "")
+    assert split_key_path(f"{odd}::c") == (odd, "c")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -58,7 +58,7 @@ def test_a_layout_is_refused_and_the_model_stays(tmp_path, weights, layout):
     assert_equal(export_weights(model), before)
 
 
-def test_the_page_has_the_same_table():
+def test_the_documentation_has_the_same_table():
     rows = re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     page = dict(rows)
     assert len(LOADED) >= 20
@@ -68,7 +68,7 @@ def test_the_page_has_the_same_table():
         assert page[layout.name].startswith("refused")
 
 
-def test_one_line_says_what_was_unwrapped(tmp_path, weights, caplog):
+def test_removed_prefixes_are_logged_in_one_line(tmp_path, weights, caplog):
     caplog.set_level("INFO", logger="fastreid.utils.checkpoint.weights_file")
     lightning = next(layout for layout in LOADED if layout.name.startswith("PyTorch Lightning"))
     Checkpointer(Net()).load(lightning.write(tmp_path, weights), weights_only=True)
@@ -77,6 +77,5 @@ def test_one_line_says_what_was_unwrapped(tmp_path, weights, caplog):
     ]
     assert len(lines) == 1
     assert lines[0].endswith(
-        "epoch=3.ckpt: taken from 'state_dict'; names without 'model.'; "
-        "other tensors passed over: 1"
+        "epoch=3.ckpt: taken from 'state_dict'; names without 'model.'; other tensors ignored: 1"
     )

@@ -1,4 +1,4 @@
-"""Layouts of files of weights that people bring; docs/weights.md has the same table."""
+"""Layouts of weights files of other programs; docs/weights.md has the same table."""
 
 import argparse
 import pickle
@@ -32,7 +32,7 @@ class Net(nn.Cell):
 
 
 class Layout(NamedTuple):
-    """A layout: its name in the table, how a file of it is made, and what is said of it."""
+    """A layout: its name in the table, a function that writes a file, and the expected message."""
 
     name: str
     write: Callable
@@ -52,12 +52,12 @@ def changed(weights):
 
 
 def saved(name, content_of, **options):
-    """A way to write a file of torch, given how its content is made of the weights."""
+    """Make a function that writes a torch file with content made from the weights."""
     return lambda folder, weights: torch_file(folder / name, content_of(weights), **options)
 
 
 def fast_reid(weights):
-    """What fast-reid's Checkpointer writes."""
+    """The content of a file of fast-reid's Checkpointer."""
     return {
         "model": weights,
         "optimizer": optimizer_state(),
@@ -69,7 +69,7 @@ def fast_reid(weights):
 
 
 def lightning(weights):
-    """What PyTorch Lightning writes of a module that has the network as `model`."""
+    """The content of a PyTorch Lightning file of a module with the network as `model`."""
     settings = Call("pytorch_lightning.utilities.parsing AttributeDict", items={"lr": 0.1})
     return {
         "state_dict": {**prefixed(weights, "model."), "loss.centers": np.zeros((4, 3))},
@@ -115,7 +115,7 @@ def by_own_name(weights):
 
 
 def mindspore(start="", suffix="ckpt", **beside):
-    """What mindspore.save_checkpoint writes."""
+    """Write a file with mindspore.save_checkpoint."""
 
     def write(folder, weights):
         entries = prefixed(by_own_name(weights), start)

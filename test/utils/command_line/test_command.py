@@ -1,4 +1,4 @@
-"""How tools end: one line for a user's mistake, a traceback for a fault of the program."""
+"""How tools end: with one line for a user error, with a traceback for a bug."""
 
 import errno
 import io
@@ -67,7 +67,7 @@ def ending(main, capsys, **options):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_a_mistake_ends_in_one_line(error, line, capsys):
+def test_a_user_error_is_printed_as_one_line(error, line, capsys):
     assert ending(raising(error), capsys) == (1, f"tool.py: {line}\n")
 
 
@@ -98,13 +98,13 @@ def own_runtime_error(argv):
         (raising(IndexError("no")), IndexError),
     ],
 )
-def test_a_fault_of_the_program_keeps_its_traceback(main, kind, capsys):
+def test_a_bug_keeps_its_traceback(main, kind, capsys):
     with pytest.raises(kind):
         run_command(main, [], name="tool.py")
     assert capsys.readouterr().err == ""
 
 
-def test_an_error_of_a_library_is_no_mistake_of_the_user(capsys):
+def test_an_error_of_a_library_is_not_a_user_error(capsys):
     def main(argv):
         return logging.getLogger("x").setLevel("LOUD")
 
@@ -142,14 +142,14 @@ def test_the_exit_code_of_the_tool_is_kept_and_none_is_success(capsys):
     assert ended.value.code == 2
 
 
-def test_ctrl_c_ends_quietly(capsys):
+def test_ctrl_c_ends_without_a_traceback(capsys):
     assert ending(raising(KeyboardInterrupt()), capsys) == (130, "")
 
 
 @pytest.mark.parametrize(("code", "left"), [(0, []), (3, [3])])
 def test_a_process_of_a_job_that_failed_does_not_wait_for_the_others(code, left, monkeypatch):
     codes = []
-    monkeypatch.setattr("fastreid.utils.command_line.command.leave", codes.append)
+    monkeypatch.setattr("fastreid.utils.command_line.command.exit_now", codes.append)
     monkeypatch.setenv("MS_ROLE", "MS_WORKER")
     assert run_command(lambda argv: code, []) == code
     assert codes == left
@@ -215,7 +215,7 @@ mindspore/ccsrc/frontend/jit/ps/static_analysis/prim.cc:4658 RaiseConstant
         (RuntimeError("For 'Conv2D', the shape is wrong."), None),
     ],
 )
-def test_a_check_inside_of_mindspore_keeps_its_sentence(error, line):
+def test_a_check_inside_of_mindspore_keeps_its_message(error, line):
     assert explain(error) == line
 
 
@@ -235,7 +235,7 @@ def test_a_name_that_the_terminal_cannot_show_is_printed_with_an_escape(monkeypa
 
 @pytest.fixture
 def unread():
-    """A pipe to write to whose reader has gone."""
+    """The writing end of a pipe whose reading end is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
@@ -251,21 +251,23 @@ def counting(path):
     return main
 
 
-def test_an_output_that_is_closed_early_ends_a_tool_quietly(unread, tmp_path, monkeypatch, capsys):
+def test_an_output_closed_early_ends_a_tool_silently(unread, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", unread)
     assert run_command(counting(tmp_path / "result"), []) == 141
     assert capsys.readouterr().err == ""
     assert not (tmp_path / "result").exists()
 
 
-def test_a_short_output_that_nobody_reads_ends_a_tool_quietly(unread, monkeypatch):
+def test_a_short_output_to_a_closed_pipe_ends_a_tool_silently(unread, monkeypatch):
     monkeypatch.setattr(sys, "stdout", unread)
     assert run_command(printing("short"), []) == 141
 
 
-def test_work_with_files_goes_on_when_its_output_is_closed(unread, tmp_path, monkeypatch):
+def test_a_tool_that_writes_files_continues_when_its_output_is_closed(
+    unread, tmp_path, monkeypatch
+):
     monkeypatch.setattr(sys, "stdout", unread)
-    assert run_command(counting(tmp_path / "result"), [], needs_reader=False) == 0
+    assert run_command(counting(tmp_path / "result"), [], stops_at_closed_output=False) == 0
     assert (tmp_path / "result").is_file()
 
 
@@ -283,14 +285,16 @@ def main(argv):
         print("line", number)
     print("done", file=sys.stderr)
 
-sys.exit(run_command(main, needs_reader={}))
+sys.exit(run_command(main, stops_at_closed_output={}))
 """
 
 
-@pytest.mark.parametrize(("needs_reader", "code", "err"), [(True, 141, ""), (False, 0, "done\n")])
-def test_a_real_pipe_that_is_closed_early(needs_reader, code, err):
+@pytest.mark.parametrize(
+    ("stops_at_closed_output", "code", "err"), [(True, 141, ""), (False, 0, "done\n")]
+)
+def test_a_real_pipe_that_is_closed_early(stops_at_closed_output, code, err):
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(needs_reader)],
+        [sys.executable, "-c", PROGRAM.format(stops_at_closed_output)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -305,14 +309,16 @@ def test_a_real_pipe_that_is_closed_early(needs_reader, code, err):
 
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
 @pytest.mark.parametrize("is_open", [False, True], ids=["closed", "full"])
-def test_a_line_that_nobody_can_take_changes_no_exit_code(error, is_open, monkeypatch, capsys):
+def test_an_unwritable_standard_error_does_not_change_the_exit_code(
+    error, is_open, monkeypatch, capsys
+):
     class Full(io.StringIO):
         def write(self, text):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("fastreid.utils.command_line.command.is_watching", lambda: True)
     left = []
-    monkeypatch.setattr("fastreid.utils.command_line.command.leave", left.append)
+    monkeypatch.setattr("fastreid.utils.command_line.command.exit_now", left.append)
     monkeypatch.setattr(sys, "stderr", Full() if is_open else None)
     code = run_command(raising(error), [], name="tool.py")
     assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
@@ -320,7 +326,7 @@ def test_a_line_that_nobody_can_take_changes_no_exit_code(error, is_open, monkey
     assert capsys.readouterr().out == ""
 
 
-def test_outputs_that_were_never_open_are_no_trouble(tmp_path):
+def test_missing_standard_streams_do_not_cause_errors(tmp_path):
     result = tmp_path / "result"
     program = (
         "import os, sys\n"
@@ -332,7 +338,7 @@ def test_outputs_that_were_never_open_are_no_trouble(tmp_path):
         f"    with open({str(result)!r}, 'w') as file:\n"
         "        os.write(1, b'of a library')\n"
         "        file.write('done')\n"
-        "sys.exit(run_command(main, needs_reader=False))\n"
+        "sys.exit(run_command(main, stops_at_closed_output=False))\n"
     )
     line = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", line], cwd=ROOT, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Ctrl-C in programs of the kinds that do not hear it."""
+"""Ctrl-C in programs that would not end on SIGINT by themselves."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ SCRIPT = """
 import ctypes, signal, sys, time
 sys.path.insert(0, {root!r})
 from fastreid.utils.command_line import interrupts
-from fastreid.utils.command_line.interrupts import end_on_ctrl_c, unwinding
+from fastreid.utils.command_line.interrupts import end_on_ctrl_c, raising_keyboard_interrupt
 
 def ready():
     print("ready", flush=True)
@@ -24,14 +24,14 @@ end_on_ctrl_c()
 {body}
 """
 DEFAULT = "signal.signal(signal.SIGINT, signal.default_int_handler)"
-# What MindSpore does, by a handler of its own.
-DEAF = """
+# Replaces the signal handler, as MindSpore does.
+REPLACED_HANDLER = """
 ctypes.CDLL(None).signal(signal.SIGINT, ctypes.c_void_p(1))
 ready()
 time.sleep(60)
 """
-SWALLOWING = """
-with unwinding():
+LOST_EXCEPTION = """
+with raising_keyboard_interrupt():
     told = False
     while True:
         try:
@@ -40,9 +40,9 @@ with unwinding():
         except KeyboardInterrupt:
             print("dropped", flush=True)
 """
-TIDY = """
+TEMPORARY_FILE = """
 try:
-    with unwinding():
+    with raising_keyboard_interrupt():
         try:
             ready()
             while True:
@@ -94,23 +94,23 @@ def ending(process):
     return process.returncode, out, err
 
 
-def test_a_program_ends_where_a_library_has_taken_the_signal(start):
-    process = start(DEAF)
+def test_a_program_ends_when_a_library_has_replaced_the_signal_handler(start):
+    process = start(REPLACED_HANDLER)
     began = time.monotonic()
     interrupt(process)
     assert ending(process) == (130, "", "tool.py: interrupted\n")
     assert time.monotonic() - began < 5
 
 
-def test_a_program_ends_although_the_exception_is_dropped(start):
-    process = start(SWALLOWING)
+def test_a_program_ends_when_the_exception_is_lost_in_a_callback(start):
+    process = start(LOST_EXCEPTION)
     interrupt(process)
     code, out, err = ending(process)
     assert (code, err) == (130, "tool.py: interrupted\n")
 
 
-def test_a_second_one_does_not_wait(start):
-    process = start(f"interrupts._UNWIND_SECONDS = 600\n{SWALLOWING}")
+def test_a_second_ctrl_c_ends_the_program_at_once(start):
+    process = start(f"interrupts._UNWIND_SECONDS = 600\n{LOST_EXCEPTION}")
     interrupt(process)
     assert process.stdout.readline() == "dropped\n"
     interrupt(process)
@@ -118,7 +118,7 @@ def test_a_second_one_does_not_wait(start):
 
 
 def test_temporary_files_are_removed_first(start):
-    process = start(TIDY)
+    process = start(TEMPORARY_FILE)
     interrupt(process)
     assert ending(process) == (3, "removed\ninterrupted\n", "")
 
@@ -129,8 +129,8 @@ def test_a_handler_of_the_program_is_called(start):
     assert process.stdout.readline() == "handled\n"
 
 
-def test_where_the_signal_is_ignored_it_stays_so(start):
-    """As in background jobs of scripts, which Ctrl-C is not meant for."""
+def test_an_ignored_signal_stays_ignored(start):
+    """SIGINT is ignored in background jobs of scripts."""
     process = start(
         "ready()\ntime.sleep(0.5)\nprint('done')",
         before="signal.signal(signal.SIGINT, signal.SIG_IGN)",

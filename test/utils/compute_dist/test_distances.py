@@ -20,18 +20,18 @@ def test_equal_features_are_never_at_a_negative_distance():
     assert build_dist(features, features, "euclidean").min() == 0
 
 
-def test_features_of_length_zero_are_at_cosine_distance_one():
+def test_zero_features_have_cosine_distance_one():
     assert build_dist(np.zeros((1, 3)), np.ones((1, 3)), "cosine") == 1
 
 
-def test_normalized_features_have_length_one_and_the_input_stays():
+def test_normalized_features_have_norm_one_and_the_input_is_unchanged():
     features = np.array([[3.0, 4.0]], np.float32)
     np.testing.assert_allclose(normalize_features(features), [[0.6, 0.8]], rtol=1e-6)
     assert features.tolist() == [[3, 4]]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_rows_can_be_asked_for_by_slice_or_by_index(metric):
+def test_rows_can_be_indexed_by_slice_or_array(metric):
     query, gallery, _ = golden_case()
     rows, whole = DistanceRows(query, gallery, metric=metric), build_dist(query, gallery, metric)
     assert rows.shape == whole.shape
@@ -41,7 +41,7 @@ def test_rows_can_be_asked_for_by_slice_or_by_index(metric):
     np.testing.assert_allclose(rows[np.array([7, 2])], whole[[7, 2]], rtol=1e-5, atol=1e-5)
 
 
-def test_an_unknown_metric_is_refused_with_the_known_ones():
+def test_an_unknown_metric_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"'manhattan' \(TEST.METRIC\).*'cosine', 'euclidean'"):
         build_dist(np.ones((2, 3)), np.ones((2, 3)), "manhattan")
 
@@ -59,7 +59,7 @@ def test_blocks_cover_all_rows_once(monkeypatch):
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("size", [1e-4, 1e-3, 1e-2, 1e-1, 1.0])
-def test_distances_of_near_features_keep_their_digits(metric, size):
+def test_distances_between_near_features_are_accurate(metric, size):
     rng = np.random.RandomState(0)
     gallery = 100 * rng.randn(30, 64).astype(np.float32)
     query = (gallery[:20] * (1 + size * rng.randn(20, 64))).astype(np.float32)
@@ -75,7 +75,7 @@ def test_distances_of_near_features_keep_their_digits(metric, size):
     assert (np.abs(got - want) <= want * (3e-5 + 2e-7 / angles)).all()
 
 
-def test_distances_of_collapsed_features_are_not_computed_pair_by_pair(monkeypatch):
+def test_distances_of_collapsed_features_are_not_recomputed_from_differences(monkeypatch):
     monkeypatch.setattr(distances, "_MOST_NEAR_PAIRS", 0)
     monkeypatch.setattr(distances, "_MOST_NEAR_PER_ROW", 1)
     features = 1 + 1e-4 * np.random.RandomState(0).randn(6, 32).astype(np.float32)

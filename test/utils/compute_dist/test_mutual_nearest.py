@@ -9,7 +9,9 @@ from fastreid.utils.compute_dist.mutual_nearest import NeighbourLists, mutual_ne
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize(("num_images", "block"), [(300, 37), (300, 299), (200, 100), (50, 1024)])
 @pytest.mark.parametrize("count", [1, 5, 18])
-def test_each_pair_once_gives_the_nearest_of_all(metric, num_images, block, count, monkeypatch):
+def test_neighbours_equal_those_of_the_full_distance_matrix(
+    metric, num_images, block, count, monkeypatch
+):
     monkeypatch.setattr(module, "BLOCK_ROWS", block)
     monkeypatch.setattr(module, "ROWS_PER_TASK", 10)
     features = np.random.RandomState(count).randn(num_images, 6)
@@ -23,7 +25,7 @@ def test_each_pair_once_gives_the_nearest_of_all(metric, num_images, block, coun
 
 
 @pytest.mark.parametrize("block", [20, 33, 64])
-def test_of_equal_distances_the_lower_index_comes_first(block, monkeypatch):
+def test_equal_distances_are_ordered_by_index(block, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_ROWS", block)
     # Small whole numbers: every product is exact, and most distances are equal.
     features = np.random.RandomState(0).randint(0, 2, (130, 5)).astype(np.float32)
@@ -32,7 +34,7 @@ def test_of_equal_distances_the_lower_index_comes_first(block, monkeypatch):
     np.testing.assert_array_equal(mutual_nearest(distances, 9), want)
 
 
-def test_more_neighbours_than_images_are_all():
+def test_with_fewer_images_than_neighbours_all_are_returned():
     features = np.eye(3, dtype=np.float32)
     assert mutual_nearest(DistanceRows(features, features), 5).shape == (3, 3)
 
@@ -45,7 +47,7 @@ def test_keys_sort_by_image_then_by_distance():
 
 
 @pytest.mark.parametrize("most_pending", [0, 4])
-def test_images_that_are_like_their_neighbours_in_order_are_found(most_pending, monkeypatch):
+def test_neighbours_are_right_when_consecutive_images_are_similar(most_pending, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_ROWS", 16)
     monkeypatch.setattr(module, "MOST_PENDING", most_pending)
     # Whole numbers on a line: distances are exact, and every block is nearer than those before.
@@ -55,7 +57,7 @@ def test_images_that_are_like_their_neighbours_in_order_are_found(most_pending, 
     np.testing.assert_array_equal(mutual_nearest(distances, 7), want)
 
 
-def test_equal_features_do_not_pile_up():
+def test_equal_features_keep_the_number_of_candidates_small():
     features = np.ones((200, 3), np.float32)
     distances = DistanceRows(features, features, metric="euclidean")
     lists, noted = NeighbourLists(200, 5), 0

@@ -19,7 +19,7 @@ def test_nearest_are_in_order_and_ties_go_by_index(block, samples, monkeypatch):
             np.testing.assert_array_equal(nearest_indices(dist, count), want)
 
 
-def test_rows_that_are_made_when_asked_for_give_the_same():
+def test_lazy_rows_give_the_same_neighbours():
     rng = np.random.RandomState(1)
     first, second = rng.randn(70, 8), rng.randn(300, 8)
     want = nearest_indices(build_dist(first, second, "cosine"), 5)

@@ -12,7 +12,7 @@ def test_relative_paths_are_those_of_the_working_directory(tmp_path, monkeypatch
     assert absolute_path(tmp_path / "x") == tmp_path / "x"
 
 
-def test_the_folder_above_is_that_of_the_file_system_and_links_stay(tmp_path, monkeypatch):
+def test_parent_references_are_resolved_and_other_links_are_kept(tmp_path, monkeypatch):
     (tmp_path / "real" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
     monkeypatch.chdir(tmp_path)
@@ -21,11 +21,13 @@ def test_the_folder_above_is_that_of_the_file_system_and_links_stay(tmp_path, mo
     assert absolute_path(Path("real/..")) == tmp_path.resolve()
 
 
-def test_a_home_that_nobody_has_is_named_with_its_source(monkeypatch):
+def test_an_unknown_home_folder_is_an_error_that_names_its_source(monkeypatch):
     monkeypatch.setenv("HOME", "/some/where")
     assert expand_home("~/a", "X") == Path("/some/where/a")
     assert expand_home("a/~", "X") == Path("a/~")
-    with pytest.raises(ValueError, match="^--x is '~nobody-here/a', but nobody has that home"):
+    with pytest.raises(
+        ValueError, match="^--x is '~nobody-here/a', but there is no such home folder"
+    ):
         expand_home("~nobody-here/a", "--x")
     monkeypatch.setenv("FASTREID_CACHE", "~nobody-here")
     with pytest.raises(ValueError, match="^FASTREID_CACHE is '~nobody-here'"):

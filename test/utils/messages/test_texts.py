@@ -14,7 +14,7 @@ from fastreid.utils.messages.texts import list_some, printable
         ("\ud83d!", "\\ud83d!"),
     ],
 )
-def test_names_become_text_that_every_stream_takes(text, printed):
+def test_names_that_are_not_utf8_become_printable(text, printed):
     assert printable(text) == printed
     printable(text).encode("utf-8")
 

@@ -64,7 +64,7 @@ def without_matplotlib(monkeypatch):
 
 
 def lines_of(figure):
-    """Panel title -> {series: (iterations, values)}; empty panels left out."""
+    """Return {series: (iterations, values)} by panel title, without empty panels."""
     return {
         axis.get_title(loc="left"): {
             line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
@@ -92,21 +92,21 @@ def test_every_series_is_in_its_panel(metrics_json, tmp_path, figures):
         assert picture.width > 1000
 
 
-def test_panels_without_numbers_are_left_out(tmp_path, figures):
+def test_panels_without_values_are_omitted(tmp_path, figures):
     path = tmp_path / "metrics.json"
     path.write_text('{"iteration": 1, "total_loss": 2.0}\n')
     assert plot_training_curves(str(path), str(tmp_path / "curves.png"))
     assert list(lines_of(figures[0])) == ["Losses of basic steps"]
 
 
-def test_a_line_that_was_cut_off_is_passed_over(metrics_json, tmp_path, caplog):
+def test_an_incomplete_line_is_skipped(metrics_json, tmp_path, caplog):
     with metrics_json.open("a") as file:
         file.write('{"iteration": 40, "total')
     assert plot_training_curves(metrics_json, tmp_path / "curves.png")
-    assert "metrics.json has a line that is not JSON; passed over." in caplog.text
+    assert "metrics.json has a line that is not JSON; it is skipped." in caplog.text
 
 
-def test_losses_that_are_not_numbers_do_not_stop_the_drawing(tmp_path, figures):
+def test_nan_losses_are_plotted_without_an_error(tmp_path, figures):
     path = tmp_path / "metrics.json"
     records = [
         {"iteration": 1, "total_loss": float("nan"), "loss_note": "text", "lr": None},
@@ -117,12 +117,12 @@ def test_losses_that_are_not_numbers_do_not_stop_the_drawing(tmp_path, figures):
     assert list(lines_of(figures[0])["Losses of basic steps"]) == ["total_loss"]
 
 
-def test_a_file_without_numbers_is_said_to_have_none(tmp_path, caplog):
+def test_a_file_without_values_is_reported(tmp_path, caplog):
     path = tmp_path / "metrics.json"
     path.write_text("")
     with caplog.at_level(logging.INFO):
         assert not plot_training_curves(path, tmp_path / "curves.png")
-    assert "has no numbers to draw" in caplog.text
+    assert "has no values to plot" in caplog.text
     assert not (tmp_path / "curves.png").exists()
 
 
@@ -149,7 +149,7 @@ def test_without_matplotlib_one_line_says_how_to_get_it(
     assert list(tmp_path.glob("*.png")) == []
 
 
-def test_drawing_leaves_the_backend_alone(metrics_json, tmp_path):
+def test_drawing_does_not_change_the_matplotlib_backend(metrics_json, tmp_path):
     import matplotlib
 
     before = dict(matplotlib.rcParams)
@@ -200,9 +200,7 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
         assert ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
 
 
-def test_an_image_that_was_not_found_before_is_an_empty_tile_without_a_word(
-    report, tmp_path, caplog
-):
+def test_an_image_known_to_be_missing_is_an_empty_tile_without_a_warning(report, tmp_path, caplog):
     first, second = (query.image for query in report.queries)
     queries = [RankedQuery(first, 1.0, (second._replace(path="gone", is_found=False),))]
     draw_queries(queries, tmp_path / "sheet.png", title="t", legend="l")
@@ -218,7 +216,7 @@ def test_labels_under_an_image_are_names_or_numbers_that_fit():
     assert ranking._label(image._replace(pid=-1)) == ""
     named = image._replace(pid=0, pid_name="anna", camid_name="hall")
     assert ranking._label(named) == "id anna  c hall"
-    # The font has no such characters; boxes would make all names look alike.
+    # The font lacks these characters and would draw all names as boxes.
     assert ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
     assert ranking._fitted("id 2  c1") == ("id 2  c1", 12)
     text, size = ranking._fitted("id 8123101712  c3")
@@ -250,9 +248,9 @@ def test_frames_tell_junk_and_unknown_images_apart(report, tmp_path):
         frames = [[frame_colour(sheet, row, column) for column in (1, 2)] for row in range(2)]
     junk, grey = ranking.JUNK, ranking.UNKNOWN
     assert frames == [[junk, grey], [grey, grey]]
-    meaning = ranking._meaning_of_colours(queries)
+    meaning = ranking._explain_colours(queries)
     assert "Yellow: same identity and camera, does not count." in meaning
-    assert "Green" not in ranking._meaning_of_colours(queries[1:])
+    assert "Green" not in ranking._explain_colours(queries[1:])
 
 
 def test_the_legend_of_a_roc_has_the_rate_at_one_in_a_thousand(tmp_path, figures):

@@ -1,7 +1,7 @@
-"""Read MindSpore's ``.ckpt`` format and believe nothing in it.
+"""Read MindSpore's ``.ckpt`` format with validation.
 
-MindSpore's own reader takes a tensor's shape as it is written, and reads memory beyond the data
-where the shape says more; it also takes a file whose end is missing.
+MindSpore's own reader does not compare a tensor's shape with the size of its data, so that a wrong
+shape makes it read memory beyond the data. It also accepts truncated files.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ TYPES = {
     "Bool": np.bool_,
 }
 _BFLOAT16 = "BFloat16"
-# More than any network and its optimizer have; each takes kilobytes, however small it is.
+# More than any network and its optimizer have. Each parsed entry takes kilobytes of memory.
 MOST_ENTRIES = 100_000
-# What MindSpore's optimizers put before the name of a parameter for its state.
+# Prefixes that MindSpore's optimizers put before a parameter's name for their state of it.
 _STATES = frozenset(
     (
         *("accum", "accum_update", "adam_m", "adam_v", "ax", "ax_", "exp_avg", "exp_avg_sq"),
@@ -50,7 +50,7 @@ _STATES = frozenset(
         "vhat",
     )
 )
-# Numbers of a training that MindSpore saves beside the weights.
+# Names of training values that MindSpore saves with the weights.
 _BESIDE = re.compile(
     r"learning_rate(_group_\d+)?|weight_decay|momentum|beta[12]_power|global_step|scale_sense|"
     r"(current|last_overflow)_iterator_step|cov_step|afactor_step|epoch(_num)?|step(_num)?|lr|"
@@ -59,11 +59,11 @@ _BESIDE = re.compile(
 
 
 class CkptContent(NamedTuple):
-    """What a file holds.
+    """Content of a .ckpt file.
 
     Attributes:
-        entries: name -> array of its written shape, or text.
-        is_checked: the file ends with a check sum, and it is right.
+        entries: arrays and texts by name.
+        is_checked: whether the file ends with a checksum, which is correct.
     """
 
     entries: dict[str, np.ndarray | str]
@@ -71,21 +71,21 @@ class CkptContent(NamedTuple):
 
 
 def read_ckpt(path: Path) -> CkptContent:
-    """Read a file; nothing in it is executed.
+    """Read a .ckpt file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         Its content.
 
     Raises:
-        OSError: it cannot be opened.
-        ValueError: it is damaged.
+        OSError: the file cannot be opened.
+        ValueError: the file is damaged.
     """
     content, written = _read_parts(path)
     if written is not None and zlib.crc32(content) != written:
-        raise ValueError("its check sum is wrong")
+        raise ValueError("its checksum is wrong")
     _require_few_entries(content)
     message = Checkpoint()
     try:
@@ -94,7 +94,7 @@ def read_ckpt(path: Path) -> CkptContent:
         raise ValueError("it is not in MindSpore's format") from error
     del content
     entries: dict[str, np.ndarray | str] = {}
-    # A large tensor is written in parts of one name.
+    # A large tensor is split into consecutive entries of the same name.
     for name, parts in groupby(message.value, key=lambda value: value.tag):
         if name in entries:
             raise ValueError(f"it holds {name!r} twice")
@@ -103,13 +103,13 @@ def read_ckpt(path: Path) -> CkptContent:
 
 
 def plain_weights(entries: Mapping[str, np.ndarray | str]) -> dict[str, np.ndarray]:
-    """Take the weights out of a file that MindSpore itself wrote.
+    """Select the weights in a file of ``mindspore.save_checkpoint``.
 
     Args:
-        entries: of `CkptContent`.
+        entries: `CkptContent.entries` of the file.
 
     Returns:
-        Those arrays that are no state of an optimizer, under MindSpore's names.
+        The arrays by MindSpore name, without the optimizer's state.
     """
     weights = {}
     for name, value in entries.items():
@@ -121,7 +121,7 @@ def plain_weights(entries: Mapping[str, np.ndarray | str]) -> dict[str, np.ndarr
 
 
 def _read_parts(path: Path) -> tuple[bytes, int | None]:
-    """Read the entries and the check sum, if there is one, without copying the entries."""
+    """Read the entries and the checksum, if there is one, without copying the entries."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         end = max(size - len(MARK) - SUM_BYTES, 0)
@@ -134,11 +134,11 @@ def _read_parts(path: Path) -> tuple[bytes, int | None]:
 
 
 def _require_few_entries(content: bytes) -> None:
-    """Count the entries before room is made for them: a mark, a length, and so many bytes each."""
+    """Count the entries before they are parsed; an entry is a tag, a length and its content."""
     place = count = 0
     while content[place : place + 1] == _ENTRY:
         length = index = 0
-        # Seven bits a byte, the last byte below 128; ten bytes at most.
+        # The length is a varint: seven bits per byte, at most ten bytes, the last one below 128.
         for index, byte in enumerate(content[place + 1 : place + 11]):
             length |= (byte & 127) << (7 * index)
             if byte < 128:

@@ -2,7 +2,7 @@
 
 The format is protobuf: ``Checkpoint { repeated Value value = 1 }``, ``Value { string tag = 1;
 Tensor tensor = 2 }``, ``Tensor { repeated int64 dims = 1; string tensor_type = 2; bytes
-tensor_content = 3 }``, then a check sum.
+tensor_content = 3 }``, then a checksum.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy as np
 from .ckpt_reader import MARK, SUM_BYTES, TEXT, TYPES
 
 _NAMES = {np.dtype(kind): name for name, kind in TYPES.items()}
-# Of field 1, 2 and 3: numbers, and bytes of a given length.
+# Protobuf tags: field 1 with a number, and fields 1, 2 and 3 with bytes.
 _DIM, _FIRST, _SECOND, _THIRD = b"\x08", b"\x0a", b"\x12", b"\x1a"
 
 
 def write_ckpt(path: Path, entries: Mapping[str, np.ndarray | str]) -> None:
-    """Write a file with a check sum.
+    """Write a .ckpt file with a checksum.
 
     Args:
-        path: of the file; replaced if it exists.
-        entries: name -> array of any shape, or text.
+        path: the file; replaced if it exists.
+        entries: arrays and texts by name.
 
     Raises:
-        OSError: it cannot be written.
-        TypeError: an array of a type that the format does not have.
+        OSError: the file cannot be written.
+        TypeError: the format does not support the type of an array.
     """
     check_sum = 0
     with path.open("wb") as file:
@@ -41,7 +41,7 @@ def write_ckpt(path: Path, entries: Mapping[str, np.ndarray | str]) -> None:
 
 
 def _encode(name: str, value: np.ndarray | str) -> tuple[bytes, bytes | memoryview]:
-    """What comes before the content of an entry, and the content."""
+    """Encode an entry as a header and its content."""
     dims: tuple[int, ...] = (0,)
     content: bytes | memoryview
     if isinstance(value, str):
@@ -64,7 +64,7 @@ def _text(text: str) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the top bit says that more come."""
+    """Encode a varint: seven bits per byte, lowest first; the top bit is set if more follow."""
     data = bytearray()
     while number > 0x7F:
         data.append(number & 0x7F | 0x80)

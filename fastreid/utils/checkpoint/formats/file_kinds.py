@@ -1,4 +1,4 @@
-"""Tell by its first bytes what a file is; names and suffixes are not looked at."""
+"""Detect the format of a weights file by its first bytes; its name and suffix are ignored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 _HEAD = 512
 _TAR_PLACE = 257
-# MindSpore's mark of an encrypted checkpoint.
+# The first bytes of an encrypted MindSpore checkpoint.
 _ENCRYPTED = b"\xd8^:\x7f"
-# First bytes -> what the file is, and what to do with it.
+# Unsupported formats: the first bytes, and a description with advice.
 _FOREIGN = (
     (b"\x1f\x8b", "a gzip archive; unpack it first"),
     (b"BZh", "a bzip2 archive; unpack it first"),
@@ -34,13 +34,13 @@ _FOREIGN = (
 )  # fmt: skip
 _LFS = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<script")
-# Of protocol 2 and later; and the values and marks that earlier ones begin with.
+# First bytes of pickles: of protocol 2 and later, and the opcodes that earlier ones begin with.
 _PICKLE_STARTS = frozenset((b"\x80", *(bytes([code]) for code in b"(]})cdilFILSVNKMJGXUT")))
 _TEXT = frozenset(string.printable.encode())
 
 
 class FileKind(enum.Enum):
-    """How a file of weights is read."""
+    """The formats of weights files."""
 
     ZIP = "a zip archive"
     PICKLE = "a pickle"
@@ -49,22 +49,21 @@ class FileKind(enum.Enum):
 
 
 def kind_of(path: str | Path) -> FileKind:
-    """Tell how a file of weights is to be read.
+    """Detect the format of a weights file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
-        Its kind.
+        The format.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds no weights, or in a format that is not read; the message says what it
-            looks like.
+        FileNotFoundError: the file does not exist.
+        ValueError: the format is not supported; the message describes the file.
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a file of weights; name a file in it.")
+        raise ValueError(f"{path} is a folder, not a weights file; give a file in it.")
     if not path.is_file():
         raise FileNotFoundError(f"The weights file {path} does not exist; check the path.")
     try:
@@ -76,7 +75,7 @@ def kind_of(path: str | Path) -> FileKind:
         raise ValueError(f"The weights file {path} cannot be opened: {error.strerror}.") from error
     foreign = _describe(head, size)
     if foreign:
-        raise ValueError(_say_unread(path, foreign))
+        raise ValueError(_unsupported_message(path, foreign))
     if head.startswith(b"PK\x03\x04"):
         return FileKind.ZIP
     if _begins_safetensors(head, size):
@@ -85,41 +84,43 @@ def kind_of(path: str | Path) -> FileKind:
         return FileKind.CKPT
     if head[:1] in _PICKLE_STARTS:
         return FileKind.PICKLE
-    raise ValueError(_say_unread(path, f"of an unknown kind; it begins with {head[:16]!r}"))
+    raise ValueError(
+        _unsupported_message(path, f"of an unknown kind; it begins with {head[:16]!r}")
+    )
 
 
-def _say_unread(path: Path, what: str) -> str:
+def _unsupported_message(path: Path, what: str) -> str:
     return (
-        f"{path} cannot be read as weights: it is {what}. Files that are read: what torch.save "
-        "wrote, safetensors, and checkpoints of MindSpore and of this toolbox."
+        f"{path} cannot be read as weights: it is {what}. Supported are files of torch.save, "
+        "safetensors, and checkpoints of MindSpore and of this toolbox."
     )
 
 
 def _describe(head: bytes, size: int) -> str:
-    """Say what a file is that holds no readable weights, "" if it may."""
+    """Describe a file of an unsupported format; "" if it may be a supported one."""
     if not head:
         return "empty; copy or download it again"
     if head[_TAR_PLACE:].startswith(b"ustar"):
         first = head[:100].split(b"\0")[0].decode("utf-8", "replace")
         return f"a tar archive, which begins with {first!r}; unpack it and name the file inside"
     if head.lstrip().lower().startswith(_PAGES):
-        return "a web page, not the file behind it; download it again, signed in if needed"
+        return "a web page instead of the file; download it again, after signing in if needed"
     if head.startswith(_LFS):
         return "a pointer of Git LFS, not the file itself; run `git lfs pull`"
     for mark, what in _FOREIGN:
         if head.startswith(mark):
             return what
     if not any(head) and size >= len(head):
-        return "filled with zeros, so its copy or download did not end; copy it again"
+        return "filled with zeros, so its copy or download is incomplete; copy it again"
     if _begins_onnx(head):
-        return "an ONNX model; take the weights of the program that exported it"
+        return "an ONNX model; use the weights file of the program that exported it"
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model"
     return _describe_text(head)
 
 
 def _describe_text(head: bytes) -> str:
-    # Pickles of protocol 0 are text too, in short lines.
+    # Pickles of protocol 0 are also text, in short lines.
     may_be_pickle = head[:1] in _PICKLE_STARTS and b"\n" in head[:100]
     if not set(head) <= _TEXT or may_be_pickle:
         return ""
@@ -127,20 +128,20 @@ def _describe_text(head: bytes) -> str:
 
 
 def _begins_safetensors(head: bytes, size: int) -> bool:
-    """Eight bytes of a length, then so many bytes of JSON."""
+    """Check for a JSON header with its length in the eight bytes before it."""
     length = int.from_bytes(head[:8], "little")
     return head[8:9] == b"{" and length + 8 <= max(size, 1 << 27)
 
 
 def _begins_ckpt(head: bytes) -> bool:
-    """Entries of protobuf, each a name (field 1) and a tensor (field 2)."""
+    """Check for the first protobuf entry, which has a name (field 1) and a tensor (field 2)."""
     if head[:1] != b"\n":
         return False
-    # The length of an entry: seven bits a byte, the last byte below 128.
+    # The length of the entry is a varint: seven bits per byte, the last byte below 128.
     end = next((i for i, byte in enumerate(head[1:11], 1) if byte < 128), 0)
     return end > 0 and head[end + 1 : end + 2] == b"\n"
 
 
 def _begins_onnx(head: bytes) -> bool:
-    """The version of the format (field 1, a small number), then the name of the producer."""
+    """Check for the format version (field 1, a small number) and the next protobuf field."""
     return head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b":", b"B")

@@ -1,4 +1,4 @@
-"""Numbers in forms that this machine or NumPy does not have: bfloat16, big-endian."""
+"""Conversion of number formats: bfloat16 to float32, and any byte order to the native one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
-    """Make float32 of bfloat16, exactly.
+    """Convert bfloat16 to float32, which is exact.
 
     Args:
-        halves: the numbers as unsigned integers of two bytes, in any shape.
+        halves: the numbers as 16-bit unsigned integers, in any shape.
 
     Returns:
-        The same numbers, float32 of the same shape, which cannot be written to.
+        A read-only float32 array of the same shape.
     """
     # A bfloat16 is the upper half of a float32.
     values = (halves.astype("<u4") << 16).view("<f4")
@@ -21,12 +21,12 @@ def widen_bfloat16(halves: np.ndarray) -> np.ndarray:
 
 
 def in_native_order(array: np.ndarray) -> np.ndarray:
-    """Put the bytes of numbers into the order of this machine.
+    """Convert an array to the byte order of this machine.
 
     Args:
-        array: of any type and shape.
+        array: an array of any type and shape.
 
     Returns:
-        The same numbers in C order; the array itself where nothing is to change.
+        The same numbers in C order; the array itself if nothing has to change.
     """
     return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")

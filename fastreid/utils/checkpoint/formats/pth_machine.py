@@ -1,4 +1,4 @@
-"""The stack machine that a pickle is a program for; it executes nothing of what a file names."""
+"""The stack machine that interprets a pickle without importing or calling what the file names."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 from .pth_objects import Known, Record, find_global, key_of
 from .pth_tensors import LatinText, NumpyArray, NumpyType, Storage, StorageType
 
-# Bytes that the objects of a pickle may take. An object counts as one of two costs, which are not
-# less than what CPython takes for it; text and bytes take no more than some times the file's.
+# Limit of the memory for the objects of a pickle. Each opcode is charged one of two costs, which
+# are at least what CPython needs for an object. Texts and bytes are limited by the file's size.
 MOST_BYTES = 1 << 29
 PLAIN_COST = 64
 COST = 256
-# Beyond it a number is nothing that a checkpoint counts.
+# Longer numbers do not occur in checkpoints.
 _MOST_BITS = 4096
 _PRINTED_REFERENCE = re.compile(
     r"\('storage', <class '(?P<module>[\w.]+)\.(?P<name>\w+)'>, '(?P<key>\w+)', '[\w:]*', \d+"
 )
-# How a plain pickle of a tensor names its data.
+# The function that rebuilds the data of a tensor in a plain pickle.
 _NESTED_DATA = "torch.storage._load_from_bytes"
 
 
 class Machine:
-    """The stack and the numbered objects of a pickle; each method is what one opcode does.
+    """The stack and the memo of a pickle; each method executes one opcode.
 
     Args:
-        storages: gets the storages that are referred to, by key, still empty.
+        storages: a dict that is filled with the referenced storages, by key, without their data.
         read_nested: as in `load_pickle`.
     """
 
@@ -45,69 +45,69 @@ class Machine:
         self._count = 0
 
     def step(self, cost: int) -> None:
-        """Count an opcode and its memory."""
+        """Count an opcode and charge its memory."""
         self._count += 1
         self.spend(cost)
 
     def result(self) -> Any:
-        """Take the last value."""
+        """Pop the final value."""
         return self._stack.pop()
 
     def spend(self, count: int) -> None:
-        """Count memory before it is taken."""
+        """Charge memory before it is allocated."""
         self._left -= count
         if self._left < 0:
             raise pickle.UnpicklingError(
-                f"the objects beside its tensors take more than {MOST_BYTES >> 20} MB"
+                f"the objects besides its tensors take more than {MOST_BYTES >> 20} MB"
             )
 
     def push(self, value: Any) -> None:
-        """Put a value on the stack."""
+        """Push a value."""
         is_large = type(value) is int and value.bit_length() > _MOST_BITS
         self._stack.append(Record("a large number") if is_large else value)
 
     def put(self, number: int) -> None:
-        """Number the last value."""
+        """Store the last value in the memo under a number."""
         if number >= self._count:
             raise pickle.UnpicklingError(f"object {number} among the first {self._count - 1}")
         self._memo[number] = self._stack[-1]
 
     def pop_to_mark(self, _: Any = None) -> list[Any]:
-        """Take off everything above the last mark."""
+        """Pop everything above the last mark."""
         items, self._stack = self._stack, self._marked.pop()
         return items
 
     def mark(self, _: Any) -> None:
-        """Begin a new stack above this one."""
+        """Push a mark."""
         self._marked.append(self._stack)
         self._stack = []
 
     def pop(self, _: Any) -> None:
-        """Take off the last value, or the last mark."""
+        """Pop the last value, or the last mark."""
         if self._stack:
             self._stack.pop()
         else:
             self.pop_to_mark()
 
     def dup(self, _: Any) -> None:
-        """Put the last value on the stack again."""
+        """Push the last value again."""
         self._stack.append(self._stack[-1])
 
     def memoize(self, _: Any) -> None:
-        """Number the last value with the next number."""
+        """Store the last value in the memo under the next number."""
         self._memo[len(self._memo)] = self._stack[-1]
 
     def get(self, argument: int) -> None:
-        """Put a numbered value on the stack again."""
+        """Push a value of the memo."""
         self._stack.append(self._memo[argument])
 
     def list_to_mark(self, _: Any) -> None:
-        """Make a list of what lies above the last mark."""
+        """Make a list of the values above the last mark."""
         items = self.pop_to_mark()
         self._stack.append(items)
 
     def tuple_to_mark(self, _: Any) -> None:
-        """Make a tuple of what lies above the last mark."""
+        """Make a tuple of the values above the last mark."""
         items = self.pop_to_mark()
         self._stack.append(tuple(items))
 
@@ -115,18 +115,18 @@ class Machine:
         """Make a tuple of the last values."""
         items = tuple(self._stack[-count:])
         if len(items) < count:
-            raise pickle.UnpicklingError("a tuple of what is not there")
+            raise pickle.UnpicklingError("a tuple of missing values")
         del self._stack[-count:]
         self._stack.append(items)
 
     def dict_to_mark(self, _: Any) -> None:
-        """Make a dict of what lies above the last mark."""
+        """Make a dict of the keys and values above the last mark."""
         items = self.pop_to_mark()
         self._stack.append({})
         self._set_items_of(items)
 
     def frozenset_to_mark(self, _: Any) -> None:
-        """Make a record of what lies above the last mark."""
+        """Pop the values above the last mark and push a record in place of the frozenset."""
         self.pop_to_mark()
         self._stack.append(Record("builtins.frozenset"))
 
@@ -136,7 +136,7 @@ class Machine:
         self._extend([item])
 
     def append_to_mark(self, _: Any) -> None:
-        """Append what lies above the last mark to the list below it."""
+        """Append the values above the last mark to the list below it."""
         items = self.pop_to_mark()
         self._extend(items)
 
@@ -148,18 +148,18 @@ class Machine:
             raise pickle.UnpicklingError(f"items for a {type(target).__name__}")
 
     def add_to_mark(self, _: Any) -> None:
-        """Forget what lies above the last mark: sets are records."""
+        """Drop the values above the last mark: sets are records without content."""
         self.pop_to_mark()
         if not isinstance(self._stack[-1], Record):
             raise pickle.UnpicklingError(f"items for a {type(self._stack[-1]).__name__}, no set")
 
     def set_item(self, _: Any) -> None:
-        """Set one key of the dict below."""
+        """Set one key of the dict below the last two values."""
         value, key = self._stack.pop(), self._stack.pop()
         self._set_items_of([key, value])
 
     def set_to_mark(self, _: Any) -> None:
-        """Set the keys above the last mark in the dict below it."""
+        """Set the keys and values above the last mark in the dict below it."""
         items = self.pop_to_mark()
         self._set_items_of(items)
 
@@ -174,30 +174,30 @@ class Machine:
             target[key_of(key)] = value
 
     def find(self, argument: str) -> None:
-        """Put the stand-in of a class or function on the stack."""
+        """Push the stand-in of a class or function."""
         module, _, name = argument.partition(" ")
         self._stack.append(find_global(module, name))
 
     def find_of_stack(self, _: Any) -> None:
-        """The same, its name taken from the stack."""
+        """Push the stand-in of a class or function whose name is on the stack."""
         name, module = self._stack.pop(), self._stack.pop()
         if not (isinstance(name, str) and isinstance(module, str)):
-            raise pickle.UnpicklingError("a class whose name is no text")
+            raise pickle.UnpicklingError("a class whose name is not a text")
         self.spend(len(name) + len(module))
         self._stack.append(find_global(module, name))
 
     def reduce(self, _: Any) -> None:
-        """Call what lies below the last value, a tuple of arguments."""
+        """Call the function below the last value, which is the tuple of its arguments."""
         arguments, function = self._stack.pop(), self._stack.pop()
         self._call(function, arguments)
 
     def reduce_with_names(self, _: Any) -> None:
-        """The same; arguments by name are forgotten."""
+        """Call a function as `reduce` does; keyword arguments are dropped."""
         self._stack.pop()
         self.reduce(None)
 
     def inst(self, argument: str) -> None:
-        """Call a class with what lies above the last mark."""
+        """Call a class with the values above the last mark."""
         arguments = self.pop_to_mark()
         module, _, name = argument.partition(" ")
         self._call(find_global(module, name), tuple(arguments))
@@ -208,7 +208,7 @@ class Machine:
         self._call(function, tuple(arguments))
 
     def _call(self, function: Any, arguments: Any) -> None:
-        """Put what a call gives on the stack; only our own stand-ins are ever called."""
+        """Push the result of a call; only stand-ins of this package are really called."""
         if isinstance(function, Known) and isinstance(arguments, tuple):
             sized = (part for part in arguments if isinstance(part, (list, tuple)))
             self.spend(sum(map(len, sized)) * COST)
@@ -221,7 +221,7 @@ class Machine:
             raise pickle.UnpicklingError(f"a call of a {type(function).__name__}")
 
     def _once(self, made: Any) -> Any:
-        """Let a text that is encoded many times become bytes only once."""
+        """Share the `LatinText` of texts that are encoded more than once."""
         if isinstance(made, LatinText):
             return self._encoded.setdefault(id(made.text), made)
         return made
@@ -246,7 +246,7 @@ class Machine:
             target.set_state(state)
 
     def refer_by_text(self, argument: str) -> None:
-        """Put the storage that a text refers to on the stack: protocol 0 prints the reference."""
+        """Push the storage of a reference that protocol 0 has printed as a text."""
         match = _PRINTED_REFERENCE.match(argument)
         if match is None:
             self._stack.append(Record("an unknown reference"))
@@ -255,15 +255,15 @@ class Machine:
         self._stack.append(self._storage_of(("storage", kind, match["key"], "", 0)))
 
     def refer(self, _: Any) -> None:
-        """Put the storage that the last value refers to on the stack."""
+        """Push the storage that the last value refers to."""
         self._stack.append(self._storage_of(self._stack.pop()))
 
     def _storage_of(self, pid: Any) -> Any:
-        """Give the storage that a tensor refers to."""
+        """Return the storage of a persistent id."""
         if not isinstance(pid, tuple) or len(pid) < 2:
             raise pickle.UnpicklingError("an unknown reference")
         if pid[0] == "module":
-            # The older layout keeps the source of a network's classes beside them.
+            # The older layout saves a class of a network together with its source code.
             return pid[1]
         if pid[0] != "storage" or len(pid) < 5 or not isinstance(pid[2], (str, int)):
             raise pickle.UnpicklingError("an unknown reference")

@@ -1,7 +1,7 @@
-"""What stands for the classes and functions that a pickle of PyTorch names.
+"""Stand-ins for the classes and functions that a PyTorch pickle names.
 
-Nothing here imports, calls or executes what a file names. An object of a class that is not known
-becomes a `Record`, which keeps the name of its class.
+What a file names is never imported or called. A known function is replaced by one of this module;
+an object of any other class becomes a `Record`, which has the name of the class.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .pth_tensors import (
     TensorView,
 )
 
-# Types whose tensors refer to untyped data.
+# Types whose tensors refer to untyped storages.
 _WIDE_TYPES = {
     "torch.uint16": "<u2",
     "torch.uint32": "<u4",
     "torch.uint64": "<u8",
     "torch.bfloat16": BFLOAT16,
 }
-# Functions that build tensors which have no place in an array.
+# Prefixes of functions that build tensors which are not representable as arrays.
 _TENSOR_BUILDERS = ("torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.sparse.")
 _MOST_DIMENSIONS = 32
 _LARGEST = 1 << 62
@@ -39,16 +39,16 @@ _LONGEST_NAME = 200
 
 
 class Record:
-    """An object of a class that is not known, or the class or function itself; it does nothing.
+    """Stand-in for an unknown class or function, or for an object of one.
 
     Args:
-        name: of the class or function, with its module; cut off after 200 characters, so that
-            records that are named after others do not each copy a long name.
+        name: module and name of the class or function, truncated to 200 characters, so that
+            records derived from other records do not each copy a long name.
 
     Attributes:
-        state: what its attributes would be set from.
-        items: its keys and values, where it is a kind of dict.
-        is_tensor: PyTorch would build a tensor from it.
+        state: the state from which pickle would set the object's attributes.
+        items: keys and values, if the object is a kind of dict.
+        is_tensor: whether PyTorch would build a tensor from it.
     """
 
     __slots__ = ("items", "name", "state")
@@ -64,7 +64,7 @@ class Record:
         return self.name.startswith(_TENSOR_BUILDERS)
 
     def module_class(self) -> str:
-        """Name the class of a whole network, "" for anything else."""
+        """Return the class name of a whole network (nn.Module), "" for anything else."""
         state = self.state
         is_module = isinstance(state, dict) and "_parameters" in state and "_modules" in state
         return self.name if is_module else ""
@@ -74,7 +74,7 @@ class Record:
         return f"<an object of {self.name}>"
 
 
-# What stands for a tensor in a pickle; a Record is one only where `is_tensor` says so.
+# Stand-ins of tensors; a Record only if its `is_tensor` is True.
 TensorLike = Union[TensorView, NumpyArray, Record]
 
 
@@ -103,7 +103,7 @@ def _rebuild_wide_tensor(
 
 def _view(storage: Storage, offset: Any, size: Any, stride: Any, dtype: str) -> TensorView:
     if not (_is_counts((offset,)) and _is_counts(size) and _is_counts(stride)):
-        raise pickle.UnpicklingError("a tensor whose shape is no shape")
+        raise pickle.UnpicklingError("a tensor with an invalid shape")
     return TensorView(storage, offset, size, stride, dtype)
 
 
@@ -123,7 +123,7 @@ def _size(numbers: Any = ()) -> Any:
 
 
 def _ordered_dict(pairs: Any = ()) -> Any:
-    # Python 2 gives the pairs, Python 3 sets them afterwards.
+    # Python 2 passes the pairs as an argument, Python 3 sets them afterwards.
     if not isinstance(pairs, (list, tuple)):
         return Record("collections.OrderedDict")
     return {key_of(pair[0]): pair[1] for pair in pairs}
@@ -137,7 +137,7 @@ def _numpy_type(code: Any, *_: Any) -> NumpyType:
 def _scalar(kind: Any, data: Any) -> Any:
     if isinstance(data, LatinText) and len(data.text) <= 16:
         data = data.to_bytes()
-    # Python 2 pickles give bytes as text.
+    # Pickles of Python 2 have bytes as text.
     raw = data.encode("latin1") if isinstance(data, str) and len(data) <= 16 else data
     is_plain = isinstance(kind, NumpyType) and kind.code and isinstance(raw, bytes)
     if not is_plain or len(raw) != np.dtype(kind.code).itemsize:
@@ -160,7 +160,7 @@ def _array_of_buffer(data: Any, kind: Any, shape: Any, order: Any, *_: Any) -> N
 
 
 def _new_object(kind: Any, base: Any = None, state: Any = None, *_: Any) -> Record:
-    """Stand for what protocols 0 and 1 build every object with."""
+    """Stand in for the function with which protocols 0 and 1 build objects."""
     record = Record(kind.name if isinstance(kind, Record) else "an unknown class")
     if isinstance(base, Record) and isinstance(state, dict):
         record.items = state
@@ -168,11 +168,11 @@ def _new_object(kind: Any, base: Any = None, state: Any = None, *_: Any) -> Reco
 
 
 class Known:
-    """A class or function that has a stand-in; a pickle can change nothing of it.
+    """A known class or function, which calls its stand-in; a pickle cannot modify it.
 
     Args:
         function: the stand-in.
-        is_builder: it builds a tensor.
+        is_builder: whether it builds a tensor.
     """
 
     __slots__ = ("_function", "is_builder")
@@ -199,7 +199,7 @@ _KNOWN: Mapping[str, Known] = {
     "torch._tensor._rebuild_from_type": Known(_rebuild_from_type),
     "torch._tensor._rebuild_from_type_v2": Known(_rebuild_from_type),
     "torch.Size": Known(_size),
-    # Checkpoints of fast-reid keep the best metric as a NumPy scalar.
+    # fast-reid's checkpoints have the best metric as a NumPy scalar.
     "numpy.core.multiarray.scalar": Known(_scalar),
     "numpy._core.multiarray.scalar": Known(_scalar),
     "numpy.core.multiarray._reconstruct": Known(_empty_array),
@@ -215,11 +215,11 @@ _KNOWN: Mapping[str, Known] = {
 
 
 def find_global(module: str, name: str) -> Known | StorageType | Record:
-    """Give the stand-in for a class or function that a pickle names.
+    """Return the stand-in of a class or function.
 
     Args:
-        module: its module, which is not imported.
-        name: its name.
+        module: name of its module, which is not imported.
+        name: name of the class or function.
     """
     full = f"{module}.{name}"
     if module in ("torch", "torch.storage", "torch.cuda") and name in STORAGES:
@@ -228,12 +228,12 @@ def find_global(module: str, name: str) -> Known | StorageType | Record:
 
 
 def key_of(thing: Any) -> Any:
-    """Give what stands for a key of a dict: itself if it is a plain value, else a record.
+    """Convert a dict key: plain values are kept, others become a record.
 
-    A tuple of tuples of shared tuples could take for ever to hash.
+    Hashing nested tuples that share their parts could take unlimited time.
     """
     if isinstance(thing, int):
-        # Larger numbers can be chosen so that all have one hash.
+        # Larger numbers could be chosen so that all have the same hash.
         return thing if abs(thing) < 1 << 60 else Record("a large number")
     if thing is None or isinstance(thing, (str, bytes, float, Record)):
         return thing

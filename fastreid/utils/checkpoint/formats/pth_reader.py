@@ -1,4 +1,4 @@
-"""Read a file of PyTorch, in any of its layouts, without PyTorch; nothing in it is executed."""
+"""Read PyTorch files in all layouts, without PyTorch and without executing code of the file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ZIP_MARK = b"PK\x03\x04"
 _LONGEST_REASON = 300
 _LONGEST_NAME = 80
 _ADVICE = (
-    "It must be a file that torch.save wrote, holding a dict of tensors; download it again if it "
-    "is damaged, or save only `model.state_dict()` into a new file."
+    "It must be a dict of tensors written by torch.save. If the file is damaged, download it "
+    "again; otherwise save only `model.state_dict()` into a new file."
 )
-# Files of a zip archive that torch.save did not write -> what wrote it.
+# Ends of file names in zip archives of other programs, and what such an archive is.
 _OTHER_ARCHIVES = (
     (
         "constants.pkl",
@@ -34,7 +34,7 @@ _OTHER_ARCHIVES = (
     ("[Content_Types].xml", "an office document"),
     ("AndroidManifest.xml", "an Android program"),
 )
-# What the parts of a damaged file raise, one way or another.
+# The errors that damaged files can cause.
 _DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -55,18 +55,18 @@ _DAMAGE = (
 
 
 def read_pth(path: str | Path) -> Any:
-    """Read a file that ``torch.save`` wrote, or a plain pickle of tensors or arrays.
+    """Read a file of ``torch.save``, or a plain pickle of tensors or arrays.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
-        What was saved, made of plain values and stand-ins as `load_pickle` gives them; the data of
-        all tensors are read.
+        The saved object, built of plain values and the stand-ins of `load_pickle`, with the data of
+        all tensors.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or is not PyTorch's.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged or not a PyTorch file.
     """
     path = Path(path)
     if not path.is_file():
@@ -99,9 +99,9 @@ def _read_zip(file: BinaryIO) -> Any:
             BytesIO(_read_entry(archive, pickles[0])), storages, read_nested=_read_nested
         )
         entries = {f"{root}data/{key}": storage for key, storage in storages.items()}
-        # Entries that overlap could make a small file any size.
+        # In a manipulated file, entries can overlap and be larger in total than the file.
         if sum(archive.getinfo(name).file_size for name in entries) > length:
-            raise ValueError("its data take more than the file has")
+            raise ValueError("its data are larger than the file")
         for name, storage in entries.items():
             storage.fill(_read_entry(archive, name))
     return content
@@ -109,10 +109,10 @@ def _read_zip(file: BinaryIO) -> Any:
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
     entry: Any = archive.getinfo(name)
-    # torch.save compresses nothing; a file that does may grow to any size.
+    # torch.save does not compress. A compressed entry could expand to any size.
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError("its data are compressed, which torch.save does not do")
-    # PyTorch writes 0 where torch.serialization.set_crc32_options turned check sums off.
+    # PyTorch writes 0 if checksums are disabled by torch.serialization.set_crc32_options.
     entry.CRC = entry.CRC or None
     return archive.read(name)
 
@@ -121,16 +121,16 @@ def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
-        # The list of the parts is at the end.
+        # The directory of a zip archive is at its end.
         raise ValueError(
-            f"its end is missing or damaged, as when a copy or download was cut off ({error})"
+            f"its end is missing or damaged, as after an incomplete copy or download ({error})"
         ) from error
 
 
 def _describe_archive(names: Sequence[str]) -> str:
     files = [name[:_LONGEST_NAME] for name in names if not name.endswith("/")]
     shown = ", ".join(map(repr, files[:3])) + (", ..." if len(files) > 3 else "")
-    return f"it is a zip archive of {shown or 'nothing'}; unpack it and name the file inside"
+    return f"it is a zip archive of {shown or 'nothing'}; unpack it and use the file inside"
 
 
 def _read_legacy(file: BinaryIO, *, read_nested: Callable[[bytes], Any] | None = None) -> Any:
@@ -143,25 +143,25 @@ def _read_legacy(file: BinaryIO, *, read_nested: Callable[[bytes], Any] | None =
         return first
     protocol = load_pickle(file, storages)
     if protocol != _PROTOCOL:
-        # Printing a list that holds itself many times over would take any amount of memory.
+        # The text of a deeply nested list could take any amount of memory.
         found = protocol if isinstance(protocol, int) else type(protocol).__name__
         raise ValueError(f"its protocol is {found}, not {_PROTOCOL}")
     _require_little_endian(load_pickle(file, storages).get("little_endian", True))
     content = load_pickle(file, storages, read_nested=read_nested)
     for key in load_pickle(file, storages):
         if not isinstance(key, (str, int)) or str(key) not in storages:
-            raise ValueError("it lists data that none of its tensors refers to")
+            raise ValueError("it lists data that no tensor refers to")
         storage = storages[str(key)]
         (count,) = struct.unpack("<q", file.read(8))
         size = count * storage.kind.item_size
         if not 0 <= size <= length - file.tell():
-            raise EOFError("it ends before its data do")
+            raise EOFError("it ends before the end of its data")
         storage.fill(file.read(size))
     return content
 
 
 def _read_nested(data: bytes) -> Any:
-    """Read the data of one tensor as a plain pickle of a tensor has them: a file in the file."""
+    """Read the data of a tensor in a plain pickle, which are a PyTorch file of their own."""
     return _read_legacy(BytesIO(data))
 
 

@@ -1,4 +1,4 @@
-"""Tensors of PyTorch and arrays of NumPy in a pickle, before and after their data are read."""
+"""Stand-ins for PyTorch tensors and NumPy arrays in a pickle, which convert to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from .number_formats import widen_bfloat16
 
 BFLOAT16 = "bfloat16"
-# Storage class -> type of its numbers as NumPy writes it, "" where no weight has it, and bytes.
+# NumPy type and element size in bytes of each storage class; "" for types that are not supported.
 STORAGES = {
     "DoubleStorage": ("<f8", 8),
     "FloatStorage": ("<f4", 4),
@@ -34,11 +34,17 @@ STORAGES = {
 
 
 class UnreadableTensorError(ValueError):
-    """One tensor has no array; the text says what it is."""
+    """A tensor cannot be converted to an array; the message describes the tensor."""
 
 
 class StorageType(NamedTuple):
-    """Type of the numbers in a storage: as NumPy writes it, "" if it has none, and their bytes."""
+    """Element type of a storage.
+
+    Attributes:
+        dtype: NumPy type, "" if not supported.
+        item_size: bytes per element.
+        name: name of PyTorch's storage class.
+    """
 
     dtype: str
     item_size: int
@@ -46,7 +52,7 @@ class StorageType(NamedTuple):
 
 
 class Storage:
-    """The flat data behind one or more tensors; filled after the pickle was read."""
+    """The flat data of one or more tensors; filled after the pickle has been read."""
 
     def __init__(self, kind: StorageType) -> None:
         self.kind = kind
@@ -54,20 +60,20 @@ class Storage:
         self._values: dict[str, np.ndarray] = {}
 
     def fill(self, data: bytes) -> None:
-        """Take the raw bytes."""
+        """Set the raw bytes."""
         self._data = data
         self._values = {}
 
     def values(self, dtype: str) -> np.ndarray:
-        """View the numbers as one type; a bfloat16 becomes a float32.
+        """Return the data as numbers of a type; bfloat16 is converted to float32.
 
         Raises:
-            UnreadableTensorError: the bytes are no whole number of them.
+            UnreadableTensorError: the size of the data is not a multiple of the element size.
         """
         if dtype not in self._values:
             kind = "<u2" if dtype == BFLOAT16 else dtype
             if len(self._data) % np.dtype(kind).itemsize:
-                raise UnreadableTensorError("its data are cut off")
+                raise UnreadableTensorError("a tensor with truncated data")
             values = np.frombuffer(self._data, kind)
             if dtype == BFLOAT16:
                 values = widen_bfloat16(values)
@@ -76,7 +82,7 @@ class Storage:
 
 
 class TensorView(NamedTuple):
-    """A tensor whose storage may not be there yet; sizes, strides and offset in elements."""
+    """A tensor as a view of a storage; size, stride and offset are in elements."""
 
     storage: Storage
     offset: int
@@ -85,10 +91,10 @@ class TensorView(NamedTuple):
     dtype: str
 
     def to_array(self) -> np.ndarray:
-        """View the tensor in its storage; nothing is copied, and the array cannot be written to.
+        """Return the tensor as a read-only view of its storage.
 
         Raises:
-            UnreadableTensorError: no weight has its type, or it lies outside its data.
+            UnreadableTensorError: the type is not supported, or the view exceeds the storage.
         """
         if not self.dtype:
             raise UnreadableTensorError(f"a tensor of the type {self.storage.kind.name}")
@@ -96,11 +102,11 @@ class TensorView(NamedTuple):
         last = sum((length - 1) * step for length, step in zip(self.size, self.stride))
         end = self.offset + last + 1 if all(self.size) else self.offset
         outside = self.offset < 0 or min(self.stride, default=0) < 0 or end > values.size
-        # Strides of zero would let a few bytes become any amount of memory.
+        # With strides of zero, a few bytes could become an array of any size.
         outside = outside or math.prod(self.size) > values.size
         if outside or min(self.size, default=0) < 0 or len(self.size) != len(self.stride):
-            raise UnreadableTensorError("a tensor that lies outside its data")
-        # A step along one element, or over none, may be any number.
+            raise UnreadableTensorError("a tensor that exceeds its data")
+        # The stride of a dimension of length 0 or 1 has no meaning and may be any number.
         steps = [step if length > 1 else 0 for step, length in zip(self.stride, self.size)]
         strides = [step * values.itemsize for step in steps]
         if not all(self.size):
@@ -114,12 +120,12 @@ def _empty(size: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     try:
         return np.empty(size, dtype)
     except ValueError as error:
-        # Zero times a huge number.
+        # One dimension is zero and another one too large.
         raise UnreadableTensorError("a tensor of an impossible shape") from error
 
 
 class LatinText:
-    """Bytes that protocols 0 to 2 write as text; made once, and only where they are needed."""
+    """Bytes that pickle protocols 0 to 2 store as text; converted once, when they are needed."""
 
     __slots__ = ("_bytes", "text")
 
@@ -128,14 +134,14 @@ class LatinText:
         self._bytes: bytes | None = None
 
     def to_bytes(self) -> bytes:
-        """Make the bytes."""
+        """Return the bytes."""
         if self._bytes is None:
             self._bytes = self.text.encode("latin1")
         return self._bytes
 
 
 class NumpyType:
-    """Stands for ``numpy.dtype``; `code` is "" for what is no plain number."""
+    """Stand-in for ``numpy.dtype``; `code` is "" for anything but plain numbers."""
 
     __slots__ = ("code",)
 
@@ -143,13 +149,13 @@ class NumpyType:
         self.code = code
 
     def set_state(self, state: Any) -> None:
-        """Take the byte order; nothing else may be set."""
+        """Set the byte order; the rest of the state is ignored."""
         if self.code and isinstance(state, tuple) and len(state) > 1 and state[1] in (">", "<"):
             self.code = state[1] + self.code[-2:]
 
 
 class NumpyArray:
-    """Stands for ``numpy.ndarray``, of which the content comes later."""
+    """Stand-in for ``numpy.ndarray``, whose content is set after its creation."""
 
     __slots__ = ("parts",)
 
@@ -157,15 +163,16 @@ class NumpyArray:
         self.parts = parts
 
     def set_state(self, state: Any) -> None:
-        """Take (version, shape, type, whether in Fortran's order, data)."""
+        """Set the content: (version, shape, dtype, is_fortran, data)."""
         if isinstance(state, tuple) and len(state) == 5:
             self.parts = (state[4], state[2], state[1], "F" if state[3] else "C")
 
     def to_array(self) -> np.ndarray:
-        """View the array in its bytes.
+        """Return the array as a read-only view of its bytes.
 
         Raises:
-            UnreadableTensorError: it is no array of plain numbers, or does not fit its bytes.
+            UnreadableTensorError: the elements are not plain numbers, or the shape does not match
+                the size of the data.
         """
         data, kind, shape, order = self.parts or (None, None, None, None)
         is_plain = isinstance(kind, NumpyType) and kind.code and isinstance(shape, tuple)
@@ -177,7 +184,7 @@ class NumpyArray:
             array = np.frombuffer(data, kind.code).reshape(shape, order=order)
         except (ValueError, TypeError, UnicodeEncodeError) as error:
             raise UnreadableTensorError(
-                f"a NumPy array that does not fit its data ({error})"
+                f"a NumPy array that does not match its data ({error})"
             ) from error
         array.flags.writeable = False
         return array

@@ -1,6 +1,6 @@
 """Write a PyTorch weights file in the zip layout, without PyTorch.
 
-``torch.load(path, weights_only=True)`` reads it.
+The file can be read with ``torch.load(path, weights_only=True)``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ...atomic_file import replacing
 
-# Names of PyTorch's storage classes; what is not here has no place in a PyTorch file.
+# PyTorch's storage classes by NumPy type; other types cannot be written.
 STORAGES = {
     "float64": "DoubleStorage",
     "float32": "FloatStorage",
@@ -34,16 +34,16 @@ _PERSISTENT_ID, _SET_ITEMS, _FALSE = b"Q", b"u", b"\x89"
 
 
 def write_pth(path: str | Path, weights: Mapping[str, np.ndarray], *, key: str = "") -> None:
-    """Write a state dict; the file appears under its name only when it is complete.
+    """Write a state dict atomically.
 
     Args:
-        path: of the file; the folder must exist.
-        weights: PyTorch name -> array.
-        key: put the state dict under this key of a dict, as fast-reid's checkpoints have it under
-            "model"; "" writes the state dict itself.
+        path: the file; its folder must exist.
+        weights: arrays by PyTorch name.
+        key: key of a dict that the state dict is stored under, such as "model" in fast-reid's
+            checkpoints; "" writes the state dict itself.
 
     Raises:
-        ValueError: naming a tensor whose type PyTorch does not have.
+        ValueError: PyTorch files do not support the type of an array.
     """
     arrays = {name: np.asarray(value, order="C") for name, value in weights.items()}
     for name, value in arrays.items():
@@ -65,7 +65,7 @@ def write_pth(path: str | Path, weights: Mapping[str, np.ndarray], *, key: str =
 
 
 def _ordered_dict(items: Iterable[bytes]) -> bytes:
-    """An OrderedDict of pickled keys and values, each a key followed by its value."""
+    """Pickle an OrderedDict of pickled items; each item is a key followed by its value."""
     return (
         _global("collections", "OrderedDict")
         + _EMPTY_TUPLE
@@ -77,7 +77,7 @@ def _ordered_dict(items: Iterable[bytes]) -> bytes:
 
 
 def _tensor(key: str, value: np.ndarray) -> bytes:
-    """A tensor over the whole of the data entry `key`."""
+    """Pickle a tensor that covers the whole data entry `key`."""
     storage = _tuple(
         _text("storage"),
         _global("torch", STORAGES[value.dtype.name]),

@@ -1,13 +1,13 @@
-"""Read safetensors, with the types that NumPy does not have."""
+"""Read safetensors files; bfloat16, which NumPy does not have, is converted to float32."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from ..recognition.candidates import Candidate, is_weight_name
 from .number_formats import widen_bfloat16
 
 _BFLOAT16 = "BF16"
@@ -28,18 +28,29 @@ _TYPES = {
 }
 
 
-def read_safetensors(path: Path) -> Candidate:
-    """Read a file of safetensors.
+class SafetensorsContent(NamedTuple):
+    """Content of a safetensors file.
+
+    Attributes:
+        weights: read-only arrays by name, sorted by name.
+        unreadable: descriptions of the tensors whose type is not supported, by name.
+    """
+
+    weights: dict[str, np.ndarray]
+    unreadable: dict[str, str]
+
+
+def read_safetensors(path: Path) -> SafetensorsContent:
+    """Read a safetensors file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
-        Its tensors, under their names in the file, in the order of the names; a bfloat16 becomes a
-        float32.
+        Its tensors; bfloat16 is converted to float32.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
     try:
         parts = deserialize(path.read_bytes())
@@ -49,13 +60,13 @@ def read_safetensors(path: Path) -> Candidate:
         ) from error
     weights: dict[str, np.ndarray] = {}
     unreadable: dict[str, str] = {}
-    # They come in another order every time.
+    # `deserialize` returns them in random order.
     for name, part in sorted(parts, key=lambda part: part[0]):
         kind = _TYPES.get(part["dtype"])
         if kind is not None:
             array = np.frombuffer(part["data"], kind).reshape(part["shape"])
             array.flags.writeable = False
             weights[name] = widen_bfloat16(array) if part["dtype"] == _BFLOAT16 else array
-        elif is_weight_name(name):
+        else:
             unreadable[name] = f"a tensor of the type {part['dtype']}"
-    return Candidate("", weights, unreadable)
+    return SafetensorsContent(weights, unreadable)

@@ -1,7 +1,7 @@
-"""A machine that reads a pickle and executes nothing of it.
+"""Read a pickle without executing code of the file.
 
-Python's own unpickler calls what a file names. This one knows the opcodes only: it builds plain
-values and the stand-ins of `pth_objects`, and limits how much memory a small file can ask for.
+Python's unpickler imports and calls what a file names. This one interprets the opcodes itself: it
+builds plain values and the stand-ins of `pth_objects`, and limits the memory that a file can use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VALUES = frozenset(
 
 
 class _BoundedFile:
-    """A file that refuses to read more than it has, before it makes room for it."""
+    """A file that raises an error instead of allocating memory for more bytes than it has."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -37,9 +37,9 @@ class _BoundedFile:
         file.seek(start)
 
     def read(self, count: int) -> bytes:
-        """Read so many bytes."""
+        """Read `count` bytes."""
         if count > 8 and count > self._end - self._file.tell():
-            raise EOFError(f"it should go on for {count} bytes, but it ends before")
+            raise EOFError(f"{count} more bytes should follow, but the file ends before")
         return self._file.read(count)
 
     def readline(self) -> bytes:
@@ -48,7 +48,7 @@ class _BoundedFile:
 
 
 def _read_string(file: Any) -> str:
-    """Read what Python 2 wrote bytes as."""
+    """Read a string of Python 2, which is the text form of its bytes."""
     escaped: Any = pickletools.read_stringnl(file, decode=False)
     text: Any = codecs.escape_decode(escaped)[0]
     return text.decode("latin1")
@@ -62,16 +62,16 @@ def _tuple_of(count: int) -> _Step:
     return lambda machine, _: machine.push_tuple(count)
 
 
-def _passing(_machine: Machine, _argument: Any) -> None:
-    """Go on: the protocol and the lengths of frames say nothing that is needed."""
+def _ignore(_machine: Machine, _argument: Any) -> None:
+    """Do nothing: the protocol number and the lengths of frames are not needed."""
 
 
 def _push_extension(machine: Machine, number: int) -> None:
-    # A number that the program which wrote the file had registered for a class.
+    # A class by a number that the writing program registered with copyreg.
     machine.push(Record(f"a class of the number {number}"))
 
 
-# What makes objects that take memory of their own.
+# Opcodes that create objects with memory of their own.
 _COSTLY: dict[str, _Step] = {
     "MARK": Machine.mark,
     "PUT": Machine.put,
@@ -104,9 +104,9 @@ _COSTLY: dict[str, _Step] = {
 }
 _CHEAP: dict[str, _Step] = {
     **{opcode.name: Machine.push for opcode in pickletools.opcodes if opcode.name in _VALUES},
-    "PROTO": _passing,
-    "FRAME": _passing,
-    "READONLY_BUFFER": _passing,
+    "PROTO": _ignore,
+    "FRAME": _ignore,
+    "READONLY_BUFFER": _ignore,
     "NONE": _pushing(lambda: None),
     "NEWTRUE": _pushing(lambda: True),
     "NEWFALSE": _pushing(lambda: False),
@@ -147,26 +147,25 @@ def load_pickle(
     *,
     read_nested: Callable[[bytes], Any] | None = None,
 ) -> Any:
-    """Read one pickle; nothing that it names is imported, called or executed.
+    """Read one pickle; nothing that it names is imported or called.
 
     Args:
-        file: read from where it stands, to the end of the pickle.
-        storages: gets the storages that are referred to, by key, still empty.
-        read_nested: reads data that are a file of PyTorch inside the pickle; None: they become
-            records.
+        file: a file, read from its current position to the end of the pickle.
+        storages: a dict that is filled with the referenced storages, by key, without their data.
+        read_nested: reads a PyTorch file inside the pickle; None turns such data into records.
 
     Returns:
-        The object. Dicts of any order are dicts, tensors `TensorView`s, NumPy arrays
-        `NumpyArray`s, and every object of an unknown class is a `Record`.
+        The object. Ordered dicts become dicts, tensors `TensorView`s, NumPy arrays `NumpyArray`s,
+        and objects of unknown classes `Record`s.
 
     Raises:
-        pickle.UnpicklingError: if it is damaged or takes too much memory; other errors, if it is
-            damaged.
+        pickle.UnpicklingError: the pickle is damaged or needs too much memory. A damaged pickle can
+            cause other errors too.
     """
     machine, source = Machine(storages, read_nested), _BoundedFile(file)
     while (code := source.read(1)) != pickle.STOP:
         if code not in _TABLE:
-            raise pickle.UnpicklingError("it is no pickle, or its end is missing")
+            raise pickle.UnpicklingError("it is not a pickle, or its end is missing")
         reader, step, cost = _TABLE[code]
         machine.step(cost)
         step(machine, reader(source) if reader else None)

@@ -1,4 +1,4 @@
-"""Why weights do not fit a model, in a short message: what they are, and which keys to set."""
+"""The error message for weights that do not fit the model: what they are and which keys to set."""
 
 from __future__ import annotations
 
@@ -21,34 +21,33 @@ _BUILT_DEPTHS = ("tiny", "18x", "34x", "50x", "101x")
 
 
 def explain_misfit(have: Shapes, want: Shapes, faults: Mapping[str, Sequence[str]]) -> str:
-    """Say what weights look like, what the model is, and what to change.
+    """Explain why weights do not fit a model and which settings to change.
 
     Args:
-        have: PyTorch name -> shape of the weights.
-        want: PyTorch name -> shape of the model.
-        faults: "missing", "unexpected" or "of another shape" -> PyTorch names.
+        have: shapes of the weights by PyTorch name.
+        want: shapes of the model by PyTorch name.
+        faults: PyTorch names by kind of fault: "missing", "unexpected", "of another shape".
 
     Returns:
-        Sentences: the description and the keys to set first, then some of the names.
+        Sentences: first the description and the keys to set, then the first few names.
     """
     theirs, ours = describe_weights(have), describe_weights(want)
     sentences = [
         _compare(theirs, ours, has_wrong_classifier=_CLASSIFIER in set().union(*faults.values()))
     ]
-    sentences += [_name_some(kind, names, have, want) for kind, names in faults.items() if names]
+    sentences += [_list_names(kind, names, have, want) for kind, names in faults.items() if names]
     return " ".join(filter(None, sentences))
 
 
 def settings_for(theirs: WeightsDescription, ours: WeightsDescription) -> list[str]:
-    """List the keys that make a model of the weights' kind, where that is possible.
+    """List the settings that build the model of the weights, if the toolbox has it.
 
     Args:
-        theirs: of the weights.
-        ours: of the model that the config builds.
+        theirs: description of the weights.
+        ours: description of the model that the config builds.
 
     Returns:
-        "KEY value" of every key whose value is another; nothing where the toolbox builds no such
-        model.
+        "KEY value" for every key that has to change; empty if the toolbox does not have the model.
     """
     if not theirs.blocks or not ours.blocks or theirs.is_grouped or theirs.ibn == "b":
         return []
@@ -66,7 +65,7 @@ def settings_for(theirs: WeightsDescription, ours: WeightsDescription) -> list[s
             ("MODEL.HEADS.NAME", _head_name(theirs), _head_name(ours)),
             ("MODEL.HEADS.EMBEDDING_DIM", theirs.embedding_dim, ours.embedding_dim),
             ("MODEL.HEADS.WITH_BNNECK", "norm" in theirs.head_parts, "norm" in ours.head_parts),
-            # A file without a power fits a model that has one.
+            # A file without a learned power can be loaded into a model that has one.
             (
                 "MODEL.HEADS.POOL_LAYER",
                 power,
@@ -87,9 +86,9 @@ def _compare(
         ours = _without_additions(ours, theirs)
     own_words = in_words(ours)
     both = f"{looks}; the config builds {own_words}" if own_words else looks
-    obstacle = _obstacle(theirs)
-    if obstacle:
-        return f"{both}. {obstacle}"
+    unsupported = _explain_unsupported(theirs)
+    if unsupported:
+        return f"{both}. {unsupported}"
     if ours.has_head and theirs.is_backbone_alone:
         others = settings_for(theirs, _without_additions(ours, theirs))
         return (
@@ -107,13 +106,14 @@ def _compare(
         settings.append(f"MODEL.HEADS.NUM_CLASSES {theirs.num_classes}")
     if settings:
         return f"{both}: set {', '.join(settings)}."
-    return f"{both}. No setting makes the difference: the file may be incomplete or changed."
+    return f"{both}. No setting explains the difference: the file may be incomplete or modified."
 
 
 def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> WeightsDescription:
-    """Leave out what need not be in published weights.
+    """Remove from a model's description the parts that published weights may lack.
 
-    They are inflated into ACL's backbone, and the other parts that they lack start afresh.
+    ACL's backbone can be initialized from ImageNet weights; squeeze and excitation and non-local
+    blocks are initialized randomly if the weights lack them.
     """
     return ours._replace(
         is_router=theirs.is_router,
@@ -122,8 +122,8 @@ def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> 
     )
 
 
-def _obstacle(theirs: WeightsDescription) -> str:
-    """Say why no configuration of this toolbox builds a model for the weights; "" if one does."""
+def _explain_unsupported(theirs: WeightsDescription) -> str:
+    """Explain why this toolbox cannot build a model for the weights; "" if it can."""
     if not theirs.blocks or theirs.is_grouped or theirs.depth not in _BUILT_DEPTHS:
         return f"This toolbox does not build {network_in_words(theirs)}."
     if theirs.prefix not in BACKBONE_PREFIXES:
@@ -146,7 +146,7 @@ def _head_name(about: WeightsDescription) -> str:
     return "MetaEmbeddingHead" if about.is_router else "EmbeddingHead"
 
 
-def _name_some(kind: str, names: Sequence[str], have: Shapes, want: Shapes) -> str:
+def _list_names(kind: str, names: Sequence[str], have: Shapes, want: Shapes) -> str:
     shown = [name[:_LONGEST_NAME] for name in names[:_SHOWN]]
     if kind == "of another shape":
         shown = [f"{k} {have[k]}, the model has {want[k]}" for k in names[:_SHOWN]]

@@ -1,4 +1,4 @@
-"""Find the mappings of tensors in what a file holds, however deep they lie."""
+"""Find the mappings of tensors in the content of a file, at any level of its dicts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..formats.pth_tensors import NumpyArray, TensorView, UnreadableTensorError
 _MOST_KEYS = 4
 _MOST_MAPPINGS = 1000
 _MOST_TENSORS = 100_000
-# States of optimizers and schedules are tensors by name too, but no weights.
+# Keys of states of optimizers, schedulers and the like, which contain tensors but no weights.
 _NOT_WEIGHTS = re.compile(r"optimi[sz]er|(^|_)optim(_|$)|sched|scaler|(^|_)rng", re.IGNORECASE)
-# Last parts of the names that PyTorch's layers give their tensors.
+# Last part of the names of tensors in PyTorch's layers.
 _WEIGHT_NAMES = ("weight", "bias", "running_mean", "running_var")
 _LONGEST_NAME = 200
 _TENSORS = (TensorView, NumpyArray)
@@ -26,62 +26,62 @@ class Candidate(NamedTuple):
     """A mapping of tensors in a file.
 
     Attributes:
-        place: keys that lead to it, with "/" between; "" for the file itself.
-        weights: name -> array, which cannot be written to.
-        unreadable: name -> what stands there in place of an array.
+        key_path: the keys that lead to the mapping, joined by "/"; "" for the file itself.
+        weights: read-only arrays by name.
+        unreadable: descriptions of tensors that cannot be converted to arrays, by name.
     """
 
-    place: str
+    key_path: str
     weights: dict[str, np.ndarray]
     unreadable: dict[str, str]
 
 
-class Found(NamedTuple):
-    """What `find_candidates` found.
+class SearchResult(NamedTuple):
+    """Result of `find_candidates`.
 
     Attributes:
-        candidates: in the order in which a reader meets them, outer ones first.
-        networks: place -> class, of whole networks that were saved as objects.
+        candidates: the mappings of tensors, outer ones first, otherwise in the order of the file.
+        networks: classes of whole networks that were saved as objects, by key path.
     """
 
     candidates: list[Candidate]
     networks: dict[str, str]
 
 
-def find_candidates(content: Any) -> Found:
-    """Find all mappings of tensors in what `read_pth` gave.
+def find_candidates(content: Any) -> SearchResult:
+    """Find all mappings of tensors in the content of a PyTorch file.
 
-    Only text keys are followed, at most four of them, and none that speaks of an optimizer, a
-    schedule, a loss scale or random numbers. A mapping that has a tensor is a candidate; what
-    stands beside its tensors is passed over, but for what has the name of a weight.
+    The search follows text keys to a depth of four, except those of an optimizer, a scheduler, a
+    loss scaler or random generators. A mapping with at least one tensor is a candidate; its other
+    values are ignored unless they have the name of a weight.
 
     Args:
-        content: plain values and stand-ins.
+        content: result of `read_pth`.
 
     Returns:
-        The candidates.
+        The candidates, and the networks that were saved as objects.
 
     Raises:
         ValueError: there are more than 100,000 tensors.
     """
     candidates, networks, count = [], {}, 0
-    for place, items, class_name in _mappings(content):
+    for key_path, items, class_name in _mappings(content):
         if class_name:
-            networks[place] = class_name
+            networks[key_path] = class_name
             continue
         count += sum(isinstance(value, _TENSORS) for value in items.values())
         if count > _MOST_TENSORS:
             raise ValueError(f"it has more than {_MOST_TENSORS:,} tensors")
-        candidate = _candidate(place, items)
+        candidate = _candidate(key_path, items)
         if candidate.weights or candidate.unreadable:
             candidates.append(candidate)
-    return Found(candidates, networks)
+    return SearchResult(candidates, networks)
 
 
 def _mappings(content: Any) -> Iterator[tuple[str, dict[Any, Any], str]]:
-    """Walk through dicts and records, level by level; each is met once.
+    """Visit each dict and record once, level by level.
 
-    Yields the place, the keys and values, and the class of a whole network.
+    Yields its key path, its keys and values, and the class name if it is a whole network.
     """
     level: list[tuple[tuple[str, ...], Any]] = [((), content)]
     met: set[int] = set()
@@ -90,7 +90,7 @@ def _mappings(content: Any) -> Iterator[tuple[str, dict[Any, Any], str]]:
         for keys, thing in level:
             if not isinstance(thing, (dict, Record)):
                 continue
-            # Records may share their items.
+            # Several records can share one dict of items.
             items = thing.items if isinstance(thing, Record) else thing
             if id(items) in met:
                 continue
@@ -110,7 +110,7 @@ def _mappings(content: Any) -> Iterator[tuple[str, dict[Any, Any], str]]:
         level = following
 
 
-def _candidate(place: str, mapping: dict[Any, Any]) -> Candidate:
+def _candidate(key_path: str, mapping: dict[Any, Any]) -> Candidate:
     weights: dict[str, np.ndarray] = {}
     unreadable: dict[str, str] = {}
     for name, value in mapping.items():
@@ -126,13 +126,13 @@ def _candidate(place: str, mapping: dict[Any, Any]) -> Candidate:
         ):
             unreadable[name] = f"an object of {value.name}"
     unreadable = {name: what for name, what in unreadable.items() if is_weight_name(name)}
-    return Candidate(place, weights, unreadable)
+    return Candidate(key_path, weights, unreadable)
 
 
 def is_weight_name(name: str) -> bool:
-    """Tell whether a tensor of this name is one of a network: a part of something, or a weight.
+    """Return whether a tensor's name is that of a network's parameter or statistic.
 
     Args:
-        name: key of a mapping.
+        name: key of a mapping. Dotted names and the names in PyTorch's layers are accepted.
     """
     return "." in name or name in _WEIGHT_NAMES

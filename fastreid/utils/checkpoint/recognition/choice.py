@@ -1,4 +1,4 @@
-"""Choose the weights of a model among the mappings of tensors in a file."""
+"""Select the weights of a model among the mappings of tensors in a file."""
 
 from __future__ import annotations
 
@@ -13,57 +13,64 @@ import numpy as np
 from ..release_names import to_current_names
 from .candidates import Candidate, is_weight_name
 
-# Between a file and a place in it.
+# Between the path of a file and the key path in it.
 SEPARATOR = "::"
-# How a user names the tensors that lie in no key.
-_WHOLE = "'.' (the file itself)"
-# Of wrappers, wherever they stand in a name: only a part of a network may have been wrapped.
+# The key path, in messages, of tensors at the top level of a file.
+_TOP_LEVEL = "'.' (the file itself)"
+# Name parts of PyTorch's wrappers; anywhere in a name, since a part of a network can be wrapped.
 _WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-# What holds a whole network, where no model tells which beginning of the names is too much.
+# Prefixes that are removed if no model is known. With a model, any prefix can be removed.
 _HOLDERS = ("model.", "network.", "net.")
-_MOST_BEGINNINGS = 4
-# Without a model: what has fewer tensors than this part of the largest is no second network.
+# Maximum number of prefixes that are tried.
+_MOST_PREFIXES = 4
+# Without a model, a mapping with fewer tensors than this fraction of the largest one is ignored.
 _SMALL = 0.5
 
 _Value = TypeVar("_Value")
 
 
 class Choice(NamedTuple):
-    """The weights that were taken.
+    """The selected weights.
 
     Attributes:
-        weights: PyTorch name -> array, without what wraps the names.
-        place: where they lie in the file, "" for the file itself.
-        dropped: beginnings and wrappers that were taken off the names.
-        passed_over: tensors that lie beside them under other beginnings.
+        weights: arrays by PyTorch name, without wrappers and prefixes.
+        key_path: the keys that lead to them, joined by "/"; "" for the file itself.
+        dropped: prefixes and wrappers that were removed from the names.
+        ignored: number of other tensors in the mapping, under other prefixes.
     """
 
     weights: dict[str, np.ndarray]
-    place: str
+    key_path: str
     dropped: tuple[str, ...]
-    passed_over: int
+    ignored: int
 
     def describe(self) -> str:
-        """Say what was unwrapped, "" if nothing was."""
+        """Describe key path, removed prefixes and ignored tensors; "" if there are none."""
         parts = []
-        if self.place:
-            parts.append(f"taken from {self.place!r}")
+        if self.key_path:
+            parts.append(f"taken from {self.key_path!r}")
         if self.dropped:
             parts.append(f"names without {', '.join(map(repr, self.dropped))}")
-        if self.passed_over:
-            parts.append(f"other tensors passed over: {self.passed_over}")
+        if self.ignored:
+            parts.append(f"other tensors ignored: {self.ignored}")
         return "; ".join(parts)
 
 
 class _Variant(NamedTuple):
-    """A candidate whose names are read in one way.
+    """A candidate with one choice of the prefix to remove.
 
-    `place` is what a user can name it by. `needed` are the arrays that the model needs, by today's
-    names; without a model all of them.
+    Attributes:
+        choice: the weights of this variant.
+        key_path: key path by which a user can select it.
+        needed: the arrays that the model needs, by current names; all of them without a model.
+        unreadable: as in `Candidate`.
+        clash: names that exist with and without a wrapper.
+        score: number of the model's names, plus that of the matching shapes.
+        is_fit: whether all names and shapes of the model match.
     """
 
     choice: Choice
-    place: str
+    key_path: str
     needed: dict[str, np.ndarray]
     unreadable: dict[str, str]
     clash: list[str]
@@ -78,29 +85,33 @@ def choose(
     *,
     wanted: str = "",
 ) -> Choice:
-    """Choose the one mapping of tensors that is meant.
+    """Select one of the mappings of tensors in a file.
 
-    With a model: wrappers (``module.``, ``_orig_mod.``) are taken off the names. A mapping fits if,
-    after `to_current_names`, it has every name that the model expects, in its shape; a beginning
-    that the fitting names share is taken off where the names as they are have fewer of the model's.
-    One that fits is taken; of several with the same values the first; several with other values
-    are refused. If none fits, the one with the most names of the model goes on, so that loading
-    can say what differs; several that have equally many, more than half, are refused too.
+    With a model: wrappers (``module.``, ``_orig_mod.``) are removed from the names, and a common
+    prefix is removed if more names of the model match then. A mapping fits if, after
+    `to_current_names`, it has every name of the model in the right shape. If one mapping fits, it
+    is selected; if several fit and have the same values, the first one is; if their values differ,
+    an error is raised. If none fits, the mapping with the most names of the model is selected, so
+    that loading it reports the differences. If several mappings have equally many, more than half
+    of the names, an error is raised.
 
-    Without a model: a mapping with half as many names of weights (``conv.weight``) as the largest,
-    or more, takes part. One is taken; of several with the same names and values the first; else
-    they are refused. ``model.``, ``network.`` and ``net.`` are taken off, as often as all names
-    begin so.
+    Without a model: mappings with less than half as many weight names (``conv.weight``) as the
+    largest one are ignored. A single mapping is selected; of several with the same names and values
+    the first one is; if they differ, an error is raised. The prefixes ``model.``, ``network.`` and
+    ``net.`` are removed while all names have them.
 
     Args:
-        candidates: of `find_candidates`; at least one.
-        expected: PyTorch name -> shape of what the model needs; None: no model is known.
-        path: of the file, for messages.
-        wanted: the place that the user named; "": none.
+        candidates: candidates of `find_candidates`; at least one.
+        expected: shapes that the model needs, by PyTorch name; None without a model.
+        path: the file, for messages.
+        wanted: key path given by the user; "" if not given.
+
+    Returns:
+        The selected weights.
 
     Raises:
-        ValueError: it is not clear which mapping is meant, `wanted` is none of them, or one of the
-            weights cannot be read.
+        ValueError: the selection is ambiguous, there are no weights at `wanted`, or a selected
+            tensor cannot be read.
     """
     if wanted:
         candidates = [_at(candidates, wanted, path)]
@@ -114,35 +125,35 @@ def choose(
     chosen = meant[0]
     others = [other for other in meant[1:] if not _is_same(chosen, other)]
     if others:
-        raise ValueError(_say_ambiguous([chosen, *others], path))
-    _require_sound(chosen, path)
+        raise ValueError(_ambiguity_message([chosen, *others], path))
+    _check_readable(chosen, path)
     return chosen.choice
 
 
 def _best(variants: Sequence[_Variant], num_expected: int) -> list[_Variant]:
-    """Give those that fit; where none does, those with the most names of the model."""
+    """Return the fitting variants; if there are none, those with the highest score."""
     fitting = [variant for variant in variants if variant.is_fit]
     if fitting:
         return fitting
     most = max(variant.score for variant in variants)
     best = [variant for variant in variants if variant.score == most]
-    # Half of the names and half of the shapes: a score counts both.
+    # The score counts names and shapes, so this is half of the maximum.
     return best if most > num_expected else best[:1]
 
 
 def _variants(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> list[_Variant]:
-    """Read the names of a candidate in every way that has names of the model."""
+    """Make a variant for each prefix after which names of the model follow."""
     plain, dropped, clash = _without_wrappers(candidate)
     counts: Counter[str] = Counter()
     for name in (*plain.weights, *plain.unreadable):
-        # A name of the model may be any of the ends of this one.
+        # A name of the model may be the end of this name after any dot.
         starts = [0, *(match.end() for match in re.finditer(r"\.", name))]
         counts.update(name[:start] for start in starts if name[start:] in expected)
-    beginnings = [start for start, _ in counts.most_common(_MOST_BEGINNINGS)]
+    prefixes = [start for start, _ in counts.most_common(_MOST_PREFIXES)]
     if counts[""] == max(counts.values(), default=0):
-        beginnings = [""]
+        prefixes = [""]
     variants = []
-    for start in beginnings:
+    for start in prefixes:
         part = _without_numbers(_below(plain, start), expected)
         current, _ = to_current_names(part.weights)
         needed = {name: current[name] for name in expected if name in current}
@@ -150,37 +161,37 @@ def _variants(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> 
         known = [name for name in expected if name in needed or name in part.unreadable]
         choice = Choice(
             part.weights,
-            candidate.place,
+            candidate.key_path,
             (*dropped, start) if start else dropped,
             len(plain.weights) - len(part.weights),
         )
-        place = "/".join(filter(None, (candidate.place, start.rstrip("."))))
+        key_path = "/".join(filter(None, (candidate.key_path, start.rstrip("."))))
         is_fit = len(fitting) == len(expected)
         score = len(known) + len(fitting)
-        variants.append(_Variant(choice, place, needed, part.unreadable, clash, score, is_fit))
+        variants.append(_Variant(choice, key_path, needed, part.unreadable, clash, score, is_fit))
     return variants
 
 
 def _unwrapped(candidate: Candidate) -> _Variant:
-    """Read the names of a candidate without a model."""
+    """Make the variant of a candidate without a model."""
     plain, dropped, clash = _without_wrappers(candidate)
     names = [*plain.weights, *plain.unreadable]
-    # Not with names that are there twice: those are refused.
+    # Clashing names raise an error later.
     while names and not clash:
         holder = next((h for h in _HOLDERS if all(name.startswith(h) for name in names)), None)
         if holder is None:
             break
         plain, dropped = _below(plain, holder), (*dropped, holder)
         names = [*plain.weights, *plain.unreadable]
-    choice = Choice(plain.weights, candidate.place, tuple(dict.fromkeys(dropped)), 0)
+    choice = Choice(plain.weights, candidate.key_path, tuple(dict.fromkeys(dropped)), 0)
     score = sum(map(is_weight_name, names))
     return _Variant(
-        *(choice, candidate.place, plain.weights, plain.unreadable, clash, score), is_fit=False
+        *(choice, candidate.key_path, plain.weights, plain.unreadable, clash, score), is_fit=False
     )
 
 
 def _without_wrappers(candidate: Candidate) -> tuple[Candidate, tuple[str, ...], list[str]]:
-    """Take wrappers off the names; also give which ones, and names that would be there twice."""
+    """Remove wrappers from the names; also return the wrappers, and names that would clash."""
     plain = {name: _plain_name(name) for name in (*candidate.weights, *candidate.unreadable)}
     counts = Counter(plain.values())
     clash = sorted(name for name, count in counts.items() if count > 1)
@@ -189,7 +200,7 @@ def _without_wrappers(candidate: Candidate) -> tuple[Candidate, tuple[str, ...],
     parts = {part for name, short in plain.items() if name != short for part in name.split(".")}
     dropped = tuple(f"{part}." for part in _WRAPPERS if part in parts)
     renamed = Candidate(
-        candidate.place,
+        candidate.key_path,
         {plain[name]: value for name, value in candidate.weights.items()},
         {plain[name]: value for name, value in candidate.unreadable.items()},
     )
@@ -202,42 +213,42 @@ def _plain_name(name: str) -> str:
 
 
 def _below(candidate: Candidate, start: str) -> Candidate:
-    """Keep what begins so, without the beginning."""
+    """Keep the tensors with a prefix, and remove the prefix from their names."""
 
     def cut(part: dict[str, _Value]) -> dict[str, _Value]:
         return {name[len(start) :]: part[name] for name in part if name.startswith(start)}
 
-    return Candidate(candidate.place, cut(candidate.weights), cut(candidate.unreadable))
+    return Candidate(candidate.key_path, cut(candidate.weights), cut(candidate.unreadable))
 
 
 def _without_numbers(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> Candidate:
-    """Pass over single numbers beside the weights, such as the best score."""
+    """Drop single numbers that are not weights, such as the best score."""
     weights = {
         name: value
         for name, value in candidate.weights.items()
         if name in expected or is_weight_name(name) or value.size > 1
     }
-    return Candidate(candidate.place, weights, candidate.unreadable)
+    return Candidate(candidate.key_path, weights, candidate.unreadable)
 
 
 def _at(candidates: Sequence[Candidate], wanted: str, path: str | Path) -> Candidate:
-    """Find what a user named: a place, or a place and a beginning of the names there."""
+    """Find the candidate at a key path; the path may end with a prefix of names."""
     wanted = wanted.strip("/").rstrip(".")
     for candidate in candidates:
-        if candidate.place == wanted:
+        if candidate.key_path == wanted:
             return candidate
     for candidate in candidates:
-        above = f"{candidate.place}/" if candidate.place else ""
+        above = f"{candidate.key_path}/" if candidate.key_path else ""
         if not wanted.startswith(above):
             continue
-        # Messages name the places without wrappers.
+        # The key paths in messages are without wrappers.
         for names in (candidate, _without_wrappers(candidate)[0]):
             part = _below(names, f"{wanted[len(above) :]}.")
             if part.weights or part.unreadable:
                 return Candidate(wanted, part.weights, part.unreadable)
-    places = sorted({candidate.place or _WHOLE for candidate in candidates})
+    key_paths = sorted({candidate.key_path or _TOP_LEVEL for candidate in candidates})
     raise ValueError(
-        f"{path} has no weights at {wanted!r}; it has some at: {', '.join(places[:10])}."
+        f"{path} has no weights at {wanted!r}; it has weights at: {', '.join(key_paths[:10])}."
     )
 
 
@@ -247,18 +258,18 @@ def _is_same(one: _Variant, other: _Variant) -> bool:
     return all(np.array_equal(value, other.needed[name]) for name, value in one.needed.items())
 
 
-def _say_ambiguous(variants: Sequence[_Variant], path: str | Path) -> str:
-    places = [variant.place for variant in variants if variant.place]
-    whole = len(places) < len(variants)
-    named = [*([_WHOLE] if whole else []), *map(repr, dict.fromkeys(places))]
-    example = places[-1] if places else ""
+def _ambiguity_message(variants: Sequence[_Variant], path: str | Path) -> str:
+    key_paths = [variant.key_path for variant in variants if variant.key_path]
+    has_top_level = len(key_paths) < len(variants)
+    named = [*([_TOP_LEVEL] if has_top_level else []), *map(repr, dict.fromkeys(key_paths))]
+    example = key_paths[-1] if key_paths else ""
     return (
-        f"{path} has several sets of weights with other values, and each could be meant: "
-        f"{', '.join(named[:10])}. Name one behind the file, for example {path}{SEPARATOR}{example}"
+        f"{path} has several sets of weights that differ: {', '.join(named[:10])}. Select one by "
+        f"adding its key to the path, for example {path}{SEPARATOR}{example}"
     )
 
 
-def _require_sound(chosen: _Variant, path: str | Path) -> None:
+def _check_readable(chosen: _Variant, path: str | Path) -> None:
     if chosen.clash:
         raise ValueError(
             f"{path}: Tensors with and without the prefix '{_WRAPPERS[0]}.' or another wrapper: "
@@ -269,6 +280,6 @@ def _require_sound(chosen: _Variant, path: str | Path) -> None:
         more = len(chosen.unreadable) - 1
         raise ValueError(
             f"{path} cannot be read as weights: {name!r} is {what}"
-            f"{f', and {more} more are like it' if more else ''}. Save plain tensors: "
-            "torch.save(model.state_dict(), ...), without quantised or sparse ones."
+            f"{f' ({more} more cannot be read either)' if more else ''}. Save plain tensors, not "
+            "quantized or sparse ones: torch.save(model.state_dict(), ...)."
         )

@@ -1,4 +1,4 @@
-"""What a set of weights is: the network, its options and its head, told by names and shapes."""
+"""Describe a set of weights: the network, its options and its head, by names and shapes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..release_names import is_beside_weights, to_current_names
+from ..release_names import is_auxiliary, to_current_names
 from .families import family_of
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# Kind of block, widths of the stem and of the first stage, blocks of each stage ->
-# MODEL.BACKBONE.DEPTH. A test compares them with what is built.
+# MODEL.BACKBONE.DEPTH by kind of block, widths of the stem and of the first stage, and blocks of
+# each stage. A test compares the table with the built models.
 _DEPTHS: dict[tuple[str, int, int, tuple[int, ...]], str] = {
     ("bottleneck", 32, 16, (2, 2, 2, 2)): "tiny",
     ("basic", 64, 64, (2, 2, 2, 2)): "18x",
@@ -26,33 +26,33 @@ _LONGEST_PREFIX = 80
 _FIRST_BLOCK = re.compile(r"(?P<prefix>.*?)layer1\.0\.conv1\.weight")
 _BLOCK = re.compile(r"layer(?P<stage>[1-4])\.(?P<block>\d+)\.conv1\.weight")
 _CLASSIFIERS = ("heads.weight", "fc.weight", "classifier.weight")
-# What stands before the names of a backbone: nothing where it was published alone.
+# Prefixes of a backbone's names: none in the weights of a backbone alone.
 BACKBONE_PREFIXES = ("", "backbone.")
 _HEAD = re.compile(r"(heads|b\d+_head)\.")
 _DOMAIN = re.compile(r"heads\.weight(?P<index>\d+)\.weight")
 
 
 class WeightsDescription(NamedTuple):
-    """What is known of a set of weights; the defaults mean that it is not there, or not known.
+    """Properties of a set of weights; a default means that a property is absent or unknown.
 
     Attributes:
         family: kind of network in words, such as "a ResNet" or "an OSNet".
-        depth: as MODEL.BACKBONE.DEPTH has it, such as "50x".
-        blocks: residual blocks of each stage.
-        planes: channels inside the blocks of the first stage, 64 as a rule.
+        depth: value of MODEL.BACKBONE.DEPTH, such as "50x".
+        blocks: number of residual blocks of each stage.
+        planes: channels inside the blocks of the first stage, usually 64.
         feat_dim: channels of the last stage.
-        is_grouped: its 3x3 convolutions have groups (ResNeXt).
-        is_router: ACL's dynamic-router backbone.
-        ibn: "", "a" or "b".
-        with_se: squeeze and excitation.
-        with_nl: non-local blocks.
-        prefix: what stands before the backbone's names; "backbone." for a model of fast-reid.
-        has_head: there are tensors of a head of fast-reid's or ACL's.
-        head_parts: of the neck, "conv" and "norm" in their order.
-        embedding_dim: width that the neck's convolution makes.
-        learns_power: the pooling has a learned power.
-        num_classes: of a single classifier.
-        classes_per_domain: of ACL's classifiers.
+        is_grouped: whether the 3x3 convolutions have groups (ResNeXt).
+        is_router: whether it is ACL's dynamic-router backbone.
+        ibn: kind of IBN: "", "a" or "b".
+        with_se: whether it has squeeze and excitation.
+        with_nl: whether it has non-local blocks.
+        prefix: prefix of the backbone's names; "backbone." for a model of fast-reid.
+        has_head: whether there are tensors of a head of fast-reid or ACL.
+        head_parts: layers of the neck in their order: "conv", "norm" or "second norm".
+        embedding_dim: output channels of the neck's convolution.
+        learns_power: whether the exponent of the pooling is learned.
+        num_classes: classes of the classifier, if there is one classifier.
+        classes_per_domain: classes of each of ACL's classifiers.
     """
 
     family: str = ""
@@ -75,21 +75,21 @@ class WeightsDescription(NamedTuple):
 
     @property
     def is_backbone_alone(self) -> bool:
-        """Whether it is a ResNet without a head, such as the published weights of ImageNet."""
+        """Whether it is a ResNet without a head, such as published ImageNet weights."""
         return bool(self.blocks) and self.prefix in BACKBONE_PREFIXES and not self.has_head
 
 
 def describe_weights(shapes: Shapes) -> WeightsDescription:
-    """Find out what a set of weights is.
+    """Recognize the network that a set of weights belongs to.
 
     Args:
-        shapes: PyTorch name, of any release of fast-reid -> shape.
+        shapes: shapes by PyTorch name, of any release of fast-reid.
 
     Returns:
-        What is known of it.
+        Its properties.
     """
     current, _ = to_current_names(shapes)
-    shapes = {k: tuple(v) for k, v in current.items() if not is_beside_weights(k)}
+    shapes = {k: tuple(v) for k, v in current.items() if not is_auxiliary(k)}
     family = family_of(shapes)
     start = next((match for match in map(_FIRST_BLOCK.fullmatch, sorted(shapes)) if match), None)
     backbone: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def _describe_resnet(shapes: Shapes) -> dict[str, Any]:
     for match in filter(None, map(_BLOCK.fullmatch, shapes)):
         stage = int(match["stage"]) - 1
         counts[stage] = max(counts[stage], int(match["block"]) + 1)
-    # Of ACL's stages the last block gives way to adaptors.
+    # In ACL's stages, adaptors replace the last block.
     is_router = any(name.startswith("adaptor1_base.") for name in shapes)
     blocks = tuple(count + is_router for count in counts)
     kind = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
@@ -143,7 +143,7 @@ def _describe_head(shapes: Shapes) -> dict[str, Any]:
         is_conv = len(shapes.get(f"{start}weight", ())) > 1
         parts.append("conv" if is_conv else "norm")
         embedding_dim = _width(shapes, f"{start}weight") if is_conv else embedding_dim
-    # 0.1's ReductionHead; that of a BNneckHead has today's name already.
+    # The ReductionHead of 0.1; `to_current_names` has renamed the norm of a BNneckHead.
     if "heads.bnneck.weight" in shapes:
         parts.append("second norm")
     classifiers = [_width(shapes, name) for name in _CLASSIFIERS if name in shapes]
@@ -162,12 +162,12 @@ def _describe_head(shapes: Shapes) -> dict[str, Any]:
 
 
 def _width(shapes: Shapes, name: str) -> int:
-    """First dimension of a tensor; 0 where it is not there or has none."""
+    """Return the first dimension of a tensor; 0 if there is no such tensor or dimension."""
     return next(iter(shapes.get(name, ())), 0)
 
 
 def in_words(description: WeightsDescription) -> str:
-    """Say in a few words what a set of weights is; "" where nothing is known."""
+    """Describe a set of weights in a few words; "" if it is unknown."""
     about = description
     if not about.family:
         return ""
@@ -195,7 +195,7 @@ def in_words(description: WeightsDescription) -> str:
 
 
 def network_in_words(description: WeightsDescription) -> str:
-    """Name the network alone, with its size and IBN, such as "a ResNet50-IBN"."""
+    """Name the network with its size and IBN, such as "a ResNet50-IBN"."""
     about = description
     name = "ACL's dynamic-router ResNet" if about.is_router else about.family
     ibn = {"": "", "a": "-IBN", "b": "-IBN-b"}[about.ibn]

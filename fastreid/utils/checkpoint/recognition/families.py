@@ -1,4 +1,4 @@
-"""Networks that are told by one typical name among their tensors."""
+"""Recognize kinds of networks by the name of one typical tensor."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import NamedTuple
 
 
 class Family(NamedTuple):
-    """A kind of network: how a message calls it, and a pattern that one of its names matches."""
+    """A kind of network.
+
+    Attributes:
+        title: the words for it in messages.
+        pattern: matches the name of one of its tensors.
+    """
 
     title: str
     pattern: re.Pattern[str]
 
 
-# The first that matches; names may stand after any prefix. The ResNets that this toolbox builds are
-# told apart in weights_description.py.
+# The first matching pattern counts; any prefix may come before the name. ResNets are recognized in
+# description.py.
 _FAMILIES = tuple(
     Family(title, re.compile(rf"(^|\.){pattern}"))
     for title, pattern in (
@@ -42,13 +47,13 @@ _FAMILIES = tuple(
 
 
 def family_of(names: Iterable[str]) -> str:
-    """Name the kind of network that tensors belong to.
+    """Recognize the kind of network that tensors belong to.
 
     Args:
-        names: of the tensors, as PyTorch has them.
+        names: PyTorch names of the tensors.
 
     Returns:
-        Such as "an OSNet"; "" for a ResNet, and for what is not known.
+        The kind, such as "an OSNet"; "" for a ResNet and for unknown networks.
     """
     names = list(names)
     for family in _FAMILIES:

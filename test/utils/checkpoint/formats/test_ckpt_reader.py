@@ -62,7 +62,7 @@ def test_a_tensor_in_parts_is_put_together(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        # MindSpore reads a gigabyte from beside these 16 bytes.
+        # MindSpore would read a gigabyte of memory beyond these 16 bytes.
         ([("a", "Float32", [1 << 28], bytes(16))], r"'a' of shape \(268435456,\) does not fit"),
         ([("a", "Float32", [-4], bytes(16))], r"shape \(-4,\) does not fit"),
         ([("a", "Float32", [-2, -2], bytes(16))], r"shape \(-2, -2\) does not fit"),
@@ -73,7 +73,7 @@ def test_a_tensor_in_parts_is_put_together(tmp_path):
         ([text("a", "1"), text("b", "2"), text("a", "3")], "holds 'a' twice"),
     ],
 )
-def test_what_a_stranger_wrote_is_not_believed(tmp_path, entries, message):
+def test_invalid_entries_are_an_error(tmp_path, entries, message):
     with pytest.raises(ValueError, match=message):
         read_ckpt(written(tmp_path / "a.ckpt", entries))
 
@@ -89,14 +89,20 @@ EXTRA, STATES = text("extra", "{}"), text("states", "{}")
         ([WEIGHT, text("extra", "[]"), STATES], "'extra' is not a JSON object"),
         ([WEIGHT, EXTRA, text("states", "[" * 100_000)], "is damaged"),
         ([WEIGHT, ("extra", "Float32", [1], bytes(4)), STATES], "'extra' is not a JSON object"),
-        ([("other/a", *WEIGHT[1:]), EXTRA, STATES], "'other/a', which belongs to nothing"),
-        ([WEIGHT, text("model/b", "x"), EXTRA, STATES], "'model/b', which belongs to nothing"),
-        ([WEIGHT, ("s/a", *WEIGHT[1:]), EXTRA, text("states", '{"s": 1}')], "'s/a', which belongs"),
+        ([("other/a", *WEIGHT[1:]), EXTRA, STATES], "'other/a', which is not part of a checkpoint"),
+        (
+            [WEIGHT, text("model/b", "x"), EXTRA, STATES],
+            "'model/b', which is not part of a checkpoint",
+        ),
+        (
+            [WEIGHT, ("s/a", *WEIGHT[1:]), EXTRA, text("states", '{"s": 1}')],
+            "'s/a', which is not part",
+        ),
         ([EXTRA, STATES], "holds no model weights"),
         ([WEIGHT, EXTRA], "is not a checkpoint of this toolbox, or its end is missing"),
     ],
 )
-def test_a_checkpoint_that_is_none_is_named_with_the_reason(tmp_path, entries, message):
+def test_an_invalid_checkpoint_is_named_with_the_reason(tmp_path, entries, message):
     with pytest.raises(DamagedCheckpointError, match=f"a.ckpt .*{message}"):
         read_checkpoint(written(tmp_path / "a.ckpt", entries))
 
@@ -107,7 +113,7 @@ def test_more_entries_than_any_training_has_are_refused(tmp_path, monkeypatch):
     assert len(read_ckpt(written(tmp_path / "a.ckpt", entries[:2])).entries) == 2
     with pytest.raises(ValueError, match="it holds more than 2 entries"):
         read_ckpt(written(tmp_path / "a.ckpt", entries))
-    # Lengths of several bytes are counted too, and one without an end is damage.
+    # Lengths of several bytes are parsed too, and an unterminated length is an error.
     long = [(name, "Bool", [300], bytes(300)) for name in "abc"]
     with pytest.raises(ValueError, match="it holds more than 2 entries"):
         read_ckpt(written(tmp_path / "a.ckpt", long))
@@ -116,9 +122,9 @@ def test_more_entries_than_any_training_has_are_refused(tmp_path, monkeypatch):
         read_ckpt(tmp_path / "a.ckpt")
 
 
-def test_a_checkpoint_without_its_check_sum_is_damaged(tmp_path):
+def test_a_checkpoint_without_its_checksum_is_damaged(tmp_path):
     path = written(tmp_path / "a.ckpt", [WEIGHT, EXTRA, STATES], checked=False)
-    with pytest.raises(DamagedCheckpointError, match="check sum is missing"):
+    with pytest.raises(DamagedCheckpointError, match="checksum is missing"):
         read_checkpoint(path)
     read_checkpoint(written(path, [WEIGHT, EXTRA, STATES]))
 
@@ -130,7 +136,7 @@ def test_a_bfloat16_is_read_as_the_float_that_it_stands_for(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", [nn.Momentum, nn.SGD, nn.Adam, nn.AdamWeightDecay, nn.Lamb])
-def test_states_of_an_optimizer_and_numbers_beside_the_weights_are_left_out(tmp_path, optimizer):
+def test_optimizer_states_and_training_values_are_not_weights(tmp_path, optimizer):
     class Net(nn.Cell):
         def __init__(self):
             super().__init__()

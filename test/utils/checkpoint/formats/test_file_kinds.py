@@ -42,7 +42,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_file_without_weights_says_what_it_looks_like(tmp_path, name):
+def test_an_unsupported_file_is_described(tmp_path, name):
     content, want = FOREIGN[name]
     (tmp_path / "model.pth").write_bytes(content)
     with pytest.raises(ValueError, match=r"model\.pth cannot be read as weights: it is") as caught:
@@ -50,7 +50,7 @@ def test_a_file_without_weights_says_what_it_looks_like(tmp_path, name):
     assert want in str(caught.value)
 
 
-def test_the_kinds_are_told_apart(tmp_path):
+def test_the_formats_are_detected(tmp_path):
     weights = {"a.weight": np.ones(3, np.float32)}
     kinds = {
         ".pth": FileKind.ZIP,
@@ -68,7 +68,7 @@ def test_the_kinds_are_told_apart(tmp_path):
     assert kind_of(tmp_path / "z") is FileKind.ZIP
     with pytest.raises(FileNotFoundError, match="does not exist"):
         kind_of(tmp_path / "none")
-    with pytest.raises(ValueError, match="is a folder, not a file of weights"):
+    with pytest.raises(ValueError, match="is a folder, not a weights file"):
         kind_of(tmp_path)
 
 
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
         kind_of(path)
 
 
-def test_an_encrypted_checkpoint_of_mindspore_is_told(tmp_path):
+def test_an_encrypted_checkpoint_of_mindspore_is_recognized(tmp_path):
     path = tmp_path / "a.ckpt"
     ms.save_checkpoint(nn.Dense(2, 2), str(path), enc_key=b"0123456789abcdef")
     with pytest.raises(ValueError, match=r"a\.ckpt .* decrypt it with MindSpore first"):

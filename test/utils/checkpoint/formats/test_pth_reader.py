@@ -111,7 +111,7 @@ class Runs:
 
 
 @pytest.mark.parametrize("write", [zip_file, legacy_file])
-def test_a_weight_that_would_run_a_program_is_refused_by_key_and_runs_nothing(tmp_path, write):
+def test_a_weight_that_would_execute_code_is_an_error_and_nothing_is_executed(tmp_path, write):
     trace = tmp_path / "trace"
     path = write(tmp_path / "bad.pth", {"a": tensor(), "weight": Runs(f"touch {trace}")})
     with pytest.raises(ValueError, match=r"bad\.pth cannot .*'weight' is an object of \w+\.system"):
@@ -143,28 +143,26 @@ def test_a_whole_network_is_refused_with_its_class_and_the_way_out(tmp_path, lay
 )
 def test_a_tensor_outside_its_data_is_refused(tmp_path, outside):
     path = zip_file(tmp_path / "w.pth", {"weight": outside})
-    with pytest.raises(
-        ValueError, match=r"w\.pth .*'weight' is a tensor that lies outside its data"
-    ):
+    with pytest.raises(ValueError, match=r"w\.pth .*'weight' is a tensor that exceeds its data"):
         read_torch_weights(path)
 
 
-def test_a_few_bytes_do_not_become_much_memory(tmp_path):
+def test_small_files_do_not_allocate_much_memory(tmp_path):
     path = tmp_path / "w.pth"
-    with pytest.raises(ValueError, match="lies outside its data"):
+    with pytest.raises(ValueError, match="exceeds its data"):
         read_torch_weights(zip_file(path, {"weight": tensor(size=(10**6, 10**6), stride=(0, 0))}))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", pickled({"weight": tensor()})[0])
         archive.writestr("archive/data/0", bytes(16))
     with pytest.raises(ValueError, match="its data are compressed"):
         read_pth(path)
-    with pytest.raises(ValueError, match="it ends before its data do"):
+    with pytest.raises(ValueError, match="it ends before the end of its data"):
         read_pth(legacy_file(path, {"weight": tensor()}, data=b"", count=2**40))
 
 
 @pytest.mark.parametrize("write", [zip_file, legacy_file])
-def test_a_number_for_an_object_far_away_is_refused(tmp_path, write):
-    # LONG_BINPUT 2**31: the unpickler would make room for that many objects.
+def test_a_memo_number_out_of_range_is_an_error(tmp_path, write):
+    # LONG_BINPUT 2**31: Python's unpickler would allocate memory for that many objects.
     far = b"\x80\x02}r" + struct.pack("<I", 2**31) + b"."
     path = tmp_path / "w.pth"
     if write is zip_file:
@@ -176,7 +174,7 @@ def test_a_number_for_an_object_far_away_is_refused(tmp_path, write):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_damage_anywhere_is_refused_or_harmless(tmp_path, layout):
+def test_damage_anywhere_is_an_error_or_harmless(tmp_path, layout):
     torch = pytest.importorskip("torch")
     content = {"model": torch.nn.BatchNorm2d(3).state_dict(), "metric": np.float64(0.5)}
     whole = saved_by_torch(tmp_path / "whole.pth", content, layout).read_bytes()
@@ -195,13 +193,13 @@ def test_damage_anywhere_is_refused_or_harmless(tmp_path, layout):
     assert refused > 250
 
 
-def test_references_that_multiply_take_no_time(tmp_path):
+def test_nested_references_are_read_quickly(tmp_path):
     nested = {"weight": tensor()}
     for _ in range(200):
         nested = {"a": nested, "b": nested}
     with pytest.raises(ValueError, match="holds no model weights"):
         read_torch_weights(zip_file(tmp_path / "w.pth", nested))
-    # A dict with the key (t, t), t being (u, u) and so on: hashing it would never end.
+    # A dict with the key (t, t), where t is (u, u) and so on: hashing it would take forever.
     key = b")" + b"2\x86" * 200
     assert len(load_pickle(io.BytesIO(b"\x80\x02}" + key + b"Ns."), {})) == 1
 
@@ -229,14 +227,16 @@ def test_a_scalar_of_an_unusual_type_is_a_record(tmp_path, code):
 def test_a_truncated_file_is_refused(tmp_path, write):
     path = write(tmp_path / "w.pth", {"weight": tensor()})
     path.write_bytes(path.read_bytes()[:-9])
-    reason = {zip_file: "its end is missing", legacy_file: "it ends before its data do"}[write]
+    reason = {zip_file: "its end is missing", legacy_file: "it ends before the end of its data"}[
+        write
+    ]
     with pytest.raises(ValueError, match=rf"w\.pth cannot be read as PyTorch weights: {reason}"):
         read_torch_weights(path)
 
 
 def test_archives_of_other_programs_are_refused(tmp_path):
     for name, match in (
-        ("w/model.pth", r"a zip archive of 'w/model\.pth'; unpack it and name the file inside"),
+        ("w/model.pth", r"a zip archive of 'w/model\.pth'; unpack it and use the file inside"),
         ("arr_0.npy", r"an archive of NumPy arrays \(.npz\)"),
         ("m/constants.pkl", "a TorchScript program; load it with torch.jit.load"),
         ("model.weights.h5", "a model of Keras"),
@@ -258,11 +258,11 @@ def test_data_that_take_more_than_the_file_are_refused(tmp_path):
         struct.pack("<2L", 16, 16), struct.pack("<2L", 1 << 30, 1 << 30)
     )
     path.write_bytes(claimed)
-    with pytest.raises(ValueError, match=r"w\.pth cannot be read .*take more than the file has"):
+    with pytest.raises(ValueError, match=r"w\.pth cannot be read .*are larger than the file"):
         read_pth(path)
 
 
-def test_check_sums_that_torch_left_out_are_not_checked(tmp_path):
+def test_missing_checksums_of_torch_are_not_checked(tmp_path):
     torch = pytest.importorskip("torch")
     if not hasattr(torch.serialization, "set_crc32_options"):
         pytest.skip("this version of torch always writes them")
@@ -284,8 +284,8 @@ def test_a_changed_bit_in_the_data_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["protocol", "keys"])
-def test_lists_that_multiply_are_not_printed(tmp_path, place):
-    # [[], []], of which each holds the one before twice: as text it would take 2**60 characters.
+def test_nested_lists_are_not_printed(tmp_path, place):
+    # Each list contains the previous one twice: the text would have 2**60 characters.
     laughs = b"\x80\x02]" + b"q\x00](h\x00h\x00e" * 60 + b"."
     lists = b"\x80\x02](" + laughs[2:-1] + b"e."
     parts = [pickle.dumps(part, 2) for part in (MAGIC, 1001, {"little_endian": True}, {}, [])]

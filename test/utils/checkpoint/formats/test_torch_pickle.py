@@ -87,7 +87,7 @@ BESIDE = {
 
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("name", BESIDE)
-def test_what_stands_beside_the_weights_is_read_in_every_protocol(name, protocol):
+def test_other_objects_in_a_file_are_read_in_every_protocol(name, protocol):
     content = {"epoch": 3, "beside": BESIDE[name], "best": np.float64(0.25), "last": [1.5, None]}
     got = read(content, protocol)
     assert list(got) == ["epoch", "beside", "best", "last"]
@@ -96,7 +96,7 @@ def test_what_stands_beside_the_weights_is_read_in_every_protocol(name, protocol
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
-def test_weights_beside_everything_else_are_read_in_both_layouts(tmp_path, layout, protocol):
+def test_weights_among_other_objects_are_read_in_both_layouts(tmp_path, layout, protocol):
     weights = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
     things = {
         name: Plain(thing)
@@ -113,7 +113,7 @@ def test_weights_beside_everything_else_are_read_in_both_layouts(tmp_path, layou
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("protocol", range(6))
-def test_what_torch_itself_keeps_beside_the_weights_is_read(tmp_path, layout, protocol):
+def test_other_objects_of_torch_in_a_file_are_read(tmp_path, layout, protocol):
     torch = pytest.importorskip("torch")
     net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     optimizer = torch.optim.Adam(net.parameters())
@@ -258,7 +258,7 @@ def test_objects_that_share_their_tensors_are_one_candidate():
     content = read(b"\x80\x02" + body + b"q\x050}(" + pairs + b"u.")
     view = TensorView(PthStorage(StorageType("<f4", 4, "FloatStorage")), 0, (0,), (1,), "<f4")
     content["00"].items["a.weight"] = view
-    assert [candidate.place for candidate in find_candidates(content).candidates] == ["00"]
+    assert [candidate.key_path for candidate in find_candidates(content).candidates] == ["00"]
 
 
 def test_more_tensors_than_any_network_has_are_refused():
@@ -278,12 +278,12 @@ def test_an_empty_tensor_of_an_impossible_shape_is_unreadable(shape):
 
 def test_an_array_of_text_that_is_no_bytes_is_unreadable():
     array = NumpyArray((LatinText("\u1234"), NumpyType("u1"), (1,), "C"))
-    with pytest.raises(UnreadableTensorError, match="does not fit its data"):
+    with pytest.raises(UnreadableTensorError, match="does not match its data"):
         array.to_array()
 
 
 @pytest.mark.parametrize("kind", ["keys of one hash", "a long number", "deep lists"])
-def test_odd_content_is_read_in_no_time(kind):
+def test_unusual_content_is_read_quickly(kind):
     if kind == "keys of one hash":
         # Multiples of 2**61 - 1 all have the hash 0.
         keys = [(2**61 - 1) * i for i in range(1, 20_000)]

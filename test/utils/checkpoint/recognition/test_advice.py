@@ -11,7 +11,7 @@ def misfit(have, want=PLAIN):
     return explain_misfit(have, want, {"missing": sorted(want.keys() - have.keys())})
 
 
-# Weights that PLAIN's configuration does not fit -> the keys that make it fit.
+# Weights that do not fit PLAIN's configuration, and the settings that make them fit.
 SETTINGS = {
     "ibn": (fastreid_model(ibn=True), ["MODEL.BACKBONE.WITH_IBN True"]),
     "se and non-local": (
@@ -44,11 +44,11 @@ def test_the_keys_that_differ_are_named_with_the_values_of_the_weights(case):
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-def test_the_other_way_round_they_have_the_values_of_the_other(case):
+def test_settings_in_the_other_direction_have_the_other_values(case):
     have, settings = SETTINGS[case]
     back = settings_for(describe_weights(PLAIN), describe_weights(have))
     keys = [setting.split()[0] for setting in settings]
-    # A file without a power fits a model that learns one.
+    # A file without a learned power can be loaded into a model that has one.
     assert [setting.split()[0] for setting in back] == [] if case == "power" else keys
 
 
@@ -64,7 +64,7 @@ def test_a_message_begins_with_the_description_and_ends_with_a_few_names():
     assert len(message) < 350
 
 
-def test_other_classes_alone_are_the_number_of_classes():
+def test_a_different_number_of_classes_is_the_only_setting():
     have, want = fastreid_model(classes=751), fastreid_model(classes=702)
     message = explain_misfit(have, want, {"of another shape": ["heads.weight"]})
     assert "set MODEL.HEADS.NUM_CLASSES 751." in message
@@ -72,7 +72,7 @@ def test_other_classes_alone_are_the_number_of_classes():
 
 
 REDUCTION = {**fastreid_model(embedding=8), "heads.bnneck.running_mean": (8,)}
-# Weights that no configuration fits -> why.
+# Weights that fit no configuration, and the reason.
 OBSTACLES = {
     "OSNet": (
         {"backbone.conv2.0.conv2a.conv1.weight": (1,), **head(512)},
@@ -100,7 +100,7 @@ OBSTACLES = {
 
 
 @pytest.mark.parametrize("case", OBSTACLES)
-def test_what_no_configuration_builds_is_said(case):
+def test_models_that_no_configuration_builds_are_reported(case):
     have, reason = OBSTACLES[case]
     message = misfit(have)
     assert reason in message
@@ -128,7 +128,7 @@ def test_a_whole_model_in_place_of_a_backbone_points_to_weights():
     assert "a whole model: set MODEL.WEIGHTS to this file" in misfit(fastreid_model(), resnet())
 
 
-def test_published_weights_need_not_have_what_a_backbone_starts_afresh():
+def test_published_weights_may_lack_randomly_initialized_parts():
     router = {**resnet((2, 3, 5, 2), ibn=True, se=True), "adaptor1_base.conv1.weight": (1,)}
     message = misfit(resnet(), router)
     assert "set MODEL.BACKBONE.WITH_IBN False." in message
@@ -142,9 +142,9 @@ def test_unknown_weights_ask_for_their_configuration():
     )
 
 
-def test_an_incomplete_file_is_no_matter_of_settings():
+def test_no_settings_are_proposed_for_an_incomplete_file():
     have = {name: shape for name, shape in PLAIN.items() if name != "backbone.bn1.weight"}
     assert misfit(have).endswith(
-        "No setting makes the difference: the file may be incomplete or changed. "
+        "No setting explains the difference: the file may be incomplete or modified. "
         "1 missing: backbone.bn1.weight."
     )

@@ -21,7 +21,7 @@ def built(*words):
     return {to_torch_name(p.name): tuple(p.shape) for p in model.get_parameters()}
 
 
-def test_the_tables_of_these_tests_are_those_of_the_models():
+def test_the_shape_tables_match_the_models():
     words = [f"MODEL.BACKBONE.WITH_{option}" for option in ("IBN", "SE", "NL")]
     shapes = built(
         *(word for key in words for word in (key, True)),
@@ -96,11 +96,11 @@ MODELS = {
 
 
 @pytest.mark.parametrize("words", MODELS)
-def test_weights_are_told_by_names_and_shapes(words):
+def test_weights_are_recognized_by_names_and_shapes(words):
     assert in_words(describe_weights(MODELS[words])) == words
 
 
-def test_older_names_and_what_stands_beside_change_nothing():
+def test_older_names_and_other_tensors_do_not_change_the_description():
     today = fastreid_model(ibn=True, embedding=512)
     old = {
         "pixel_mean": (1, 3, 1, 1),
@@ -110,7 +110,7 @@ def test_older_names_and_what_stands_beside_change_nothing():
     assert describe_weights(old) == describe_weights(today)
 
 
-def test_acls_model_is_told_with_its_domains():
+def test_acls_model_is_described_with_its_domains():
     words = ["MODEL.BACKBONE.NAME", "build_meta_dynamic_router_resnet_backbone"]
     words += ["MODEL.HEADS.NAME", "MetaEmbeddingHead", "MODEL.HEADS.CLASSES_PER_DOMAIN", [4, 5, 6]]
     about = describe_weights(built(*words, "MODEL.BACKBONE.WITH_IBN", True))
@@ -123,7 +123,7 @@ def test_acls_model_is_told_with_its_domains():
 
 
 @pytest.mark.parametrize("depth", ["tiny", "18x", "34x", "50x", "101x"])
-def test_every_depth_that_is_built_is_told(depth):
+def test_every_depth_that_is_built_is_recognized(depth):
     spec = resnet_spec(depth, last_stride=1)
     shapes = resnet(
         tuple(stage.blocks for stage in spec.stages),
@@ -136,7 +136,7 @@ def test_every_depth_that_is_built_is_told(depth):
     assert (about.depth, about.feat_dim) == (depth, expansion * spec.stages[-1].planes)
 
 
-def test_ibn_b_and_a_reduction_head_are_told():
+def test_ibn_b_and_a_reduction_head_are_recognized():
     shapes = fastreid_model(embedding=512)
     shapes["backbone.layer1.2.IN.weight"] = (256,)
     shapes["heads.bnneck.weight"] = shapes["heads.bnneck.running_mean"] = (512,)

@@ -40,11 +40,11 @@ NAMES = {
 
 
 @pytest.mark.parametrize("title", NAMES)
-def test_one_typical_name_tells_the_family(title):
+def test_one_typical_name_identifies_the_family(title):
     for name in NAMES[title]:
         assert family_of(["conv1.weight", name]) == title
 
 
 @pytest.mark.parametrize("shapes", [resnet(ibn=True), fastreid_model(se=True, power=True)])
-def test_a_resnet_is_none_of_them(shapes):
+def test_a_resnet_has_no_family(shapes):
     assert family_of(shapes) == ""

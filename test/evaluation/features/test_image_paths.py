@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastreid.evaluation import FeatureSet, ImageFeatures, look_for_images, under_root
-from fastreid.evaluation.features.image_places import common_folder
+from fastreid.evaluation.features.image_paths import common_folder
 from fastreid.utils.visualizer import RankedImage, RankedQuery
 from test.data.datasets.layouts import touch
 
@@ -28,7 +28,7 @@ def test_images_are_found_where_their_folder_is_now(tmp_path, former, is_above):
     assert moved == [str(tmp_path / below / name) for name in NAMES]
 
 
-def test_what_is_not_below_the_root_but_in_its_former_place_keeps_its_path(tmp_path):
+def test_images_that_exist_only_at_their_old_path_keep_it(tmp_path):
     former, root = tmp_path / "former", tmp_path / "root"
     touch(root, NAMES[0])
     touch(former, NAMES[0], NAMES[1])
@@ -37,7 +37,7 @@ def test_what_is_not_below_the_root_but_in_its_former_place_keeps_its_path(tmp_p
     assert moved == [str(root / NAMES[0]), str(former / NAMES[1]), str(root / NAMES[2])]
 
 
-def test_names_alone_are_no_match(tmp_path):
+def test_equal_file_names_in_other_folders_are_not_matched(tmp_path):
     # query/1.jpg and gallery/1.jpg are two images: neither is this one.
     touch(tmp_path, "1.jpg")
     with pytest.raises(FileNotFoundError, match="none of the images of f.npz is there. They were"):
@@ -73,20 +73,20 @@ def test_missing_images_are_one_warning_and_marked(tmp_path, caplog):
     _, (marked,) = look(tmp_path, "a", "c")
     (record,) = caplog.records
     told = f"f.npz: 1 of 3 images to be drawn are not found, first {tmp_path / 'shown' / 'b'}. "
-    told += "If they were moved, say with --root where the folder is now that held them all; "
+    told += "If they were moved, give --root the new path of the folder that contained them all; "
     told += f"it was '{tmp_path}'. They are drawn as empty tiles."
     assert record.getMessage() == told
     assert [image.is_found for image in (marked.image, *marked.gallery)] == [True, False, True]
 
 
-def test_where_all_are_there_nothing_is_said(tmp_path, caplog):
+def test_nothing_is_logged_if_all_images_exist(tmp_path, caplog):
     given, found = look(tmp_path, "a", "b", "c")
     assert found == given
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("present", [(), ("a",)])
-def test_where_none_is_there_nothing_is_drawn(tmp_path, present):
+def test_it_is_an_error_if_no_image_exists(tmp_path, present):
     message = "f.npz: [23] of [23] images to be drawn are not found.*--root.*Nothing is drawn"
     with pytest.raises(FileNotFoundError, match=message):
         look(tmp_path, *present, with_queries="a" not in present)

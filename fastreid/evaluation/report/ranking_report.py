@@ -1,4 +1,4 @@
-"""What the pictures of an evaluation show: some queries and the images nearest to each."""
+"""Select the data for the plots of one evaluation: scores, and queries with ranked images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_report(
     query: ImageFeatures,
     gallery: ImageFeatures,
 ) -> RankingReport:
-    """Pick queries from the best to the worst and look up the first images of each.
+    """Select queries from the best to the worst, each with its nearest gallery images.
 
     Args:
         ranking: scores of the queries.
@@ -33,7 +33,7 @@ def make_report(
         gallery: G images.
 
     Returns:
-        Curves and the picked queries.
+        The scores and the selected queries.
     """
     labels = RetrievalLabels(query.pids, gallery.pids, query.camids, gallery.camids)
     by_ap = np.argsort(-ranking.all_ap, kind="stable")
@@ -56,5 +56,5 @@ def make_report(
 
 
 def _spread(length: int, count: int) -> np.ndarray:
-    """Indices 0 to length - 1, evenly spread, both ends included, at most `count`."""
+    """Return at most `count` evenly spaced indices from 0 to length - 1, including both ends."""
     return np.unique(np.linspace(0, length - 1, count).round().astype(int))

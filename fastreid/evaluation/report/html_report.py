@@ -1,4 +1,4 @@
-"""Everything there is to see of one or several runs, and a page that shows it."""
+"""HTML report of one or more feature files: rank lists, CMC and ROC curves, and a feature map."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from fastreid.utils.visualizer import (
 from fastreid.utils.visualizer.features import principal_plane
 
 from ..features.feature_file import FeatureSet
-from ..features.image_places import look_for_images
+from ..features.image_paths import look_for_images
 from ..rank import RankResult, evaluate_rank
 from ..retrieval import RetrievalLabels
 from ..roc_histogram import RocHistogram
-from .page import Section, make_page
-from .ranked_images import image_at, most_and_least, ranked_images
+from .html_page import Section, make_page
+from .ranked_images import best_worst_and_random, image_at, ranked_images
 
 RANKS = (1, 5, 10)
-# Images of each run that the map shows.
+# Maximum number of images of each run in the feature map.
 MOST_POINTS = 4000
 
 
@@ -50,37 +50,37 @@ def write_pictures(
     num_images: int = 10,
     seed: int = 0,
 ) -> Path:
-    """Draw rank lists, curves and a map, and write a page around them.
+    """Draw rank lists, curves and a feature map, and write an HTML page that shows them.
 
-    Images that are not found are empty tiles, with one warning for each run.
+    Missing images are drawn as empty tiles, with one warning per run.
 
     Args:
-        runs: label -> features of a test set, (N, D) each, with queries.
-        output: folder for the PNG files and index.html, made where it is missing.
+        runs: features of a test set with queries, by label.
+        output: folder for the PNG files and index.html, created if necessary.
         metric: "cosine" or "euclidean".
-        num_queries: queries on each sheet; 0: no rank lists, which need the images.
-        num_images: gallery images of each query.
-        seed: of what is chosen at random.
+        num_queries: number of queries in each rank list; 0 draws none, so no images are needed.
+        num_images: number of gallery images of each query.
+        seed: seed of the random queries and of the images in the feature map.
 
     Returns:
-        The page.
+        The path of index.html.
 
     Raises:
-        ValueError: a run has no queries, or no query of it has a match.
-        FileNotFoundError: none of the images that rank lists of a run would show is found.
+        ValueError: a run has no queries, or none of its queries has a match.
+        FileNotFoundError: all images in the rank lists of a run are missing.
     """
     if num_queries < 0 or num_images < 1:
         raise ValueError(
             f"There is nothing to draw: {num_queries} queries and {num_images} images."
         )
     output = Path(output)
-    # The name of a folder may not be UTF-8, which the page is.
+    # The page is UTF-8, but the name of a folder may contain other bytes.
     runs = {name: run._replace(name=printable(run.name)) for name, run in runs.items()}
     scored = {name: _score(name, features, metric) for name, features in runs.items()}
     sheets = {}
     if num_queries:
         for name, run in scored.items():
-            chosen = most_and_least(run.ranking.all_ap, num_queries, seed)
+            chosen = best_worst_and_random(run.ranking.all_ap, num_queries, seed)
             sheets[name] = _sheets(name, run, chosen, num_images, metric)
     output.mkdir(parents=True, exist_ok=True)
     sections = _draw_curves(scored, output) + _draw_map(runs, output, seed)
@@ -96,7 +96,7 @@ def write_pictures(
 def _sheets(
     name: str, run: _Run, chosen: Mapping[str, np.ndarray], num_images: int, metric: str
 ) -> dict[str, tuple[RankedQuery, ...]]:
-    """The queries of every kind, after one look for all their images."""
+    """Rank the chosen queries of every kind; their images are looked up once for all kinds."""
     places = np.concatenate(list(chosen.values()))
     ranked = _ranked(run, places, num_images, metric)
     queries = look_for_images(ranked, run.features, source=name)
@@ -112,7 +112,7 @@ def _score(name: str, features: FeatureSet, metric: str) -> _Run:
     if not len(query.features) or not len(gallery.features):
         raise ValueError(
             f"{name} has {len(query.features)} queries and {len(gallery.features)} gallery images; "
-            "pictures need both: make the file with tools/extract_features.py --dataset."
+            "both are needed: create the file with tools/extract_features.py --dataset."
         )
     distances = DistanceRows(query.features, gallery.features, metric=metric)
     labels = (query.pids, gallery.pids, query.camids, gallery.camids)

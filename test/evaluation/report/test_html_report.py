@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fastreid.evaluation import FeatureSet, ImageFeatures, evaluate_rank, write_pictures
-from fastreid.evaluation.report.ranked_images import image_at, most_and_least, ranked_images
+from fastreid.evaluation.report.ranked_images import best_worst_and_random, image_at, ranked_images
 from fastreid.utils.compute_dist import DistanceRows
 from fastreid.utils.labels import LabelNames
 from test.evaluation.retrieval_case import small_case
@@ -31,7 +31,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_the_nearest_come_in_order_and_what_does_not_count_is_marked():
+def test_the_nearest_images_are_in_order_and_junk_is_marked():
     query = ImageFeatures(np.array([[1.0, 0]]), np.array([7]), np.array([1]), np.array(["q"]))
     gallery = ImageFeatures(
         np.array([[0.0, 1], [1, 0], [1, 1]]),
@@ -47,7 +47,7 @@ def test_the_nearest_come_in_order_and_what_does_not_count_is_marked():
     assert not nearest.is_junk
 
 
-def test_a_ranked_image_shows_a_name_where_it_says_more_than_the_number():
+def test_a_ranked_image_shows_its_name_unless_it_spells_the_number():
     columns = (np.eye(3), np.array([0, 7, -1]), np.array([1, 1, -1]), np.array(["a", "b", "c"]))
     names = LabelNames(np.array(["anna", "007", ""]), np.array(["hall", "1", ""]))
     images = ImageFeatures(*columns)
@@ -59,12 +59,12 @@ def test_a_ranked_image_shows_a_name_where_it_says_more_than_the_number():
 
 def test_best_worst_and_random_queries_are_chosen():
     values = np.array([0.5, 0.9, 0.1, 0.9])
-    chosen = most_and_least(values, 2, seed=0)
+    chosen = best_worst_and_random(values, 2, seed=0)
     assert chosen["best"].tolist() == [1, 3]
     assert chosen["worst"].tolist() == [0, 2]
-    assert sorted(most_and_least(values, 9, seed=0)["random"].tolist()) == [0, 1, 2, 3]
-    drawn = most_and_least(np.arange(50), 5, seed=1)["random"]
-    assert drawn.tolist() == most_and_least(np.arange(50), 5, seed=1)["random"].tolist()
+    assert sorted(best_worst_and_random(values, 9, seed=0)["random"].tolist()) == [0, 1, 2, 3]
+    drawn = best_worst_and_random(np.arange(50), 5, seed=1)["random"]
+    assert drawn.tolist() == best_worst_and_random(np.arange(50), 5, seed=1)["random"].tolist()
     assert drawn.tolist() == sorted(drawn.tolist(), reverse=True)
 
 
@@ -83,13 +83,13 @@ def test_runs_are_drawn_and_shown_on_one_page(tmp_path, folder):
 
 
 def test_a_page_needs_queries(tmp_path):
-    with pytest.raises(ValueError, match="a has 0 queries and 72 gallery images; pictures need"):
+    with pytest.raises(ValueError, match="a has 0 queries and 72 gallery images; both are"):
         write_pictures({"a": feature_set(num_query=0)}, tmp_path)
     with pytest.raises(ValueError, match="nothing to draw: -1 queries"):
         write_pictures({"a": feature_set()}, tmp_path, num_queries=-1)
 
 
-def test_without_images_there_are_no_blank_sheets_but_curves_on_request(tmp_path):
+def test_missing_images_are_an_error_and_curves_can_be_drawn_alone(tmp_path):
     with pytest.raises(FileNotFoundError, match="a: .* not found, first missing/.*--root"):
         write_pictures({"a": feature_set()}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -106,7 +106,7 @@ def test_images_that_are_not_found_are_one_warning_for_a_run(tmp_path, folder, c
     assert "images to be drawn are not found, first " in record.getMessage()
 
 
-def test_the_page_has_identities_and_cameras_as_they_are_written(tmp_path, folder):
+def test_the_page_has_the_original_texts_of_labels(tmp_path, folder):
     pids = feature_set().images.pids
     texts = np.array([f"person {pid}" for pid in pids])
     names = LabelNames(texts, np.array(["hall"] * 72))

@@ -1,4 +1,4 @@
-"""Where the images of a feature file are now: looked for before anything is drawn."""
+"""Find the image files of a feature file, also after their folder was moved."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from fastreid.utils.visualizer import RankedImage, RankedQuery
 
 from .feature_file import FeatureSet
 
-# Images that are looked for to find out what a folder holds.
+# Maximum number of images that are looked up to find the moved folder.
 _MOST_TRIED = 100
 
 logger = logging.getLogger(__name__)
 
 
 def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) -> FeatureSet:
-    """Point the paths of images to a folder that they were moved to.
+    """Change the paths of images to the folder that they were moved to.
 
     Args:
-        features: N images, whose paths are those of their former place.
-        root: the folder that held all of them, or one above it, where it is now.
-        source: the feature file, for the message.
+        features: features of N images with their old paths.
+        root: new path of the folder that contained all images, or of one of its parents.
+        source: the feature file, for messages.
 
     Returns:
-        The same features; images that are not below the root, but still in their former place,
-        keep their paths. Where that holds for all, a warning says so.
+        The features with the new paths. Images that exist only at their old path keep it; a warning
+        is logged if that is true of all images.
 
     Raises:
-        FileNotFoundError: none of the images that were tried is below the root, nor in its former
-            place.
+        FileNotFoundError: no image was found below `root` or at its old path, of those tried.
     """
     paths = [PurePath(path) for path in features.images.paths.tolist()]
     tried = paths[:: max(len(paths) // _MOST_TRIED, 1)]
@@ -44,12 +43,12 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
             break
     else:
         if any(Path(path).is_file() for path in tried):
-            # Of several files that are compared, only some may have been moved.
+            # --root applies to several feature files; the images of this one were not moved.
             logger.warning("%s: its images are still in %s, not in --root", source, folder)
             return features
         raise FileNotFoundError(
-            f"--root {root}: none of the images of {source} is there. They were in {folder}; name "
-            f"the folder that was {folder}, or one above it, where it is now."
+            f"--root {root}: none of the images of {source} is there. They were in {folder}; give "
+            f"the new path of {folder} or of one of its parents."
         )
     candidates = [(path, Path(root, path.relative_to(former))) for path in paths]
     found = [
@@ -59,13 +58,13 @@ def under_root(features: FeatureSet, root: str | Path, *, source: str | Path) ->
 
 
 def common_folder(paths: Iterable[str | PurePath]) -> str:
-    """Find the deepest folder that holds all images.
+    """Find the deepest folder that contains all images.
 
     Args:
-        paths: of images.
+        paths: paths of images.
 
     Returns:
-        The folder; "." where relative paths have none in common, and where some are absolute.
+        The folder; "." if relative paths have none in common, or if only some paths are absolute.
     """
     folders = {str(PurePath(path).parent) for path in paths}
     if len({PurePath(folder).is_absolute() for folder in folders}) != 1:
@@ -80,19 +79,19 @@ def look_for_images(
     source: str,
     with_queries: bool = True,
 ) -> list[RankedQuery]:
-    """Look for the images that are to be drawn, and say which are not where they were.
+    """Check which of the images to be drawn exist; a warning counts the missing ones.
 
     Args:
-        queries: what is to be drawn.
-        features: where the gallery images are from.
+        queries: queries with their ranked images.
+        features: features that the gallery images come from.
         source: the feature file or its name, for messages.
-        with_queries: look for the query images too.
+        with_queries: whether to check the query images too.
 
     Returns:
-        The same, with a mark at images that are not found.
+        The same queries; missing images have `is_found` False.
 
     Raises:
-        FileNotFoundError: none is found.
+        FileNotFoundError: none of the images exists.
     """
     shown = [image.path for query in queries for image in query.gallery]
     if with_queries:
@@ -100,18 +99,18 @@ def look_for_images(
     missing = {path for path in shown if not Path(path).is_file()}
     if not missing:
         return list(queries)
-    told = (
+    message = (
         f"{source}: {len(missing)} of {len(set(shown))} images to be drawn are not found, first "
-        f"{min(missing)}. If they were moved, say with --root where the folder is now that held "
-        f"them all; it was {common_folder(features.images.paths.tolist())!r}."
+        f"{min(missing)}. If they were moved, give --root the new path of the folder that "
+        f"contained them all; it was {common_folder(features.images.paths.tolist())!r}."
     )
     if len(missing) == len(set(shown)):
-        raise FileNotFoundError(f"{told} Nothing is drawn.")
-    logger.warning("%s They are drawn as empty tiles.", told)
-    return [_marked(query, missing) for query in queries]
+        raise FileNotFoundError(f"{message} Nothing is drawn.")
+    logger.warning("%s They are drawn as empty tiles.", message)
+    return [_mark_missing(query, missing) for query in queries]
 
 
-def _marked(query: RankedQuery, missing: set[str]) -> RankedQuery:
+def _mark_missing(query: RankedQuery, missing: set[str]) -> RankedQuery:
     def mark(image: RankedImage) -> RankedImage:
         return image._replace(is_found=image.path not in missing)
 

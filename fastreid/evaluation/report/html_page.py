@@ -1,4 +1,4 @@
-"""The page around the pictures of an evaluation: one static HTML file."""
+"""The HTML of an evaluation report: a table of scores and the plots."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _STYLE = (
 
 
 class Section(NamedTuple):
-    """A picture on the page.
+    """A plot on the page.
 
     Attributes:
         title: heading.
-        file: of the picture, beside the page.
-        queries: listed in text under it.
+        file: name of the image file, in the folder of the page.
+        queries: queries that are listed below the plot.
     """
 
     title: str
@@ -36,15 +36,15 @@ class Section(NamedTuple):
 def make_page(
     heads: Sequence[str], rows: Iterable[Sequence[object]], sections: Iterable[Section]
 ) -> str:
-    """Write a table of scores and pictures as HTML.
+    """Format a table of scores and plots as HTML.
 
     Args:
-        heads: of the table's columns.
-        rows: cells of each row.
-        sections: pictures.
+        heads: headings of the table's columns.
+        rows: cells of each row of the table.
+        sections: the plots.
 
     Returns:
-        The whole page.
+        The text of the page.
     """
     pictures = "".join(map(_section, sections))
     return (
@@ -56,7 +56,7 @@ def make_page(
 
 def _section(section: Section) -> str:
     title = html.escape(section.title)
-    # Characters such as # and % mean something else in an address.
+    # Characters such as # and % have a special meaning in a URL.
     picture = f'<p><img src="{html.escape(quote(section.file))}" alt="{title}"></p>'
     return f"<h2>{title}</h2>{picture}{_listing(section.queries)}\n"
 
@@ -68,17 +68,17 @@ def _listing(queries: Sequence[RankedQuery]) -> str:
     heads = ["query", "file", "AP", *range(1, most + 1)]
     rows = [
         [
-            _who(query.image),
+            _format_labels(query.image),
             query.image.path,
             "" if math.isnan(query.ap) else f"{100 * query.ap:.1f} %",
-            *map(_who, query.gallery),
+            *map(_format_labels, query.gallery),
         ]
         for query in queries
     ]
     return f"<details><summary>Identities and cameras</summary>{_table(heads, rows)}</details>"
 
 
-def _who(image: RankedImage) -> str:
+def _format_labels(image: RankedImage) -> str:
     return f"{image.identity}, camera {image.camera}" if image.identity else "unknown"
 
 

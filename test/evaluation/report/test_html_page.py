@@ -1,4 +1,4 @@
-from fastreid.evaluation.report.page import Section, make_page
+from fastreid.evaluation.report.html_page import Section, make_page
 from fastreid.utils.visualizer import RankedImage, RankedQuery
 
 
