@@ -15,6 +15,7 @@ from types import ModuleType
 
 # New path by old path, both relative to the package.
 MOVED = {
+    "config.recipe": "config.acl_recipe",
     "data.feed": "data.pipeline.feed",
     "data.loader": "data.pipeline.loader",
     "data.prefetcher": "data.pipeline.prefetcher",
@@ -24,7 +25,7 @@ MOVED = {
     "data.substitutes": "data.pipeline.substitutes",
     "data.worker_process": "data.pipeline.worker_process",
     "data.workers": "data.pipeline.workers",
-    "engine.batch_shares": "engine.steps.batch_shares",
+    "engine.batch_shares": "engine.steps.batch_shards",
     "engine.gradient_average": "engine.steps.gradient_average",
     "engine.job": "engine.launch.job",
     "engine.job_folder": "engine.launch.job_folder",
@@ -47,6 +48,7 @@ MOVED = {
     "evaluation.pictures": "evaluation.report.html_report",
     "evaluation.ranked_images": "evaluation.report.ranked_images",
     "evaluation.reciprocal_neighbours": "evaluation.rerank.reciprocal_neighbours",
+    "layers.spatial": "layers.kernels",
     "utils.atomic": "utils.atomic_file",
     "utils.cache_folder": "utils.file_io.cache_folder",
     "utils.checkpoint_file": "utils.checkpoint.files",

@@ -1,5 +1,6 @@
 """The examples of docs/own_code.md run."""
 
+import importlib
 import logging
 import re
 import sys
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fastreid.config import load_config
-from fastreid.engine import DefaultTrainer
+from fastreid.solver import SGD
 
 PAGE = Path(__file__).parents[1] / "docs" / "own_code.md"
 SMALL = [
@@ -35,7 +36,7 @@ def own_imports(monkeypatch, own_registries):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     yield
-    for name in ("my_data", "my_model"):
+    for name in ("my_data", "my_model", "my_run"):
         sys.modules.pop(name, None)
 
 
@@ -59,8 +60,12 @@ def test_the_examples_train_together(tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         cfg = load_config(tmp_path / "my.yml", [*SMALL, "OUTPUT_DIR", str(tmp_path / "logs")])
         cfg.freeze()
-        results = DefaultTrainer(cfg).train()
+        monkeypatch.syspath_prepend(str(tmp_path))
+        trainer = importlib.import_module("my_run").Trainer(cfg)
+        results = trainer.train()
     assert results["Shop"]["mAP"] > 0
+    assert isinstance(trainer.optimizer, SGD)
+    assert "classifier_norm" in (tmp_path / "logs" / "metrics.json").read_text(encoding="utf-8")
     assert f"MODULES: imported my_model ({tmp_path / 'my_model.py'})" in caplog.text
     assert "loss_length: " in caplog.text
     assert "loss_cls: " in caplog.text

@@ -28,8 +28,7 @@ if __name__ == "__main__":
     end_on_ctrl_c()
 
 from fastreid.config import load_config
-from fastreid.engine import CLASSIFIER_PREFIXES
-from fastreid.modeling import build_model
+from fastreid.modeling import build_model, classifier_prefixes
 from fastreid.utils.checkpoint.expected_weights import expected_shapes
 from fastreid.utils.checkpoint.names import to_mindspore_weights
 from fastreid.utils.checkpoint.release_names import RELEASES, to_current_names, to_release_names
@@ -112,11 +111,12 @@ def convert(
     if split_key_path(src)[0].resolve() == dst.resolve():
         raise ValueError(f"SRC and DST are the same file, {dst}; give DST another name.")
     model = _build(config_file) if config_file else None
-    expected = expected_shapes(model, ignore=CLASSIFIER_PREFIXES) if model is not None else None
+    prefixes = classifier_prefixes(model)
+    expected = expected_shapes(model, ignore=prefixes) if model is not None else None
     weights = read_torch_weights(src, expected)
     if model is not None:
         fitting = to_mindspore_weights(model, weights)
-        load_weights(model, fitting, source=src, ignore=CLASSIFIER_PREFIXES)
+        load_weights(model, fitting, source=src, ignore=prefixes)
     weights, notes = to_current_names(weights)
     # With a model, the notes were logged when the weights were loaded into it.
     for note in notes if model is None else ():

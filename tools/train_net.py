@@ -24,12 +24,12 @@ if __name__ == "__main__":
 from fastreid.config import CfgNode, load_config, without_pretraining
 from fastreid.data import check_test_sets
 from fastreid.engine import (
-    CLASSIFIER_PREFIXES,
     DefaultTrainer,
     default_argument_parser,
     default_setup,
     launch,
 )
+from fastreid.modeling import classifier_prefixes
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.command_line.command import run_command
 
@@ -57,7 +57,9 @@ def main(args: argparse.Namespace) -> dict:
     # After config.yaml was written, which keeps the settings of training.
     cfg = without_pretraining(cfg)
     model = DefaultTrainer.build_model(cfg)
-    Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True)
+    Checkpointer(model).load(
+        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
+    )
     return DefaultTrainer.test(cfg, model)
 
 

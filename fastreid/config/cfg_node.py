@@ -22,35 +22,35 @@ _BASE_KEY = "_BASE_"
 class CfgNode(_YacsNode):
     """A tree of settings with attribute access.
 
-    Adds to yacs: ``_BASE_`` (a path relative to the file, read first), safe YAML only, and errors
-    that name the file, the key and the nearest known one.
+    Adds to yacs: inheritance by ``_BASE_`` (a path relative to the file, read first), restriction
+    to safe YAML, and errors that name the file, the key and similar known keys.
     """
 
     def merge_from_file(self, cfg_filename: str | Path) -> None:
-        """Read a YAML file over the present values.
+        """Overwrite values by those of a YAML file.
 
         Args:
-            cfg_filename: the file; its ``_BASE_``, if any, is read before it.
+            cfg_filename: path of the file; its ``_BASE_``, if any, is read before it.
 
         Raises:
-            FileNotFoundError: if the file or a base is missing.
-            ValueError: for broken or unsafe YAML, or a cycle of bases.
-            KeyError: for an unknown key.
-            TypeError: for a value of the wrong type.
+            FileNotFoundError: the file or a base is missing.
+            ValueError: the YAML is malformed or unsafe, or the bases form a cycle.
+            KeyError: a key is unknown.
+            TypeError: a value has the wrong type.
         """
         for path, values in _read_with_bases(Path(cfg_filename), ()):
             _merge(self, values, (), f"{path}")
 
     def merge_from_list(self, cfg_list: Sequence[str]) -> None:
-        """Set values from the command line, ``KEY VALUE KEY VALUE ...``.
+        """Overwrite values by those of the command line, ``KEY VALUE KEY VALUE ...``.
 
         Args:
-            cfg_list: dotted keys and values in turn.
+            cfg_list: alternating dotted keys and values.
 
         Raises:
-            ValueError: for an odd number of words.
-            KeyError: for an unknown key.
-            TypeError: for a value of the wrong type.
+            ValueError: the number of words is odd.
+            KeyError: a key is unknown.
+            TypeError: a value has the wrong type.
         """
         _check_words(cfg_list)
         source = "the command line"
@@ -63,16 +63,16 @@ class CfgNode(_YacsNode):
             _merge(self, nested, (), source)
 
     def merge_from_text(self, text: str, *, source: str) -> None:
-        """Read YAML out of a text over the present values.
+        """Overwrite values by those of a YAML string.
 
         Args:
-            text: keys and values; ``_BASE_`` is unknown here.
-            source: where it comes from, for messages.
+            text: keys and values; ``_BASE_`` is not supported.
+            source: origin of the string, for messages.
 
         Raises:
-            ValueError: for broken or unsafe YAML.
-            KeyError: for an unknown key.
-            TypeError: for a value of the wrong type.
+            ValueError: the YAML is malformed or unsafe.
+            KeyError: a key is unknown.
+            TypeError: a value has the wrong type.
         """
         _merge(self, parse_yaml(text.encode(), source), (), source)
 
@@ -83,11 +83,11 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, di
         resolved = path.expanduser().resolve()
         exists = resolved.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        # Too long, a null character, a link to itself, a home that nobody has.
-        raise ValueError(f"There can be no configuration file {path!s:.200}{origin}.") from error
+        # Too long, a null character, a link to itself, the home folder of an unknown user.
+        raise ValueError(f"Not a valid path of a file: {path!s:.200}{origin}.") from error
     if resolved in chain:
         cycle = " -> ".join(map(str, (*chain, resolved)))
-        raise ValueError(f"{_BASE_KEY} leads back to itself: {cycle}")
+        raise ValueError(f"The {_BASE_KEY} keys of these files form a cycle: {cycle}")
     if not exists:
         what = ": it is a folder" if resolved.is_dir() else ""
         raise FileNotFoundError(f"There is no configuration file {path}{origin}{what}.")
@@ -98,26 +98,26 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> list[tuple[Path, di
     before: list[tuple[Path, dict]] = []
     if base is not None:
         if not isinstance(base, str):
-            raise ValueError(f"{path}: {_BASE_KEY} must be the name of a file, but is {base!r}.")
+            raise ValueError(f"{path}: {_BASE_KEY} must be the path of a file, but is {base!r}.")
         named = Path(base) if base.startswith("~") else resolved.parent / base
         before = _read_with_bases(named, (*chain, resolved))
     return [*before, (path, values)]
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """See that keys and values take turns."""
+    """Check that keys and values alternate."""
     for key in words[0::2]:
         if str(key).startswith("-"):
             raise ValueError(
-                f"{key} stands among the pairs KEY VALUE, or a word is missing before it. Options "
-                "come first, the pairs last."
+                f"{key} is among the KEY VALUE pairs, or the value before it is missing. Put "
+                "options before the pairs."
             )
         name, sign, value = str(key).partition("=")
         if sign:
-            raise ValueError(f"Write {name} {value} in place of {key}: pairs have no equals sign.")
+            raise ValueError(f"Write {name} {value} instead of {key}, without an equals sign.")
     if len(words) % 2:
         raise ValueError(
-            f"Overrides must be pairs KEY VALUE, but there are {len(words)} words: "
+            f"Overrides must be KEY VALUE pairs, but there are {len(words)} words: "
             f"{' '.join(map(str, words))}"
         )
 
@@ -131,10 +131,12 @@ def _merge(node: CfgNode, values: Mapping, above: tuple[str, ...], source: str) 
         old = node[key]
         if isinstance(old, CfgNode):
             if not isinstance(value, Mapping):
-                raise TypeError(f"{source}: {name} is a group of keys, but was given {value!r}.")
+                raise TypeError(
+                    f"{source}: {name} is a group of keys and cannot be set to {value!r}."
+                )
             _merge(node[key], value, place, source)
         else:
-            # By attribute, because that is what freezing guards.
+            # Freezing guards attributes, not items.
             setattr(node, key, _coerce(old, value, name, source))
 
 
@@ -146,7 +148,7 @@ def _nearest(node: CfgNode, key: str, above: tuple[str, ...]) -> str:
 
 
 def _coerce(old: Any, value: Any, name: str, source: str) -> Any:
-    """Decode a string as a literal, and check that the type is the default's, and the value."""
+    """Decode a string as a literal; check the type against the default, and the value."""
     if isinstance(old, str) and isinstance(value, (TextInt, TextFloat)):
         value = value.text
     if isinstance(value, str) and not isinstance(old, str):
@@ -169,18 +171,18 @@ def _coerce(old: Any, value: Any, name: str, source: str) -> Any:
 def _literal(old: Any, text: str, name: str, source: str) -> Any:
     try:
         with warnings.catch_warnings():
-            # Python warns of odd escapes in texts; the type is judged later.
+            # Python warns of invalid escapes in strings; the type is checked later.
             warnings.simplefilter("ignore")
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise TypeError(
-            f"{source}: {name} must be {_kind(old)}, but is the text {text[:200]!r}."
+            f"{source}: {name} must be {_kind(old)}, but is the string {text[:200]!r}."
             f"{_right_form(old, text, name)}"
         ) from error
 
 
 def _element(value: Any, name: str, source: str) -> Any:
-    """Check the type of a list's element, where it is known."""
+    """Check the type of a list's element where `ELEMENTS` has one."""
     kind = ELEMENTS.get(name)
     if kind is None:
         return plain(value)
@@ -189,14 +191,14 @@ def _element(value: Any, name: str, source: str) -> Any:
     allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or (kind in (int, float) and isinstance(value, bool)):
         raise TypeError(
-            f"{source}: {name} must be a list of {ELEMENT_WORDS[kind]}, but has {value!r} "
-            f"({type(plain(value)).__name__}) in it."
+            f"{source}: {name} must be a list of {ELEMENT_WORDS[kind]}, but contains {value!r} "
+            f"({type(plain(value)).__name__})."
         )
     return plain(value)
 
 
 def _right_form(old: Any, value: Any, name: str) -> str:
-    """Show how a list is written to whoever wrote something else."""
+    """Show how to write a list where a single value was given."""
     if not isinstance(old, (list, tuple)) or not isinstance(value, (str, int, float)):
         return ""
     words = [word for word in re.split(r"[][(){},\s'\"]+", str(value)[:200]) if word]
@@ -207,9 +209,9 @@ def _right_form(old: Any, value: Any, name: str) -> str:
 def _kind(value: Any) -> str:
     names = {
         bool: "True or False",
-        int: "a whole number",
+        int: "an integer",
         float: "a number",
-        str: "a text",
+        str: "a string",
         list: "a list",
         tuple: "a list",
     }

@@ -1,4 +1,4 @@
-"""The defaults of every setting, to be changed and frozen."""
+"""Configurations to start from, and what is true of every one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .defaults import defaults
 
 
 def get_cfg() -> CfgNode:
-    """Give a fresh copy of the defaults, to be changed and frozen."""
+    """Return a new copy of the default configuration, not frozen."""
     return defaults()
 
 
@@ -17,7 +17,7 @@ def is_setting(word: str) -> bool:
     """Tell whether a word is the dotted name of a setting, such as "SOLVER.BASE_LR".
 
     Args:
-        word: of a command line.
+        word: one word of a command line.
     """
     node: Any = get_cfg()
     for part in word.split("."):
@@ -25,3 +25,19 @@ def is_setting(word: str) -> bool:
             return False
         node = node[part]
     return not isinstance(node, CfgNode)
+
+
+def without_pretraining(cfg: CfgNode) -> CfgNode:
+    """Copy a configuration, with MODEL.BACKBONE.PRETRAIN False.
+
+    Args:
+        cfg: the whole configuration; it is left as it is.
+
+    Returns:
+        A new frozen configuration, for a model that gets all its weights from MODEL.WEIGHTS.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.freeze()
+    return cfg

@@ -1,4 +1,4 @@
-"""Classes and functions with plain keyword arguments that can also be built from a config."""
+"""A decorator for callables that take either keyword arguments or a config."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 from .cfg_node import CfgNode
 
 
-def configurable(init_func: Callable | None = None, *, from_config: Callable | None = None):
+def configurable(
+    init_func: Callable | None = None, *, from_config: Callable | None = None
+) -> Callable:
     """Let a callable take a config in place of its keyword arguments.
 
     On an ``__init__``, ``@configurable`` uses the class's classmethod ``from_config(cfg, ...)``; on
-    a function, ``@configurable(from_config=f)`` uses ``f``. Called with a `CfgNode` first (or as
-    ``cfg=``), ``from_config`` makes the keyword arguments, and those given in the call win.
+    a function, ``@configurable(from_config=f)`` uses ``f``. Where the first argument (or ``cfg=``)
+    is a `CfgNode`, ``from_config`` returns the keyword arguments, and those of the call override
+    them.
 
     Args:
         init_func: the ``__init__`` to decorate.
-        from_config: for functions, what turns a config into keyword arguments.
+        from_config: for functions, a callable from a config to keyword arguments.
 
     Returns:
         The decorated callable, or the decorator.
@@ -59,7 +62,7 @@ def _called_with_config(args: tuple, kwargs: dict[str, Any]) -> bool:
 def _explicit_arguments(
     from_config: Callable, args: tuple, kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    """Arguments that `from_config` knows go to it; the others override what it returns."""
+    """Pass `from_config` the arguments of its signature; the others override what it returns."""
     code = getattr(from_config, "__func__", from_config).__code__
     known = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     for_config = {name: value for name, value in kwargs.items() if name in known}

@@ -1,6 +1,7 @@
 """Every configuration key, with its default, meaning, unit and allowed values.
 
-Keys and defaults are fast-reid's and ACL-DGReID's; keys of our own are marked (new).
+Keys and defaults are those of fast-reid and ACL-DGReID. Keys that they do not have are marked
+(new).
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ _IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
 
 
 def defaults() -> CN:
-    """Build the default configuration, unfrozen."""
+    """Build the default configuration, not frozen."""
     cfg = CN()
-    # (new) One's own code, imported before anything is built: .py files, relative to the config
-    # file that names them (on the command line: to the working directory), and importable names.
-    # See docs/own_code.md.
+    # (new) User code to import before anything is built: importable names, and .py files relative
+    # to the config file that names them (on the command line: to the working directory). See
+    # docs/own_code.md.
     cfg.MODULES = []
-    # (new) Governs all randomness: weights, sampling, augmentation. Any whole number >= 0.
+    # (new) Seed of all random numbers (weights, sampling, augmentation), 0 to 4294967295.
     cfg.SEED = 0
-    # (new) "graph": each training step is compiled, the fast way. "pynative": for debugging.
+    # (new) "graph" compiles each training step; "pynative" runs it eagerly, for debugging.
     cfg.MODE = "graph"
-    # Where logs, checkpoints, results and pictures go.
+    # Folder of logs, checkpoints, results and pictures.
     cfg.OUTPUT_DIR = "logs/"
-    # Accepted for compatibility; MindSpore chooses its algorithms itself.
+    # Accepted for compatibility, without effect.
     cfg.CUDNN_BENCHMARK = False
     cfg.MODEL = _model()
     cfg.KD = _distillation()
@@ -38,19 +39,20 @@ def defaults() -> CN:
 
 def _model() -> CN:
     model = CN()
-    # "auto" (the best one present), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
+    # "auto" (Ascend, else GPU, else CPU), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
     model.DEVICE = "auto"
-    # "Baseline"; with HEADS.NAME "MetaEmbeddingHead" it is ACL with the meta trainer.
+    # "Baseline" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the
+    # original's files (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
-    # Names of parts ("backbone") that do not learn for the first SOLVER.FREEZE_ITERS iterations.
+    # Parts of the model ("backbone") that are frozen for the first SOLVER.FREEZE_ITERS iterations.
     model.FREEZE_LAYERS = []
     # Length of MoCo's queue; kept so that fast-reid's files load.
     model.QUEUE_SIZE = 8192
-    # (new) Compute the activations of residual blocks again in the backward pass instead of keeping
-    # them: less memory, more time, the same numbers. Needs MODE "graph".
+    # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
+    # time, the same numbers. Needs MODE "graph".
     model.RECOMPUTE = False
-    # Weights to start from or to evaluate: a file of PyTorch, MindSpore or safetensors; FILE::PLACE
-    # names one of several sets in it.
+    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::PLACE
+    # selects one of several sets of weights in it.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.
     model.PIXEL_MEAN = list(_IMAGENET_MEAN)
@@ -65,13 +67,13 @@ def _model() -> CN:
     backbone.LAST_STRIDE = 1
     # Channels that the backbone returns: 2048 for 50x and 101x, 512 for 18x, 34x and tiny.
     backbone.FEAT_DIM = 2048
-    # Batch norms: "BN", or "syncBN", whose statistics are over all processes.
+    # Batch norms: "BN", or "syncBN" with statistics over all processes.
     backbone.NORM = "BN"
-    # Instance-batch norm (IBN-a), squeeze and excitation, non-local blocks.
+    # Instance-batch norm (IBN-a), squeeze-and-excitation, non-local blocks.
     backbone.WITH_IBN = False
     backbone.WITH_SE = False
     backbone.WITH_NL = False
-    # Of vision transformers; kept so that fast-reid's files load.
+    # Settings of vision transformers; kept so that fast-reid's files load.
     backbone.SIE_COE = 3.0
     backbone.STRIDE_SIZE = (16, 16)
     backbone.DROP_PATH_RATIO = 0.1
@@ -87,18 +89,21 @@ def _model() -> CN:
     heads.NAME = "EmbeddingHead"
     # Norm of the neck, as in the backbone.
     heads.NORM = "BN"
-    # Identities to classify; 0: taken from the training set.
+    # Number of identities; 0: taken from the training sets.
     heads.NUM_CLASSES = 0
     heads.NUM_CLASSES1 = 0
     heads.NUM_CLASSES2 = 0
     heads.NUM_CLASSES3 = 0
     # (new) ACL: identities of each source domain, any number of domains; wins over NUM_CLASSES1..3.
     heads.CLASSES_PER_DOMAIN = []
-    # Width of the embedding; 0 keeps the backbone's.
+    # (new) Which counts the training sets fill in: "joint" (NUM_CLASSES, all sets together),
+    # "per_domain" (CLASSES_PER_DOMAIN) or "auto" ("per_domain" for ACL).
+    heads.CLASSIFIERS = "auto"
+    # Width of the embedding; 0: that of the backbone.
     heads.EMBEDDING_DIM = 0
     # A batch norm, whose shift is not trained, before the classifier.
     heads.WITH_BNNECK = False
-    # Feature of the metric losses: "before" or "after" the neck.
+    # Feature that the metric losses use: "before" or "after" the neck.
     heads.NECK_FEAT = "before"
     # "GlobalAvgPool", "GeneralizedMeanPooling", ... (fastreid/layers/pooling.py).
     heads.POOL_LAYER = "GlobalAvgPool"
@@ -114,7 +119,8 @@ def _model() -> CN:
     losses.CE = CN({"EPSILON": 0.0, "ALPHA": 0.2, "SCALE": 1.0})
     # Focal loss.
     losses.FL = CN({"ALPHA": 0.25, "GAMMA": 2, "SCALE": 1.0})
-    # Triplet: margin (0: soft), distance 2 - 2 cos in place of euclidean, batch-hard mining.
+    # Triplet loss: margin (0: soft margin), distance 2 - 2 cos instead of euclidean, batch-hard
+    # mining.
     losses.TRI = CN({"MARGIN": 0.3, "NORM_FEAT": False, "HARD_MINING": False, "SCALE": 1.0})
     losses.CIRCLE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
     losses.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
@@ -135,15 +141,15 @@ def _input() -> CN:
     # Height and width in pixels.
     inputs.SIZE_TRAIN = [256, 128]
     inputs.SIZE_TEST = [256, 128]
-    # Random resized crop: size in pixels, range of the area's share and of the aspect ratio.
+    # Random resized crop: size in pixels, ranges of the fraction of the area and of width / height.
     inputs.CROP = CN(
         {"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1], "RATIO": [3.0 / 4.0, 4.0 / 3.0]}
     )
-    # Probabilities (PROB) are in 0..1 throughout.
+    # All probabilities (PROB) are in 0..1.
     inputs.FLIP = CN({"ENABLED": False, "PROB": 0.5})
     # Pad by SIZE pixels on each side, then crop at random.
     inputs.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
-    # Color jitter. ACL's recipe applies it with PROB even where ENABLED is off, as upstream does.
+    # Color jitter. ACL sets ENABLED to True, as the original does; PROB 0 turns it off.
     inputs.CJ = CN(
         {
             "ENABLED": False,
@@ -154,15 +160,15 @@ def _input() -> CN:
             "HUE": 0.1,
         }
     )
-    # AFFINE, AUGMIX and RPT (random patch) apply in the plain fast-reid path only.
+    # Random affine map, AugMix and random patch (RPT below). ACL sets ENABLED to False.
     inputs.AFFINE = CN({"ENABLED": False})
     inputs.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
     inputs.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
-    # Random erasing; VALUE is the fill, RGB in 0..255.
+    # Random erasing; VALUE is the fill colour, RGB in 0..255.
     inputs.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(_IMAGENET_MEAN)})
     inputs.RPT = CN({"ENABLED": False, "PROB": 0.5})
-    # (new) Transforms of your own, by registered name, applied in this order to the RGB image: in
-    # training after those above and before erasing, in test after resizing.
+    # (new) User transforms by registered name, applied in this order to the RGB image: in training
+    # after those above and before erasing, in test after resizing.
     inputs.TRANSFORMS_TRAIN = []
     inputs.TRANSFORMS_TEST = []
     return inputs
@@ -170,15 +176,15 @@ def _input() -> CN:
 
 def _datasets() -> CN:
     datasets = CN()
-    # Training sets (ACL: the source domains, in this order) and test sets, by registered name:
-    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU", "ImageList", or one of your own. They lie
-    # under $FASTREID_DATASETS.
+    # Training sets (ACL: the source domains, in this order) and test sets by registered name:
+    # "Market1501", "MSMT17", "CUHK03", "cuhkSYSU", "ImageList" or a user's. Their files are under
+    # $FASTREID_DATASETS.
     datasets.NAMES = ("Market1501",)
     datasets.TESTS = ("Market1501",)
-    # Train on query and gallery too (Protocol 3).
+    # Also train on query and gallery (Protocol 3).
     datasets.COMBINEALL = False
     # (new) ImageList: a CSV file with the columns path, pid, camid and split, or a folder with
-    # train, query and gallery; relative to the present folder or to $FASTREID_DATASETS.
+    # train, query and gallery; relative to the working directory or to $FASTREID_DATASETS.
     datasets.IMAGE_LIST = ""
     # (new) CUHK03: labelled or detected boxes; classic (20 splits) or new (767/700) protocol.
     datasets.CUHK03 = CN({"LABELED": True, "CLASSIC_SPLIT": False})
@@ -188,14 +194,14 @@ def _datasets() -> CN:
 def _dataloader() -> CN:
     loader = CN()
     # "TrainingSampler", "NaiveIdentitySampler", "BalancedIdentitySampler", "SetReWeightSampler"
-    # or "ImbalancedDatasetSampler", or one of your own.
+    # or "ImbalancedDatasetSampler", or a user's.
     loader.SAMPLER_TRAIN = "TrainingSampler"
     # Images per identity in a batch.
     loader.NUM_INSTANCE = 4
-    # Worker processes, shared by all loaders of a process; 0: in the main process.
+    # Worker processes, shared by all loaders of a process; 0: images are read in the main process.
     loader.NUM_WORKERS = 8
-    # (new) What an unreadable training image does: "raise" ends the run and names it; "skip" logs
-    # it, and the next image of its identity takes its place. In evaluation it always ends the run.
+    # (new) Unreadable training images: "raise" ends the run with an error; "skip" logs them and
+    # uses the next image of the same identity. In evaluation they always end the run.
     loader.ON_ERROR = "raise"
     # Identities per camera in a batch, for SetReWeightSampler.
     loader.SET_WEIGHT = []
@@ -211,23 +217,23 @@ def _solver() -> CN:
     # Images per basic step over all devices; each ACL domain loader gives half as many.
     solver.IMS_PER_BATCH = 64
     solver.MAX_EPOCH = 120
-    # (new) Stop after so many iterations and leave the schedule alone; 0: run to MAX_EPOCH.
+    # (new) Stop after this many iterations without changing the schedule; 0: run to MAX_EPOCH.
     solver.STOP_ITERS = 0
     # (new) Iterations between log lines; losses are read from the device only then.
     solver.LOG_PERIOD = 20
-    # Epochs between checkpoints that stay; 0: only the best and the last one stay.
+    # Epochs between checkpoints that are kept; 0: only the best and the last are kept.
     solver.CHECKPOINT_PERIOD = 20
-    # (new) Iterations between checkpoints in the midst of epochs; 0: only at the end of each epoch.
+    # (new) Iterations between checkpoints within an epoch; 0: only at the end of each epoch.
     solver.CHECKPOINT_PERIOD_ITERS = 0
 
     solver.BASE_LR = 3e-4
     # Factors on BASE_LR for the head and for biases.
     solver.HEADS_LR_FACTOR = 1.0
     solver.BIAS_LR_FACTOR = 1.0
-    # Of SGD.
+    # SGD only.
     solver.MOMENTUM = 0.9
     solver.NESTEROV = False
-    # Decay of weights, of norm scales, and of biases (which does not follow WEIGHT_DECAY).
+    # Decay of weights, of norm scales, and of biases (independent of WEIGHT_DECAY).
     solver.WEIGHT_DECAY = 0.0005
     solver.WEIGHT_DECAY_NORM = 0.0005
     solver.WEIGHT_DECAY_BIAS = 0.0005
@@ -235,29 +241,33 @@ def _solver() -> CN:
     # "MultiStepLR" (times GAMMA at the epochs STEPS) or "CosineAnnealingLR" (down to ETA_MIN_LR).
     solver.SCHED = "MultiStepLR"
     solver.STEPS = [30, 55]
+    # (new) STEPS count epochs from the "start" of the training or from the end of the "warmup";
+    # "auto": "start" for ACL, else "warmup".
+    solver.STEPS_FROM = "auto"
     solver.GAMMA = 0.1
     solver.ETA_MIN_LR = 1e-7
     # Epochs before the schedule starts.
     solver.DELAY_EPOCHS = 0
-    # Warm-up from WARMUP_FACTOR * BASE_LR: "linear", "constant" or "exp". WARMUP_ITERS counts
-    # iterations; with MetaEmbeddingHead and WARMUP_EPOCHS unset it counts epochs, as upstream does.
+    # Warm-up from WARMUP_FACTOR * BASE_LR: "linear", "constant" or "exp".
     solver.WARMUP_FACTOR = 0.1
     solver.WARMUP_ITERS = 1000
     solver.WARMUP_METHOD = "linear"
+    # (new) Unit of WARMUP_ITERS: "iteration", "epoch" or "auto" ("epoch" for ACL).
+    solver.WARMUP_UNIT = "auto"
     # (new) Length of the warm-up in epochs; -1: unset, WARMUP_ITERS decides.
     solver.WARMUP_EPOCHS = -1
-    # Iterations for which MODEL.FREEZE_LAYERS do not learn.
+    # Iterations for which MODEL.FREEZE_LAYERS are frozen.
     solver.FREEZE_ITERS = 0
     # Gradient clipping by "norm" (of each parameter, order NORM_TYPE) or "value".
     solver.CLIP_GRADIENTS = CN(
         {"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0}
     )
-    # (new) ACL: iterations from one meta step to the next (0: none), basic steps in the first
-    # iteration, and the factor on the inner rate of the adaptors' parameters.
+    # (new) ACL: iterations from one meta step to the next (0: none; always 0 for other models),
+    # basic steps in the first iteration, and factor on the inner rate of the adaptors' parameters.
     solver.META = CN({"PERIOD": 3, "FIRST_BASIC_STEPS": 10, "ADAPTOR_LR_FACTOR": 0.5})
-    # (new) ACL on several devices: what each gets of a meta-train batch. "contiguous": its part of
-    # the domains' batches one after the other, as the original scatters them, so that a device may
-    # see one domain only; "mixed": an equal share of every domain.
+    # (new) ACL on several devices: how a meta-train batch is split. "contiguous": the batches of
+    # all domains are concatenated and cut into one part per device, as in the original, so a device
+    # may get a single domain; "mixed": each device gets an equal part of every domain.
     solver.META_SHARD = "contiguous"
     return solver
 
@@ -272,16 +282,16 @@ def _test() -> CN:
     test.METRIC = "cosine"
     # (new) Draw training curves, CMC curves and rank lists into OUTPUT_DIR at the end.
     test.PLOTS = True
-    # (new) CUHK03's classic metric: CMC over 10 random galleries of one image per identity.
+    # (new) Classic CUHK03 metric: CMC over 10 random galleries of one image per identity.
     test.SINGLE_GALLERY_SHOT = CN({"ENABLED": False, "SEED": 0})
     # True positive rates at fixed false positive rates.
     test.ROC = CN({"ENABLED": False})
-    # Average the features of an image and its mirror image.
+    # Average the features of an image and of its mirror image.
     test.FLIP = CN({"ENABLED": False})
     # Query expansion: QE_TIME rounds, mean over the QE_K nearest, weighted by similarity^ALPHA.
     test.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
     # k-reciprocal re-ranking (Zhong et al., CVPR 2017).
     test.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
-    # Re-estimate batch-norm statistics before evaluation; without effect so far.
+    # Re-estimation of batch-norm statistics before evaluation; accepted, without effect.
     test.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
     return test

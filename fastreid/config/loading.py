@@ -1,4 +1,4 @@
-"""The configuration of a tool: defaults, file, command line, and the user's own modules."""
+"""The configuration of a tool: defaults, file, command line and user modules."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ def load_config(config_file: str | Path | None = None, opts: Sequence[str] = ())
     """Read a configuration and import the modules that it names.
 
     Args:
-        config_file: YAML file, read over the defaults; None or empty: none.
-        opts: ``KEY VALUE KEY VALUE ...``, which win over the file.
+        config_file: YAML file that overrides the defaults; None or empty for no file.
+        opts: ``KEY VALUE KEY VALUE ...``, which override the file.
 
     Returns:
-        The configuration, to be changed and frozen.
+        The configuration, not frozen.
 
     Raises:
         FileNotFoundError: the file, a base of it or a file of MODULES is missing.
-        ValueError: broken YAML, an odd number of words, or a module that cannot be imported.
-        KeyError: for an unknown key.
-        TypeError: for a value of the wrong type.
+        ValueError: the YAML is malformed, the number of words is odd, or a module cannot be
+            imported.
+        KeyError: a key is unknown.
+        TypeError: a value has the wrong type.
     """
     cfg = get_cfg()
     if config_file:
@@ -38,23 +39,24 @@ def load_config(config_file: str | Path | None = None, opts: Sequence[str] = ())
 
 
 def load_stored_config(text: str, opts: Sequence[str] = (), *, source: str | Path) -> CfgNode:
-    """Read the configuration that a feature file holds; the modules named there are not imported.
+    """Read the configuration in a feature file, without importing the modules that it names.
 
-    Such a file may come from anybody, so only the modules that ``opts`` name are imported.
+    A feature file may come from an untrusted source. Only modules named in ``opts`` are imported.
 
     Args:
         text: YAML.
-        opts: ``KEY VALUE KEY VALUE ...``, which win over the text.
-        source: the file, for messages.
+        opts: ``KEY VALUE KEY VALUE ...``, which override the text.
+        source: path of the feature file, for messages.
 
     Returns:
-        The configuration, to be changed and frozen; MODULES has those of ``opts`` only.
+        The configuration, not frozen; its MODULES are those of ``opts``.
 
     Raises:
         FileNotFoundError: a file of MODULES is missing.
-        ValueError: broken YAML, an odd number of words, or a module that cannot be imported.
-        KeyError: for an unknown key.
-        TypeError: for a value of the wrong type.
+        ValueError: the YAML is malformed, the number of words is odd, or a module cannot be
+            imported.
+        KeyError: a key is unknown.
+        TypeError: a value has the wrong type.
     """
     cfg = get_cfg()
     cfg.merge_from_text(text, source=f"{source}")
@@ -62,8 +64,8 @@ def load_stored_config(text: str, opts: Sequence[str] = (), *, source: str | Pat
     cfg.merge_from_list(opts)
     if stored and not cfg.MODULES:
         logger.warning(
-            "%s was made with the modules %s. Modules that a feature file names are not imported: "
-            'if you trust them and they are needed, add MODULES "%s" to --opts.',
+            "%s was made with the modules %s, which are not imported: a feature file may come from "
+            'an untrusted source. If you trust and need them, add MODULES "%s" to --opts.',
             *(source, stored, stored),
         )
     import_modules(cfg.MODULES)

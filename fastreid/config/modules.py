@@ -1,7 +1,7 @@
-"""One's own code: import the files and modules that the key MODULES names.
+"""User code: import the files and modules that the key MODULES names.
 
-What they register (data sets, backbones, heads, losses, samplers, transforms) can then be named in
-the configuration.
+What they register (data sets, backbones, heads, losses, samplers, transforms) can then be selected
+in the configuration.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ MODULES_KEY = "MODULES"
 
 
 def locate_modules(value: Any, folder: Path, source: str) -> list[str]:
-    """Make the files of a MODULES entry absolute; importable names stay as they are.
+    """Make the file paths of a MODULES entry absolute; importable names stay unchanged.
 
     Args:
-        value: a list of texts, or one text; from the command line also a list in Python's form.
-        folder: what relative files are relative to.
-        source: where the entry stands, for messages.
+        value: a list of strings, one string, or (on the command line) a list as a Python literal.
+        folder: base folder of relative paths.
+        source: origin of the entry, for messages.
 
     Returns:
         Absolute paths and importable names.
 
     Raises:
-        TypeError: it is no list of texts.
-        ValueError: a text is neither the path of a .py file nor an importable name.
+        TypeError: the value is not a list of strings.
+        ValueError: a string is neither the path of a .py file nor an importable name.
     """
     if isinstance(value, str):
         value = _entries_of_text(value)
@@ -71,7 +71,7 @@ def _locate(entry: str, folder: Path, source: str) -> str:
     if not all(part.isidentifier() for part in entry.split(".")):
         raise ValueError(
             f"{source}: {MODULES_KEY} names {entry!r}, which is neither the path of a .py file nor "
-            "a name that Python can import, such as my_package.my_module."
+            "an importable name such as my_package.my_module."
         )
     return entry
 
@@ -81,21 +81,21 @@ def _is_file(entry: str) -> bool:
 
 
 def import_modules(entries: Sequence[str]) -> list[ModuleType]:
-    """Import modules in order, each once, and log where they came from.
+    """Import modules in order, each once, and log their files.
 
-    The folder of a file, and for importable names the working directory, is added at the end of
-    Python's search path, so that such code can import what lies beside it.
+    The folder of a file is appended to Python's search path, and for importable names the working
+    directory is, so that user code can import modules beside it.
 
     Args:
-        entries: paths and importable names, as ``cfg.MODULES`` holds them.
+        entries: paths and importable names, as in ``cfg.MODULES``.
 
     Returns:
         The modules.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the module is not found, or its import fails; the message has file, line and
-            reason, and the cause is the original error.
+        FileNotFoundError: a file does not exist.
+        ValueError: a module is not found, or its import fails. The message has file, line and
+            reason; the cause is the original error.
     """
     modules = []
     for entry in entries:
@@ -108,25 +108,25 @@ def import_modules(entries: Sequence[str]) -> list[ModuleType]:
 
 
 def imported_files() -> dict[str, str]:
-    """Give the modules that were imported by their files: name to path, for data workers."""
+    """Return the modules that were imported from files, name to path, for data workers."""
     finder = _finder()
     return {} if finder is None else dict(finder.files)
 
 
 def make_importable(files: Mapping[str, str]) -> None:
-    """Let Python import modules by name from given files, when something asks for them.
+    """Make modules importable by name from given files.
 
     Args:
-        files: name to path, as `imported_files` gives it in the main process.
+        files: name to path, as `imported_files` returns it in the main process.
     """
     before = _finder()
     finder = _FileFinder({**imported_files(), **files})
-    # Which files are known is kept in Python's own list of finders, nowhere else.
+    # sys.meta_path is the only place that keeps the files.
     sys.meta_path[:] = [finder, *(each for each in sys.meta_path if each is not before)]
 
 
 class _FileFinder(MetaPathFinder):
-    """Finds modules at the files that are named for them.
+    """Import hook that finds modules in a table of files.
 
     Args:
         files: name to path.
@@ -136,25 +136,25 @@ class _FileFinder(MetaPathFinder):
         self.files = files
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        """Find a module, for Python's import system."""
+        """Find a module (called by Python's import system)."""
         if fullname not in self.files:
             return None
         return importlib.util.spec_from_file_location(fullname, self.files[fullname])
 
 
 def _finder() -> _FileFinder | None:
-    """Give the finder in Python's list of finders; None: no file was named yet."""
+    """Return the installed finder; None before the first file."""
     return next((each for each in sys.meta_path if isinstance(each, _FileFinder)), None)
 
 
 def _import_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file() or path.suffix != ".py":
-        what = "is no .py file" if path.exists() else "does not exist"
+        what = "is not a .py file" if path.exists() else "does not exist"
         raise FileNotFoundError(
             f"{MODULES_KEY} names {path}, which {what}. Paths are relative to the config file that "
-            "names them, or on the command line to the working directory. A package is named by "
-            "its importable name."
+            "names them, or on the command line to the working directory. Give the importable name "
+            "of a package, not its path."
         )
     already = _module_of_file(path)
     if already is not None:
@@ -171,7 +171,7 @@ def _import_name(name: str) -> ModuleType:
     try:
         spec = importlib.util.find_spec(top)
     except ValueError:
-        # It is imported already, in a way that leaves no record of where from.
+        # It is already imported and has no module spec.
         spec = None
     folder = Path(spec.origin).parent if spec is not None and spec.origin else Path.cwd()
     return _import(name, f"the module {name}", folder)
@@ -183,8 +183,8 @@ def _import(name: str, shown: str, folder: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise ValueError(
-                f"{MODULES_KEY} names {shown}, but Python finds no module {error.name!r}: neither "
-                f"installed, nor in PYTHONPATH, nor in the working directory {Path.cwd()}."
+                f"{MODULES_KEY} names {shown}, but there is no module {error.name!r} among the "
+                f"installed packages, in PYTHONPATH or in the working directory {Path.cwd()}."
             ) from error
         raise ValueError(
             f"{MODULES_KEY} names {shown}, which cannot be imported: {type(error).__name__}: "
@@ -197,7 +197,8 @@ def _message(error: BaseException) -> str:
         return f"{error.msg}"
     if isinstance(error, ImportError) and "relative import" in str(error):
         return (
-            f"{error}; a file is no part of a package, so write `from fastreid...` or `import ...`"
+            f"{error}; a file is not part of a package: use absolute imports, `from fastreid...` "
+            "or `import ...`"
         )
     return message_of(error)
 
@@ -211,7 +212,7 @@ def _module_of_file(path: Path) -> ModuleType | None:
 
 
 def _name_for(path: Path) -> str:
-    """Name a file's module: as Python would, unless that name means something else already."""
+    """Name a file's module by its stem, with a check sum added where another module has it."""
     name = path.stem
     if name.isidentifier() and name not in sys.modules:
         spec = importlib.util.find_spec(name)

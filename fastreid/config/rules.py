@@ -1,4 +1,4 @@
-"""What the value of a setting must be, beyond its type: one table of keys."""
+"""Constraints on the values of settings, beyond their types."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from fastreid.utils.file_io.paths import expand_home
 
-# Settings that name a file or folder of the user.
+# Settings that are paths.
 _PATHS = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.BACKBONE.PRETRAIN_PATH", "DATASETS.IMAGE_LIST")
-# What the elements of list settings are: text, whole number or number.
+# Types of the elements of list settings.
 ELEMENTS: Mapping[str, type] = {
     "DATASETS.NAMES": str,
     "DATASETS.TESTS": str,
@@ -31,11 +31,11 @@ ELEMENTS: Mapping[str, type] = {
     "MODEL.PIXEL_STD": float,
     "SOLVER.STEPS": int,
 }
-ELEMENT_WORDS = {str: "texts", int: "whole numbers", float: "numbers"}
+ELEMENT_WORDS = {str: "strings", int: "integers", float: "numbers"}
 
 
 class _Rule(NamedTuple):
-    """A condition, and the words "it must be ..." for it."""
+    """A condition, and the words that complete "it must be ..."."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -45,13 +45,18 @@ def _from(least: float) -> _Rule:
     return _Rule(f"at least {least}", lambda value: value >= least)
 
 
+def _one_of(*names: str) -> _Rule:
+    words = f"{', '.join(names[:-1])} or {names[-1]}"
+    return _Rule(words, lambda name: name in names)
+
+
 def _all(count: int, words: str, holds: Callable[[Any], bool]) -> _Rule:
     return _Rule(words, lambda values: len(values) == count and all(map(holds, values)))
 
 
 _ABOVE_ZERO = _Rule("above 0", lambda value: value > 0)
-_SHARE = _Rule("from 0 to 1", lambda value: 0 <= value <= 1)
-# The network's first layers halve an image twice.
+_FRACTION = _Rule("from 0 to 1", lambda value: 0 <= value <= 1)
+# The first layers of a backbone halve height and width twice.
 _SIZE = _all(2, "height and width of at least 4 pixels, such as [256, 128]", lambda side: side >= 4)
 _RANGE = _Rule(
     "two numbers above 0, the smaller one first",
@@ -68,17 +73,18 @@ RULES: Mapping[str, _Rule] = {
     "MODEL.BACKBONE.LAST_STRIDE": _Rule("1 or 2", lambda value: value in (1, 2)),
     "MODEL.HEADS.NUM_CLASSES": _from(0),
     "MODEL.HEADS.EMBEDDING_DIM": _from(0),
+    "MODEL.HEADS.CLASSIFIERS": _one_of("auto", "joint", "per_domain"),
     "INPUT.SIZE_TRAIN": _SIZE,
     "INPUT.SIZE_TEST": _SIZE,
     "INPUT.CROP.SIZE": _SIZE,
     "INPUT.CROP.SCALE": _RANGE,
     "INPUT.CROP.RATIO": _RANGE,
-    "INPUT.FLIP.PROB": _SHARE,
-    "INPUT.CJ.PROB": _SHARE,
-    "INPUT.AUTOAUG.PROB": _SHARE,
-    "INPUT.AUGMIX.PROB": _SHARE,
-    "INPUT.REA.PROB": _SHARE,
-    "INPUT.RPT.PROB": _SHARE,
+    "INPUT.FLIP.PROB": _FRACTION,
+    "INPUT.CJ.PROB": _FRACTION,
+    "INPUT.AUTOAUG.PROB": _FRACTION,
+    "INPUT.AUGMIX.PROB": _FRACTION,
+    "INPUT.REA.PROB": _FRACTION,
+    "INPUT.RPT.PROB": _FRACTION,
     "INPUT.PADDING.SIZE": _from(0),
     "INPUT.REA.VALUE": _all(3, _COLOURS, lambda _: True),
     "DATALOADER.NUM_INSTANCE": _from(1),
@@ -97,11 +103,13 @@ RULES: Mapping[str, _Rule] = {
     "SOLVER.WEIGHT_DECAY_NORM": _from(0),
     "SOLVER.WEIGHT_DECAY_BIAS": _from(0),
     "SOLVER.STEPS": _Rule("epochs of at least 0", lambda values: min(values, default=0) >= 0),
+    "SOLVER.STEPS_FROM": _one_of("auto", "start", "warmup"),
     "SOLVER.GAMMA": _from(0),
     "SOLVER.ETA_MIN_LR": _from(0),
     "SOLVER.DELAY_EPOCHS": _from(0),
     "SOLVER.WARMUP_FACTOR": _from(0),
     "SOLVER.WARMUP_ITERS": _from(0),
+    "SOLVER.WARMUP_UNIT": _one_of("auto", "iteration", "epoch"),
     "SOLVER.WARMUP_EPOCHS": _from(-1),
     "SOLVER.FREEZE_ITERS": _from(0),
     "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": _ABOVE_ZERO,
@@ -110,33 +118,35 @@ RULES: Mapping[str, _Rule] = {
     "SOLVER.META.FIRST_BASIC_STEPS": _from(0),
     "TEST.EVAL_PERIOD": _from(0),
     "TEST.IMS_PER_BATCH": _from(1),
-    "TEST.METRIC": _Rule("cosine or euclidean", lambda name: name in ("cosine", "euclidean")),
+    "TEST.METRIC": _one_of("cosine", "euclidean"),
     "TEST.SINGLE_GALLERY_SHOT.SEED": _from(0),
     "TEST.AQE.QE_TIME": _from(0),
     "TEST.AQE.QE_K": _from(1),
     "TEST.RERANK.K1": _from(1),
     "TEST.RERANK.K2": _from(1),
-    "TEST.RERANK.LAMBDA": _SHARE,
+    "TEST.RERANK.LAMBDA": _FRACTION,
 }
 
 
 def checked_value(name: str, value: Any, source: str) -> Any:
-    """Check a value of the right type; expand "~" where it is a path.
+    """Check the value of a setting, and expand "~" in paths.
 
     Args:
-        name: of the setting, such as "SOLVER.BASE_LR".
-        value: for it.
-        source: where it comes from, for messages.
+        name: dotted key, such as "SOLVER.BASE_LR".
+        value: new value, of the type of the default.
+        source: origin of the value, for messages.
 
     Returns:
         The value to set.
 
     Raises:
-        ValueError: it cannot work: out of range, of a wrong length, not finite, or a text with a
-            line break.
+        ValueError: the value is out of range, has a wrong length, is not finite, or is a string
+            with a line break.
     """
     if isinstance(value, str) and any(character in value for character in "\0\n\r"):
-        raise ValueError(f"{source}: {name} has a line break or a null character: {value!r:.200}.")
+        raise ValueError(
+            f"{source}: {name} contains a line break or a null character: {value!r:.200}."
+        )
     numbers = value if isinstance(value, (list, tuple)) else (value,)
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
         raise ValueError(f"{source}: {name} is {value!r}; it must be finite.")

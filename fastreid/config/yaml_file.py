@@ -1,4 +1,4 @@
-"""Read a YAML file that anybody may have written."""
+"""Read a YAML file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-# No configuration comes near these; files that want to exhaust a machine go beyond.
+# Far more than a configuration needs; malicious files exceed these limits.
 _DEEPEST = 20
 _MOST_BYTES = 1 << 20
 _MOST_VALUES = 10_000
@@ -16,22 +16,22 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class TextInt(int):
-    """A whole number that knows the text it was written as, such as "007"."""
+    """An integer with its spelling in the file, such as "007"."""
 
     text: str
 
 
 class TextFloat(float):
-    """A number that knows the text it was written as, such as "2024.10"."""
+    """A number with its spelling in the file, such as "2024.10"."""
 
     text: str
 
 
 def plain(value: Any) -> Any:
-    """Turn numbers that know their text into ordinary ones, in lists and mappings too.
+    """Convert `TextInt` and `TextFloat` to int and float, also inside lists and mappings.
 
     Args:
-        value: as `read_yaml` gives it.
+        value: any value that `read_yaml` returns.
     """
     if isinstance(value, TextInt):
         return int(value)
@@ -45,7 +45,7 @@ def plain(value: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML; keeps the text of numbers and dates, and refuses a key that comes twice."""
+    """Safe loader that keeps the spelling of numbers and dates and rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -53,7 +53,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE_TAG:
                 continue
             if key.value in seen:
-                message = f"the key {key.value} comes twice"
+                message = f"duplicate key {key.value}"
                 raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -71,57 +71,59 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_text_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_text_float)
-# No setting is a date, but a folder may be named after one.
+# No setting is a date, but the name of a folder may look like one.
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read keys and values: plain YAML, without tags that make objects.
+    """Read a file of plain YAML, without tags that construct objects.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
-        The values; at most ten thousand, all aliases followed.
+        The settings, at most ten thousand with aliases expanded.
 
     Raises:
-        ValueError: the file is broken, unsafe or enormous, or holds no keys; the message names it.
+        ValueError: the file is malformed, unsafe or too large, or has no keys.
     """
     return parse_yaml(path.read_bytes(), f"{path}")
 
 
 def parse_yaml(text: bytes, source: str) -> dict[str, Any]:
-    """Read keys and values out of a text, as `read_yaml` does.
+    """Parse plain YAML, with the limits of `read_yaml`.
 
     Args:
         text: plain YAML.
-        source: where it comes from, for messages.
+        source: origin of the text, for messages.
 
     Returns:
-        The values.
+        The settings.
 
     Raises:
-        ValueError: the text is broken, unsafe or enormous, or holds no keys.
+        ValueError: the text is malformed, unsafe or too large, or has no keys.
     """
     try:
         if len(text) > _MOST_BYTES:
-            raise ValueError(f"it has {len(text)} bytes, more than a configuration can need")
+            raise ValueError(f"it has {len(text)} bytes, more than the limit of {_MOST_BYTES}")
         _check_depth(text)
         values = yaml.load(text, _Loader)
         _check_size(values)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        # The place is named by line and column alone: the parser knows no name of the text.
+        # The parser has no file name; drop its placeholder and keep line and column.
         message = str(error).replace('in "<byte string>", ', "")
         raise ValueError(f"{source} is not plain YAML: {message}") from error
     if values is None:
-        raise ValueError(f"{source} must hold keys and values, but is empty.")
+        raise ValueError(f"{source} must contain keys and values, but is empty.")
     if not isinstance(values, Mapping):
-        raise ValueError(f"{source} must hold keys and values, but holds {type(values).__name__}.")
+        raise ValueError(
+            f"{source} must contain keys and values, but contains {type(values).__name__}."
+        )
     return dict(values)
 
 
 def _check_depth(text: bytes) -> None:
-    """Deep nesting costs the square of its depth to read, or the whole stack."""
+    """Limit the nesting: the parser's time is quadratic in the depth, and it recurses."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -133,13 +135,13 @@ def _check_depth(text: bytes) -> None:
 
 
 def _check_size(values: Any) -> None:
-    """A few lines of aliases can stand for more values than any memory holds, or for themselves."""
+    """Limit the expanded size: a few lines of aliases can expand to any number of values."""
     count, waiting = 0, [values]
     while waiting:
         value = waiting.pop()
         count += 1
         if count > _MOST_VALUES:
-            raise ValueError(f"it holds more than {_MOST_VALUES} values, its aliases followed")
+            raise ValueError(f"it has more than {_MOST_VALUES} values with its aliases expanded")
         if isinstance(value, Mapping):
             waiting.extend(value.values())
         elif isinstance(value, (list, tuple, set)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils import comm
 from fastreid.utils.file_io.paths import absolute_path, expand_home
 from fastreid.utils.labels import LabelNames
@@ -51,6 +51,7 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
     Raises:
         ValueError: a setting that does not fit the data; the message names the key.
     """
+    cfg = explicit_config(cfg)
     train_set = _build_train_set(cfg)
     # First: what a sampler takes for the nearest size knows nothing of the processes.
     _check_shares(cfg)
@@ -90,6 +91,7 @@ def build_domain_train_loaders(
     Raises:
         ValueError: a domain has too few identities, or NUM_INSTANCE does not divide the batch.
     """
+    cfg = explicit_config(cfg)
     pool = pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS)
     batch_size = cfg.SOLVER.IMS_PER_BATCH // 2
     samplers = [
@@ -211,7 +213,7 @@ def _check_shares(cfg: CfgNode) -> None:
         # Less than 1 is for the sampler to refuse.
         max(cfg.DATALOADER.NUM_INSTANCE, 1) if draws_identities(cfg) else 1,
         comm.get_world_size(),
-        has_meta_steps=is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0,
+        has_meta_steps=cfg.SOLVER.META.PERIOD > 0,
     )
 
 

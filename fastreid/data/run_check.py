@@ -1,10 +1,10 @@
-"""Would a run of this configuration start with this data set?"""
+"""Check before training that a run of a configuration can use its data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastreid.config import CfgNode, is_acl, named_classes
+from fastreid.config import CfgNode, explicit_config, named_classes
 
 from .build import load_dataset, require_names, skips_unreadable
 from .checks import CheckResult, check_dataset, explained
@@ -24,23 +24,23 @@ def check_for_run(
     """Check a data set with the settings of a configuration.
 
     Args:
-        cfg: DATASETS, DATALOADER.ON_ERROR, and what samplers need.
+        cfg: the whole configuration.
         name: registered name.
-        uses: "train", "test"; none: whatever the data set has images for.
-        quick: look at files from outside only.
-        num_workers: processes that read images; 0: this one.
-        with_sampler: also say whether batches can be drawn: from all of DATASETS.NAMES if the data
-            set is among them, else from it alone; and whether the class counts that the
-            configuration names are those of DATASETS.NAMES.
+        uses: "train", "test" or both; empty for all uses that the data set has images for.
+        quick: True to check that files exist without opening them.
+        num_workers: processes that read images; 0 for the calling process.
+        with_sampler: True to check also that batches can be drawn, from all of DATASETS.NAMES if
+            the data set is among them, else from it alone; and that the class counts of the
+            configuration are those of DATASETS.NAMES.
 
     Returns:
-        What was found.
+        Faults, remarks and counts.
 
     Raises:
         KeyError: no data set of that name is registered.
-        ValueError: DATALOADER.ON_ERROR or a use is not known.
+        ValueError: DATALOADER.ON_ERROR or a use is unknown.
     """
-    # Evaluation never trains on query and gallery.
+    # COMBINEALL applies to training only.
     combineall = cfg.DATASETS.COMBINEALL and tuple(uses) != ("test",)
     try:
         data = load_dataset(cfg, name, combineall=combineall)
@@ -60,14 +60,14 @@ def check_for_run(
 
 
 def iters_per_epoch(cfg: CfgNode, num_images: int) -> int:
-    """Count the iterations of an epoch: full batches only.
+    """Count the iterations of an epoch, which consists of full batches.
 
     Args:
-        cfg: SOLVER.IMS_PER_BATCH, DATASETS.NAMES.
-        num_images: in all training sets.
+        cfg: the whole configuration; SOLVER.IMS_PER_BATCH and DATASETS.NAMES.
+        num_images: number of images in all training sets.
 
     Raises:
-        ValueError: there are fewer images than a batch takes.
+        ValueError: there are fewer images than a batch needs.
     """
     iters = num_images // cfg.SOLVER.IMS_PER_BATCH
     if iters == 0:
@@ -79,23 +79,23 @@ def iters_per_epoch(cfg: CfgNode, num_images: int) -> int:
 
 
 def check_class_counts(cfg: CfgNode, classes_per_domain: Sequence[int]) -> None:
-    """Check the training sets against what the configuration says about their identities.
+    """Check the class counts of the configuration, where it has any, against the training sets.
 
     Args:
-        cfg: DATASETS.NAMES, MODEL.HEADS.
+        cfg: the whole configuration; DATASETS.NAMES and MODEL.HEADS.
         classes_per_domain: identities of each training set, in the order of DATASETS.NAMES.
 
     Raises:
-        ValueError: if ACL is to learn from a single training set, or the counts that the
-            configuration names are not the data's.
+        ValueError: ACL has a single training set, or the counts of the configuration differ from
+            those of the data.
     """
-    if not is_acl(cfg):
+    if explicit_config(cfg).MODEL.HEADS.CLASSIFIERS == "joint":
         total = cfg.MODEL.HEADS.NUM_CLASSES
         _compare([total] if total else [], [sum(classes_per_domain)], "MODEL.HEADS.NUM_CLASSES")
         return
     if len(classes_per_domain) < 2:
         raise ValueError(
-            f"ACL learns from two or more source domains, but DATASETS.NAMES is "
+            f"ACL needs two or more source domains, but DATASETS.NAMES is "
             f"{tuple(cfg.DATASETS.NAMES)}."
         )
     key, named = named_classes(cfg)
@@ -106,14 +106,14 @@ def _compare(named: list[int], found: list[int], key: str) -> None:
     if named and named != found:
         unset = "[]" if key.endswith("CLASSES_PER_DOMAIN") else "0"
         raise ValueError(
-            f"{key} is {named}, but the training sets have {found} identities; leave it unset to "
-            f"take the number from the data: {key} {unset}. (A config.yaml that an earlier version "
-            "of this toolbox wrote holds the number of its own data.)"
+            f"{key} is {named}, but the training sets have {found} identities. Unset it to use the "
+            f"number of the data: {key} {unset}. (A config.yaml written by an earlier version "
+            "contains the number of the data of its run.)"
         )
 
 
 def _why_no_batches(cfg: CfgNode, name: str) -> list[str]:
-    cfg = cfg.clone()
+    cfg = explicit_config(cfg).clone()
     cfg.defrost()
     is_source = name in cfg.DATASETS.NAMES
     if not is_source:
@@ -123,12 +123,12 @@ def _why_no_batches(cfg: CfgNode, name: str) -> list[str]:
         require_names(cfg)
         sets = {name: load_dataset(cfg, name, combineall=combineall).train for name in names}
         train_set = CommDataset.of_sets(sets)
-        # In the order of a run, whose first error is told.
+        # In the order of a training run, so that the first error is the same.
         build_train_sampler(cfg, train_set)
         if is_source:
             check_class_counts(cfg, train_set.classes_per_domain)
         iters_per_epoch(cfg, len(train_set))
-        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
+        if cfg.SOLVER.META.PERIOD > 0:
             for domain in range(len(names)):
                 build_domain_sampler(cfg, train_set, domain)
     except (OSError, ValueError) as error:

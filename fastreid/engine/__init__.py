@@ -1,6 +1,16 @@
 from . import hooks
 from .build import build_trainer
 from .defaults import CLASSIFIER_PREFIXES, DefaultTrainer
+from .hooks import (
+    CallbackHook,
+    CheckpointHook,
+    EvalHook,
+    IterationTimer,
+    LRScheduler,
+    PeriodicCheckpointer,
+    PeriodicWriter,
+    TrainingCurves,
+)
 from .launch import launch
 from .meta_trainer import MetaTrainer
 from .predictor import DefaultPredictor
@@ -9,12 +19,20 @@ from .train_loop import HookBase, SimpleTrainer, TrainerBase
 
 __all__ = [
     "CLASSIFIER_PREFIXES",
+    "CallbackHook",
+    "CheckpointHook",
     "DefaultPredictor",
     "DefaultTrainer",
+    "EvalHook",
     "HookBase",
+    "IterationTimer",
+    "LRScheduler",
     "MetaTrainer",
+    "PeriodicCheckpointer",
+    "PeriodicWriter",
     "SimpleTrainer",
     "TrainerBase",
+    "TrainingCurves",
     "build_trainer",
     "complete_config",
     "default_argument_parser",

@@ -1,18 +1,22 @@
-"""The trainer that takes the steps, from a config, a model and its data."""
+"""Builds the trainer that a config describes, for a model and its data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from mindspore import nn
+from mindspore import Parameter, nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
+from fastreid.layers import running_statistics
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
 from .meta_trainer import MetaTrainer
 from .setup import uses_mixed_precision
 from .steps.loss_scale import LossScale
+from .steps.meta_steps import MetaSteps, PhaseForwards
+from .steps.statistics_watch import StatisticsWatch
 from .steps.train_step import LossForward
 from .train_loop import SimpleTrainer
 
@@ -23,70 +27,129 @@ def build_trainer(
     data_loader: Iterable[dict],
     *,
     domain_loaders: Sequence[Iterable[dict]] = (),
+    make_optimizer: Callable[[CfgNode, nn.Cell], nn.Cell | Sequence[nn.Cell]] | None = None,
+    make_meta_optimizer: Callable[[CfgNode, nn.Cell], nn.Cell] | None = None,
 ) -> SimpleTrainer:
     """Build the losses, the optimizers, and the trainer over them.
 
     Args:
         cfg: the whole configuration, with the class counts filled in.
-        model: of that configuration.
-        data_loader: gives mixed batches without end.
-        domain_loaders: one per source domain, where ACL takes meta steps.
+        model: the model of that configuration.
+        data_loader: endless iterable of batches of all domains.
+        domain_loaders: for each source domain an endless iterable of its batches; empty without
+            meta steps.
+        make_optimizer: builds the optimizer of basic steps; None: `build_optimizers`.
+        make_meta_optimizer: builds the optimizer of meta steps; None: `build_meta_optimizer`.
 
     Returns:
-        A `MetaTrainer` for ACL, else a `SimpleTrainer`.
+        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`.
 
     Raises:
-        ValueError: for frozen layers that do not exist, that meta steps move, or that are all.
+        ValueError: a frozen layer does not exist, no layer is left to learn, layers are frozen in a
+            training with meta steps, or frozen layers have no optimizer of their own.
     """
-    frozen_parts = tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
+    frozen_parts = _frozen_parts(cfg)
     if frozen_parts and len(domain_loaders) > 0:
         raise ValueError(
-            "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which move every "
+            "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which update every "
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
-    options = {
-        "forward": LossForward(model, model.criterion(Phase.BASIC)),
-        "optimizers": _build_optimizers(cfg, model, frozen_parts),
+    is_frozen = _frozen_filter(frozen_parts)
+    optimizers = (make_optimizer or build_optimizers)(cfg, model)
+    optimizers = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
+    if any(is_frozen(parameter) for parameter in optimizers[0].parameters):
+        raise ValueError(
+            "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
+            "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
+        )
+    forward = LossForward(model, model.criterion())
+    shared: dict[str, Any] = {
+        "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
+        "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
+        "watch": StatisticsWatch(running_statistics(model)),
+    }
+    options = {
+        "forward": forward,
         "log_period": cfg.SOLVER.LOG_PERIOD,
         "frozen_parts": frozen_parts,
         "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
-        "loss_scale": LossScale(enabled=uses_mixed_precision(cfg)),
+        **shared,
     }
-    if not is_acl(cfg):
+    if not getattr(model, "takes_meta_steps", False):
         return SimpleTrainer(model, data_loader, **options)
     meta = cfg.SOLVER.META
+    meta_steps = MetaSteps(
+        PhaseForwards(
+            basic=forward,
+            meta_train=LossForward(model, model.criterion(Phase.META_TRAIN)),
+            meta_test=LossForward(model, model.criterion(Phase.META_TEST)),
+        ),
+        meta_optimizer=(make_meta_optimizer or build_meta_optimizer)(cfg, model),
+        adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
+        **shared,
+    )
     return MetaTrainer(
         model,
         data_loader,
         domain_loaders=domain_loaders,
-        meta_train_forward=LossForward(model, model.criterion(Phase.META_TRAIN)),
-        meta_test_forward=LossForward(model, model.criterion(Phase.META_TEST)),
-        meta_optimizer=build_optimizer(cfg, model.trainable_params(), with_momentum=False),
+        meta_steps=meta_steps,
         period=meta.PERIOD,
         first_basic_steps=meta.FIRST_BASIC_STEPS,
-        adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
         seed=cfg.SEED,
         **options,
     )
 
 
-def _build_optimizers(cfg: CfgNode, model: nn.Cell, frozen_parts: tuple[str, ...]) -> list[nn.Cell]:
-    """One optimizer, or one for what learns at once and one for what is frozen at first."""
-    parts = list(model.name_cells())
+def build_optimizers(cfg: CfgNode, model: nn.Cell) -> list[nn.Cell]:
+    """Build the optimizers of basic steps.
+
+    Args:
+        cfg: the whole configuration.
+        model: built from it.
+
+    Returns:
+        One optimizer; two where MODEL.FREEZE_LAYERS freezes parts of the model at first, the
+        second one for these parts.
+
+    Raises:
+        ValueError: for frozen layers that do not exist, or that are all.
+    """
+    frozen_parts, parts = _frozen_parts(cfg), list(model.name_cells())
     for part in frozen_parts:
         if part not in parts:
             raise ValueError(
                 f"MODEL.FREEZE_LAYERS names {part!r}, which the model does not have; its parts "
                 f"are {parts}."
             )
-    parameters = model.trainable_params()
-    prefixes = tuple(f"{part}." for part in frozen_parts)
-    frozen = [p for p in parameters if prefixes and p.name.startswith(prefixes)]
-    frozen_ids = {id(parameter) for parameter in frozen}
-    learning = [p for p in parameters if id(p) not in frozen_ids]
+    is_frozen, parameters = _frozen_filter(frozen_parts), model.trainable_params()
+    frozen = [parameter for parameter in parameters if is_frozen(parameter)]
+    learning = [parameter for parameter in parameters if not is_frozen(parameter)]
     if not learning:
         raise ValueError(
-            f"MODEL.FREEZE_LAYERS {list(frozen_parts)} leaves nothing to learn; name fewer."
+            f"MODEL.FREEZE_LAYERS {list(frozen_parts)} freezes every parameter; name fewer layers."
         )
     return [build_optimizer(cfg, group) for group in (learning, frozen) if group]
+
+
+def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
+    """Build the optimizer of ACL's meta steps: as SOLVER.OPT says, without momentum.
+
+    Args:
+        cfg: the whole configuration.
+        model: built from it.
+
+    Returns:
+        An optimizer over all trainable parameters.
+    """
+    return build_optimizer(cfg, model.trainable_params(), with_momentum=False)
+
+
+def _frozen_parts(cfg: CfgNode) -> tuple[str, ...]:
+    return tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
+
+
+def _frozen_filter(frozen_parts: tuple[str, ...]) -> Callable[[Parameter], bool]:
+    """Make the function that tells whether a parameter lies in one of some parts of the model."""
+    prefixes = tuple(f"{part}." for part in frozen_parts)
+    return lambda parameter: bool(prefixes) and parameter.name.startswith(prefixes)

@@ -1,27 +1,20 @@
-"""The trainer that a config describes: wiring only."""
+"""`DefaultTrainer`: the training run that a config describes."""
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
-from fastreid.data import (
-    WorkerPool,
-    build_domain_train_loaders,
-    build_reid_test_loader,
-    build_reid_train_loader,
-    check_test_sets,
-    iters_per_epoch,
-)
-from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
+from fastreid.config import CfgNode, explicit_config
+from fastreid.data import check_test_sets, iters_per_epoch
+from fastreid.evaluation import flatten_results_dict
 from fastreid.layers import running_statistics
-from fastreid.modeling import build_model, use_half_precision
-from fastreid.solver import build_lr_scheduler
+from fastreid.modeling import classifier_prefixes, use_half_precision
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
@@ -29,46 +22,70 @@ from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
 from .build import build_trainer
-from .launch.termination import Termination
-from .meta_trainer import MetaTrainer
+from .default_parts import DefaultParts, Results, accepted
+from .hooks.checkpoints import mean_metric
 from .norm_check import check_norms
 from .pair_check import warn_of_missing_pairs
+from .predictor import DefaultPredictor
 from .resume import (
     checkpointables_of,
     finds_checkpoint,
     load_last,
-    places_in_data,
-    return_to_places,
+    loader_states,
+    restore_loader_states,
 )
 from .resume.run_record import record_run
 from .resume.saved_config import write_config
-from .setup import complete_config, uses_mixed_precision
+from .setup import (
+    CLASSIFIER_PREFIXES,
+    default_argument_parser,
+    default_setup,
+    uses_mixed_precision,
+)
 from .steps.non_finite import NonFiniteError
-from .train_loop import SimpleTrainer, TrainerBase
+from .train_loop import HookBase, SimpleTrainer, TrainerBase
+
+__all__ = [
+    "CLASSIFIER_PREFIXES",
+    "DefaultPredictor",
+    "DefaultTrainer",
+    "TrainerBase",
+    "default_argument_parser",
+    "default_setup",
+]
 
 logger = logging.getLogger(__name__)
 
-# What the weights of another run cannot give: the classifiers of its own identities.
-CLASSIFIER_PREFIXES = ("heads.weight", "heads.classifiers.", "heads.center.")
 
+class DefaultTrainer(DefaultParts):
+    """Loaders, model, optimizers, schedule, trainer, checkpoints and hooks of one config.
 
-class DefaultTrainer(TrainerBase):
-    """Loaders, model, optimizers, schedule, trainer, checkpoints and hooks out of one config.
-
-    Makes many assumptions; where they do not hold, overwrite a method, or use `SimpleTrainer` or
-    `MetaTrainer` with parts of your own.
+    To change a part of the run, override the method that builds it (see `DefaultParts`). For
+    another kind of run use `SimpleTrainer` or `MetaTrainer` with parts of your own, or write the
+    loop yourself, as tools/plain_train_net.py does.
 
     Args:
         cfg: the whole configuration, frozen.
+
+    Attributes:
+        cfg: the same with the class counts filled in.
+        data_loader: the training loader.
+        domain_loaders: the loaders of ACL's meta steps.
+        model: the model.
+        scheduler: the schedule of the learning rates.
+        checkpointer: saves and loads model, optimizers and random states.
+        iters_per_epoch: iterations in an epoch.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
-        self.data_loader = build_reid_train_loader(cfg)
-        check_test_sets(cfg)
+        self.data_loader = self.build_train_loader(cfg)
+        if not self._overrides("build_test_loader"):
+            check_test_sets(cfg)
         train_set = self.data_loader.dataset
         given = cfg
-        self.cfg = cfg = complete_config(given, train_set.classes_per_domain)
+        scaled = self.auto_scale_hyperparams(given, train_set.classes_per_domain)
+        self.cfg = cfg = explicit_config(scaled)
         write_config(cfg, given)
         if cfg.SOLVER.LOG_PERIOD < 1:
             raise ValueError(
@@ -82,48 +99,52 @@ class DefaultTrainer(TrainerBase):
         if uses_mixed_precision(cfg):
             use_half_precision(self.model)
         broadcast_parameters(list(self.model.get_parameters()))
-        self.domain_loaders = []
-        if is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0:
-            self.domain_loaders = build_domain_train_loaders(
-                cfg, train_set, pool=self.data_loader.pool
-            )
+        self.domain_loaders = self.build_domain_loaders(cfg, train_set, pool=self.data_loader.pool)
         check_norms(cfg, self.model, len(train_set.classes_per_domain))
         warn_of_missing_pairs(cfg, train_set)
         self._trainer = self.build_trainer()
-        self._termination = Termination()
+        self.scheduler = self.build_lr_scheduler(cfg, self.optimizer, self.iters_per_epoch)
         self._record = record_run(cfg, train_set)
-        states = checkpointables_of(self._trainer, has_loss_scale=uses_mixed_precision(cfg))
+        states: dict[str, Any] = checkpointables_of(self._trainer)
         self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
         self.start_iter = 0
-        self.last_results: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
-        self._periodic_checkpointer = PeriodicCheckpointer(
-            self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD
-        )
+        self.last_results: Results = OrderedDict()
         self.register_hooks(self.build_hooks())
+
+    def _overrides(self, method: str) -> bool:
+        own, default = (getattr(owner, method) for owner in (type(self), DefaultTrainer))
+        return getattr(own, "__func__", own) is not default.__func__
+
+    @property
+    def optimizer(self) -> nn.Cell | Sequence[nn.Cell]:
+        """The optimizer of basic steps; a tuple of two where parts of the model are frozen."""
+        optimizers = self._trainer.optimizers
+        return optimizers[0] if len(optimizers) == 1 else optimizers
 
     def build_trainer(self) -> SimpleTrainer:
         """Build the trainer that takes the steps: `MetaTrainer` for ACL, else `SimpleTrainer`."""
         return build_trainer(
-            self.cfg, self.model, self.data_loader, domain_loaders=self.domain_loaders
+            self.cfg,
+            self.model,
+            self.data_loader,
+            domain_loaders=self.domain_loaders,
+            make_optimizer=self.build_optimizer,
+            make_meta_optimizer=self.build_meta_optimizer,
         )
 
-    def build_hooks(self) -> list[hooks.HookBase]:
-        """Build the default hooks: timing, rates, evaluation, checkpoints, logs, curves."""
+    def build_hooks(self) -> list[HookBase]:
+        """Build the hooks: timing, learning rates, evaluation, checkpoints, metrics, curves."""
         cfg = self.cfg
-        schedule = build_lr_scheduler(cfg, self.iters_per_epoch)
-        optimizers = list(self._trainer.optimizers)
-        if isinstance(self._trainer, MetaTrainer):
-            optimizers.append(self._trainer.meta_optimizer)
+        optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
-            hooks.LRScheduler(optimizers, schedule),
-            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate, termination=self._termination),
+            hooks.LRScheduler(optimizers, self.scheduler),
+            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
             hooks.CheckpointHook(
-                self._periodic_checkpointer,
+                PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD),
                 metric=self._target_metric,
-                extra=self._checkpoint_extra,
+                extra=self.checkpoint_extra,
                 period_iters=cfg.SOLVER.CHECKPOINT_PERIOD_ITERS,
-                termination=self._termination,
             ),
             hooks.PeriodicWriter(self.build_writers(), cfg.SOLVER.LOG_PERIOD),
         ]
@@ -132,7 +153,7 @@ class DefaultTrainer(TrainerBase):
         return built
 
     def build_writers(self) -> list[EventWriter]:
-        """Build the writers of the log, and on rank 0 of metrics.json and TensorBoard files."""
+        """Build the writers: of the log, and on rank 0 of metrics.json and TensorBoard files."""
         printer = CommonMetricPrinter(self.max_iter)
         if not comm.is_main_process():
             return [printer]
@@ -142,48 +163,48 @@ class DefaultTrainer(TrainerBase):
             TensorboardXWriter(self.cfg.OUTPUT_DIR),
         ]
 
-    def resume_or_load(self, *, resume: bool = True) -> None:
-        """Go on from the last checkpoint of OUTPUT_DIR, or start from MODEL.WEIGHTS.
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Resume from the last checkpoint of OUTPUT_DIR, or load the weights of MODEL.WEIGHTS.
 
         Args:
-            resume: look for a checkpoint; where there is none, start afresh and say so.
+            resume: whether to resume if OUTPUT_DIR has a checkpoint.
         """
         self.checkpointer.remove_leftovers()
         if not finds_checkpoint(self.checkpointer, resume=resume):
-            self._start_afresh(was_asked_to_resume=resume)
+            self._start_new(was_asked_to_resume=resume)
             return
         state = load_last(self.checkpointer, self._record)
         self.start_iter = state["iteration"]
         self.evaluation_due = state["evaluation_due"]
-        self._periodic_checkpointer.best_metric = state["best_metric"]
-        return_to_places([self.data_loader, *self.domain_loaders], state)
+        self.best_metric = state["best_metric"]
+        restore_loader_states([self.data_loader, *self.domain_loaders], state)
 
-    def _start_afresh(self, *, was_asked_to_resume: bool) -> None:
+    def _start_new(self, *, was_asked_to_resume: bool) -> None:
         if was_asked_to_resume:
-            logger.info("No checkpoint in %s: starting afresh", self.cfg.OUTPUT_DIR)
+            logger.info("No checkpoint in %s: starting a new run", self.cfg.OUTPUT_DIR)
         elif self.checkpointer.has_checkpoint():
             logger.warning(
-                "%s holds checkpoints of an earlier run, which this one will overwrite; --resume "
-                "would go on with it",
+                "%s holds checkpoints of an earlier run, which this run will overwrite; --resume "
+                "continues the earlier run",
                 self.cfg.OUTPUT_DIR,
             )
         if self.cfg.MODEL.WEIGHTS:
             self.checkpointer.load(
-                self.cfg.MODEL.WEIGHTS, ignore=CLASSIFIER_PREFIXES, weights_only=True
+                self.cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(self.model), weights_only=True
             )
 
-    def train(self) -> OrderedDict[str, OrderedDict[str, Any]]:
-        """Run training to its end.
+    def train(self) -> Results:  # type: ignore[override] # as in fast-reid: the config has them
+        """Train up to `max_iter`.
 
         Returns:
-            The last evaluation: test set -> name -> value, in percent.
+            The scores of the last evaluation: test set -> score name -> value, in percent.
 
         Raises:
-            SystemExit: with code 143, after a checkpoint, where SIGTERM ended it.
-            NonFiniteError: a loss or gradient is not finite, after a checkpoint to look into.
+            SystemExit: SIGTERM came; a checkpoint is saved, and the code is 143.
+            NonFiniteError: a loss or gradient is not finite; debug_<iteration>.ckpt is saved.
         """
         try:
-            with self._termination.listening():
+            with self.termination.listening():
                 super().train(self.start_iter, self.max_iter, self.iters_per_epoch)
         except NonFiniteError as error:
             self._save_for_inspection(error)
@@ -198,77 +219,39 @@ class DefaultTrainer(TrainerBase):
         name = f"debug_{error.iteration:07d}"
         try:
             self.checkpointer.save(
-                name, is_last=False, non_finite=found, epoch=self.epoch, **self._checkpoint_extra()
+                name, is_last=False, non_finite=found, epoch=self.epoch, **self.checkpoint_extra()
             )
         except OSError as failure:
             logger.warning("Cannot save %s: %s", name, failure)
-        # All processes know of the error, and the first one to leave ends them all.
+        # The launcher ends all processes when one ends: wait until rank 0 has saved.
         comm.synchronize()
 
     def close(self) -> None:
-        """Stop the data workers."""
+        """Stop the data workers of all loaders."""
         for loader in (*self.domain_loaders, self.data_loader):
             loader.close()
 
     def run_step(self) -> None:
-        """Take one iteration."""
+        """Run one iteration."""
         self._trainer.iter = self.iter
         self._trainer.run_step()
 
     def finish(self) -> None:
-        """Check the last step."""
+        """Check that the last step is finite."""
         self._trainer.finish()
 
-    @classmethod
-    def build_model(cls, cfg: CfgNode) -> nn.Cell:
-        """Build the model and log its size."""
-        model = build_model(cfg)
-        count = sum(parameter.size for parameter in model.get_parameters())
-        logger.info("Model %s: %.1f M parameters", type(model).__name__, count / 1e6)
-        return model
-
-    @classmethod
-    def test(
-        cls, cfg: CfgNode, model: nn.Cell, *, pool: WorkerPool | None = None
-    ) -> OrderedDict[str, OrderedDict[str, Any]]:
-        """Evaluate on every set of DATASETS.TESTS and print the tables.
-
-        Args:
-            cfg: the whole configuration.
-            model: from images (N, 3, H, W) to features (N, D) in evaluation.
-            pool: worker processes to share; None starts DATALOADER.NUM_WORKERS for each set.
-
-        Returns:
-            Test set -> name -> value, in percent.
-        """
-        results = OrderedDict()
-        for name in cfg.DATASETS.TESTS:
-            loader, num_query = build_reid_test_loader(cfg, name, pool=pool)
-            names = loader.dataset.label_names
-            evaluator = ReidEvaluator(cfg, num_query, cfg.OUTPUT_DIR, label_names=names)
-            with loader:
-                results[name] = inference_on_dataset(
-                    model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED
-                )
-            if cfg.TEST.PLOTS and comm.is_main_process():
-                evaluator.write_report(output_dir=cfg.OUTPUT_DIR, name=name)
-            print_csv_format({"dataset": name, **results[name]})
-        return results
-
-    def _evaluate(self) -> OrderedDict[str, OrderedDict[str, Any]]:
-        # Each process has its own while it trains; those of rank 0 are the model's.
+    def _evaluate(self) -> Results:
+        # In training each process has running statistics of its own; those of rank 0 are kept.
         broadcast_parameters(running_statistics(self.model))
-        self.last_results = self.test(self.cfg, self.model, pool=self.data_loader.pool)
+        options = accepted(self.test, pool=self.data_loader.pool)
+        self.last_results = self.test(self.cfg, self.model, **options)
         return self.last_results
 
     def _target_metric(self) -> float | None:
-        if not self.last_results:
-            return None
-        values = [results["metric"] for results in self.last_results.values()]
-        return float(sum(values) / len(values))
+        return mean_metric(flatten_results_dict(self.last_results or {}))
 
     def _log_selection(self) -> None:
-        last, best = self._target_metric(), self._periodic_checkpointer.best_metric
+        last, best = self._target_metric(), self.best_metric
         if last is not None and best is not None:
             logger.info(
                 "Metric (mean of mAP and Rank-1, over test sets): %.2f after the last epoch; "
@@ -276,10 +259,11 @@ class DefaultTrainer(TrainerBase):
                 *(last, best),
             )
 
-    def _checkpoint_extra(self) -> dict[str, Any]:
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """Return what a checkpoint holds beside weights and states, to resume from it."""
         return {
             "iteration": self.iter,
-            **places_in_data([self.data_loader, *self.domain_loaders]),
+            **loader_states([self.data_loader, *self.domain_loaders]),
             "evaluation_due": self.evaluation_due,
             **self._record,
         }

@@ -1,7 +1,7 @@
-"""Before training: every norm sees more than one value per channel.
+"""Check before training that every norm gets more than one value per channel.
 
-A variance of one value is 0, and the unbiased one, which running statistics take, 0 / 0. PyTorch
-refuses such batches too: "Expected more than 1 value per channel when training".
+The variance of one value is 0, and its unbiased variance, which running statistics use, is 0 / 0.
+PyTorch refuses such batches too: "Expected more than 1 value per channel when training".
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from fastreid.layers import BatchNorm, InstanceNorm, SyncBatchNorm
 from fastreid.modeling import map_sizes
 from fastreid.utils.comm import get_world_size
 
-from .steps.batch_shares import can_be_cut, shares_of
+from .steps.batch_shards import is_divisible, shards_by_step
 
-# Upstream's norm that no output depends on does not run.
-_IDLE = ".map"
+# End of the name of upstream's norm whose output is not used; it does not run.
+_UNUSED = ".map"
 
 
-class _Place(NamedTuple):
-    """A norm and how many pixels it sees of each image."""
+class _NormInput(NamedTuple):
+    """A norm and the number of pixels that it gets of each image."""
 
     name: str
     norm: nn.Cell
@@ -32,37 +32,38 @@ class _Place(NamedTuple):
 
 
 def check_norms(cfg: CfgNode, model: nn.Cell, num_domains: int) -> None:
-    """Refuse batches and images that leave a norm a single value per channel.
+    """Refuse batches and images that give a norm a single value per channel.
 
-    Norms of backbones and heads of the user's own are not looked at: the sizes of their maps are
-    not known. The first step tells what they make of a single value.
+    The norms of a user's own backbone or head are not checked, because the sizes of their maps are
+    not known. If such a norm fails, the first training step reports it.
 
     Args:
         cfg: the whole configuration.
-        model: of that configuration.
-        num_domains: source domains.
+        model: the model of that configuration.
+        num_domains: number of source domains.
 
     Raises:
-        ValueError: it names the norm, the settings and the smallest values that work.
+        ValueError: a norm gets a single value; the message has the norm, the settings and the
+            smallest values that work.
     """
     _check_images(cfg, model)
-    places = list(_places(model, *cfg.INPUT.SIZE_TRAIN))
-    _check_instance_norms(cfg, model, places)
-    fault = _fault(cfg, places, num_domains, cfg.SOLVER.IMS_PER_BATCH)
-    if fault is None:
+    norms = list(_norm_inputs(model, *cfg.INPUT.SIZE_TRAIN))
+    _check_instance_norms(cfg, model, norms)
+    failure = _find_failure(cfg, norms, num_domains, cfg.SOLVER.IMS_PER_BATCH)
+    if failure is None:
         return
-    place, step, rows = fault
+    norm, step, rows = failure
     world_size = get_world_size()
-    whose = "" if world_size == 1 else f", for each of {world_size} processes"
+    scope = "" if world_size == 1 else f", for each of {world_size} processes"
     raise ValueError(
         f"Expected more than 1 value per channel when training: SOLVER.IMS_PER_BATCH "
-        f"{cfg.SOLVER.IMS_PER_BATCH} gives {place.name} only {rows} image of 1x1 pixel in "
-        f"{step}{whose}."
-        f"{_way_out(cfg, places, num_domains)}"
+        f"{cfg.SOLVER.IMS_PER_BATCH} gives {norm.name} only {rows} image of 1x1 pixel in "
+        f"{step}{scope}."
+        f"{_advice(cfg, norms, num_domains)}"
     )
 
 
-def _places(model: nn.Cell, height: int, width: int) -> Iterator[_Place]:
+def _norm_inputs(model: nn.Cell, height: int, width: int) -> Iterator[_NormInput]:
     sizes = map_sizes(getattr(model, "backbone", None), height, width)
     pixels = {f"backbone.{part}.": math.prod(size) for part, size in sizes.items()}
     if sizes:
@@ -70,11 +71,11 @@ def _places(model: nn.Cell, height: int, width: int) -> Iterator[_Place]:
     # The necks of this toolbox's heads come after the pooling.
     pixels["heads.bottleneck."] = 1
     for name, cell in model.cells_and_names():
-        if not isinstance(cell, (BatchNorm, InstanceNorm)) or name.endswith(_IDLE):
+        if not isinstance(cell, (BatchNorm, InstanceNorm)) or name.endswith(_UNUSED):
             continue
         known = [count for prefix, count in pixels.items() if f"{name}.".startswith(prefix)]
         if known:
-            yield _Place(name, cell, known[0])
+            yield _NormInput(name, cell, known[0])
 
 
 def _check_images(cfg: CfgNode, model: nn.Cell) -> None:
@@ -82,60 +83,72 @@ def _check_images(cfg: CfgNode, model: nn.Cell) -> None:
     sizes = map_sizes(getattr(model, "backbone", None), height, width)
     if any(min(size) < 1 for size in sizes.values()):
         raise ValueError(
-            f"INPUT.SIZE_TRAIN {[height, width]} is too small: the backbone's pooling leaves "
-            "nothing of it. Each side must have at least 3 pixels."
+            f"INPUT.SIZE_TRAIN {[height, width]} is too small: after the backbone's pooling the "
+            "map is empty. Each side must have at least 3 pixels."
         )
 
 
-def _check_instance_norms(cfg: CfgNode, model: nn.Cell, places: list[_Place]) -> None:
-    alone = [p for p in places if isinstance(p.norm, InstanceNorm) and p.pixels == 1]
-    if not alone:
+def _check_instance_norms(cfg: CfgNode, model: nn.Cell, norms: list[_NormInput]) -> None:
+    failing = [n for n in norms if _is_single_pixel_instance_norm(n)]
+    if not failing:
         return
-    fault = f"Expected more than 1 value per channel when training: {alone[0].name}, an instance "
-    if alone[0].name.startswith("heads."):
-        raise ValueError(
-            f"{fault}norm, sees one pooled value of each image. Set MODEL.HEADS.NORM to BN."
-        )
+    name = failing[0].name
+    start = f"Expected more than 1 value per channel when training: {name}, an instance norm, "
+    if name.startswith("heads."):
+        raise ValueError(f"{start}gets one pooled value of each image. Set MODEL.HEADS.NORM to BN.")
     height, width = cfg.INPUT.SIZE_TRAIN
-    while any(isinstance(p.norm, InstanceNorm) and p.pixels == 1 for p in places):
+    while any(_is_single_pixel_instance_norm(n) for n in norms):
         height += 1
-        places = [p for p in _places(model, height, width) if p.name.startswith("backbone.")]
+        norms = [n for n in _norm_inputs(model, height, width) if n.name.startswith("backbone.")]
     raise ValueError(
-        f"{fault}norm, sees one pixel of each image where INPUT.SIZE_TRAIN is "
+        f"{start}gets one pixel of each image where INPUT.SIZE_TRAIN is "
         f"{list(cfg.INPUT.SIZE_TRAIN)}. The smallest height that works with this width is {height}."
     )
 
 
-def _fault(
-    cfg: CfgNode, places: list[_Place], num_domains: int, batch_size: int, *, synced: bool = False
-) -> tuple[_Place, str, int] | None:
-    """Find a batch norm with one value: where, in which step, from how many rows."""
-    norms = [place for place in places if isinstance(place.norm, BatchNorm)]
-    for shares in shares_of(cfg, num_domains, batch_size):
-        rows_of_all = sum(share.rows for share in shares)
-        for share in shares:
-            for place in norms:
-                together = synced or isinstance(place.norm, SyncBatchNorm)
-                rows = rows_of_all if together else share.rows
-                if rows * place.pixels < 2:
-                    return place, share.step, rows
+def _is_single_pixel_instance_norm(norm: _NormInput) -> bool:
+    return isinstance(norm.norm, InstanceNorm) and norm.pixels == 1
+
+
+def _find_failure(
+    cfg: CfgNode,
+    norms: list[_NormInput],
+    num_domains: int,
+    batch_size: int,
+    *,
+    synced: bool = False,
+) -> tuple[_NormInput, str, int] | None:
+    """Find a batch norm that gets one value: the norm, the kind of step, the number of rows."""
+    batch_norms = [norm for norm in norms if isinstance(norm.norm, BatchNorm)]
+    for shards in shards_by_step(cfg, num_domains, batch_size):
+        all_rows = sum(shard.rows for shard in shards)
+        for shard in shards:
+            for norm in batch_norms:
+                over_processes = synced or isinstance(norm.norm, SyncBatchNorm)
+                rows = all_rows if over_processes else shard.rows
+                if rows * norm.pixels < 2:
+                    return norm, shard.step, rows
     return None
 
 
-def _way_out(cfg: CfgNode, places: list[_Place], num_domains: int) -> str:
-    needed = _smallest(cfg, places, num_domains, synced=False)
-    found = f" The smallest SOLVER.IMS_PER_BATCH that works is {needed}."
-    shared = _smallest(cfg, places, num_domains, synced=True)
-    if shared < needed:
-        found += (
-            f" With MODEL.BACKBONE.NORM and MODEL.HEADS.NORM syncBN, whose statistics are those of "
-            f"all processes, it is {shared}."
+def _advice(cfg: CfgNode, norms: list[_NormInput], num_domains: int) -> str:
+    needed = _smallest_batch(cfg, norms, num_domains, synced=False)
+    advice = f" The smallest SOLVER.IMS_PER_BATCH that works is {needed}."
+    synced = _smallest_batch(cfg, norms, num_domains, synced=True)
+    if synced < needed:
+        advice += (
+            f" With MODEL.BACKBONE.NORM and MODEL.HEADS.NORM syncBN, whose statistics are over "
+            f"all processes, it is {synced}."
         )
-    return found
+    return advice
 
 
-def _smallest(cfg: CfgNode, places: list[_Place], num_domains: int, *, synced: bool) -> int:
+def _smallest_batch(
+    cfg: CfgNode, norms: list[_NormInput], num_domains: int, *, synced: bool
+) -> int:
     size = 1
-    while not can_be_cut(cfg, size) or _fault(cfg, places, num_domains, size, synced=synced):
+    while not is_divisible(cfg, size) or _find_failure(
+        cfg, norms, num_domains, size, synced=synced
+    ):
         size += 1
     return size

@@ -1,4 +1,4 @@
-"""Before the work: command line, device, mode, seed, logs, and what the data adds to the config."""
+"""Setup before training: command line, device, mode, seed, logs, and class counts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import mindspore as ms
 
-from fastreid.config import CfgNode, import_modules, is_acl
+from fastreid.config import CfgNode, explicit_config, import_modules
 from fastreid.data import check_class_counts
+from fastreid.modeling import classifier_prefixes
 from fastreid.utils import comm
 from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
@@ -23,19 +24,22 @@ from .resume.saved_config import write_config
 
 logger = logging.getLogger(__name__)
 
+# Parameters that depend on the identities of the training set; weights of another run lack them.
+CLASSIFIER_PREFIXES = classifier_prefixes()
+
 _DEVICE_TARGETS = {"cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "Ascend", "ascend": "Ascend"}
 _MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 
 
 def default_argument_parser() -> argparse.ArgumentParser:
-    """Make the parser of fast-reid's command line."""
+    """Create the parser of fast-reid's command line."""
     parser = argparse.ArgumentParser(
         description="Train or evaluate a person re-identification model.",
         epilog="KEY VALUE pairs at the end change the configuration, e.g. SOLVER.BASE_LR 0.01",
     )
     parser.add_argument("--config-file", default="", metavar="FILE", help="YAML configuration")
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR"
+        "--resume", action="store_true", help="resume from the last checkpoint in OUTPUT_DIR"
     )
     parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS")
     parser.add_argument("--num-gpus", type=int, default=1, help="devices per machine")
@@ -44,7 +48,7 @@ def default_argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dist-url",
         default="auto",
-        help="where processes meet: tcp://HOST:PORT of machine 0; auto: a free port of one machine",
+        help="address of machine 0, tcp://HOST:PORT; auto: a free port, for a job on one machine",
     )
     parser.add_argument(
         "opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs", metavar="KEY VALUE"
@@ -53,18 +57,18 @@ def default_argument_parser() -> argparse.ArgumentParser:
 
 
 def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
-    """Set up logs, device, mode and seed, and keep a copy of the configuration.
+    """Set up logs, device, mode and seed, and save a copy of the configuration.
 
-    Writes ``log.txt`` and ``config.yaml`` into OUTPUT_DIR; of several processes, each writes a log
-    of its own, ``log/rank_<r>.txt``.
+    Writes ``log.txt`` and ``config.yaml`` into OUTPUT_DIR. With several processes, each writes its
+    own log, ``log/rank_<r>.txt``.
 
     Args:
         cfg: the whole configuration, frozen.
         args: the parsed command line.
 
     Raises:
-        ValueError: for an unknown MODE or MODEL.DEVICE, a device that is not there, or a module of
-            MODULES that cannot be imported.
+        ValueError: MODE or MODEL.DEVICE is unknown, the device does not exist, or a module of
+            MODULES cannot be imported.
         OSError: OUTPUT_DIR cannot be written.
     """
     output_dir = Path(cfg.OUTPUT_DIR)
@@ -73,13 +77,13 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     logger.info("Rank %d of %d", comm.get_rank(), comm.get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
     logger.info("Command line arguments: %s", args)
-    # Again for the log, and for scripts that do not call `load_config`.
+    # `load_config` does this too; here it is for scripts without `load_config`, and for the log.
     import_modules(cfg.MODULES)
     target = set_device_and_mode(cfg)
     logger.info("Running on %s in %s mode with seed %d", target, cfg.MODE, cfg.SEED)
     seed_all_rng(cfg.SEED)
     if getattr(args, "resume", False):
-        _say_if_the_run_was_moved(output_dir, args.config_file)
+        _warn_if_the_run_was_moved(output_dir, args.config_file)
     for key in _settings_without_effect(cfg):
         logger.warning("%s is set, but has no effect in this version", key)
     if cfg.SOLVER.AMP.ENABLED and not uses_mixed_precision(cfg):
@@ -87,19 +91,19 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     write_config(cfg)
 
 
-def _say_if_the_run_was_moved(output_dir: Path, config_file: str) -> None:
-    """Warn where the configuration lies beside checkpoints, but OUTPUT_DIR names another folder."""
+def _warn_if_the_run_was_moved(output_dir: Path, config_file: str) -> None:
+    """Warn if the configuration is in a folder of checkpoints, but OUTPUT_DIR is another folder."""
     beside = Path(config_file).parent if config_file else output_dir
     if (beside / CHECKPOINT_LIST).is_file() and not (output_dir / CHECKPOINT_LIST).is_file():
         logger.warning(
-            "%s lies beside checkpoints, but OUTPUT_DIR is %s, which has none. If the run was "
-            "moved, go on with it by OUTPUT_DIR %s",
+            "%s is in a folder with checkpoints, but OUTPUT_DIR is %s, which has none. If the run "
+            "was moved, resume it with OUTPUT_DIR %s",
             *(config_file, output_dir, beside),
         )
 
 
 def uses_mixed_precision(cfg: CfgNode) -> bool:
-    """Tell whether `SOLVER.AMP.ENABLED` has an effect on the device that was set."""
+    """Tell whether `SOLVER.AMP.ENABLED` is set and has an effect on the current device."""
     return cfg.SOLVER.AMP.ENABLED and ms.get_context("device_target") != "CPU"
 
 
@@ -110,7 +114,7 @@ def _require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(
-            f"OUTPUT_DIR {folder} cannot be written: {error}. Set OUTPUT_DIR to a folder that can."
+            f"OUTPUT_DIR {folder} cannot be written: {error}. Set OUTPUT_DIR to a writable folder."
         ) from error
 
 
@@ -119,24 +123,24 @@ def _start_log(output_dir: Path) -> None:
         setup_logger(output_dir)
         return
     path = output_dir / "log" / f"rank_{comm.get_rank()}.txt"
-    # Our own launcher collects what a process prints, and shows that of rank 0.
+    # The supervisor of `launch` reads the output of the ranks, and shows that of rank 0.
     setup_logger(None if move_output(path) else path)
 
 
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
-    """Name what fast-reid's configs may ask for and this toolbox does not do."""
-    asked_for = {
+    """List the keys that are set but whose fast-reid features this version lacks."""
+    values = {
         "TEST.PRECISE_BN.ENABLED": cfg.TEST.PRECISE_BN.ENABLED,
         "KD.MODEL_CONFIG": cfg.KD.MODEL_CONFIG,
     }
-    return [key for key, value in asked_for.items() if value]
+    return [key for key, value in values.items() if value]
 
 
 def set_device_and_mode(cfg: CfgNode) -> str:
-    """Choose the device of MODEL.DEVICE and the mode of MODE, and join the other processes.
+    """Set the device of MODEL.DEVICE and the mode of MODE, and connect to the other processes.
 
-    Of several processes each gets the device of its own number on its machine; a number in
-    MODEL.DEVICE does not count then.
+    With several processes, each gets the device with its own number on its machine; the number in
+    MODEL.DEVICE is ignored.
 
     Args:
         cfg: the whole configuration.
@@ -145,7 +149,8 @@ def set_device_and_mode(cfg: CfgNode) -> str:
         "CPU", "GPU" or "Ascend".
 
     Raises:
-        ValueError: for an unknown or absent device, an unknown mode, or a cache of graphs.
+        ValueError: the device or mode is unknown or not available, or MindSpore's cache of graphs
+            is enabled.
     """
     _refuse_compile_cache()
     if cfg.MODE not in _MODES:
@@ -155,17 +160,17 @@ def set_device_and_mode(cfg: CfgNode) -> str:
     if wanted != "auto" and wanted not in _DEVICE_TARGETS:
         raise ValueError(
             f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} is unknown; it must be auto or one of "
-            f"{sorted(_DEVICE_TARGETS)}, with an index if need be, such as gpu:0."
+            f"{sorted(_DEVICE_TARGETS)}, optionally with an index, such as gpu:0."
         )
     target = present[0] if wanted == "auto" else _DEVICE_TARGETS[wanted]
     if target not in present:
         raise ValueError(
-            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} asks for {target}, but MindSpore finds only "
+            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r} needs {target}, but MindSpore finds only "
             f"{present} here; set MODEL.DEVICE auto, or see INSTALL.md."
         )
     if index and not index.isdecimal():
         raise ValueError(
-            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r}: after the colon comes the number of a device."
+            f"MODEL.DEVICE {cfg.MODEL.DEVICE!r}: the colon must be followed by a device number."
         )
     if comm.get_world_size() > 1:
         index = _own_device(target)
@@ -181,8 +186,8 @@ def set_device_and_mode(cfg: CfgNode) -> str:
 def _refuse_compile_cache() -> None:
     if os.environ.get("MS_COMPILER_CACHE_ENABLE") == "1":
         raise ValueError(
-            "MS_COMPILER_CACHE_ENABLE is 1, but MindSpore's cache of compiled graphs does not tell "
-            "graphs of other settings apart: a run would go wrong unnoticed. Unset it."
+            "MS_COMPILER_CACHE_ENABLE is 1, but MindSpore's cache of compiled graphs does not "
+            "distinguish graphs of different settings, so results could be wrong. Unset it."
         )
 
 
@@ -191,31 +196,32 @@ def _own_device(target: str) -> str:
     count = ms.hal.device_count(target)
     if target != "CPU" and number >= count:
         raise ValueError(
-            f"Rank {comm.get_rank()} needs {target} number {number}, but there are {count} here; "
-            "lower --num-gpus."
+            f"Rank {comm.get_rank()} needs {target} number {number}, but this machine has {count}; "
+            "decrease --num-gpus."
         )
     return str(number)
 
 
 def complete_config(cfg: CfgNode, classes_per_domain: list[int]) -> CfgNode:
-    """Fill in what the training set decides: the number of identities.
+    """Write out what the recipe implies, and fill in the number of identities.
 
     Args:
         cfg: the whole configuration.
-        classes_per_domain: identities of each training set, in the order of DATASETS.NAMES.
+        classes_per_domain: number of identities of each training set, in the order of
+            DATASETS.NAMES.
 
     Returns:
-        A new frozen configuration; one that names its class counts keeps them.
+        A new frozen configuration; class counts that the given one sets stay as they are.
 
     Raises:
-        ValueError: if ACL is to learn from a single training set, or the counts that the
-            configuration names are not the data's.
+        ValueError: ACL has a single training set, or the class counts that `cfg` sets are not those
+            of the data.
     """
-    completed = cfg.clone()
+    check_class_counts(cfg, classes_per_domain)
+    completed = explicit_config(cfg).clone()
     completed.defrost()
     heads = completed.MODEL.HEADS
-    check_class_counts(cfg, classes_per_domain)
-    if is_acl(cfg):
+    if heads.CLASSIFIERS == "per_domain":
         heads.CLASSES_PER_DOMAIN = list(classes_per_domain)
         logger.info("Classes of the source domains: %s", heads.CLASSES_PER_DOMAIN)
     else:

@@ -1,3 +1,8 @@
+"""Layers with PyTorch's conventions: norms, convolutions, pooling, softmax variants.
+
+Operations written for speed or memory are in `kernels`.
+"""
+
 from .any_softmax import (
     ArcSoftmax,
     CircleSoftmax,
@@ -12,7 +17,16 @@ from .batch_norm import (
     held_statistics,
     running_statistics,
 )
-from .conv import Conv2d, Linear, StemMaxPool
+from .conv import Conv2d, Linear
+from .kernels import (
+    AddToCopies,
+    InTurn,
+    ScaleChannels,
+    SpatialMean,
+    StemMaxPool,
+    in_turn,
+    sends_messages,
+)
 from .non_local import Non_local
 from .normalize import cosine_gaps, l2_normalize
 from .norms import get_norm
@@ -30,12 +44,12 @@ from .pooling import (
 )
 from .precise import exp, log1p, log_odds_against, softplus
 from .se_layer import SELayer
-from .spatial import ScaleChannels, SpatialMean
-from .sync_batch_norm import InTurn, SyncBatchNorm, in_turn, sends_messages
+from .sync_batch_norm import SyncBatchNorm
 
 __all__ = [
     "IBN",
     "AdaptiveAvgMaxPool",
+    "AddToCopies",
     "ArcSoftmax",
     "BatchNorm",
     "CircleSoftmax",

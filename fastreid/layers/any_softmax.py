@@ -1,7 +1,7 @@
-"""What happens to a classifier's logits before the cross entropy: scales and margins.
+"""Scales and margins for a classifier's logits before the cross entropy.
 
 Every cell takes logits (N, classes) and targets (N,), int32, and returns new logits. A row whose
-target is -1 has no class here and gets no margin.
+target is -1 gets no margin.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class LinearSoftmax(nn.Cell):
     Args:
         num_classes: width of the logits.
         scale: multiplied into the logits, > 0.
-        margin: unused by this one; the others penalize the true class with it.
+        margin: penalty on the true class in the subclasses; unused here.
     """
 
     takes_cosines = False
@@ -46,14 +46,14 @@ class CosSoftmax(LinearSoftmax):
 class ArcSoftmax(LinearSoftmax):
     """Additive angular margin (ArcFace; Deng et al., CVPR 2019): cos(angle + m), true class.
 
-    As in fast-reid, there is no other rule for angles above pi - m.
+    As in fast-reid, angles above pi - m have no rule of their own.
     """
 
     takes_cosines = True
 
     def construct(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Cosines (N, classes) and targets (N,) -> (N, classes)."""
-        # cos(acos(x) + m) written out: finite where rounding takes a cosine to or beyond 1.
+        # cos(acos(x) + m) expanded: finite where rounding gives a cosine of 1 or more.
         sines = ops.sqrt(ops.clamp((1 - logits) * (1 + logits), min=1e-12))
         with_margin = logits * math.cos(self.m) - sines * math.sin(self.m)
         return ops.where(_one_hot(targets, logits) > 0, with_margin, logits) * self.s
@@ -94,8 +94,8 @@ def get_cls_layer(name: str) -> type[LinearSoftmax]:
         name: "Linear", "CosSoftmax", "ArcSoftmax" or "CircleSoftmax".
 
     Returns:
-        The class, called with (num_classes, scale, margin). Its `takes_cosines` says whether
-        features and class weights must be normalized before their product.
+        The class, called with (num_classes, scale, margin). `takes_cosines` is True where it needs
+        cosines: features and class weights normalized before their product.
 
     Raises:
         ValueError: for an unknown name.

@@ -1,35 +1,32 @@
 """Batch, instance and IBN normalization with PyTorch's conventions.
 
-Running statistics follow ``new = (1 - momentum) * old + momentum * batch`` and the running
+Running statistics follow ``new = (1 - momentum) * old + momentum * batch``, and the running
 variance is unbiased, both as in PyTorch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
-# Primitives, and few branches: every norm pays for what it calls in compiling.
-_mul, _reshape, _shape, _tile = ops.Mul(), ops.Reshape(), ops.Shape(), ops.Tile()
-
 
 class BatchNorm(nn.Cell):
     """Batch normalization over (N, H, W) with three modes.
 
-    - *general* (training): batch statistics, the running ones move;
-    - *hold* (training with `hold` set): batch statistics, the running ones stay;
+    - *general* (training): batch statistics; the running ones are updated;
+    - *hold* (training with `hold` set): batch statistics; the running ones are not updated;
     - *eval*: running statistics.
 
-    Graph mode reads `hold` when it compiles, so set it with `held_statistics` around every call.
+    Graph mode reads `hold` at compile time: set it with `held_statistics` around every call.
 
     Args:
         num_features: C of the input (N, C, H, W).
         eps: added to the variance.
-        momentum: share of the batch in the new running statistics.
+        momentum: weight of the batch in the new running statistics.
         bias_freeze: the shift is added but not trained.
         weight_init: start value of the scale.
         bias_init: start value of the shift.
@@ -65,7 +62,7 @@ class BatchNorm(nn.Cell):
 
     @property
     def hold(self) -> bool:
-        """Whether training leaves the running statistics alone."""
+        """Whether training leaves the running statistics unchanged."""
         return self._hold
 
     @hold.setter
@@ -74,7 +71,7 @@ class BatchNorm(nn.Cell):
         self.by_batch = self.by_batch_holding if value else self.by_batch_moving
 
     def move_in_two_parts(self) -> None:
-        """Let two passes over one batch move the running statistics as far as one would."""
+        """Make two passes over one batch update the running statistics as one pass does."""
         self.momentum = 1 - math.sqrt(1 - self.momentum)
         self.by_batch_moving = self._by_batch(self.momentum)
         self.hold = self._hold
@@ -86,7 +83,7 @@ class BatchNorm(nn.Cell):
     def scaled(self, x: Tensor, scale: Tensor) -> Tensor:
         """Normalize, and multiply by one more value per channel.
 
-        The value rides on scale and shift: multiplying the output would cost a pass over it.
+        The value is multiplied into scale and shift, which saves a pass over the output map.
 
         Args:
             x: (N, C, H, W).
@@ -95,7 +92,7 @@ class BatchNorm(nn.Cell):
         Returns:
             (N, C, H, W).
         """
-        return self._normalize(x, _mul(self.gamma, scale), _mul(self.beta, scale))
+        return self._normalize(x, self.gamma * scale, self.beta * scale)
 
     def _normalize(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         if self.training:
@@ -106,7 +103,7 @@ class BatchNorm(nn.Cell):
 class InstanceNorm(nn.Cell):
     """Instance normalization with scale and shift; instance statistics in evaluation too.
 
-    Computed as one batch normalization of (1, N*C, H, W), the fastest way on every back-end.
+    Computed as one batch normalization of (1, N*C, H, W); MindSpore has no instance norm on CPU.
 
     Args:
         num_features: C of the input (N, C, H, W).
@@ -120,33 +117,39 @@ class InstanceNorm(nn.Cell):
         self.normalize = ops.BatchNorm(True, eps, 0.0)
 
     def construct(self, x: Tensor) -> Tensor:
-        """Normalize every channel of every image by itself: (N, C, H, W) -> the same."""
-        n, c, h, w = _shape(x)
+        """Normalize each channel of each image over its pixels: (N, C, H, W) -> the same."""
+        n, c, h, w = x.shape
         y = self.normalize(
-            _reshape(x, (1, n * c, h, w)),
-            _tile(self.gamma, (n,)),
-            _tile(self.beta, (n,)),
+            x.reshape(1, n * c, h, w),
+            ops.tile(self.gamma, (n,)),
+            ops.tile(self.beta, (n,)),
             ops.zeros((n * c,), ms.float32),
             ops.ones((n * c,), ms.float32),
         )
-        return _reshape(y[0], (n, c, h, w))
+        return y[0].reshape(n, c, h, w)
 
 
 class IBN(nn.Cell):
     """Instance norm on the first half of the channels, batch norm on the rest (IBN-Net a).
 
-    Pan et al., ECCV 2018. The attribute names IN and BN are those of the published weights.
+    Pan et al., ECCV 2018. The published weights have the names IN and BN.
 
     Args:
         num_features: C of the input (N, C, H, W).
-        instance_norm: makes the norm of the first half from its channel count.
-        batch_norm: makes the norm of the second half.
+        instance_norm: builds the norm of the first half from its channel count.
+        batch_norm: builds the norm of the second half from its channel count.
     """
 
-    def __init__(self, num_features: int, *, instance_norm=InstanceNorm, batch_norm=BatchNorm):
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        instance_norm: Callable[[int], nn.Cell] = InstanceNorm,
+        batch_norm: Callable[[int], nn.Cell] = BatchNorm,
+    ) -> None:
         super().__init__()
         half = num_features // 2
-        # An even split is one operation and so is its gradient.
+        # An even split is one operation instead of two slices, in the gradient too.
         self.parts = half if num_features == 2 * half else [half, num_features - half]
         self.IN = instance_norm(half)
         self.BN = batch_norm(num_features - half)
@@ -158,14 +161,14 @@ class IBN(nn.Cell):
 
 
 def running_statistics(model: nn.Cell) -> list[Parameter]:
-    """Find the running means and variances, (C,) each, of every `BatchNorm` of `model`."""
+    """List the running mean and variance, (C,) each, of every `BatchNorm` of `model`."""
     norms = [cell for _, cell in model.cells_and_names() if isinstance(cell, BatchNorm)]
     return [each for norm in norms for each in (norm.moving_mean, norm.moving_variance)]
 
 
 @contextmanager
 def held_statistics(model: nn.Cell) -> Iterator[None]:
-    """Switch every `BatchNorm` of `model` to *hold* for the block, whatever ends it."""
+    """Switch every `BatchNorm` of `model` to *hold* inside of a ``with`` block."""
     norms = [cell for _, cell in model.cells_and_names() if isinstance(cell, BatchNorm)]
     before = [norm.hold for norm in norms]
     for norm in norms:

@@ -13,16 +13,16 @@ from .batch_norm import BatchNorm
 class Non_local(nn.Cell):  # noqa: N801 - fast-reid's name
     """Add to every pixel a mean over all pixels, weighted by their similarity.
 
-    The norm of the added branch starts at zero, so that a new block passes its input on.
+    The norm of the added branch starts at zero, so a new block returns its input.
 
     Args:
         in_channels: C of the input (N, C, H, W).
-        norm: makes the norm of the added branch from its channel count.
+        norm: builds the norm of the added branch from its channel count.
     """
 
     def __init__(self, in_channels: int, *, norm: Callable[[int], nn.Cell] = BatchNorm) -> None:
         super().__init__()
-        # fast-reid divides its reduction ratio by itself: one channel, whatever the ratio.
+        # fast-reid divides its reduction ratio by itself: one channel at every ratio.
         inter_channels = 1
         self.g = _pointwise(in_channels, inter_channels)
         self.theta = _pointwise(in_channels, inter_channels)
@@ -39,12 +39,11 @@ class Non_local(nn.Cell):  # noqa: N801 - fast-reid's name
         g = self.g(exact).reshape(n, -1, h * w)
         theta = self.theta(exact).reshape(n, -1, h * w)
         phi = self.phi(exact).reshape(n, -1, h * w)
-        # (theta' phi) g' = theta' (phi g'), which needs no matrix of all pairs of pixels.
+        # (theta' phi) g' = theta' (phi g'): this order avoids the matrix of all pairs of pixels.
         mixed = ops.bmm(ops.bmm(g, phi.swapaxes(1, 2)) / (h * w), theta)
         return x + self.W(mixed.reshape(n, -1, h, w)).astype(x.dtype)
 
 
 def _pointwise(in_channels: int, out_channels: int) -> nn.Conv2d:
-    # Unlike the other convolutions, fast-reid leaves these with PyTorch's start values, which are
-    # MindSpore's too.
+    # fast-reid gives these convolutions PyTorch's default start values, which are MindSpore's too.
     return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)

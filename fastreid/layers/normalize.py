@@ -23,12 +23,12 @@ def l2_normalize(x: Tensor) -> Tensor:
 def cosine_gaps(first: Tensor, second: Tensor) -> Tensor:
     """1 - cosine similarity of every pair of rows.
 
-    Half the squared difference of the unit vectors: 1 minus their product has no digits left for
-    near directions. What remains is the rounding of the unit vectors, a relative error of 2e-7 /
+    Computed as half the squared difference of the unit vectors: 1 minus their product loses all
+    digits for near directions. The rounding of the unit vectors remains, a relative error of 2e-7 /
     angle.
 
     Args:
-        first: (Q, D), of any lengths; a row of zeros has the similarity 0 to every other.
+        first: (Q, D), rows of any length; a row of zeros has similarity 0 to every row.
         second: (G, D).
 
     Returns:

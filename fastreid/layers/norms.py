@@ -1,4 +1,4 @@
-"""Norms by the names that configs give them."""
+"""Norms by their names in the config."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ NORMS = {"BN": BatchNorm, "IN": InstanceNorm, "syncBN": SyncBatchNorm}
 
 
 def get_norm(norm: str, out_channels: int) -> nn.Cell:
-    """Build the normalization that a config names.
+    """Build the norm of a name in the config.
 
     Args:
-        norm: "BN", "IN", or "syncBN", whose statistics are over all processes.
-        out_channels: C of the (N, C, H, W) it will see.
+        norm: "BN", "IN", or "syncBN", which has statistics over all processes.
+        out_channels: C of the input (N, C, H, W).
 
     Returns:
         The cell, (N, C, H, W) -> (N, C, H, W).

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.utils.checkpoint.weights import Adapted
 
-from .spatial import SpatialMean
+from .kernels import SpatialMean
 
 # The usual power of the generalized mean, and the start value of a learned one.
 _POWER = 3.0
@@ -25,7 +25,7 @@ class Identity(nn.Cell):
 
 
 class Flatten(nn.Cell):
-    """Every pixel of every channel becomes a channel."""
+    """Make every pixel of every channel a channel."""
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C * H * W, 1, 1)."""
@@ -45,7 +45,7 @@ class GlobalAvgPool(nn.Cell):
 
 
 class FastGlobalAvgPool(GlobalAvgPool):
-    """The same as `GlobalAvgPool`, under the name that fast-reid gives its faster version."""
+    """`GlobalAvgPool` under the name of fast-reid's faster version."""
 
 
 class ClipGlobalAvgPool(nn.Cell):
@@ -85,7 +85,7 @@ class GeneralizedMeanPooling(nn.Cell):
     """Generalized mean (GeM; Radenovic et al., TPAMI 2018): mean(max(x, eps)^p)^(1/p).
 
     Args:
-        norm: the power p > 0: 1 averages, and infinity takes the maximum.
+        norm: the power p > 0; 1 gives the mean, infinity the maximum.
         eps: inputs below it count as eps.
     """
 
@@ -100,19 +100,19 @@ class GeneralizedMeanPooling(nn.Cell):
         n, c, _, _ = x.shape
         x = ops.clamp(x, min=self.eps)
         if self.p == 3.0:
-            # The usual power by products: the general one is several times slower.
+            # The usual power as products: `ops.pow` is several times slower.
             return ops.pow(self.mean(x * x * x), 1.0 / 3).reshape(n, c, 1, 1)
         powers, largest = _powers_of_shares(x, self.p)
         return (largest * ops.pow(self.mean(powers), 1.0 / self.p)).reshape(n, c, 1, 1)
 
     def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
-        """Use the power that a file of weights has learned, though the config has a constant.
+        """Take the learned power of a file of weights in place of the constant.
 
         Args:
-            weights: the file's arrays for this cell, by their names in it; `p` is (1,).
+            weights: the file's arrays for this cell by their names in the cell; `p` is (1,).
 
         Returns:
-            A pooling with that power, which does not learn further; None without a power.
+            A pooling with that power, which is not trained; None without a power.
         """
         power = np.ravel(weights.get("p", ()))
         if power.shape != (1,) or not power[0] > 0:
@@ -131,10 +131,10 @@ class GeneralizedMeanPooling(nn.Cell):
 
 
 def _powers_of_shares(x: Tensor, power: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Powers of every pixel's share in the largest of its channel, and the largest.
+    """Divide every pixel by the largest of its channel; return the powers and the largest.
 
-    The power itself underflows: 1e-6 to the seventh is zero in float32, and a root of zero has no
-    gradient. The largest, taken out, is a constant of the gradient: no result depends on it.
+    Without the division the power underflows: 1e-6 to the seventh is zero in float32, and a root of
+    zero has no gradient. The result does not depend on the divisor, so it has no gradient.
     """
     n, c, h, w = x.shape
     rows = x.reshape(n * c, h * w)
@@ -166,10 +166,10 @@ class GeneralizedMeanPoolingP(nn.Cell):
         return (largest * roots).reshape(n, c, 1, 1)
 
     def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
-        """Start from the constant of `GeneralizedMeanPooling` where a file of weights has no power.
+        """Take the constant of `GeneralizedMeanPooling` where a file of weights has no power.
 
         Args:
-            weights: the file's arrays for this cell, by their names in it; `p` is (1,).
+            weights: the file's arrays for this cell by their names in the cell; `p` is (1,).
 
         Returns:
             This cell with that power; None where the file has one.
@@ -201,13 +201,13 @@ POOLING = {
 
 
 def get_pooling(name: str) -> nn.Cell:
-    """Build the pooling that a config names.
+    """Build the pooling of a name in the config.
 
     Args:
         name: one of fast-reid's names, such as "GeneralizedMeanPooling".
 
     Returns:
-        The cell, (N, C, H, W) -> (N, C, 1, 1), but for `Identity` and `Flatten`.
+        The cell, (N, C, H, W) -> (N, C, 1, 1); other shapes for `Identity` and `Flatten`.
 
     Raises:
         ValueError: for an unknown name.

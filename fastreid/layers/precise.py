@@ -1,9 +1,9 @@
 """Functions that keep the digits of small results.
 
-MindSpore's own kernels on CPU compute log(1 + x), whose digits are lost where x is small: its
-``ops.log1p`` gives 0 for 1e-8, ``ops.softplus`` 0 for -17, and ``ops.log_softmax`` 0 for a sure
-class. Its ``ops.exp`` is good to 5e-6 at -20 and 2e-5 at -80. The kernels used here, pow and atanh,
-round correctly.
+MindSpore's CPU kernels compute log(1 + x) as written, which loses all digits of a small x:
+``ops.log1p`` of 1e-8 is 0, ``ops.softplus`` of -17 is 0, and so is ``ops.log_softmax`` of a class
+of probability near 1. ``ops.exp`` has a relative error of 5e-6 at -20 and 2e-5 at -80. The kernels
+used here, pow and atanh, round correctly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import mindspore as ms
 from mindspore import Tensor, ops
 
-# Below any logit: its exponential is zero beside any other.
+# Below any logit: its exponential is zero relative to that of any logit.
 _NO_LOGIT = -1e30
 
 
@@ -42,7 +42,7 @@ def log1p(x: Tensor) -> Tensor:
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + exp(x)); relative error as that of `exp`, in the gradient too.
+    """log(1 + exp(x)); the relative error is that of `exp`, in the gradient too.
 
     Args:
         x: (N, ...), any shape.
@@ -50,8 +50,8 @@ def softplus(x: Tensor) -> Tensor:
     Returns:
         (N, ...).
     """
-    # The larger of exp(x) and 1 is taken out of the sum and leaves exactly 1, which is taken away
-    # before the smaller one is added. The gradient goes through exp(x), whichever is larger.
+    # Divide by the larger of exp(x) and 1: one term becomes exactly 1 and is subtracted before the
+    # smaller term is added. The gradient flows through exp(x) in both cases.
     largest = ops.stop_gradient(ops.relu(x))
     is_one = ops.stop_gradient((x > 0).astype(ms.float32))
     smaller = (exp(x - largest) - is_one) + (exp(-largest) - (1 - is_one))
@@ -59,7 +59,7 @@ def softplus(x: Tensor) -> Tensor:
 
 
 def log_odds_against(logits: Tensor, one_hot: Tensor) -> tuple[Tensor, Tensor]:
-    """Compare the logits of a softmax with the true class's.
+    """Compare the logits of a softmax with that of the true class.
 
     With z the logits, y the true class and p its probability: log((1 - p) / p) is the logarithm of
     the sum of exp(z_j - z_y) over the other classes j. -log(p) is the `softplus` of it and -log(1 -

@@ -5,11 +5,11 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from .conv import Linear
-from .spatial import ScaleChannels, SpatialMean
+from .kernels import ScaleChannels, SpatialMean
 
 
 class SELayer(nn.Cell):
-    """Weight every channel of an image by a value in (0, 1) that is computed from all of them.
+    """Weight each channel of an image by a value in (0, 1) computed from all channels' means.
 
     Args:
         channel: C of the input (N, C, H, W).

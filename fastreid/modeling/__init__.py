@@ -1,8 +1,10 @@
+"""Models: backbones, heads and losses, each with a registry, and the architectures made of them."""
+
 from .backbones import BACKBONE_REGISTRY, build_backbone, map_sizes
-from .heads import REID_HEADS_REGISTRY, build_heads
+from .heads import REID_HEADS_REGISTRY, build_heads, classifier_prefixes
 from .losses import LOSS_REGISTRY
 from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
-from .ops import meta_parameters
+from .ops import adaptor_parameters, mark_adaptor, meta_parameters
 from .precision import use_half_precision
 
 __all__ = [
@@ -11,10 +13,13 @@ __all__ = [
     "META_ARCH_REGISTRY",
     "REID_HEADS_REGISTRY",
     "Phase",
+    "adaptor_parameters",
     "build_backbone",
     "build_heads",
     "build_model",
+    "classifier_prefixes",
     "map_sizes",
+    "mark_adaptor",
     "meta_parameters",
     "use_half_precision",
 ]

@@ -1,8 +1,8 @@
 """The Meta cells: layers whose parameters take part in ACL's inner update.
 
-They compute what their plain counterparts compute. What they add is a mark: the meta step moves
-the trainable parameters of `MetaCell`s, and of nothing else, from theta to theta' and back
-(ACL, ECCV 2022, section 3.4; upstream ``fastreid/modeling/ops.py``).
+A Meta cell computes the same as its plain counterpart. The class marks it: the meta step moves the
+trainable parameters of `MetaCell`s, and no others, from theta to theta' and back (ACL, ECCV 2022,
+section 3.4; upstream ``fastreid/modeling/ops.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear, SyncBa
 
 
 class MetaCell:
-    """Mark of a cell whose own trainable parameters the inner update moves."""
+    """Marks a cell whose own trainable parameters the inner update moves."""
 
     get_parameters: Any  # of the `nn.Cell` that it marks
 
@@ -48,10 +48,10 @@ META_NORMS = {"BN": MetaBNNorm, "syncBN": MetaSyncBNNorm}
 
 
 def meta_norm(norm: str) -> type[BatchNorm]:
-    """Find the batch norm of Meta cells that a config names.
+    """Look up the batch norm of Meta cells by its name in the config.
 
     Args:
-        norm: "BN", or "syncBN", whose statistics are over all processes.
+        norm: "BN", or "syncBN", which has statistics over all processes.
 
     Raises:
         ValueError: for another name.
@@ -64,7 +64,7 @@ def meta_norm(norm: str) -> type[BatchNorm]:
 
 
 class MetaGate(nn.Cell, MetaCell):
-    """The learned mix of the domain-invariant and the domain-specific feature.
+    """The learned weight between the domain-invariant and the domain-specific feature.
 
     Args:
         feat_dim: C of both features.
@@ -75,7 +75,7 @@ class MetaGate(nn.Cell, MetaCell):
         self.gate = Parameter(initializer(Normal(0.1), (feat_dim,)))
 
     def construct(self) -> Tensor:
-        """Share of the invariant feature per channel, (C,), in (0, 1)."""
+        """Weight of the invariant feature for each channel, (C,), in (0, 1)."""
         return ops.sigmoid(self.gate)
 
 
@@ -99,7 +99,7 @@ class MetaParam(nn.Cell, MetaCell):
             targets: (N,) int32 global classes.
 
         Returns:
-            (N,); upstream computes the distances to all centres, of which no loss uses the others.
+            (N,). Upstream computes the distances to all centres; no loss uses the others.
         """
         differences = features - ops.gather(self.centers, targets, 0)
         return (differences * differences).sum(1)
@@ -107,10 +107,26 @@ class MetaParam(nn.Cell, MetaCell):
 
 def meta_parameters(model: nn.Cell) -> list[Parameter]:
     """List the trainable parameters that the inner update moves, in the model's order."""
-    return [
-        parameter
-        for _, cell in model.cells_and_names()
-        if isinstance(cell, MetaCell)
-        for parameter in cell.get_parameters(expand=False)
-        if parameter.requires_grad
-    ]
+    cells: list[nn.Cell] = [c for _, c in model.cells_and_names() if isinstance(c, MetaCell)]
+    own = [parameter for cell in cells for parameter in cell.get_parameters(expand=False)]
+    return [parameter for parameter in own if parameter.requires_grad]
+
+
+def mark_adaptor(cell: nn.Cell) -> nn.Cell:
+    """Declare a cell to be an adaptor: `adaptor_parameters` then lists its parameters.
+
+    Args:
+        cell: of inputs and outputs of any shape.
+
+    Returns:
+        The same cell.
+    """
+    cell.is_adaptor = True
+    return cell
+
+
+def adaptor_parameters(model: nn.Cell) -> list[Parameter]:
+    """List the trainable parameters of the model's adaptors, in the model's order."""
+    adaptors = [c for _, c in model.cells_and_names() if getattr(c, "is_adaptor", False)]
+    found = {id(p): p for adaptor in adaptors for p in adaptor.trainable_params()}
+    return list(found.values())

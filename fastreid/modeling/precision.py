@@ -1,4 +1,4 @@
-"""Mixed precision: float16 where most of the time and memory goes, float32 where it matters."""
+"""Mixed precision: float16 in the backbone's convolutions, float32 elsewhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastreid.layers import Conv2d
 def use_half_precision(model: nn.Cell) -> None:
     """Train the backbone's convolutions, and the maps between them, in float16.
 
-    Parameters, statistics, everything from pooled features on, and evaluation stay float32.
+    Parameters, statistics, the head, the losses and evaluation stay float32.
 
     Args:
-        model: of any architecture; before it is compiled.
+        model: any architecture; call this before it is compiled.
     """
     for _, cell in model.backbone.cells_and_names():
         if isinstance(cell, Conv2d):

@@ -1,4 +1,4 @@
-"""Less memory for more time: blocks that compute their activations again in the backward pass.
+"""Less memory for more time: blocks compute their activations again in the backward pass.
 
 Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 """
@@ -18,14 +18,14 @@ _BLOCKS = (BasicBlock, Bottleneck, AdaptorBank)
 def recompute_blocks(model: nn.Cell) -> None:
     """Keep only the inputs of residual blocks and adaptor banks for the backward pass.
 
-    The numbers stay the same. A batch norm inside runs twice a step, so its running statistics
-    move in two parts. For graph mode, before the model is compiled.
+    The results are the same. A batch norm in such a block runs twice a step, so each run updates
+    its running statistics by a part. For graph mode; call it before the model is compiled.
 
     Args:
         model: of any architecture.
 
     Raises:
-        ValueError: if its norms are over several processes.
+        ValueError: if the model has norms over several processes.
     """
     if sends_messages(model):
         raise ValueError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mindspore import Parameter, nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, explicit_config
 
 from .lr_scheduler import (
     WARMUP_METHODS,
@@ -27,13 +27,13 @@ SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
 
 
 def build_optimizer(
-    cfg: CfgNode, parameters: Sequence[Parameter], *, with_momentum: bool = True
+    cfg: CfgNode, parameters: nn.Cell | Sequence[Parameter], *, with_momentum: bool = True
 ) -> nn.Cell:
     """Build the optimizer that `SOLVER.OPT` names.
 
     Args:
         cfg: the whole configuration.
-        parameters: what it moves, named from the model's root.
+        parameters: what it moves, named from the model's root; a model: its trainable parameters.
         with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:
@@ -42,8 +42,10 @@ def build_optimizer(
         `load_state_dict`.
 
     Raises:
-        ValueError: for an unknown optimizer.
+        ValueError: the optimizer is unknown.
     """
+    if isinstance(parameters, nn.Cell):
+        parameters = parameters.trainable_params()
     groups = get_default_optimizer_params(cfg, parameters)
     if cfg.SOLVER.OPT == "SGD":
         if not with_momentum:
@@ -55,10 +57,9 @@ def build_optimizer(
 
 
 def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
-    """Length of the warm-up in iterations.
+    """Compute the length of the warm-up in iterations.
 
-    `SOLVER.WARMUP_EPOCHS` decides where it is set. Else `SOLVER.WARMUP_ITERS` does, which counts
-    epochs under ACL's head, as upstream has it, and iterations everywhere else.
+    `SOLVER.WARMUP_EPOCHS` where it is set, else `SOLVER.WARMUP_ITERS` in its `SOLVER.WARMUP_UNIT`.
 
     Args:
         cfg: the whole configuration.
@@ -67,12 +68,15 @@ def warmup_iters(cfg: CfgNode, iters_per_epoch: int) -> int:
     Returns:
         Iterations.
     """
-    if cfg.SOLVER.WARMUP_EPOCHS >= 0:
-        return cfg.SOLVER.WARMUP_EPOCHS * iters_per_epoch
-    if is_acl(cfg):
-        logger.info("SOLVER.WARMUP_ITERS %d counts epochs here", cfg.SOLVER.WARMUP_ITERS)
-        return cfg.SOLVER.WARMUP_ITERS * iters_per_epoch
-    return cfg.SOLVER.WARMUP_ITERS
+    solver = explicit_config(cfg).SOLVER
+    if solver.WARMUP_EPOCHS >= 0:
+        return solver.WARMUP_EPOCHS * iters_per_epoch
+    if solver.WARMUP_UNIT == "epoch":
+        logger.info(
+            "SOLVER.WARMUP_ITERS %d counts epochs (SOLVER.WARMUP_UNIT)", solver.WARMUP_ITERS
+        )
+        return solver.WARMUP_ITERS * iters_per_epoch
+    return solver.WARMUP_ITERS
 
 
 def build_lr_scheduler(
@@ -88,9 +92,9 @@ def build_lr_scheduler(
         An object with ``rate(iteration, base_lr)``.
 
     Raises:
-        ValueError: for an unknown schedule or warm-up, or one that leaves no epoch after it.
+        ValueError: the schedule or the warm-up method is unknown, or the warm-up leaves no epoch.
     """
-    solver = cfg.SOLVER
+    solver = explicit_config(cfg).SOLVER
     if solver.WARMUP_METHOD not in WARMUP_METHODS:
         raise ValueError(
             f"SOLVER.WARMUP_METHOD {solver.WARMUP_METHOD!r} must be one of {WARMUP_METHODS}."
@@ -98,18 +102,17 @@ def build_lr_scheduler(
     warmup = Warmup(warmup_iters(cfg, iters_per_epoch), solver.WARMUP_FACTOR, solver.WARMUP_METHOD)
     warmup_epochs = math.ceil(warmup.iters / iters_per_epoch)
     after_warmup = EpochSteps(iters_per_epoch, max(warmup_epochs, solver.DELAY_EPOCHS + 1))
-    counts_epochs = is_acl(cfg) or solver.WARMUP_EPOCHS >= 0
+    counts_epochs = solver.WARMUP_UNIT == "epoch" or solver.WARMUP_EPOCHS >= 0
     if counts_epochs and warmup_epochs >= solver.MAX_EPOCH:
         raise ValueError(
-            f"The warm-up ({warmup_epochs} epochs) is as long as the training (SOLVER.MAX_EPOCH "
-            f"{solver.MAX_EPOCH}); shorten it by SOLVER.WARMUP_EPOCHS."
+            f"The warm-up ({warmup_epochs} epochs) must be shorter than the training "
+            f"(SOLVER.MAX_EPOCH {solver.MAX_EPOCH}); set SOLVER.WARMUP_EPOCHS."
         )
     if solver.SCHED == "MultiStepLR":
-        # ACL counts the steps of this schedule from the first epoch on, fast-reid after warm-up.
         from_start = EpochSteps(iters_per_epoch, solver.DELAY_EPOCHS + 1)
         return WarmupMultiStepLR(
             warmup,
-            steps=from_start if is_acl(cfg) else after_warmup,
+            steps=from_start if solver.STEPS_FROM == "start" else after_warmup,
             milestones=solver.STEPS,
             gamma=solver.GAMMA,
         )

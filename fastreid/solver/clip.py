@@ -24,15 +24,17 @@ def _clip_one_by_norm(limit: float, order: float, gradient: Tensor) -> Tensor:
 
 
 class GradientClipper(nn.Cell):
-    """Clip each gradient by its norm or by value, or let it pass.
+    """Clip each gradient by its norm or by value.
 
     Args:
-        clip_type: "norm", "value", or "" for none.
-        clip_value: the largest norm or absolute value.
+        clip_type: "norm", "value", or "" for no clipping.
+        clip_value: largest norm or absolute value.
         norm_type: order of the norm.
     """
 
-    def __init__(self, clip_type: str = "", clip_value: float = 0.0, norm_type: float = 2.0):
+    def __init__(
+        self, clip_type: str = "", clip_value: float = 0.0, norm_type: float = 2.0
+    ) -> None:
         super().__init__()
         self.clip_type = clip_type
         self.clip_value = float(clip_value)
@@ -40,7 +42,7 @@ class GradientClipper(nn.Cell):
         self.for_each = ops.HyperMap()
 
     def construct(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Clip gradients of any shapes."""
+        """Clip gradients of arbitrary shapes."""
         if self.clip_type == "":
             return gradients
         if self.clip_type == "value":
@@ -49,10 +51,10 @@ class GradientClipper(nn.Cell):
 
 
 def build_gradient_clipper(cfg: CfgNode) -> GradientClipper:
-    """Build the clipping of `SOLVER.CLIP_GRADIENTS`.
+    """Build the gradient clipper of `SOLVER.CLIP_GRADIENTS`.
 
     Raises:
-        ValueError: for an unknown CLIP_TYPE.
+        ValueError: CLIP_TYPE is unknown.
     """
     options = cfg.SOLVER.CLIP_GRADIENTS
     if not options.ENABLED:

@@ -1,6 +1,6 @@
-"""The learning rate as a plain function of the iteration.
+"""Learning-rate schedules as functions of the iteration.
 
-Nothing is stepped, so nothing can be lost on resume. The sequences are upstream's, exactly.
+Schedules have no state, so checkpoints need not store any. The rates equal the original's exactly.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ WARMUP_METHODS = ("linear", "constant", "exp")
 
 
 class Warmup(NamedTuple):
-    """The first iterations: their number, the factor they start from, how it grows to 1."""
+    """Warm-up: number of iterations, initial factor, and method by which it grows to 1."""
 
     iters: int
     factor: float
     method: str
 
     def factor_at(self, iteration: int) -> float:
-        """Factor on the base rate at an iteration counted from 0."""
+        """Return the factor on the base rate at an iteration counted from 0."""
         if iteration >= self.iters:
             return 1.0
         progress = iteration / self.iters
@@ -32,28 +32,28 @@ class Warmup(NamedTuple):
 
 
 class EpochSteps(NamedTuple):
-    """When a schedule steps: at epoch ends, from `first_end` on, counted in epochs done."""
+    """Steps of a schedule: one at each epoch end, the first at the end of epoch `first_end`."""
 
     iters_per_epoch: int
     first_end: int
 
     def until(self, iteration: int) -> int:
-        """Steps taken before an iteration counted from 0."""
+        """Count the steps before an iteration counted from 0."""
         return max(iteration // self.iters_per_epoch - self.first_end + 1, 0)
 
     def iteration_of(self, step: int) -> int:
-        """Iteration before which a step, counted from 1, is taken."""
+        """Return the iteration before which a step, counted from 1, is taken."""
         return (self.first_end + step - 1) * self.iters_per_epoch
 
 
 class WarmupMultiStepLR:
-    """Warm-up, then a factor `gamma` at some steps.
+    """Warm-up, then multiplication by `gamma` at each milestone.
 
     Args:
-        warmup: the first iterations.
-        steps: when the schedule steps.
-        milestones: steps at which the rate falls.
-        gamma: the factor.
+        warmup: length, initial factor and method of the warm-up.
+        steps: iterations at which the schedule steps.
+        milestones: steps at which the rate is multiplied by `gamma`.
+        gamma: factor.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class WarmupMultiStepLR:
         self._gamma = gamma
 
     def rate(self, iteration: int, base_lr: float) -> float:
-        """Rate in force at an iteration of the whole run, counted from 0."""
-        # Every warm-up step sets the rate anew, which undoes the falls before it.
+        """Return the rate at an iteration of the whole run, counted from 0."""
+        # Each warm-up step sets the rate from the base rate and so cancels earlier milestones.
         since = min(iteration, self._warmup.iters)
         falls = sum(since <= fall <= iteration for fall in self._falls)
         return base_lr * self._warmup.factor_at(iteration) * self._gamma**falls
 
 
 class WarmupCosineAnnealingLR:
-    """Warm-up, then half a cosine down to `eta_min`, one step an epoch.
+    """Warm-up, then half a cosine down to `eta_min`, one step per epoch.
 
     Args:
-        warmup: the first iterations.
-        steps: when the schedule steps.
-        t_max: steps of the half cosine.
-        eta_min: the last rate.
+        warmup: length, initial factor and method of the warm-up.
+        steps: iterations at which the schedule steps.
+        t_max: number of steps of the half cosine.
+        eta_min: final rate.
     """
 
     def __init__(self, warmup: Warmup, *, steps: EpochSteps, t_max: int, eta_min: float) -> None:
@@ -88,7 +88,7 @@ class WarmupCosineAnnealingLR:
         self._eta_min = eta_min
 
     def rate(self, iteration: int, base_lr: float) -> float:
-        """Rate in force at an iteration of the whole run, counted from 0."""
+        """Return the rate at an iteration of the whole run, counted from 0."""
         if iteration < self._warmup.iters:
             return base_lr * self._warmup.factor_at(iteration)
         angle = math.pi * self._steps.until(iteration) / self._t_max

@@ -1,4 +1,4 @@
-"""Which parameters share a learning rate and a weight decay."""
+"""Parameter groups: parameters that share a learning rate and a weight decay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BIASES = ("beta", "bias")
 
 
 class ParamGroup(NamedTuple):
-    """Parameters under one base rate and one decay."""
+    """Parameters with one base rate and one decay."""
 
     parameters: tuple[Parameter, ...]
     base_lr: float
@@ -22,17 +22,17 @@ class ParamGroup(NamedTuple):
 
 
 def get_default_optimizer_params(cfg: CfgNode, parameters: Sequence[Parameter]) -> list[ParamGroup]:
-    """Sort parameters into groups by the settings of `cfg.SOLVER`.
+    """Group parameters by the settings of `cfg.SOLVER`.
 
-    Scales of norms decay with WEIGHT_DECAY_NORM, biases with WEIGHT_DECAY_BIAS, all else with
-    WEIGHT_DECAY; BIAS_LR_FACTOR and HEADS_LR_FACTOR multiply BASE_LR.
+    Scales of norms decay with WEIGHT_DECAY_NORM, biases with WEIGHT_DECAY_BIAS, other parameters
+    with WEIGHT_DECAY; BIAS_LR_FACTOR and HEADS_LR_FACTOR multiply BASE_LR.
 
     Args:
         cfg: the whole configuration.
-        parameters: trainable parameters, named from the model's root.
+        parameters: trainable parameters, with full names from the model's root.
 
     Returns:
-        The groups, in order of first appearance; every parameter is in exactly one.
+        The groups, in order of first appearance; each parameter is in exactly one.
     """
     groups: dict[tuple[float, float], list[Parameter]] = {}
     for parameter in parameters:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -199,6 +200,29 @@ def require_same(value: Any, problem: str) -> None:
     wanted = broadcast_object(value)
     if json.dumps(value) != json.dumps(wanted):
         raise ValueError(f"Rank {get_rank()} has {value}, rank 0 has {wanted}: {problem}")
+
+
+def reduce_dict(input_dict: Mapping[str, Any], average: bool = True) -> dict[str, np.float32]:
+    """Add up numbers of all processes, such as losses.
+
+    Args:
+        input_dict: name -> number, or a tensor of one number; the same names in all processes.
+        average: whether to divide the sums by the number of processes.
+
+    Returns:
+        Name -> mean or sum over the processes, the same in all of them.
+    """
+    names = sorted(input_dict)
+    values = np.array([float(input_dict[name]) for name in names], np.float32)
+    everyone = all_gather(values)
+    reduced = everyone.mean(axis=0) if average else everyone.sum(axis=0)
+    by_name = dict(zip(names, reduced))
+    return {name: by_name[name] for name in input_dict}
+
+
+def shared_random_seed() -> int:
+    """Draw a seed in [0, 2**31) that is the same in all processes, from NumPy's generator."""
+    return int(broadcast_object(int(np.random.randint(2**31 - 1))))
 
 
 def _check_joined() -> None:

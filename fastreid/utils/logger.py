@@ -1,9 +1,16 @@
-"""Logs on the screen and in OUTPUT_DIR/log.txt."""
+"""Logging: `setup_logger` sends logs to the screen and to OUTPUT_DIR/log.txt.
+
+`log_first_n`, `log_every_n` and `log_every_n_seconds` limit how often a line of code logs.
+"""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
+import time
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +25,10 @@ _LEVEL_STYLES: dict[int, tuple[str, dict[str, Any]]] = {
     logging.CRITICAL: ("CRITICAL", {"color": "red", "attrs": ["blink", "underline"]}),
 }
 
+# Calls of the functions that log now and then, and when `log_every_n_seconds` logged last.
+_counts: Counter[Hashable] = Counter()
+_last_logged: dict[Hashable, float] = {}
+
 
 class _ColorfulFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
@@ -29,7 +40,7 @@ class _ColorfulFormatter(logging.Formatter):
 
 
 class _ScreenHandler(logging.StreamHandler):
-    """Prints; where nobody can read any more, it says so in the log files and stops."""
+    """Prints to a stream; when the reader has closed it, log files get a line that says so."""
 
     def format(self, record: logging.LogRecord) -> str:
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
@@ -40,14 +51,14 @@ class _ScreenHandler(logging.StreamHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        # What else is printed to this stream must not end the run either.
+        # Other output to this stream must not end the run either.
         discard(self.stream)
         message = f"The screen output ends here: {error.strerror}"
         log_to_files(logging.WARNING, message, name=record.name.partition(".")[0])
 
 
 class _LogFile(logging.FileHandler):
-    """Appends to a file; where that fails, as on a full disk, it says so once and goes on."""
+    """Appends to a file; the first failure, such as a full disk, is reported on standard error."""
 
     _has_failed = False
 
@@ -64,15 +75,15 @@ class _LogFile(logging.FileHandler):
 def setup_logger(
     output_dir: str | Path | None = None, distributed_rank: int = 0, *, name: str = "fastreid"
 ) -> logging.Logger:
-    """Send logs of the package to standard output, and into a file; calling again adds nothing.
+    """Send logs of the package to standard output and to a file; a second call changes nothing.
 
-    When standard output is closed by its reader, as ``| head`` does, the file goes on.
+    If the reader of standard output closes it, as ``| head`` does, logging to the file goes on.
 
     Args:
         output_dir: folder of ``log.txt``, or a path that ends in ``.txt`` or ``.log``; None: no
             file. Ranks other than 0 add ``.rank<n>`` to it.
         distributed_rank: rank of this process; only rank 0 writes to the screen.
-        name: logger to set up, with all below it.
+        name: of the logger to set up; loggers below it are included.
 
     Returns:
         The logger.
@@ -87,7 +98,7 @@ def setup_logger(
         path = _log_path(Path(output_dir), distributed_rank)
         if not any(_writes_to(handler, path) for handler in root.handlers):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A file name that is not UTF-8 must not cost the line.
+            # Lines with file names that are not UTF-8 are written with escapes.
             handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
             handler.setFormatter(_plain_formatter())
             root.addHandler(handler)
@@ -97,10 +108,10 @@ def setup_logger(
 def log_to_screen(level: int = logging.INFO) -> None:
     """Send the logs of a tool that writes no log file to standard error.
 
-    What MODULES imported is said whatever the level.
+    The modules that MODULES imports are logged at every level.
 
     Args:
-        level: the lowest that is shown.
+        level: the lowest level that is shown.
     """
     logging.basicConfig(format="%(message)s", level=level)
     logging.getLogger("fastreid.config.modules").setLevel(logging.INFO)
@@ -109,12 +120,12 @@ def log_to_screen(level: int = logging.INFO) -> None:
 def log_to_files(
     level: int, message: str, error: BaseException | None = None, *, name: str = "fastreid"
 ) -> None:
-    """Write to the log files of a logger, and not to its screen.
+    """Write a line to the log files of a logger, not to the screen.
 
     Args:
-        level: of `logging`, such as ``logging.ERROR``.
+        level: a level of `logging`, such as ``logging.ERROR``.
         message: the line.
-        error: whose traceback follows it.
+        error: an error whose traceback follows the line; None: no traceback.
         name: of the logger, as given to `setup_logger`.
     """
     trace = None if error is None else (type(error), error, error.__traceback__)
@@ -123,6 +134,77 @@ def log_to_files(
     for handler in root.handlers:
         if isinstance(handler, _LogFile):
             handler.handle(record)
+
+
+def log_first_n(
+    lvl: int, msg: str, n: int = 1, *, name: str | None = None, key: str | Sequence[str] = "caller"
+) -> None:
+    """Log only the first n times.
+
+    Args:
+        lvl: a level of `logging`, such as ``logging.WARNING``.
+        msg: the line.
+        n: how many times to log.
+        name: of the logger; None: the module of the caller.
+        key: which calls are counted together: "caller", those from one line of code; "message",
+            those with one text; both: those from one line of code with one text.
+
+    Raises:
+        ValueError: the key is another one.
+    """
+    keys = (key,) if isinstance(key, str) else tuple(key)
+    if not keys or not set(keys) <= {"caller", "message"}:
+        raise ValueError(f'key is {key!r}; it must be "caller", "message" or both.')
+    module, caller = _caller()
+    counted = ("first", caller if "caller" in keys else None, msg if "message" in keys else None)
+    _counts[counted] += 1
+    if _counts[counted] <= n:
+        logging.getLogger(name or module).log(lvl, msg)
+
+
+def log_every_n(lvl: int, msg: str, n: int = 1, *, name: str | None = None) -> None:
+    """Log the first of every n calls from one line of code.
+
+    Args:
+        lvl: a level of `logging`, such as ``logging.WARNING``.
+        msg: the line.
+        n: calls from one log to the next.
+        name: of the logger; None: the module of the caller.
+    """
+    module, caller = _caller()
+    counted = ("every", caller)
+    if _counts[counted] % n == 0:
+        logging.getLogger(name or module).log(lvl, msg)
+    _counts[counted] += 1
+
+
+def log_every_n_seconds(lvl: int, msg: str, n: float = 1, *, name: str | None = None) -> None:
+    """Log a call from one line of code if the last log from there is n seconds old or older.
+
+    Args:
+        lvl: a level of `logging`, such as ``logging.WARNING``.
+        msg: the line.
+        n: seconds from one log to the next.
+        name: of the logger; None: the module of the caller.
+    """
+    module, caller = _caller()
+    now = time.monotonic()
+    if caller not in _last_logged or now - _last_logged[caller] >= n:
+        _last_logged[caller] = now
+        logging.getLogger(name or module).log(lvl, msg)
+
+
+def _caller() -> tuple[str, tuple[str, int]]:
+    """Find the module, and the file and line, from which a function of this module was called."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame.f_back if frame else None
+    if frame is None:
+        return __name__, ("", 0)
+    module = frame.f_globals["__name__"]
+    # `setup_logger` shows what is logged below "fastreid".
+    name = "fastreid" if module == "__main__" else module
+    return name, (frame.f_code.co_filename, frame.f_lineno)
 
 
 def _plain_formatter() -> logging.Formatter:

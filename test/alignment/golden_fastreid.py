@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Tensor
 
 from fastreid.engine.steps.train_step import GradientStep, LossForward
-from fastreid.modeling import Phase, build_model
+from fastreid.modeling import build_model
 from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 from test.alignment.golden import (
     Check,
@@ -53,9 +53,9 @@ class FastReidChecks:
         fill(model, golden.seed)
         images, targets = self._batch()
         parameters = model.trainable_params()
-        forward = LossForward(model, model.criterion(Phase.BASIC))
+        forward = LossForward(model, model.criterion())
         step = GradientStep(forward, parameters).set_train()
-        losses, _, gradients, _ = step(images, targets, targets * 0)
+        losses, _, _, gradients = step(images, targets, targets * 0)
         named = {f"basic.loss.{n}": v for n, v in zip(forward.names, losses.asnumpy())}
         yield check_same_names("basic.loss.names", set(named), set(golden.keys("basic.loss.")))
         for name in golden.keys("basic.loss."):

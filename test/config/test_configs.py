@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fastreid.config import get_cfg, is_acl
+from fastreid.config import explicit_config, get_cfg
 from fastreid.modeling import build_model
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler
 from fastreid.solver.param_groups import get_default_optimizer_params
@@ -25,12 +25,13 @@ def test_there_are_configs():
 def test_a_shipped_config_builds_its_model_and_its_schedule(name):
     cfg = config_of(name)
     cfg.MODEL.BACKBONE.PRETRAIN = False
-    if is_acl(cfg):
+    if explicit_config(cfg).MODEL.HEADS.CLASSIFIERS == "per_domain":
         cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [3] * len(cfg.DATASETS.NAMES)
     else:
         cfg.MODEL.HEADS.NUM_CLASSES = 9
     cfg.freeze()
     model = build_model(cfg)
+    assert type(model).__name__ == explicit_config(cfg).MODEL.META_ARCHITECTURE
     assert all(hasattr(model, part) for part in cfg.MODEL.FREEZE_LAYERS)
     assert get_default_optimizer_params(cfg, model.trainable_params())
     assert build_gradient_clipper(cfg)

@@ -1,11 +1,10 @@
 """One process that does the steps of two: a rank's rows after the other's, then the means."""
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
 from fastreid.engine.meta_trainer import concatenate
-from fastreid.engine.train_loop import batch_tensors
+from fastreid.engine.steps.results import GradientResult
 from fastreid.layers import held_statistics, running_statistics
 from fastreid.utils.parameters import restored
 from test.distributed import case
@@ -75,42 +74,37 @@ class TwoInOne:
         self.rewound.rewind()
         self.noise, self.rng = noise, np.random.RandomState(1)
         seen, _ = self.meta_parts(0)
-        step, weights = self.trainer._differentiate, self.trainer._meta_train_weights
-        _, gradients = self.means(step, seen, weights)
+        result = self.means(self.trainer.meta_steps.seen_gradients, seen)
         names = [parameter.name for parameter in self.trainer.meta_optimizer.parameters]
-        return {name: gradient.asnumpy() for name, gradient in zip(names, gradients)}
+        return {name: gradient.asnumpy() for name, gradient in zip(names, result.gradients)}
 
     def set_statistics(self, values):
         for parameter, value in zip(self.statistics, values):
             ops.assign(parameter, value)
 
-    def differentiate(self, step, batch, *weights):
-        step.set_train(True)
-        tensors = batch_tensors(noisy(batch, self.noise, self.rng))
-        losses, _, gradients, _ = step(*tensors, *weights)
-        return [losses.asnumpy(), *(gradient.asnumpy() for gradient in gradients)]
+    def differentiate(self, gradients_of, batch):
+        """Losses and gradients of one rank's batch, as arrays."""
+        result = gradients_of(noisy(batch, self.noise, self.rng))
+        return [each.asnumpy() for each in (result.losses, *result.gradients)]
 
     def mean(self, found):
-        losses, *gradients = [np.mean(each, axis=0, dtype=np.float32) for each in zip(*found)]
-        return losses, tuple(map(Tensor, gradients))
+        """The mean over ranks, as a finite result."""
+        means = [Tensor(np.mean(each, axis=0, dtype=np.float32)) for each in zip(*found)]
+        return GradientResult(means[0], Tensor(0.0), Tensor(True), tuple(means[1:]))
 
-    def means(self, step, parts, *weights):
-        return self.mean([self.differentiate(step, part, *weights) for part in parts])
+    def means(self, gradients_of, parts):
+        return self.mean([self.differentiate(gradients_of, part) for part in parts])
 
     def basic_step(self, number, own):
-        trainer, found, yes = self.trainer, [], Tensor(True)
+        steps, found = self.trainer.meta_steps, []
         for rank in RANKS:
             self.set_statistics(own[rank])
             batch = case.basic_batch(number, rank)
-            step, weights = trainer._differentiate, trainer._basic_weights
-            found.append(self.differentiate(step, batch, weights))
+            found.append(self.differentiate(steps.basic_gradients, batch))
             own[rank] = [p.value().copy() for p in self.statistics]
-        losses, gradients = self.mean(found)
-        losses = losses[: trainer._num_basic]
-        trainer._basic_update(
-            *(ms.mutable((gradients,)), ms.mutable((Tensor(losses),)), ms.mutable((yes,)))
-        )
-        return float(losses.sum())
+        result = self.mean(found)
+        steps.basic_update(result)
+        return float(result.losses.asnumpy().sum())
 
     def meta_parts(self, number):
         """Each rank's part of the seen domains' batches and of the held-out domain's."""
@@ -122,16 +116,12 @@ class TwoInOne:
         return seen, held_out
 
     def meta_step(self, number):
-        trainer, (seen, held_out) = self.trainer, self.meta_parts(number)
-        rate, yes = trainer.meta_optimizer.learning_rates[0].value(), Tensor(True)
-        seen_losses, inner = self.means(trainer._differentiate, seen, trainer._meta_train_weights)
-        with restored(trainer.meta_optimizer.parameters), held_statistics(self.model):
-            trainer._inner_update(ms.mutable(inner), rate, yes)
-            held_losses, outer = self.means(trainer._meta_test, held_out)
-        losses = (Tensor(seen_losses), Tensor(held_losses))
-        trainer._outer_update(
-            *(ms.mutable((inner, outer)), ms.mutable(losses), ms.mutable((yes, yes)))
-        )
+        steps, (seen, held_out) = self.trainer.meta_steps, self.meta_parts(number)
+        inner = self.means(steps.seen_gradients, seen)
+        with restored(steps.inner_parameters), held_statistics(self.model):
+            steps.inner_update(inner)
+            outer = self.means(steps.held_out_gradients, held_out)
+        steps.outer_update(inner, outer)
 
 
 class WholeBatches:

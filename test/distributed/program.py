@@ -63,9 +63,10 @@ def train_acl(rank, folder):
     losses = case.Losses()
     trainer.register_hooks([losses])
     seen, held_out = case.meta_parts(trainer, 0)
-    _, *phases = trainer.meta_gradients(seen, held_out)
-    for phase, gradients in zip(("seen", "held_out"), phases):
-        named = {p.name: g.asnumpy() for p, g in zip(trainer.meta_optimizer.parameters, gradients)}
+    results = trainer.meta_gradients(seen, held_out)
+    parameters = trainer.meta_optimizer.parameters
+    for phase, result in results._asdict().items():
+        named = {p.name: g.asnumpy() for p, g in zip(parameters, result.gradients)}
         np.savez(folder / f"{phase}_{rank}.npz", **named)
     trainer.train(0, case.ITERATIONS, case.ITERATIONS)
     np.savez(folder / f"weights_{rank}.npz", **case.values(trainer.model))

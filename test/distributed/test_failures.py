@@ -140,7 +140,7 @@ def test_a_rank_that_is_killed_ends_the_job(job):
 def test_ctrl_c_ends_the_job(job):
     os.killpg(job.supervisor.pid, signal.SIGINT)
     # Two seconds on a machine that does nothing else.
-    check(job, 130, "The job ends: it was sent SIGINT.", longest=8)
+    check(job, 130, "The job ends: it received SIGINT.", longest=8)
 
 
 @pytest.mark.parametrize("job", ["train"], indirect=True)

@@ -89,14 +89,14 @@ def test_rank_0_writes_everything_once_and_every_rank_a_log(run):
     for name in ("config.yaml", "cmc_Market1501.png", "model_best.ckpt"):
         assert (output / name).is_file()
     first, second = ((output / "log" / f"rank_{rank}.txt").read_text("utf-8") for rank in (0, 1))
-    assert printed.replace("The job ends: it was sent SIGTERM.\n", "") == without_notes(first)
+    assert printed.replace("The job ends: it received SIGTERM.\n", "") == without_notes(first)
     assert "Saving checkpoint" in first
     assert "Saving checkpoint" not in second
 
 
 def test_sigterm_saves_a_checkpoint_before_it_ends_two_processes(run):
     output, printed = run
-    assert "Ending, as SIGTERM asked" in printed
+    assert "Ending after SIGTERM" in printed
     newest = (output / "last_checkpoint").read_text().splitlines()[0]
     # Nothing that was done is lost.
     assert read_checkpoint(output / newest).extra["iteration"] == last_iteration(output) + 1

@@ -64,6 +64,34 @@ def test_the_first_iteration_which_compiles_is_not_timed():
     assert [i for _, i in trainer.storage.history("time").values()] == [4, 5]
 
 
+def test_iterations_at_the_start_of_a_run_are_left_out_of_the_times():
+    trainer = run([hooks.IterationTimer(warmup_iter=2)], start_iter=1, max_iter=5)
+    assert [i for _, i in trainer.storage.history("time").values()] == [3, 4]
+
+
+def test_functions_are_called_with_the_trainer_at_the_points_they_are_given_for():
+    points = ("before_train", "before_epoch", "before_step", "after_step", "after_epoch")
+    log = []
+    callbacks = {
+        point: lambda trainer, point=point: log.append(f"{point}{trainer.iter}")
+        for point in (*points, "after_train")
+    }
+    run([hooks.CallbackHook(**callbacks)], max_iter=2, iters_per_epoch=2)
+    assert log == [
+        "before_train0",
+        "before_epoch0",
+        "before_step0",
+        "after_step0",
+        "before_step1",
+        "after_step1",
+        "after_epoch2",
+        "after_train2",
+    ]
+    after_steps = []
+    run([hooks.CallbackHook(after_step=lambda trainer: after_steps.append(trainer.iter))])
+    assert after_steps == [0, 1, 2, 3, 4, 5]
+
+
 class Rates:
     base_lrs = (0.1, 0.2)
 
@@ -84,6 +112,12 @@ def test_every_group_gets_its_rate_before_each_iteration_and_the_first_is_logged
     trainer = run([hooks.LRScheduler([basic, meta], Doubling())], start_iter=1, max_iter=3)
     assert basic.set == meta.set == [(0.2, 0.4), (0.4, 0.8)]
     assert trainer.storage.history("lr").values() == [(0.2, 1), (0.4, 2)]
+
+
+def test_a_single_optimizer_may_be_given_as_it_is():
+    rates = Rates()
+    run([hooks.LRScheduler(rates, Doubling())], max_iter=2)
+    assert rates.set == [(0.1, 0.2), (0.2, 0.4)]
 
 
 @pytest.mark.parametrize(("period", "count"), [(0, 1), (1, 3), (2, 2), (5, 1)])
@@ -118,6 +152,32 @@ def test_checkpoints_follow_evaluations():
         "model_best:6",
         "model_final:6",
     ]
+
+
+def test_fast_reids_checkpointer_hook_saves_like_ours_and_keeps_the_best_of_a_resumed_run():
+    notes, trainer = Notes([0.5, 0.4, 0.6]), Idle()
+    trainer.best_metric = 0.45
+
+    def evaluate():
+        return {"Market1501": {"metric": notes.metrics.pop(0), "mAP": 99.0}}
+
+    run([hooks.EvalHook(1, evaluate), hooks.PeriodicCheckpointer(notes, 1, 3)], trainer=trainer)
+    assert notes.log == [
+        "model_best:2",
+        "model_0000:2",
+        "model_0001:4",
+        "model_best:6",
+        "model_final:6",
+    ]
+    assert trainer.best_metric == 0.6
+
+
+def test_the_trainers_request_to_end_reaches_hooks_that_were_given_none():
+    trainer, notes = Idle(), Notes()
+    saving = hooks.PeriodicCheckpointer(notes, 0)
+    with pytest.raises(SystemExit):
+        run([saving, AskToEnd(trainer.termination, 1)], trainer=trainer)
+    assert notes.log == rolling(2)
 
 
 def test_a_failed_evaluation_costs_no_checkpoint():

@@ -13,7 +13,7 @@ from mindspore import Tensor
 
 from fastreid.config import get_cfg
 from fastreid.engine.steps.train_step import LossForward, TrainStep
-from fastreid.modeling import Phase, build_model
+from fastreid.modeling import build_model
 from fastreid.solver import build_gradient_clipper, build_optimizer
 
 RECIPE = Path(__file__).parents[2] / "configs" / "bagtricks_DR50_mix.yml"
@@ -42,7 +42,7 @@ def test_the_full_recipe_memorizes_sixteen_images_in_graph_mode():
     cfg.freeze()
     model = build_model(cfg)
     step = TrainStep(
-        LossForward(model, model.criterion(Phase.BASIC)),
+        LossForward(model, model.criterion()),
         [build_optimizer(cfg, model.trainable_params())],
         build_gradient_clipper(cfg),
     )

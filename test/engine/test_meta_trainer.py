@@ -5,7 +5,11 @@ import torch
 from fastreid.engine import MetaTrainer
 from fastreid.engine.meta_trainer import concatenate
 from fastreid.engine.steps.device_memory import release
+from fastreid.engine.steps.loss_scale import LossScale
+from fastreid.engine.steps.meta_steps import MetaSteps, PhaseForwards
+from fastreid.engine.steps.statistics_watch import StatisticsWatch
 from fastreid.engine.steps.train_step import LossForward
+from fastreid.layers import running_statistics
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
 from fastreid.utils.events import EventStorage
@@ -14,7 +18,7 @@ from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, changed, random
 RATE, ADAPTOR_FACTOR = 0.04, 0.5
 
 
-def meta_trainer(model, *, kind=MetaTrainer, **options):
+def meta_trainer(model, *, trainer_of=MetaTrainer, loss_scale=None, **options):
     settings = {
         "domain_loaders": [[batch_of(10 + d, domain=d)] * 20 for d in range(3)],
         "log_period": 100,
@@ -24,17 +28,22 @@ def meta_trainer(model, *, kind=MetaTrainer, **options):
         **options,
     }
     parameters = tuple(model.trainable_params())
-    return kind(
-        model,
-        [batch_of(i) for i in range(100)],
-        forward=LossForward(model, PowerLosses(2)),
-        meta_train_forward=LossForward(model, PowerLosses(2)),
-        meta_test_forward=LossForward(model, PowerLosses(4)),
-        optimizers=[SGD([ParamGroup(parameters, 0.1, 0.0)], momentum=0.9)],
+    forwards = PhaseForwards(*(LossForward(model, PowerLosses(power)) for power in (2, 2, 4)))
+    shared = {
+        "optimizers": [SGD([ParamGroup(parameters, 0.1, 0.0)], momentum=0.9)],
+        "clipper": GradientClipper(),
+        "loss_scale": loss_scale,
+        "watch": StatisticsWatch(running_statistics(model)),
+    }
+    meta_steps = MetaSteps(
+        forwards,
         meta_optimizer=SGD([ParamGroup(parameters, RATE, 0.0)]),
-        clipper=GradientClipper(),
         adaptor_lr_factor=ADAPTOR_FACTOR,
-        **settings,
+        **shared,
+    )
+    batches = [batch_of(i) for i in range(100)]
+    return trainer_of(
+        model, batches, meta_steps=meta_steps, forward=forwards.basic, **shared, **settings
     )
 
 
@@ -86,22 +95,17 @@ def test_a_meta_step_applies_both_gradients_the_second_taken_after_the_inner_ste
         assert changed(model, before) == set(gradients), "running statistics are held"
 
 
-def test_weights_and_statistics_are_back_bit_by_bit_before_the_update(mode, model):
+def test_weights_and_statistics_are_restored_bit_by_bit_before_the_update(mode, model):
     trainer = meta_trainer(model)
-    inside = []
-    trainer._outer_update = lambda *_: inside.append(values(model))
     before = values(model)
-    trainer.meta_update(batch_of(1), batch_of(2))
-    assert len(inside) == 1
-    for name, value in inside[0].items():
-        np.testing.assert_array_equal(value, before[name])
+    trainer.meta_gradients(batch_of(1), batch_of(2))
+    assert changed(model, before) == set()
 
 
 def test_the_inner_step_moves_meta_cells_and_adaptors_at_half_the_rate(model):
     trainer = meta_trainer(model)
-    update = trainer._inner_update
-    factors = dict(zip([p.name for p in update.parameters], update.factors))
-    assert factors == {
+    steps = trainer.meta_steps
+    assert dict(zip([p.name for p in steps.inner_parameters], steps.inner_factors)) == {
         "conv.weight": 1.0,
         "norm.gamma": 1.0,
         "norm.beta": 1.0,
@@ -127,6 +131,15 @@ def test_meta_steps_leave_the_basic_momentum_alone(model):
         trainer.meta_step(1)
     for name, value in trainer.optimizers[0].state_dict().items():
         np.testing.assert_array_equal(value, state[name])
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_trainer_lists_its_optimizers_and_the_states_for_checkpoints(model, enabled):
+    trainer = meta_trainer(model, loss_scale=LossScale(enabled=enabled))
+    assert list(trainer.named_optimizers) == ["optimizer", "meta_optimizer"]
+    assert trainer.named_optimizers["meta_optimizer"] is trainer.meta_optimizer
+    states = ["optimizer", "meta_optimizer", "loss_scale"]
+    assert list(trainer.checkpointables) == states[: 2 + enabled]
 
 
 def test_basic_steps_go_on_moving_the_statistics_after_a_meta_step(mode, model):
@@ -165,8 +178,9 @@ def test_the_seen_batch_is_the_other_domains_in_ascending_order(model):
         calls.append((seen["img_paths"].tolist(), held_out["img_paths"].tolist()))
 
     trainer.meta_update = note
+    # No losses are written in this iteration.
+    trainer.iter = 3
     with EventStorage():
-        trainer._crossed_log_period = lambda: False
         trainer.meta_step(1)
         trainer.meta_step(0)
 
@@ -184,10 +198,10 @@ def test_batches_are_joined_column_by_column():
 
 
 class Schedule(MetaTrainer):
-    """Notes the steps and takes none."""
+    """Lists its steps and takes none."""
 
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
         self.done = []
 
     def basic_step(self):
@@ -197,20 +211,25 @@ class Schedule(MetaTrainer):
         self.done.append((self.iter, held_out))
 
 
+def steps_of(model, iterations, **options):
+    trainer = meta_trainer(model, trainer_of=Schedule, **options)
+    trainer.train(0, iterations, 100)
+    return trainer, trainer.done
+
+
 @pytest.mark.parametrize(("period", "metas"), [(3, [0, 3, 6]), (1, list(range(7))), (0, [])])
 def test_meta_steps_come_every_period_after_that_iterations_basic_steps(model, period, metas):
-    trainer = meta_trainer(model, kind=Schedule, period=period, first_basic_steps=4)
-    trainer.train(0, 7, 100)
+    trainer, done = steps_of(model, 7, period=period, first_basic_steps=4)
     expected = []
     for iteration in range(7):
         expected += [(iteration, "basic")] * (4 if iteration == 0 else 1)
         if iteration in metas:
             expected.append((iteration, trainer.held_out_domain(iteration)))
-    assert trainer.done == expected
+    assert done == expected
 
 
 def test_a_resumed_run_does_not_repeat_the_first_basic_steps(model):
-    trainer = meta_trainer(model, kind=Schedule)
+    trainer = meta_trainer(model, trainer_of=Schedule)
     trainer.train(4, 6, 100)
     assert trainer.done == [(4, "basic"), (5, "basic")]
 
@@ -235,9 +254,10 @@ def test_gradients_that_were_released_come_out_the_same_again(model):
     trainer = meta_trainer(model)
     first = None
     for _ in range(3):
-        _, inner, outer = trainer.meta_gradients(batch_of(1), batch_of(2))
-        found = [gradient.asnumpy().copy() for gradient in inner + outer]
-        release(inner + outer)
+        results = trainer.meta_gradients(batch_of(1), batch_of(2))
+        gradients = results.seen.gradients + results.held_out.gradients
+        found = [gradient.asnumpy().copy() for gradient in gradients]
+        release(gradients)
         first = first or found
         for one, other in zip(first, found):
             np.testing.assert_array_equal(one, other)

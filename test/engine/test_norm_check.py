@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from fastreid.config import get_cfg
+from fastreid.config import explicit_config, get_cfg
 from fastreid.engine import norm_check
 from fastreid.engine.norm_check import check_norms
-from fastreid.engine.steps import batch_shares
+from fastreid.engine.steps import batch_shards
 from fastreid.layers import BatchNorm
 from fastreid.modeling import build_backbone, build_model, map_sizes
 from test.small_backbones import (
@@ -37,13 +37,14 @@ def cfg_of(*words, size=(64, 32), batch=1):
 @pytest.fixture
 def processes(monkeypatch):
     def choose(count):
-        for module in (batch_shares, norm_check):
+        for module in (batch_shards, norm_check):
             monkeypatch.setattr(module, "get_world_size", lambda: count)
 
     return choose
 
 
 def check(cfg):
+    cfg = explicit_config(cfg)
     check_norms(cfg, build_model(cfg), 3)
 
 
@@ -118,7 +119,7 @@ def test_each_half_of_acls_meta_steps_needs_two_rows(processes, shard, world_siz
 def test_a_map_of_one_pixel_is_refused_where_instance_norms_see_it():
     ibn = (*PLAIN, *TWO_BASIC_STAGES, "MODEL.BACKBONE.WITH_IBN", "True")
     message = (
-        r"backbone\.stages\.0\.blocks\.0\.bn1\.IN, an instance norm, sees one pixel of .*"
+        r"backbone\.stages\.0\.blocks\.0\.bn1\.IN, an instance norm, gets one pixel of .*"
         r"SIZE_TRAIN is \[5, 4\]\. The smallest height that works with this width is 7\."
     )
     with pytest.raises(ValueError, match=message):
@@ -143,5 +144,5 @@ def test_norms_of_an_unknown_backbone_or_model_are_not_judged():
     cfg = cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "False")
     model = build_model(cfg)
     assert any(isinstance(cell, BatchNorm) for _, cell in model.cells_and_names())
-    check_norms(cfg, model, 1)
-    check_norms(cfg, BatchNorm(4), 1)
+    check_norms(explicit_config(cfg), model, 1)
+    check_norms(explicit_config(cfg), BatchNorm(4), 1)

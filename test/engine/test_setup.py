@@ -73,7 +73,7 @@ def test_counts_that_are_not_the_datas_are_refused(acl_cfg, key):
         acl_cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [5, 3]
     else:
         acl_cfg.MODEL.HEADS.NUM_CLASSES1, acl_cfg.MODEL.HEADS.NUM_CLASSES2 = 5, 3
-    message = rf"{key}.* is \[5, 3\], but the training sets have \[5, 4\] .*unset"
+    message = rf"{key}.* is \[5, 3\], but the training sets have \[5, 4\] .*Unset"
     with pytest.raises(ValueError, match=message):
         complete_config(acl_cfg, [5, 4])
 
@@ -115,7 +115,7 @@ def test_auto_takes_the_best_device_present(cfg, monkeypatch):
 def test_a_device_that_is_not_there_says_which_are(cfg, monkeypatch, device, target):
     only_cpu(monkeypatch)
     cfg.MODEL.DEVICE = device
-    message = rf"MODEL\.DEVICE '{device}' asks for {target}, .* only \['CPU'\] .*DEVICE auto"
+    message = rf"MODEL\.DEVICE '{device}' needs {target}, .* only \['CPU'\] .*DEVICE auto"
     with pytest.raises(ValueError, match=message):
         set_device_and_mode(cfg)
 
@@ -128,7 +128,9 @@ def test_an_unknown_device_names_the_choices(cfg):
 
 def test_a_device_number_that_is_none_is_refused(cfg):
     cfg.MODEL.DEVICE = "cpu:first"
-    with pytest.raises(ValueError, match="'cpu:first': after the colon comes the number"):
+    with pytest.raises(
+        ValueError, match="'cpu:first': the colon must be followed by a device number"
+    ):
         set_device_and_mode(cfg)
 
 
@@ -196,7 +198,7 @@ def test_a_resumed_run_that_was_moved_is_told_where_its_checkpoints_are(
     cfg.OUTPUT_DIR = str(output)
     words = ["--resume", "--config-file", str(moved / "config.yaml")]
     default_setup(cfg, default_argument_parser().parse_args(words))
-    told = f"If the run was moved, go on with it by OUTPUT_DIR {moved}"
+    told = f"If the run was moved, resume it with OUTPUT_DIR {moved}"
     assert (told in caplog.text) is not has_own
 
 
@@ -224,7 +226,9 @@ def test_a_process_without_a_device_of_its_own_is_refused(cfg, rank_1_of_2, monk
     monkeypatch.setattr(ms.hal, "is_available", lambda target: True)
     monkeypatch.setattr(ms.hal, "device_count", lambda target: 1)
     cfg.MODEL.DEVICE = "cuda:0"
-    with pytest.raises(ValueError, match="Rank 1 needs GPU number 1, but there are 1 here; lower"):
+    with pytest.raises(
+        ValueError, match="Rank 1 needs GPU number 1, but this machine has 1; decrease"
+    ):
         set_device_and_mode(cfg)
 
 

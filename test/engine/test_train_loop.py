@@ -61,6 +61,22 @@ def test_hooks_are_called_at_their_points_in_order():
     assert trainer.epoch == 1
 
 
+@pytest.mark.parametrize("point", POINTS)
+def test_a_subclass_extends_each_point_where_hooks_are_called(point):
+    log = []
+
+    def extended(trainer):
+        log.append("own")
+        getattr(CountingTrainer, point)(trainer)
+
+    trainer = type("Extended", (CountingTrainer,), {point: extended})()
+    trainer.register_hooks([Recorder(log)])
+    trainer.train(0, 1, 1)
+    own = log.index("own")
+    assert log[own + 1].startswith(point)
+    assert [name[:-1] for name in log if name != "own"] == list(POINTS)
+
+
 def test_hooks_are_called_in_the_order_of_their_registration():
     trainer, log = CountingTrainer(), []
     trainer.register_hooks([Recorder(log, "a."), Recorder(log, "b.")])

@@ -5,7 +5,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from fastreid.layers import BatchNorm, Conv2d, Linear
-from fastreid.modeling.ops import MetaBNNorm, MetaConv2d, MetaLinear
+from fastreid.modeling.ops import MetaBNNorm, MetaConv2d, MetaLinear, mark_adaptor
 
 NUM_CLASSES = 2
 
@@ -35,13 +35,13 @@ class ToyNormModel(nn.Cell):
 
 
 class ToyMetaModel(nn.Cell):
-    """Meta cells, one of them called an adaptor, and a plain layer that stays where it is."""
+    """Meta cells, one of them marked as an adaptor, and a plain layer that stays where it is."""
 
     def __init__(self):
         super().__init__()
         self.conv = MetaConv2d(3, 4, 1)
         self.norm = MetaBNNorm(4)
-        self.adaptor = MetaLinear(4, 3)
+        self.adaptor = mark_adaptor(MetaLinear(4, 3))
         self.plain = Linear(3, NUM_CLASSES)
 
     def outputs(self, images, targets):

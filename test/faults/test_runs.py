@@ -187,7 +187,7 @@ def test_an_evaluation_that_was_broken_off_is_done_after_all(outcomes):
 
 def test_resuming_in_an_empty_folder_starts_afresh_and_says_so(outcomes):
     outcome = outcomes[UNBROKEN]
-    assert f"No checkpoint in {outcome.folder}: starting afresh" in outcome.printed[0]
+    assert f"No checkpoint in {outcome.folder}: starting a new run" in outcome.printed[0]
 
 
 def test_a_worker_that_died_is_named(outcomes):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from fastreid.layers import BatchNorm, InTurn, SyncBatchNorm, in_turn, sync_batch_norm
+from fastreid.layers import BatchNorm, InTurn, SyncBatchNorm, in_turn, kernels, sync_batch_norm
 from fastreid.modeling.backbones.meta_dynamic_router_resnet import AdaptiveStage
 from fastreid.modeling.backbones.resnet_specs import StageSpec
 from fastreid.modeling.ops import MetaSyncBNNorm, meta_norm
@@ -147,7 +147,7 @@ def chain(monkeypatch):
     chain = Chain()
 
     class Carrying(InTurn):
-        """What waits also changes with what it waits for: `ops.depend` changes no numbers."""
+        """Changes the numbers of what waits too, which `ops.depend` does not: the test sees it."""
 
         def construct(self, x, first):
             return x + 0.01 * first.sum(), first
@@ -156,7 +156,7 @@ def chain(monkeypatch):
             return dout[0], dout[1] + 0.01 * dout[0].sum()
 
     monkeypatch.setattr(sync_batch_norm, "get_world_size", lambda: 2)
-    monkeypatch.setattr(sync_batch_norm, "InTurn", Carrying)
+    monkeypatch.setattr(kernels, "InTurn", Carrying)
     monkeypatch.setattr(ops, "AllGather", lambda: lambda m: Twice()(chain.send(m)))
     monkeypatch.setattr(ops, "AllReduce", lambda: lambda m: Double()(chain.send(m)))
     ms.set_context(mode=ms.PYNATIVE_MODE)

@@ -6,7 +6,7 @@ from mindspore import Tensor, ops
 from fastreid.config import get_cfg
 from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.layers import held_statistics, sync_batch_norm
-from fastreid.modeling import Phase, build_model
+from fastreid.modeling import build_model
 from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_BASIC_STAGES
 
 ADAPTIVE = [
@@ -29,16 +29,16 @@ def trained_on_one_batch(options, *, recompute, hold=False):
     """Losses, gradients and statistics after one forward and backward pass."""
     ms.set_seed(0)
     model = build_model(config_of(options, **{"MODEL.RECOMPUTE": recompute}))
-    forward = LossForward(model, model.criterion(Phase.BASIC))
+    forward = LossForward(model, model.criterion())
     step = GradientStep(forward, model.trainable_params()).set_train()
     images = np.random.RandomState(0).uniform(0, 255, (8, 3, 32, 16)).astype(np.float32)
     targets = np.repeat(np.array([0, 1, 4, 5], np.int32), 2)
     inputs = (Tensor(images), Tensor(targets), Tensor(targets // 4))
     if hold:
         with held_statistics(model):
-            losses, _, gradients, _ = step(*inputs)
+            losses, _, _, gradients = step(*inputs)
     else:
-        losses, _, gradients, _ = step(*inputs)
+        losses, _, _, gradients = step(*inputs)
     statistics = {p.name: p.asnumpy() for p in model.get_parameters() if "moving" in p.name}
     return losses.asnumpy(), [gradient.asnumpy() for gradient in gradients], statistics
 

@@ -54,7 +54,7 @@ def test_warm_up_iterations_count_epochs_under_acls_head_and_a_line_says_so(cfg,
     cfg.SOLVER.WARMUP_ITERS = 3
     with caplog.at_level(logging.INFO, "fastreid.solver.build"):
         assert warmup_iters(cfg, 7) == 21
-    assert caplog.messages == ["SOLVER.WARMUP_ITERS 3 counts epochs here"]
+    assert caplog.messages == ["SOLVER.WARMUP_ITERS 3 counts epochs (SOLVER.WARMUP_UNIT)"]
 
 
 @pytest.mark.parametrize("head", ["EmbeddingHead", "MetaEmbeddingHead"])
@@ -82,7 +82,7 @@ def test_an_unknown_warm_up_names_the_choices(cfg):
 def test_a_cosine_without_an_epoch_left_says_what_to_change(cfg):
     cfg.SOLVER.SCHED = "CosineAnnealingLR"
     cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_EPOCHS = 5, 5
-    message = r"warm-up \(5 epochs\) is as long as the training .*MAX_EPOCH 5.*WARMUP_EPOCHS"
+    message = r"warm-up \(5 epochs\) must be shorter than the training .*MAX_EPOCH 5.*WARMUP_EPOCHS"
     with pytest.raises(ValueError, match=message):
         build_lr_scheduler(cfg, 100)
     cfg.SOLVER.WARMUP_EPOCHS, cfg.SOLVER.WARMUP_ITERS = -1, 500
@@ -94,5 +94,7 @@ def test_a_cosine_without_an_epoch_left_says_what_to_change(cfg):
 def test_a_warm_up_in_epochs_ends_within_the_training_under_every_schedule(cfg):
     cfg.MODEL.HEADS.NAME, cfg.SOLVER.SCHED = "MetaEmbeddingHead", "MultiStepLR"
     cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_ITERS = 60, 1000
-    with pytest.raises(ValueError, match=r"The warm-up \(1000 epochs\) is as long as the training"):
+    with pytest.raises(
+        ValueError, match=r"The warm-up \(1000 epochs\) must be shorter than the training"
+    ):
         build_lr_scheduler(cfg, 100)

@@ -68,14 +68,14 @@ def run(folder, monkeypatch, capsys):
 MISTAKES = [
     ("check_dataset Market", "DATASET registry has no 'Market'. Did you mean 'Market1501'?"),
     ("check_dataset Market1501 DATASETS.NAMES Market1501", "Write it as \"['Market1501']\"."),
-    ("check_dataset Market1501 DATASETS.NAMES", "Overrides must be pairs KEY VALUE"),
+    ("check_dataset Market1501 DATASETS.NAMES", "Overrides must be KEY VALUE pairs"),
     ("check_dataset Market1501 FOO 3", "FOO is not a known key"),
     ("check_dataset A --config-file none.yml", "There is no configuration file none.yml"),
     ("check_dataset A --config-file empty", "no configuration file empty: it is a folder"),
-    ("check_dataset A --config-file list.yml", "must hold keys and values, but holds list"),
-    ("check_dataset A --config-file empty.yml", "must hold keys and values, but is empty"),
-    ("check_dataset A --config-file word.yml", "must hold keys and values, but holds str"),
-    ("check_dataset A --config-file twice.yml", "the key SEED comes twice line 2, column 1"),
+    ("check_dataset A --config-file list.yml", "must contain keys and values, but contains list"),
+    ("check_dataset A --config-file empty.yml", "must contain keys and values, but is empty"),
+    ("check_dataset A --config-file word.yml", "must contain keys and values, but contains str"),
+    ("check_dataset A --config-file twice.yml", "duplicate key SEED line 2, column 1"),
     ("check_dataset A --config-file tab.yml", "found character '\\t' that cannot start any token"),
     ("convert_weights none.pth a.ckpt", "none.pth does not exist"),
     ("convert_weights none.pth empty", "empty"),
@@ -125,8 +125,11 @@ MISTAKES = [
     ("train_net --num-gpus 0", "--num-gpus (0) and --num-machines (1) must be at least 1"),
     ("train_net --num-gpus 2 --dist-url tcp://[::1", "must be auto or tcp://HOST:PORT"),
     ("train_net --config-file CONFIG SEED -1", "SEED is -1; it must be from 0 to 4294967295"),
-    ("train_net --config-file CONFIG SEED 1 --eval-only", "--eval-only stands among the pairs"),
-    ("train_net --config-file CONFIG OUTPUT_DIR=o", "Write OUTPUT_DIR o in place of OUTPUT_DIR=o"),
+    (
+        "train_net --config-file CONFIG SEED 1 --eval-only",
+        "--eval-only is among the KEY VALUE pairs",
+    ),
+    ("train_net --config-file CONFIG OUTPUT_DIR=o", "Write OUTPUT_DIR o instead of OUTPUT_DIR=o"),
     ("train_net --config-file CONFIG OUTPUT_DIR file", "OUTPUT_DIR file cannot be written"),
 ]
 

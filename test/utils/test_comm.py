@@ -36,6 +36,19 @@ def test_collectives_of_a_single_process_return_its_own_values():
     comm.require_same(3, "never")
 
 
+def test_numbers_of_all_processes_are_averaged_or_added_up(monkeypatch):
+    assert comm.reduce_dict({"loss_b": 2.0, "loss_a": np.float32(1)}) == {"loss_b": 2, "loss_a": 1}
+    monkeypatch.setattr(comm, "all_gather", lambda array: np.stack([array, array + 1]))
+    assert comm.reduce_dict({"loss": 2.0})["loss"].item() == 2.5
+    assert comm.reduce_dict({"loss": 2.0}, average=False)["loss"] == 5
+
+
+def test_all_processes_get_the_seed_of_rank_0(monkeypatch):
+    assert 0 <= comm.shared_random_seed() < 2**31
+    monkeypatch.setattr(comm, "broadcast_object", lambda value: 7)
+    assert comm.shared_random_seed() == 7
+
+
 def test_collectives_before_join_are_an_error(rank_2_of_4):
     with pytest.raises(
         RuntimeError, match="is not connected to the others yet: call default_setup"

@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-from fastreid.utils.logger import setup_logger
+from fastreid.utils.logger import (
+    log_every_n,
+    log_every_n_seconds,
+    log_first_n,
+    setup_logger,
+)
 
 
 @pytest.fixture
@@ -93,3 +98,41 @@ def test_names_that_cannot_be_encoded_are_written_with_escapes(tmp_path, monkeyp
     assert raw.getvalue().endswith(b"INFO: M\\xfcller \\udcff\n")
     log = (tmp_path / "log.txt").read_text(encoding="utf-8")
     assert log.endswith("INFO: M\xfcller \\udcff\n")
+
+
+def test_a_line_of_code_logs_its_first_calls_only(caplog):
+    caplog.set_level(logging.INFO)
+    for number in range(5):
+        log_first_n(logging.WARNING, f"first {number}", n=2)
+    log_first_n(logging.WARNING, "another line of code")
+    assert [record.getMessage() for record in caplog.records] == [
+        "first 0",
+        "first 1",
+        "another line of code",
+    ]
+    assert {record.name for record in caplog.records} == {__name__}
+
+
+def test_the_same_message_is_logged_once_wherever_it_comes_from(caplog):
+    log_first_n(logging.WARNING, "the same message", key="message")
+    log_first_n(logging.WARNING, "the same message", key="message")
+    for text in ("one", "two", "one"):
+        log_first_n(logging.WARNING, text, key=("caller", "message"))
+    assert caplog.messages == ["the same message", "one", "two"]
+    with pytest.raises(ValueError, match="key is 'module'; it must be"):
+        log_first_n(logging.WARNING, "text", key="module")
+
+
+def test_every_nth_call_is_logged_under_the_name_that_is_given(caplog):
+    for number in range(7):
+        log_every_n(logging.WARNING, str(number), n=3, name="of_a_test")
+    assert caplog.messages == ["0", "3", "6"]
+    assert {record.name for record in caplog.records} == {"of_a_test"}
+
+
+def test_calls_are_logged_again_after_some_seconds(caplog, monkeypatch):
+    clock = iter([0.0, 4.9, 5.0, 7.0])
+    monkeypatch.setattr("fastreid.utils.logger.time.monotonic", lambda: next(clock))
+    for number in range(4):
+        log_every_n_seconds(logging.WARNING, str(number), n=5)
+    assert caplog.messages == ["0", "2"]

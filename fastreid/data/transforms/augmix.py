@@ -1,4 +1,4 @@
-"""AugMix (Hendrycks et al., ICLR 2020) as fast-reid sets it up: three mild chains of one step."""
+"""AugMix (Hendrycks et al., ICLR 2020) with fast-reid's settings: three chains of one step."""
 
 from __future__ import annotations
 
@@ -70,10 +70,11 @@ OPERATIONS: tuple[Operation, ...] = (
 
 
 class AugMix:
-    """Mix an image with a weighted sum of three altered copies of itself.
+    """Mix an image with a weighted sum of three augmented copies.
 
-    Weights are Dirichlet, the share of the sum is Beta, both with parameter 0.1. An
-    operation's strength is uniform in 0.01 to 0.1 (severity 1 of 10).
+    The weights of the copies are drawn from a Dirichlet distribution, the weight of their sum from
+    a Beta distribution, both with parameter 0.1. The strength of an operation is uniform in 0.01 to
+    0.1 (severity 1 of 10).
 
     Args:
         prob: probability, 0 to 1.
@@ -87,14 +88,14 @@ class AugMix:
         self.prob = prob
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         if rng.random() >= self.prob:
             return image
         weights = rng.dirichlet([self.concentration] * self.num_chains)
-        share = rng.beta(self.concentration, self.concentration)
-        mixed = (1 - share) * np.asarray(image, dtype=np.float64)
+        weight_of_sum = rng.beta(self.concentration, self.concentration)
+        mixed = (1 - weight_of_sum) * np.asarray(image, dtype=np.float64)
         for weight in weights:
             operation = OPERATIONS[int(rng.integers(len(OPERATIONS)))]
             altered = operation(image, rng.uniform(*self.strength), rng)
-            mixed += share * weight * np.asarray(altered)
+            mixed += weight_of_sum * weight * np.asarray(altered)
         return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))

@@ -23,7 +23,7 @@ class Step(NamedTuple):
     level: int
 
 
-# The paper's table 9; five of the pairs stand there twice.
+# Table 9 of the paper; five pairs occur twice there.
 IMAGENET_POLICY = (
     (Step("Posterize", 0.4, 8), Step("Rotate", 0.6, 9)),
     (Step("Solarize", 0.6, 5), Step("AutoContrast", 0.6, 5)),
@@ -122,10 +122,10 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class AutoAugment:
-    """Apply one of the 25 pairs of the policy, drawn uniformly; gray (128) outside."""
+    """Apply one of the 25 pairs of the policy, drawn uniformly; the fill colour is gray (128)."""
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         for step in IMAGENET_POLICY[int(rng.integers(len(IMAGENET_POLICY)))]:
             if rng.random() < step.prob:
                 image = OPERATIONS[step.name](image, step.level / MAX_LEVEL, rng)

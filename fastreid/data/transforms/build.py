@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, explicit_config
 
 from .augmix import AugMix
 from .autoaugment import AutoAugment
-from .compose import Compose, RandomApply, ToTensor, Transform
+from .compose import ArrayTransform, Compose, RandomApply, ToTensor, Transform
 from .crops import CenterCrop, Pad, RandomCrop, RandomResizedCrop, Resize
 from .erasing import RandomErasing, RandomPatch
 from .jitter import ColorJitter, RandomAffine, RandomHorizontalFlip
@@ -16,37 +16,37 @@ from .own_transform import build_own_transforms
 
 
 def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.float32) -> Compose:
-    """Build what happens to one image between file and batch (fast-reid's ``build_transforms``).
+    """Build the transforms of one image (fast-reid's ``build_transforms``).
 
     Args:
-        cfg: INPUT, and MODEL.HEADS.NAME, which tells the ACL recipe.
-        is_train: with random augmentation, or only resize and centre crop.
-        dtype: float32, or uint8 for data loaders, whose batches are float32 all the same; where
-            erasing fills with other than whole numbers, an image is float32 already.
+        cfg: the whole configuration; INPUT is read after `explicit_config`.
+        is_train: True for random augmentation, False for resizing and centre crop only.
+        dtype: float32, or uint8 for data loaders, which convert batches to float32. An image that
+            random erasing fills with fractions is float32 in both cases.
 
     Returns:
-        Called with an RGB image and a random generator; gives (3, H, W), 0 to 255.
+        A callable from an RGB image and a random generator to (3, H, W), 0 to 255.
     """
-    before, after = _train_steps(cfg) if is_train else (_test_steps(cfg), [])
+    cfg = explicit_config(cfg)
+    before, after = _train_steps(cfg) if is_train else _test_steps(cfg)
     return Compose([*before, ToTensor(dtype=dtype), *after])
 
 
 def build_batch_transform(cfg: CfgNode) -> RandomPatch | None:
-    """Build what happens to a whole training batch: random patches, in the plain path only.
+    """Build the transform of a whole training batch: random patches.
 
     Args:
-        cfg: INPUT.RPT, and MODEL.HEADS.NAME, which tells the ACL recipe.
+        cfg: the whole configuration; INPUT.RPT is read after `explicit_config`.
 
     Returns:
-        Called with (N, 3, H, W) and a random generator; None: nothing to do.
+        A callable on (N, 3, H, W) and a random generator; None where INPUT.RPT is off.
     """
-    if cfg.INPUT.RPT.ENABLED and not is_acl(cfg):
-        return RandomPatch(prob=cfg.INPUT.RPT.PROB)
-    return None
+    patches = explicit_config(cfg).INPUT.RPT
+    return RandomPatch(prob=patches.PROB) if patches.ENABLED else None
 
 
-def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[Transform]]:
-    """Transforms of images, and of arrays."""
+def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[ArrayTransform]]:
+    """Build the transforms before and after the conversion from image to array."""
     given = cfg.INPUT
     steps: list[Transform] = []
     if given.AUTOAUG.ENABLED:
@@ -61,27 +61,15 @@ def _train_steps(cfg: CfgNode) -> tuple[list[Transform], list[Transform]]:
         steps += [Pad(given.PADDING.SIZE, mode=given.PADDING.MODE), RandomCrop(given.SIZE_TRAIN)]
     if given.FLIP.ENABLED:
         steps.append(RandomHorizontalFlip(prob=given.FLIP.PROB))
-    steps += _acl_steps(cfg) if is_acl(cfg) else _plain_steps(cfg)
+    if given.CJ.ENABLED:
+        steps.append(_color_jitter(cfg))
+    if given.AFFINE.ENABLED:
+        steps.append(RandomAffine())
+    if given.AUGMIX.ENABLED:
+        steps.append(AugMix(prob=given.AUGMIX.PROB))
     steps += build_own_transforms(cfg, given.TRANSFORMS_TRAIN)
     erasing = RandomErasing(prob=given.REA.PROB, value=given.REA.VALUE)
     return steps, [erasing] * given.REA.ENABLED
-
-
-def _acl_steps(cfg: CfgNode) -> list[Transform]:
-    # Kept from the original: the view it trains on is jittered whatever CJ.ENABLED says, and
-    # AFFINE and AUGMIX touch only the view it throws away.
-    return [_color_jitter(cfg)]
-
-
-def _plain_steps(cfg: CfgNode) -> list[Transform]:
-    steps: list[Transform] = []
-    if cfg.INPUT.CJ.ENABLED:
-        steps.append(_color_jitter(cfg))
-    if cfg.INPUT.AFFINE.ENABLED:
-        steps.append(RandomAffine())
-    if cfg.INPUT.AUGMIX.ENABLED:
-        steps.append(AugMix(prob=cfg.INPUT.AUGMIX.PROB))
-    return steps
 
 
 def _color_jitter(cfg: CfgNode) -> Transform:
@@ -95,11 +83,11 @@ def _color_jitter(cfg: CfgNode) -> Transform:
     return RandomApply(jitter, prob=given.PROB)
 
 
-def _test_steps(cfg: CfgNode) -> list[Transform]:
+def _test_steps(cfg: CfgNode) -> tuple[list[Transform], list[ArrayTransform]]:
     steps: list[Transform] = []
     if cfg.INPUT.SIZE_TEST[0] > 0:
         steps.append(Resize(cfg.INPUT.SIZE_TEST))
     if cfg.INPUT.CROP.ENABLED:
         steps.append(CenterCrop(cfg.INPUT.CROP.SIZE))
     steps += build_own_transforms(cfg, cfg.INPUT.TRANSFORMS_TEST)
-    return steps
+    return steps, []

@@ -1,45 +1,48 @@
-"""Put transforms together. Each one is called with an image and a random generator."""
+"""Compose transforms. A transform is a callable on an image and a random generator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
+ArrayTransform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class Compose:
     """Apply transforms one after another.
 
     Args:
-        transforms: called as ``transform(image, rng)``, in this order.
+        transforms: callables ``transform(image, rng)``, in order.
     """
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
+    def __init__(self, transforms: Sequence[Callable[[Any, np.random.Generator], Any]]) -> None:
         self.transforms = list(transforms)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
-        """Run an image through all of them.
+        """Apply all transforms to an image.
 
         Args:
             image: (H, W) RGB image.
-            rng: where every random choice comes from.
+            rng: source of all random numbers.
 
         Returns:
-            What the last transform returns: (3, H, W), 0 to 255, after ``ToTensor``.
+            The result of the last transform: (3, H, W), 0 to 255, where it is ``ToTensor``.
         """
+        result: Any = image
         for transform in self.transforms:
-            image = transform(image, rng)
-        return image
+            result = transform(result, rng)
+        return result
 
 
 class RandomApply:
     """Apply a transform with some probability.
 
     Args:
-        transform: called as ``transform(image, rng)``.
+        transform: callable ``transform(image, rng)``.
         prob: probability, 0 to 1.
     """
 
@@ -48,7 +51,7 @@ class RandomApply:
         self.prob = prob
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         return self.transform(image, rng) if rng.random() < self.prob else image
 
 
@@ -56,14 +59,14 @@ class ToTensor:
     """Turn an RGB image into a (3, H, W) array, 0 to 255 (not 0 to 1, as in fast-reid).
 
     Args:
-        dtype: of the array: float32, or uint8 where whole batches become float32 later.
+        dtype: type of the array: float32, or uint8 for batches that are converted later.
     """
 
     def __init__(self, *, dtype: type = np.float32) -> None:
         self.dtype = dtype
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
-        """Transform an image; nothing here is random."""
+        """Transform an image, without random numbers."""
         planes = bytearray().join(image.tobytes("raw", name) for name in image.getbands())
         array = np.frombuffer(planes, dtype=np.uint8).reshape(-1, image.height, image.width)
         return array.astype(self.dtype, copy=False)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageOps
 
-_PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
 
 
 class Resize:
-    """Resize with PIL's bicubic filter, which smooths when it shrinks.
+    """Resize with PIL's bicubic filter, which is antialiased when it reduces the size.
 
     Args:
-        size: (height, width), or one number: the length of the shorter side.
+        size: (height, width), or one number for the length of the shorter side.
     """
 
     def __init__(self, size: tuple[int, ...]) -> None:
         self.size = tuple(size)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002
-        """Transform an image; nothing here is random."""
+        """Transform an image, without random numbers."""
         if len(self.size) == 2:
             height, width = self.size
         else:
@@ -31,24 +32,25 @@ class Resize:
 
 
 class Pad:
-    """Widen an image on all four sides.
+    """Pad an image on all four sides.
 
     Args:
         padding: pixels per side.
         mode: "constant" (black), "edge", "reflect" or "symmetric", as in ``numpy.pad``.
 
     Raises:
-        ValueError: ``mode`` is another one.
+        ValueError: ``mode`` is unknown.
     """
 
-    def __init__(self, padding: int, *, mode: str = "constant") -> None:
-        if mode not in _PADDING_MODES:
-            raise ValueError(f"INPUT.PADDING.MODE is {mode!r}; it can be one of {_PADDING_MODES}.")
+    def __init__(self, padding: int, *, mode: PaddingMode = "constant") -> None:
+        modes = get_args(PaddingMode)
+        if mode not in modes:
+            raise ValueError(f"INPUT.PADDING.MODE is {mode!r}; it must be one of {modes}.")
         self.padding = padding
         self.mode = mode
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002
-        """Transform an image; nothing here is random."""
+        """Transform an image, without random numbers."""
         if self.mode == "constant":
             return ImageOps.expand(image, self.padding, fill=0)
         sides = ((self.padding, self.padding), (self.padding, self.padding), (0, 0))
@@ -56,17 +58,17 @@ class Pad:
 
 
 class RandomCrop:
-    """Cut out a window at a random place.
+    """Crop a window at a random position.
 
     Args:
-        size: (height, width), or one number for a square; no image may be smaller.
+        size: (height, width), or one number for a square; images must not be smaller.
     """
 
     def __init__(self, size: tuple[int, ...]) -> None:
         self.height, self.width = size[0], size[-1]
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         if image.width < self.width or image.height < self.height:
             raise ValueError(
                 f"a crop of {self.height}x{self.width} does not fit into an image of "
@@ -78,14 +80,14 @@ class RandomCrop:
 
 
 class RandomResizedCrop:
-    """Cut out a window of random area and shape and resize it (torchvision's transform).
+    """Crop a window of random area and aspect ratio and resize it, as torchvision does.
 
-    After ten windows that do not fit, the largest central one of allowed shape is taken.
+    After ten windows that do not fit, the largest central window of an allowed ratio is used.
 
     Args:
         size: (height, width) of the result, or one number for a square.
-        scale: least and largest share of the image's area.
-        ratio: least and largest width / height of the window.
+        scale: minimum and maximum fraction of the area of the image.
+        ratio: minimum and maximum width / height of the window.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class RandomResizedCrop:
         self.ratio = ratio
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         left, top, width, height = self._window(image.width, image.height, rng)
         return image.resize(
             (self.width, self.height),
@@ -126,7 +128,7 @@ class RandomResizedCrop:
 
 
 class CenterCrop:
-    """Cut out the middle; an image smaller than the window gets black borders.
+    """Crop the centre; an image smaller than the window gets black borders.
 
     Args:
         size: (height, width), or one number for a square.
@@ -136,7 +138,7 @@ class CenterCrop:
         self.height, self.width = size[0], size[-1]
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002
-        """Transform an image; nothing here is random."""
+        """Transform an image, without random numbers."""
         top = round((image.height - self.height) / 2)
         left = round((image.width - self.width) / 2)
         # PIL fills what lies outside the image with black.

@@ -1,4 +1,4 @@
-"""Cover parts of image arrays, to imitate occlusion."""
+"""Cover parts of image arrays to simulate occlusion."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 
 class RandomErasing:
-    """Fill a random rectangle with one colour (Zhong et al., AAAI 2020; torchvision's transform).
+    """Fill a random rectangle with one colour (Zhong et al., AAAI 2020), as torchvision does.
 
-    Ten rectangles are tried; if none fits, the image stays as it is.
+    If none of ten rectangles fits, the image is returned unchanged.
 
     Args:
         prob: probability, 0 to 1.
-        value: three channel values, 0 to 255.
-        scale: least and largest share of the image's area.
-        ratio: least and largest height / width.
+        value: fill colour, three channel values in 0 to 255.
+        scale: minimum and maximum fraction of the area of the image.
+        ratio: minimum and maximum height / width.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class RandomErasing:
         self.ratio = ratio
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Cover a rectangle of a copy.
+        """Cover a rectangle in a copy of the image.
 
         Args:
             image: (3, H, W) uint8 or float32, 0 to 255.
-            rng: where every random choice comes from.
+            rng: source of all random numbers.
 
         Returns:
-            (3, H, W) float32 where it is covered, else the image itself.
+            (3, H, W): a float32 copy with a rectangle covered, or the image itself.
         """
         if rng.random() >= self.prob:
             return image
@@ -62,14 +62,14 @@ class RandomErasing:
 class RandomPatch:
     """Paste patches of other images of the batch (Zhou et al., OSNet, ICCV 2019).
 
-    fast-reid's ``RandomPatch`` keeps a pool of the last 50,000 patches in each worker process;
-    here a patch comes from the batch itself, so that results depend on neither the number of
-    workers nor on where a run was resumed.
+    fast-reid's ``RandomPatch`` keeps a pool of the last 50,000 patches in each worker process.
+    Here patches come from the batch itself, so that results are independent of the number of
+    workers and of the iteration at which a run was resumed.
 
     Args:
-        prob: probability that an image is pasted on, 0 to 1.
-        area: least and largest share of the image's area.
-        min_ratio: least height / width of a patch; the largest is its inverse.
+        prob: probability that an image gets a patch, 0 to 1.
+        area: minimum and maximum fraction of the area of the image.
+        min_ratio: minimum height / width of a patch; the maximum is its inverse.
         flip_prob: probability that a patch is mirrored left and right, 0 to 1.
     """
 
@@ -87,20 +87,21 @@ class RandomPatch:
         self.flip_prob = flip_prob
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Paste on a copy of a batch.
+        """Paste patches into a copy of a batch.
 
         Args:
             images: (N, 3, H, W), 0 to 255.
-            rng: where every random choice comes from.
+            rng: source of all random numbers.
 
         Returns:
             (N, 3, H, W) of the same type.
         """
         patched = images.copy()
+        image_height, image_width = images.shape[2:]
         for target in patched:
             if rng.random() >= self.prob:
                 continue
-            height, width = self._patch_size(*images.shape[2:], rng)
+            height, width = self._patch_size(image_height, image_width, rng)
             source = images[rng.integers(len(images))]
             patch = self._window(source, height, width, rng)
             flipped = rng.random() < self.flip_prob

@@ -1,8 +1,7 @@
-"""Turn hues exactly as PIL's way through HSV does, in a third of its time.
+"""Rotate hues with the exact results of PIL's conversion through HSV, in a third of the time.
 
-PIL converts pixel by pixel, with floating-point divisions, calls and branches for each. Here whole
-planes are converted by NumPy. What PIL rounds in floating point comes from a table that PIL itself
-fills; what remains is decided by whole numbers, which leave no doubt about rounding.
+PIL converts pixel by pixel. Here NumPy converts whole planes: results that PIL rounds in floating
+point come from a table that PIL fills, the rest is integer arithmetic.
 """
 
 from __future__ import annotations
@@ -12,22 +11,23 @@ import functools
 import numpy as np
 from PIL import Image
 
-# Which of (largest, middle, smallest) red, green and blue are, by the answers to red < green,
-# green < blue and blue < red: bits 0, 1 and 2. All the same, a gray, is 0.
+# Bits 0, 1 and 2 of the key: red < green, green < blue, blue < red; a gray has key 0. Value: rank
+# of red, green and blue in (largest, middle, smallest).
 _ORDERS = {1: (2, 0, 1), 2: (1, 2, 0), 3: (2, 1, 0), 4: (0, 1, 2), 5: (1, 0, 2), 6: (0, 2, 1)}
-# A sixth of the circle, in units in which PIL's 255 levels of hue are whole numbers: 2 per level.
+# A sixth of the circle, in units of half a level of PIL's 255 levels of hue.
 _SIXTH = 85
 
 
 def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
-    """Turn the hue of every pixel (torchvision's ``adjust_hue``).
+    """Rotate the hue of every pixel (torchvision's ``adjust_hue``).
 
-    With V the largest and C the range of a pixel's channels, S = floor(255 C / V) is what PIL keeps
-    of saturation, and a channel becomes V - round(V S / 255 * w), w its part in the turned hue.
+    Let V be the largest and C the range of a pixel's channels. PIL's saturation is
+    S = floor(255 C / V), and a channel becomes V - round(V S / 255 * w), where w is the weight of
+    the channel in the rotated hue.
 
     Args:
         image: (H, W) RGB image.
-        shift: part of the full circle, -0.5 to 0.5.
+        shift: fraction of the full circle, -0.5 to 0.5.
 
     Returns:
         (H, W) RGB image.
@@ -39,7 +39,7 @@ def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
     smallest = np.minimum(np.minimum(red, green), blue)
     chroma = largest - smallest
     hue = _hue_table().take(_hue_index(red, green, blue, largest, smallest, chroma))
-    # The step in uint8 wraps round, as hues do; as index it must be wide.
+    # Addition in uint8 wraps around, as hues do; an index needs a wider type.
     hue = (hue + np.uint8(int(shift * 255) % 256)).astype(np.intp)
     depth = _depth(largest, chroma)
     planes = []
@@ -59,7 +59,7 @@ def _hue_index(
     smallest: np.ndarray,
     chroma: np.ndarray,
 ) -> np.ndarray:
-    """Where the hue of pixels stands in the table: order of channels, range, largest - middle."""
+    """Compute indices into the table of hues: order of channels, range, largest - middle."""
     order = (blue < red).view(np.uint8)
     for is_less in (green < blue, red < green):
         order = order + order
@@ -74,7 +74,7 @@ def _hue_index(
 
 @functools.cache
 def _hue_table() -> np.ndarray:
-    """Hues as PIL rounds them, (8 * 256 * 256,) uint8: they depend on differences only."""
+    """Tabulate hues as PIL rounds them, (8 * 256 * 256,) uint8; they depend on differences only."""
     chroma, below = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     ranked = np.stack([chroma, np.maximum(chroma - below, 0), np.zeros_like(chroma)], axis=-1)
     table = np.zeros((8, 256, 256), dtype=np.uint8)
@@ -85,8 +85,8 @@ def _hue_table() -> np.ndarray:
 
 
 def _depth(largest: np.ndarray, chroma: np.ndarray) -> np.ndarray:
-    """V S of each pixel, float32: whole numbers, at most 255 * 255."""
-    # Where all is 0, so is chroma.
+    """Compute V S of each pixel: float32 with integer values of at most 255 * 255."""
+    # Where the largest channel is 0, chroma is 0 too.
     value = np.maximum(largest, 1).astype(np.float32)
     depth = chroma / value
     depth *= np.float32(255)
@@ -97,11 +97,11 @@ def _depth(largest: np.ndarray, chroma: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _channel_weights() -> np.ndarray:
-    """The part w of red, green and blue in all hues, divided by 255: (3, 256) float32.
+    """Tabulate the weight w of red, green and blue in each hue, divided by 255: (3, 256) float32.
 
-    V S w / 255 is a whole number divided by 85 * 255, which is odd: it is never half way between
-    two levels, so that rounding halves up or to even is the same. That float32 rounds all of them
-    as fractions do is tested.
+    V S w / 255 is an integer divided by 85 * 255, which is odd. It is never halfway between two
+    levels, so rounding half up and rounding half to even agree. A test compares float32 with exact
+    fractions for all values.
     """
     hue = 2 * np.arange(256)
     distances = [

@@ -1,4 +1,4 @@
-"""Flip, recolour and warp PIL images at random, with torchvision's distributions."""
+"""Random flips, colour changes and affine maps of PIL images, distributed as in torchvision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .levels import adjust_brightness, adjust_contrast
 
 
 class RandomHorizontalFlip:
-    """Mirror left and right.
+    """Mirror an image left to right.
 
     Args:
         prob: probability, 0 to 1.
@@ -22,7 +22,7 @@ class RandomHorizontalFlip:
         self.prob = prob
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         if rng.random() < self.prob:
             return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return image
@@ -36,8 +36,8 @@ class ColorJitter:
     """Change brightness, contrast, saturation and hue by random factors, in random order.
 
     Args:
-        brightness, contrast, saturation: factors are uniform in 1 - x to 1 + x, at least 0.
-        hue: shifts are uniform in -x to x, in parts of the full circle, at most 0.5.
+        brightness, contrast, saturation: x, for factors uniform in max(0, 1 - x) to 1 + x.
+        hue: x, for shifts uniform in -x to x, as a fraction of the full circle; at most 0.5.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ColorJitter:
         self.hue = hue
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         for step in rng.permutation(len(self.spreads) + 1).tolist():
             if step == len(self.spreads):
                 image = adjust_hue(image, rng.uniform(-self.hue, self.hue))
@@ -62,14 +62,14 @@ class ColorJitter:
 
 
 class RandomAffine:
-    """Rotate, scale and shear about the centre; nearest pixel, black outside.
+    """Rotate, scale and shear about the centre: nearest-neighbour sampling, black outside.
 
-    The defaults are what fast-reid uses; the shear is in degrees there, hence very small.
+    The defaults are those of fast-reid, where the shear is in degrees and hence very small.
 
     Args:
-        degrees: rotations are uniform in -x to x degrees.
-        scale: least and largest factor.
-        shear: x-shears are uniform in -x to x degrees.
+        degrees: x, for rotations uniform in -x to x degrees.
+        scale: minimum and maximum factor.
+        shear: x, for horizontal shears uniform in -x to x degrees.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class RandomAffine:
         self.shear = shear
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Transform an image; every random choice comes from ``rng``."""
+        """Transform an image, with random numbers from ``rng``."""
         angle = math.radians(rng.uniform(-self.degrees, self.degrees))
         scale = rng.uniform(*self.scale)
         slant = math.tan(math.radians(rng.uniform(-self.shear, self.shear)))
         rotation = np.array(
             [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
         )
-        # PIL wants the way back, from a pixel of the result to its source.
+        # PIL takes the inverse map, from a pixel of the result to its source.
         inverse = np.linalg.inv(scale * rotation @ np.array([[1.0, -slant], [0.0, 1.0]]))
         centre = np.array([image.width / 2, image.height / 2])
         offset = centre - inverse @ centre

@@ -1,7 +1,7 @@
-"""Brightness and contrast as PIL's ImageEnhance changes them, to the last bit and faster.
+"""Brightness and contrast with the exact results of PIL's ImageEnhance, but faster.
 
-Both blend every channel of every pixel with one gray: a table of 256 levels says it all, and PIL's
-own blend makes the table.
+Both blend every channel of every pixel with one gray. The result is a table of 256 levels, which
+PIL's blend computes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:
 
     Args:
         image: (H, W) RGB image.
-        factor: 0 is black, 1 the image itself; at least 0.
+        factor: 0 for black, 1 for the image itself; at least 0.
 
     Returns:
         (H, W) RGB image.
@@ -30,7 +30,7 @@ def adjust_contrast(image: Image.Image, factor: float) -> Image.Image:
 
     Args:
         image: (H, W) RGB image.
-        factor: 0 is gray, 1 the image itself; at least 0.
+        factor: 0 for gray, 1 for the image itself; at least 0.
 
     Returns:
         (H, W) RGB image.

@@ -1,4 +1,4 @@
-"""Transforms of users, with checks of what they give."""
+"""User transforms, with checks of their results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fastreid.utils.registry import Registry
 
 from .compose import Transform
 
-# Each entry is called with the config and gives a transform: called with an RGB image and a random
-# generator, it gives an RGB image.
+# Entries are callables from a config to a transform, which is a callable from an RGB image and a
+# random generator to an RGB image.
 TRANSFORM_REGISTRY = Registry("TRANSFORM")
 
 
 class CheckedTransform:
-    """A user's transform; a result that is no RGB image is an error that names it.
+    """A user transform with a check that its result is an RGB image.
 
     Args:
-        name: of the transform, for messages.
-        transform: called as ``transform(image, rng)``.
+        name: registered name, for messages.
+        transform: callable ``transform(image, rng)``.
     """
 
     def __init__(self, name: str, transform: Transform) -> None:
@@ -36,19 +36,19 @@ class CheckedTransform:
 
         Args:
             image: (H, W) RGB image.
-            rng: where every random choice comes from.
+            rng: source of all random numbers.
 
         Returns:
             (h, w) RGB image.
 
         Raises:
-            TypeError: the transform gave something else.
+            TypeError: the transform returned something else.
         """
         result = self.transform(image, rng)
         if not isinstance(result, Image.Image) or result.mode != "RGB":
             kind = f"an image of mode {result.mode}" if isinstance(result, Image.Image) else None
             raise TypeError(
-                f"the transform {self.name} must give an RGB image of PIL, but gave "
+                f"the transform {self.name} must return an RGB PIL image, but returned "
                 f"{kind or type(result).__name__}"
             )
         return result
@@ -58,15 +58,15 @@ def build_own_transforms(cfg: CfgNode, names: Sequence[str]) -> list[Transform]:
     """Build registered transforms.
 
     Args:
-        cfg: given to each; DATALOADER.NUM_WORKERS.
-        names: as registered, in the order in which they are applied.
+        cfg: the whole configuration, passed to each transform's builder.
+        names: registered names, in the order of application.
 
     Returns:
-        Called with an RGB image and a random generator; give an RGB image.
+        Callables from an RGB image and a random generator to an RGB image.
 
     Raises:
-        KeyError: no transform of that name is registered.
-        ValueError: it is no function of an image, or cannot be sent to data workers.
+        KeyError: a name is not registered.
+        ValueError: a transform is not callable, or cannot be sent to data workers.
     """
     return [_build(cfg, name) for name in names]
 
@@ -77,8 +77,8 @@ def _build(cfg: CfgNode, name: str) -> Transform:
         transform = make(cfg)
     if not callable(transform):
         raise ValueError(
-            f"The transform {name} must be called as transform(image, rng), but "
-            f"{type(transform).__name__} cannot be called; give its class a method __call__."
+            f"The transform {name} must be callable as transform(image, rng), but "
+            f"{type(transform).__name__} is not callable; add a method __call__ to its class."
         )
     if cfg.DATALOADER.NUM_WORKERS:
         _check_portable(name, transform)
@@ -91,13 +91,13 @@ def _check_portable(name: str, transform: Transform) -> None:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             f"The transform {name} cannot be sent to data workers: {error}. Define its class at "
-            "the top of its module, without lambdas and open files in its attributes, or set "
+            "module level, without lambdas or open files in its attributes, or set "
             "DATALOADER.NUM_WORKERS 0."
         ) from error
-    # Workers do not run the script that was started.
+    # Workers do not run the main script.
     if b"__main__" in pickled:
         raise ValueError(
-            f"The transform {name} is defined in the script that was started, where data workers "
-            "do not find it; put it into a file of its own and name that in MODULES, or set "
+            f"The transform {name} is defined in the main script, which data workers do not "
+            "import. Move it to a separate file and name that file in MODULES, or set "
             "DATALOADER.NUM_WORKERS 0."
         )

@@ -1,4 +1,4 @@
-"""Several processes, on one machine or many, that train as one."""
+"""Training with several processes, on one machine or many."""
 
 from .launcher import launch
 

@@ -1,4 +1,4 @@
-"""What a job of many processes is made of: addresses, command lines, environments. Starts none."""
+"""Addresses, command lines and environments of the processes of a job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,21 +15,24 @@ from urllib.parse import urlsplit
 import fastreid
 from fastreid.utils.scheduler import SUPERVISOR_VARIABLE
 
+from .interpreter import interpreter_options
+
 LOCAL_HOST = "127.0.0.1"
-# Where a rank writes what it prints until it knows its OUTPUT_DIR.
+# Environment variable with the file for a rank's output until the rank has read its OUTPUT_DIR.
 OUTPUT_VARIABLE = "FASTREID_RANK_OUTPUT"
-# How long processes and machines wait for each other when a job starts.
+# Seconds that processes and machines wait for each other when a job starts.
 START_SECONDS = 120
 
 
 class Job(NamedTuple):
-    """A job as one machine sees it.
+    """A job of one process per device, and this machine's place in it.
 
     Attributes:
-        devices: per machine.
-        machines: in all.
-        machine_rank: of this one, from 0.
-        host, port: of the scheduler, on machine 0.
+        devices: number of devices per machine.
+        machines: number of machines.
+        machine_rank: number of this machine, from 0.
+        host: address of the scheduler, which runs on machine 0.
+        port: port of the scheduler.
     """
 
     devices: int
@@ -41,7 +43,7 @@ class Job(NamedTuple):
 
     @property
     def world_size(self) -> int:
-        """Processes in all."""
+        """Number of processes of the job."""
         return self.devices * self.machines
 
     @property
@@ -51,21 +53,21 @@ class Job(NamedTuple):
 
 
 def make_job(devices: int, machines: int, machine_rank: int, dist_url: str | None) -> Job:
-    """Work out where the processes meet, and look whether they can.
+    """Determine the address of the scheduler, and check that it can be used.
 
     Args:
-        devices: per machine.
-        machines: in all.
-        machine_rank: of this one, from 0.
-        dist_url: "tcp://HOST:PORT" of machine 0; "auto" or None chooses a free port, where there
-            is one machine.
+        devices: number of devices per machine.
+        machines: number of machines.
+        machine_rank: number of this machine, from 0.
+        dist_url: "tcp://HOST:PORT" of machine 0; "auto" or None chooses a free port, for a job on
+            one machine.
 
     Returns:
         The job.
 
     Raises:
-        ValueError: for an address that makes no sense, is not known or not this machine's.
-        OSError: if the port is in use.
+        ValueError: the address is malformed or unknown, or not an address of machine 0.
+        OSError: the port is in use.
     """
     if not dist_url or dist_url == "auto":
         if machines > 1:
@@ -82,7 +84,7 @@ def make_job(devices: int, machines: int, machine_rank: int, dist_url: str | Non
 
 def _parse(dist_url: str) -> tuple[str, int]:
     scheme, name, port = None, None, None
-    # An address that cannot be taken apart is reported below, like one without a port.
+    # An address that cannot be parsed is reported below, like one without a port.
     with contextlib.suppress(ValueError):
         parts = urlsplit(dist_url)
         scheme, name, port = parts.scheme, parts.hostname, parts.port
@@ -104,16 +106,16 @@ def _free_port() -> int:
 
 
 def check_port(host: str, port: int, dist_url: str) -> None:
-    """Look whether a server can be started at an address.
+    """Check that a server can be started at an address.
 
     Args:
         host: IP address of this machine.
         port: number of the port.
-        dist_url: for the message.
+        dist_url: value of --dist-url, for the message.
 
     Raises:
-        ValueError: if the address is not one of this machine.
-        OSError: if the port is in use.
+        ValueError: the address is not one of this machine.
+        OSError: the port is in use.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,25 +125,26 @@ def check_port(host: str, port: int, dist_url: str) -> None:
             if error.errno == errno.EADDRNOTAVAIL:
                 raise ValueError(
                     f"--dist-url {dist_url!r}: {host} is not an address of this machine, which is "
-                    "machine 0; give one of its own."
+                    "machine 0; give an address of this machine."
                 ) from error
             raise OSError(
                 error.errno,
                 f"--dist-url {dist_url!r}: port {port} of {host} cannot be used "
-                f"({error.strerror}). Is another job running? Choose another port, or leave the "
-                "option away to have a free one chosen.",
+                f"({error.strerror}). Is another job running? Choose another port, or omit "
+                "--dist-url to use a free one.",
             ) from error
 
 
 def rank_command() -> list[str]:
-    """Give the command line that starts the present program once more.
+    """Return the command line that starts the running program again.
 
     Raises:
-        RuntimeError: if the program is not a file or module: typed in, or from ``python -c``.
+        RuntimeError: the program is neither a file nor a module: it is from an interactive session
+            or from ``python -c``.
     """
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
-    python = [sys.executable, *subprocess._args_from_interpreter_flags()]
+    python = [sys.executable, *interpreter_options()]
     if spec is not None:
         name = spec.name
         name = name[: -len(".__main__")] if name.endswith(".__main__") else name
@@ -149,14 +152,14 @@ def rank_command() -> list[str]:
     file = getattr(main, "__file__", None)
     if not file:
         raise RuntimeError(
-            "Several devices need a program in a file, which every process runs; write the call of "
-            "launch() into one and start that."
+            "A job on several devices runs a program file in each process; write the call of "
+            "launch() into a file and run that."
         )
     return [*python, os.path.abspath(file), *sys.argv[1:]]  # noqa: PTH100 - keeps links
 
 
 def scheduler_command() -> list[str]:
-    """Give the command line of the scheduler."""
+    """Return the command line of the scheduler."""
     root = str(Path(fastreid.__file__).resolve().parent.parent)
     code = (
         f"import sys; sys.path.insert(0, {root!r}); "
@@ -168,7 +171,8 @@ def scheduler_command() -> list[str]:
 def _cluster(job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
     environment = dict(inherited)
     environment.setdefault("MS_TOPO_TIMEOUT", str(START_SECONDS))
-    # Processes that end are noticed by their supervisor; one that ranks a test set is silent long.
+    # The supervisor detects processes that end; a process that ranks a test set sends nothing for
+    # a long time.
     environment.setdefault("MS_NODE_TIMEOUT", "3600")
     environment.update(
         MS_WORKER_NUM=str(job.world_size),
@@ -182,11 +186,11 @@ def _cluster(job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def scheduler_environment(job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of the scheduler.
+    """Return the environment of the scheduler.
 
     Args:
         job: the job.
-        inherited: the present environment.
+        inherited: the environment of this process.
     """
     return {**_cluster(job, inherited), "MS_ROLE": "MS_SCHED"}
 
@@ -194,16 +198,16 @@ def scheduler_environment(job: Job, inherited: Mapping[str, str]) -> dict[str, s
 def rank_environment(
     job: Job, rank: int, inherited: Mapping[str, str], output: Path
 ) -> dict[str, str]:
-    """Give the environment of a rank.
+    """Return the environment of a rank.
 
     Args:
         job: the job.
-        rank: its number in the whole job.
-        inherited: the present environment.
-        output: gets what the rank prints.
+        rank: number of the rank in the whole job.
+        inherited: the environment of this process.
+        output: file for the output of the rank.
     """
     environment = _cluster(job, inherited)
-    # Else every rank starts a thread for every core.
+    # By default every rank would start one thread per core.
     threads = max((os.cpu_count() or 1) // job.devices, 1)
     environment.setdefault("OMP_NUM_THREADS", str(threads))
     environment.update(

@@ -1,4 +1,4 @@
-"""Start a job on its devices."""
+"""Starts a job of one process per device."""
 
 from __future__ import annotations
 
@@ -26,29 +26,30 @@ def launch(
     dist_url: str | None = None,
     args: tuple = (),
 ) -> Any:
-    """Run a function as a job of one process per device, fast-reid's way.
+    """Run a function as a job of one process per device, as fast-reid's ``launch`` does.
 
-    For one device the function runs here. For several, the present program is started anew for
-    each, with the same command line, and comes to this point again, where the function runs; this
-    process only watches them. Under ``msrun``, which has started them, the function runs too.
+    For one device the function runs in this process. For several devices, this process starts the
+    running program again for each device, with the same command line; each of these processes calls
+    `launch` again, which then runs the function, while this process supervises them. In processes
+    that ``msrun`` has started, the function runs too.
 
     Args:
-        main_func: what to run.
-        num_gpus_per_machine: devices on each machine; on a CPU, processes.
-        num_machines: machines; the same command is started on each.
+        main_func: the function to run.
+        num_gpus_per_machine: number of devices on each machine; on a CPU, number of processes.
+        num_machines: number of machines; the same command is started on each.
         machine_rank: number of this machine, from 0.
-        dist_url: "tcp://HOST:PORT" of machine 0, where the processes meet; "auto" or None: any free
-            port, for one machine.
-        args: of `main_func`.
+        dist_url: "tcp://HOST:PORT" of machine 0, where the processes connect; "auto" or None for
+            any free port, on one machine.
+        args: arguments of `main_func`.
 
     Returns:
-        What `main_func` returns; nothing where it ran in other processes.
+        The result of `main_func`; None if it ran in other processes.
 
     Raises:
-        ValueError: for numbers or an address that make no sense.
-        OSError: if the port of `dist_url` is in use.
-        TimeoutError: if another machine is not there in time.
-        SystemExit: if a process failed or was ended, with its exit code.
+        ValueError: a number or the address is invalid.
+        OSError: the port of `dist_url` is in use.
+        TimeoutError: another machine did not connect in time.
+        SystemExit: a process failed or was ended; the exit code is that of the process.
     """
     _check(num_gpus_per_machine, num_machines, machine_rank)
     world_size = num_gpus_per_machine * num_machines
@@ -62,7 +63,7 @@ def launch(
         if world_size not in (1, get_world_size()):
             raise ValueError(
                 f"--num-gpus {num_gpus_per_machine} on {num_machines} machine(s), but "
-                f"{get_world_size()} processes were started; under msrun leave --num-gpus away."
+                f"{get_world_size()} processes were started; under msrun omit --num-gpus."
             )
         sys.excepthook = _end_at_once
         try:
@@ -93,5 +94,5 @@ def _check(devices: int, machines: int, machine_rank: int) -> None:
             "least 1; on a machine without accelerators 1 means the CPU."
         )
     if not 0 <= machine_rank < machines:
-        there = "is one machine, number 0" if machines == 1 else f"are {machines}, from 0"
-        raise ValueError(f"--machine-rank is {machine_rank}, but there {there}.")
+        valid = "must be 0 for one machine" if machines == 1 else f"must be 0 to {machines - 1}"
+        raise ValueError(f"--machine-rank is {machine_rank}; it {valid}.")

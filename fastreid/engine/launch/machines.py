@@ -1,7 +1,7 @@
-"""The line between the machines of a job: they start together, and end together.
+"""The connections between the machines of a job, which make them start and end together.
 
-Machine 0 listens on the port after the scheduler's; the others hold a connection to it as long as
-they work. Messages are lines of JSON. A connection that breaks is a failure.
+Machine 0 listens on the port after the scheduler's; each other machine keeps a connection to it
+until it is done. Messages are lines of JSON. A lost connection is a failure.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any
 from .job import Job, check_port
 
 _RETRY_SECONDS = 0.5
-# A machine that vanishes without closing its connections is missed after 10 + 3 * 5 seconds.
+# A machine that disappears without closing its connections is detected after 10 + 3 * 5 seconds.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 
 class Machines:
-    """The other machines of a job, from the view of one; a context manager that meets them.
+    """The connections of one machine to the other machines of a job; a context manager.
 
     Args:
         job: the job.
-        patience: seconds to wait for the others.
+        timeout: number of seconds to wait for the other machines.
 
     Raises:
-        TimeoutError: on entry, if not all are there in time.
-        ConnectionError: on entry, if one is there that belongs to another job.
-        OSError: on entry, if the port is in use.
+        TimeoutError: on entry, not all machines connected in time.
+        ConnectionError: on entry, a machine of another job connected.
+        OSError: on entry, the port is in use.
     """
 
-    def __init__(self, job: Job, patience: float) -> None:
+    def __init__(self, job: Job, timeout: float) -> None:
         self._job = job
-        self._patience = patience
+        self._timeout = timeout
         self._peers: dict[int, _Peer] = {}
 
     def __enter__(self) -> Machines:
         if self._job.machines > 1:
             try:
-                self._gather() if self._job.machine_rank == 0 else self._join()
+                self._accept_all() if self._job.machine_rank == 0 else self._connect()
             except BaseException:
                 self.__exit__()
                 raise
@@ -50,7 +50,7 @@ class Machines:
             peer.close()
 
     def poll(self) -> str:
-        """Tell what has failed on another machine; "" if nothing has."""
+        """Return the failure of another machine; "" if there is none."""
         for machine, peer in list(self._peers.items()):
             message = peer.receive()
             if message is None:
@@ -60,25 +60,25 @@ class Machines:
                 del self._peers[machine]
                 continue
             failure = f"machine {machine}: {message.get('failed', 'the connection is lost')}"
-            self._tell({"failed": failure})
+            self._send_to_all({"failed": failure})
             return failure
         return ""
 
     def fail(self, message: str) -> None:
-        """Tell the others that the job has failed here."""
-        self._tell({"failed": message})
+        """Send the other machines the failure of this one."""
+        self._send_to_all({"failed": message})
 
     def done(self) -> None:
-        """Tell the others that all is done here."""
-        self._tell({"done": True})
+        """Send the other machines that this one is done."""
+        self._send_to_all({"done": True})
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send_to_all(self, message: dict[str, Any]) -> None:
         for peer in self._peers.values():
             peer.send(message)
 
-    def _gather(self) -> None:
+    def _accept_all(self) -> None:
         job = self._job
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         check_port(job.host, job.port + 1, f"tcp://{job.host}:{job.port}")
         with socket.create_server((job.host, job.port + 1)) as server:
             while len(self._peers) < job.machines - 1:
@@ -88,37 +88,37 @@ class Machines:
                 except socket.timeout as error:
                     missing = sorted(set(range(1, job.machines)) - set(self._peers))
                     raise TimeoutError(
-                        f"Machines {missing} did not come to tcp://{job.host}:{job.port + 1} "
-                        f"within {self._patience:.0f} s. Start the same command there, with their "
+                        f"Machines {missing} did not connect to tcp://{job.host}:{job.port + 1} "
+                        f"within {self._timeout:.0f} s. Start the same command there, with their "
                         "--machine-rank."
                     ) from error
                 self._admit(_Peer(connection))
-        self._tell({"go": True})
+        self._send_to_all({"go": True})
 
     def _admit(self, peer: _Peer) -> None:
         job = self._job
-        hello = peer.receive(timeout=_RETRY_SECONDS * 4) or {}
-        machine = hello.get("machine")
-        if [hello.get("machines"), hello.get("devices")] != [job.machines, job.devices]:
-            fault = f"has --num-machines {hello.get('machines')} --num-gpus {hello.get('devices')}"
+        first = peer.receive(timeout=_RETRY_SECONDS * 4) or {}
+        machine = first.get("machine", 0)
+        if [first.get("machines"), first.get("devices")] != [job.machines, job.devices]:
+            options = f"--num-machines {first.get('machines')} --num-gpus {first.get('devices')}"
         elif machine in self._peers or machine not in range(1, job.machines):
-            fault = f"has --machine-rank {machine}, which is not free"
+            options = f"--machine-rank {machine}, which is not free"
         else:
             self._peers[machine] = peer
             return
-        peer.send({"failed": f"it {fault}"})
+        peer.send({"failed": f"this machine has {options}"})
         peer.close()
-        # Whatever else knocks at the port is turned away, and the wait goes on.
-        if hello:
+        # A connection of another program sends no such message: it is closed and ignored.
+        if first:
             raise ConnectionError(
-                f"A machine came that {fault}; this one has --num-machines {job.machines} "
+                f"A machine with {options} connected; this one has --num-machines {job.machines} "
                 f"--num-gpus {job.devices}."
             )
 
-    def _join(self) -> None:
+    def _connect(self) -> None:
         job = self._job
         address = (job.host, job.port + 1)
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         while True:
             try:
                 connection = socket.create_connection(address, timeout=5.0)
@@ -127,27 +127,28 @@ class Machines:
                 if time.monotonic() > deadline:
                     raise TimeoutError(
                         f"Machine 0 could not be reached at tcp://{job.host}:{job.port + 1} "
-                        f"within {self._patience:.0f} s ({error}). Is it started, is --dist-url "
-                        "the same there, and are this port and the one before it open?"
+                        f"within {self._timeout:.0f} s ({error}). Check that the job is started "
+                        "there with the same --dist-url, and that this port and the one before it "
+                        "are open."
                     ) from error
             time.sleep(_RETRY_SECONDS)
         peer = self._peers[0] = _Peer(connection)
         peer.send({"machine": job.machine_rank, "machines": job.machines, "devices": job.devices})
         answer = peer.receive(timeout=max(deadline - time.monotonic(), 1.0) + 5.0)
         if not (answer or {}).get("go"):
-            reason = (answer or {}).get("failed", "it does not answer, or has given up")
+            reason = (answer or {}).get("failed", "it does not answer, or its job has ended")
             raise ConnectionError(f"Machine 0 at tcp://{job.host}:{job.port + 1}: {reason}.")
 
 
 class _Peer:
-    """A connection that carries lines of JSON."""
+    """A connection on which lines of JSON are sent."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._text = b""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE:
-            # Not every system has them all.
+            # Some systems lack some of these options.
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
@@ -156,11 +157,11 @@ class _Peer:
             self._connection.settimeout(5.0)
             self._connection.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            # It is gone: the next receive says so.
+            # The connection is lost; the next call of `receive` reports it.
             return
 
     def receive(self, timeout: float = 0.0) -> dict[str, Any] | None:
-        """Give the next message, None if there is none yet, {} if the connection is lost."""
+        """Return the next message, None if there is none yet, {} if the connection is lost."""
         deadline = time.monotonic() + timeout
         while b"\n" not in self._text:
             self._connection.settimeout(max(deadline - time.monotonic(), 0.0))

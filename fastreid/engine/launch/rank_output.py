@@ -1,4 +1,4 @@
-"""What a rank prints: into a file that its supervisor reads, and that moves to OUTPUT_DIR."""
+"""The output of a rank: a file that its supervisor reads, later moved to OUTPUT_DIR."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 from .job import OUTPUT_VARIABLE
 
 _TRACEBACK = "Traceback (most recent call last)"
-# MindSpore writes these whatever level GLOG_v asks for, when connections are closed.
+# MindSpore writes these lines when connections are closed, at each level of GLOG_v.
 _NOISE = re.compile(r"\[INFO\] DISTRIBUTED\(.*\n?")
 _LEVEL_VARIABLE = "GLOG_v"
 _NOISE_START = "[INFO] DISTRIBUTED("
-# How commands report a mistake of the user: run_command of fastreid.utils.command_line.command.
+# Format in which commands report user errors: run_command of fastreid.utils.command_line.command.
 _ONE_LINE = re.compile(r"^[\w.-]+\.py: (?P<message>.+)$", re.MULTILINE)
 _LAST_BYTES = 64 * 1024
 _LAST_LINES = 60
 
 
 def move_output(path: Path) -> bool:
-    """Let this rank print into another file from now on, which gets what was printed before too.
+    """Redirect the output of this rank to another file, and copy its earlier output there.
 
     Args:
-        path: of the file; goes on where a run before it stopped.
+        path: the file; output is appended to it.
 
     Returns:
-        Whether this process is a rank of our own launcher; else nothing is done.
+        Whether this process is a rank that `launch` started; if not, nothing is done.
     """
     if OUTPUT_VARIABLE not in os.environ:
         return False
@@ -49,10 +49,10 @@ def move_output(path: Path) -> bool:
 
 
 def without_notes(text: str) -> str:
-    """Leave out MindSpore's notes on connections, unless the user asked for them by GLOG_v.
+    """Remove MindSpore's messages about connections, unless GLOG_v enables them.
 
     Args:
-        text: what a rank printed, in whole lines.
+        text: output of a rank, in whole lines.
     """
     return text if os.environ.get(_LEVEL_VARIABLE) in ("0", "1") else _NOISE.sub("", text)
 
@@ -62,10 +62,10 @@ def _note_of(path: Path) -> Path:
 
 
 class RankOutput:
-    """Reads what a rank prints.
+    """Reads the output of a rank.
 
     Args:
-        path: where the rank prints at first.
+        path: file that the rank writes to at first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class RankOutput:
         self.path = path
 
     def new(self) -> str:
-        """Read what was printed since the last call, without MindSpore's notes on connections."""
+        """Read the output since the last call, without MindSpore's messages about connections."""
         self._follow()
         with self.path.open("rb") as file:
             file.seek(self._start + self._offset)
@@ -85,7 +85,7 @@ class RankOutput:
         text = self._held + read.decode(errors="replace")
         place = text.rfind("\n") + 1
         last = text[place:]
-        # The start of such a note waits for its end.
+        # An incomplete message about connections is kept until the rest of its line arrives.
         is_note = bool(last) and (last.startswith(_NOISE_START) or _NOISE_START.startswith(last))
         self._held = last if is_note else ""
         return without_notes(text[:place] if is_note else text)
@@ -98,27 +98,27 @@ class RankOutput:
             return without_notes(file.read().decode(errors="replace")).rstrip()
 
     def ends_in_one_line(self) -> bool:
-        """Tell whether the last line is a command's one line about a mistake of the user."""
+        """Tell whether the last line is the one line in which a command reports a user error."""
         return bool(_ONE_LINE.match(self._end_of_text().rpartition("\n")[2]))
 
     def error_line(self) -> str:
-        """Read the error that ended the process: its one line, or the first of its message.
+        """Read the error that ended the process.
 
         Returns:
-            The line; "" where the last lines are neither.
+            The message of a user error, or the first line after a traceback; else "".
         """
         text = self._end_of_text()
         found = _ONE_LINE.match(text.rpartition("\n")[2])
         if found:
             return found["message"]
-        words = self.last_words()
-        if not words.startswith(_TRACEBACK):
+        end = self.end_of_output()
+        if not end.startswith(_TRACEBACK):
             return ""
-        lines = words.splitlines()[1:]
+        lines = end.splitlines()[1:]
         return next((line for line in lines if line and not line[0].isspace()), "")
 
-    def last_words(self) -> str:
-        """Read the last traceback, or the last lines where there is none."""
+    def end_of_output(self) -> str:
+        """Read the last traceback, or the last lines if there is none."""
         text = self._end_of_text()
         place = text.rfind(f"\n{_TRACEBACK}")
         if place < 0 and not text.startswith(_TRACEBACK):
@@ -126,7 +126,7 @@ class RankOutput:
         return text[place + 1 :]
 
     def lasting_path(self) -> Path | None:
-        """Tell where the output stays when the supervisor ends; None: nowhere."""
+        """Return the file in which the output remains after the job; None if it is removed."""
         self._follow()
         return None if self.path == self._first else self.path
 

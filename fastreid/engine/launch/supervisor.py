@@ -1,4 +1,4 @@
-"""Starts the processes of a job on this machine, watches them, and ends them all together."""
+"""Starts the processes of a job on this machine, supervises them, and ends them together."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .machines import Machines
 from .rank_output import RankOutput
 
 _POLL_SECONDS = 0.1
-# From the polite signal to SIGKILL: after a failure, and when a signal ends the job. Ctrl-C saves
-# nothing: ranks have the time to remove temporary files. SIGTERM comes from whoever runs the
-# machine, and rank 0 has a step to finish and a checkpoint to write.
+# Seconds from the first signal to SIGKILL, after a failure and when a signal ends the job. After
+# Ctrl-C the ranks only remove temporary files. After SIGTERM, which job schedulers send, rank 0
+# finishes its step and writes a checkpoint.
 _FAILURE_GRACE_SECONDS = 3.0
 _GRACE_SECONDS: dict[int, float] = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):
-    """A process of the job, the leader of a process group of its own."""
+    """A process of the job, which leads a process group of its own."""
 
     name: str
     process: subprocess.Popen
@@ -41,15 +41,21 @@ class Child(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a job ended: exit code of the whole, what to say about it, and whose words to print."""
+    """How a job ended.
+
+    Attributes:
+        code: exit code of the job.
+        message: reason, for the user; "" after success.
+        failed: the process that failed, if one did.
+    """
 
     code: int
     message: str = ""
-    culprit: Child | None = None
+    failed: Child | None = None
 
 
 def supervise(job: Job) -> int:
-    """Run the present program as the ranks of this machine, until all end or one fails.
+    """Run the running program again as the ranks of this machine, until all end or one fails.
 
     Args:
         job: the job.
@@ -58,7 +64,7 @@ def supervise(job: Job) -> int:
         0, the exit code of the rank that failed, or 128 + the number of the signal that ended it.
 
     Raises:
-        TimeoutError: another machine is not there in time.
+        TimeoutError: another machine did not connect in time.
     """
     command = rank_command()
     with (
@@ -66,7 +72,7 @@ def supervise(job: Job) -> int:
         Machines(job, START_SECONDS) as machines,
     ):
         children: list[Child] = []
-        with _noted_signals() as signals:
+        with _recorded_signals() as signals:
             try:
                 if job.machine_rank == 0:
                     environment = scheduler_environment(job, os.environ)
@@ -77,19 +83,19 @@ def supervise(job: Job) -> int:
                     environment = rank_environment(job, rank, os.environ, output)
                     children.append(start(f"rank {rank}", command, environment, output))
                 ending = watch(children, machines, signals)
-                # What comes soon waits for the last words of the ranks.
+                # After Ctrl-C the ranks end soon: the report comes after the rest of their output.
                 ends_soon = signals[:1] == [signal.SIGINT]
                 if not ends_soon:
                     _report(ending, children)
-                # A signal from the user is passed on: a rank may want to save its work.
-                polite = signals[0] if signals else signal.SIGTERM
-                grace = _GRACE_SECONDS[polite] if signals else _FAILURE_GRACE_SECONDS
-                end(children, polite, grace if ending.code else 0.0, signals, machines)
+                # A signal from the user is passed on, so that a rank can save its work.
+                first = signals[0] if signals else signal.SIGTERM
+                grace = _GRACE_SECONDS[first] if signals else _FAILURE_GRACE_SECONDS
+                end(children, first, grace if ending.code else 0.0, signals, machines)
                 _relay(children)
                 if ends_soon:
                     _report(ending, children)
                 if signals:
-                    # Only now: their ranks are needed until rank 0 has finished its step.
+                    # Not earlier: rank 0 needs the ranks of other machines to finish its step.
                     machines.fail(ending.message)
             finally:
                 end(children, signal.SIGKILL, 0.0, signals)
@@ -100,10 +106,10 @@ def start(name: str, command: Sequence[str], environment: dict[str, str], output
     """Start a process.
 
     Args:
-        name: for messages.
-        command: the words of its command line.
-        environment: all its variables.
-        output: gets what it prints.
+        name: name of the process in messages.
+        command: command line.
+        environment: all environment variables of the process.
+        output: file for the output of the process.
 
     Returns:
         The process.
@@ -121,12 +127,12 @@ def start(name: str, command: Sequence[str], environment: dict[str, str], output
 
 
 def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int]) -> Ending:
-    """Wait until all ranks have ended, one process fails, another machine fails, or a signal comes.
+    """Wait until all ranks end, a process or another machine fails, or a signal arrives.
 
     Args:
-        children: processes of this machine; the scheduler, if among them, is not waited for.
+        children: processes of this machine; the end of the scheduler is not awaited.
         machines: the other machines of the job.
-        signals: grows when a signal comes.
+        signals: list to which received signals are added.
 
     Returns:
         How the job ended.
@@ -135,8 +141,8 @@ def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int])
     while True:
         _relay(children)
         if signals:
-            return Ending(128 + signals[0], f"it was sent {signal.Signals(signals[0]).name}")
-        # Ranks first: one that fails may take the scheduler with it.
+            return Ending(128 + signals[0], f"it received {signal.Signals(signals[0]).name}")
+        # Ranks first: when one fails, the scheduler may fail too.
         failed = [child for child in [*ranks, *children] if child.process.poll()]
         if all(child.process.returncode == 0 for child in ranks):
             machines.done()
@@ -154,27 +160,27 @@ def watch(children: Sequence[Child], machines: Machines, signals: Sequence[int])
 
 def end(
     children: Sequence[Child],
-    polite: int,
+    first_signal: int,
     grace_seconds: float,
     signals: Sequence[int],
     machines: Machines | None = None,
 ) -> None:
-    """End processes and all that they have started.
+    """End processes and their descendants.
 
-    Nobody waits any longer once rank 0, here or on another machine, has ended.
+    The other ranks are killed at once when rank 0, here or on another machine, has ended.
 
     Args:
         children: the processes.
-        polite: signal for their leaders.
-        grace_seconds: until SIGKILL for whole groups.
-        signals: a second signal from the user ends the grace.
-        machines: the other machines of the job, if it has any.
+        first_signal: signal that the ranks get first.
+        grace_seconds: number of seconds until SIGKILL to the process groups.
+        signals: list of received signals; another one ends the wait.
+        machines: the other machines of the job, if there are any.
     """
     ranks = [child for child in children if child.name != "scheduler"]
     if grace_seconds > 0:
         for child in ranks:
             if child.process.poll() is None:
-                child.process.send_signal(polite)
+                child.process.send_signal(first_signal)
     deadline = time.monotonic() + grace_seconds
     count = len(signals)
     while time.monotonic() < deadline and len(signals) == count:
@@ -186,33 +192,33 @@ def end(
         _relay(children)
         time.sleep(_POLL_SECONDS)
     for child in children:
-        # The group may be empty; on macOS another error says so while its last one is a zombie.
+        # The group may be empty; macOS raises PermissionError while its last process is a zombie.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait()
 
 
 @contextmanager
-def _noted_signals() -> Iterator[list[int]]:
-    """Put signals that would end this process on a list instead.
+def _recorded_signals() -> Iterator[list[int]]:
+    """Record the signals that would end this process in a list.
 
-    Those that are ignored stay so: SIGHUP under nohup, SIGINT in background jobs of scripts.
+    Ignored signals stay ignored: SIGHUP under nohup, SIGINT in background jobs of scripts.
     """
-    noted: list[int] = []
+    received: list[int] = []
     before = {
-        number: signal.signal(number, lambda received, _: noted.append(received))
+        number: signal.signal(number, lambda each, _: received.append(each))
         for number in _GRACE_SECONDS
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
-        yield noted
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _relay(children: Sequence[Child]) -> None:
-    """Show on the screen what rank 0 prints, if it runs here."""
+    """Write the new output of rank 0 to the screen, if it runs on this machine."""
     for child in children:
         if child.name == "rank 0":
             sys.stdout.write(child.output.new())
@@ -220,7 +226,7 @@ def _relay(children: Sequence[Child]) -> None:
 
 
 def _describe(failed: Sequence[Child]) -> str:
-    # Ranks that find the same fault are named together.
+    # Ranks that ended in the same way are listed together.
     names_of: dict[str, list[str]] = {}
     for child in failed:
         names_of.setdefault(_end_of(child), []).append(child.name)
@@ -230,7 +236,7 @@ def _describe(failed: Sequence[Child]) -> str:
 def _end_of(child: Child) -> str:
     code = child.process.returncode
     if code == -signal.SIGKILL:
-        return "was killed by SIGKILL (out of memory, if nobody sent it)"
+        return "was killed by SIGKILL (possibly out of memory)"
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     error = child.output.error_line().rstrip(".")
@@ -245,11 +251,11 @@ def _report(ending: Ending, children: Sequence[Child]) -> None:
     if not ending.message:
         return
     _relay(children)
-    culprit = ending.culprit
-    # A command that ends with one line for the user has said all; that line is in the message.
-    if culprit is not None and culprit.name != "rank 0" and not culprit.output.ends_in_one_line():
-        sys.stderr.write(f"{culprit.output.last_words()}\n")
-    where = culprit.output.lasting_path() if culprit is not None else None
-    pointer = f" Its output: {where}" if where else ""
+    failed = ending.failed
+    # The one line of a user error is in the message already; the output of rank 0 is on the screen.
+    if failed is not None and failed.name != "rank 0" and not failed.output.ends_in_one_line():
+        sys.stderr.write(f"{failed.output.end_of_output()}\n")
+    path = failed.output.lasting_path() if failed is not None else None
+    pointer = f" Its output: {path}" if path else ""
     sys.stderr.write(f"The job ends: {ending.message.rstrip('.')}.{pointer}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""SIGTERM, which schedulers send before they kill: end at a point where nothing is lost."""
+"""SIGTERM, which job schedulers send before SIGKILL: the run ends after its step is saved."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fastreid.utils.comm import is_main_process
 
 logger = logging.getLogger(__name__)
 
-# What shells report of a process that SIGTERM ended.
+# Exit code that shells report for a process that SIGTERM ended.
 EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Termination:
-    """A request to end, answered at the next good moment.
+    """A request to end the run, obeyed at the next point where the state can be saved.
 
-    Of several processes the first one answers: it saves what all of them have in common. The others
-    stay with it until then, for it cannot finish a step alone; who started them ends them.
+    With several processes only rank 0 obeys: it saves the common state. The other ranks continue,
+    because rank 0 needs them to finish its step; the supervisor ends them afterwards.
 
     Attributes:
-        requested: whether SIGTERM came.
+        requested: whether SIGTERM was received.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Termination:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """While the block runs, SIGTERM is a request. Only the main thread can listen."""
+        """Turn SIGTERM into a request while the block runs; only the main thread can do this."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -45,7 +45,7 @@ class Termination:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let a request break the block off, which changes nothing that is to be saved."""
+        """Let a request end the block at once; the block must not change state that is saved."""
         self.obey()
         self._at_once = True
         try:
@@ -56,7 +56,7 @@ class Termination:
                 self._log()
 
     def obey(self) -> None:
-        """End the program, if that was asked for.
+        """End the program if this was requested.
 
         Raises:
             SystemExit: with code 143.
@@ -66,10 +66,10 @@ class Termination:
             raise SystemExit(EXIT_CODE)
 
     def _log(self) -> None:
-        logger.warning("Ending, as SIGTERM asked; --resume goes on from the last checkpoint")
+        logger.warning("Ending after SIGTERM; --resume continues from the last checkpoint")
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the interface
-        # Nothing is logged here: the signal may have come in the midst of writing a line.
+        # Nothing is logged here: the signal may have interrupted the writing of a log line.
         self.requested = is_main_process()
         if self.requested and self._at_once:
             raise SystemExit(EXIT_CODE)

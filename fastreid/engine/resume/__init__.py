@@ -1,17 +1,17 @@
-"""What a run leaves beside its weights, and how training goes on from there."""
+"""The state of a run in its checkpoints, and how a run resumes from it."""
 
 from .resume import (
     checkpointables_of,
     finds_checkpoint,
     load_last,
-    places_in_data,
-    return_to_places,
+    loader_states,
+    restore_loader_states,
 )
 
 __all__ = [
     "checkpointables_of",
     "finds_checkpoint",
     "load_last",
-    "places_in_data",
-    "return_to_places",
+    "loader_states",
+    "restore_loader_states",
 ]

@@ -1,4 +1,4 @@
-"""Go back in metrics.json when a run does."""
+"""Removes later lines from metrics.json when a run resumes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastreid.utils.atomic_file import replacing
 
 
 def rewind_metrics(path: Path, iteration: int) -> int:
-    """Remove what a run that was killed wrote after its last checkpoint.
+    """Remove the lines that a killed run wrote after its last checkpoint, and broken lines.
 
     Args:
-        path: of metrics.json; it may be missing.
-        iteration: iterations done in the checkpoint; lines from there on go, and broken ones.
+        path: metrics.json; it may be missing.
+        iteration: number of iterations in the checkpoint; lines from this iteration on are removed.
 
     Returns:
         The number of lines removed.

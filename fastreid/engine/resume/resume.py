@@ -1,4 +1,4 @@
-"""What a run's checkpoints hold beside its weights, and the way back to where it broke off."""
+"""The state of a run beside its weights: collected for checkpoints, and restored from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointable, Checkpointer
 from fastreid.utils.env import GlobalRandomness
 
-from ..meta_trainer import MetaTrainer
 from ..train_loop import SimpleTrainer
 from .metrics_file import rewind_metrics
 from .run_record import check_resumable
@@ -20,33 +19,26 @@ from .run_record import check_resumable
 logger = logging.getLogger(__name__)
 
 
-def checkpointables_of(
-    trainer: SimpleTrainer, *, has_loss_scale: bool
-) -> dict[str, Checkpointable]:
-    """Collect the objects whose states a run needs to go on.
+def checkpointables_of(trainer: SimpleTrainer) -> dict[str, Checkpointable]:
+    """Collect the objects whose states a resumed run needs.
 
     Args:
-        trainer: takes the steps.
-        has_loss_scale: whether its loss scale moves, in mixed precision.
+        trainer: the trainer of the run.
 
     Returns:
-        They by the names that checkpoints give them.
+        The objects by their names in checkpoints.
     """
-    names = ("optimizer", "optimizer_frozen")
-    found: dict[str, Checkpointable] = {"randomness": GlobalRandomness()}
-    found.update(zip(names, trainer.optimizers))
-    if isinstance(trainer, MetaTrainer):
-        found["meta_optimizer"] = trainer.meta_optimizer
-    if has_loss_scale:
-        found["loss_scale"] = trainer.loss_scale
-    return found
+    return {"randomness": GlobalRandomness(), **trainer.checkpointables}
 
 
-def places_in_data(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
-    """Tell where loaders are, for a checkpoint and `return_to_places`.
+def loader_states(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
+    """Collect the positions and sampler states of loaders for a checkpoint.
 
     Args:
-        loaders: in an order that is always the same.
+        loaders: the loaders of a run, in an order that is the same in each run.
+
+    Returns:
+        The argument of `restore_loader_states`.
     """
     loaders = list(loaders)
     return {
@@ -55,15 +47,16 @@ def places_in_data(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
     }
 
 
-def return_to_places(loaders: Sequence[ReidDataLoader], state: Mapping[str, Any]) -> None:
-    """Let loaders go on where those of an earlier run were.
+def restore_loader_states(loaders: Sequence[ReidDataLoader], state: Mapping[str, Any]) -> None:
+    """Let loaders continue at the positions of an earlier run's loaders.
 
     Args:
-        loaders: in the order of `places_in_data`.
-        state: what that gave. Older checkpoints have no bookmarks: samplers draw their past again.
+        loaders: the loaders of this run, in the same order.
+        state: what `loader_states` returned. Checkpoints of old versions have no sampler states:
+            then samplers draw again from the beginning.
 
     Raises:
-        ValueError: a bookmark is damaged.
+        ValueError: a sampler state is damaged.
     """
     bookmarks = state.get("bookmarks", [None] * len(loaders))
     for loader, position, bookmark in zip(loaders, state["positions"], bookmarks):
@@ -71,44 +64,44 @@ def return_to_places(loaders: Sequence[ReidDataLoader], state: Mapping[str, Any]
 
 
 def finds_checkpoint(checkpointer: Checkpointer, *, resume: bool) -> bool:
-    """Tell whether there is a checkpoint to go on from, the same one for all processes.
+    """Tell whether there is a checkpoint to resume from, the same one for all processes.
 
     Args:
-        checkpointer: of the run's folder.
-        resume: whether to look for one.
+        checkpointer: the checkpointer of the run's folder.
+        resume: whether to look for a checkpoint.
 
     Raises:
-        ValueError: this process finds another one than rank 0.
+        ValueError: this process and rank 0 find different checkpoints.
     """
     name = checkpointer.get_checkpoint_file() if resume else ""
     comm.require_same(
         Path(name).name,
-        "the checkpoint to go on from. All processes read it: OUTPUT_DIR must be a folder that "
+        "the checkpoint to resume from. All processes read it: OUTPUT_DIR must be a folder that "
         "all machines share, or be copied to each.",
     )
     return bool(name)
 
 
 def load_last(checkpointer: Checkpointer, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the last checkpoint, and remove what its run wrote into metrics.json after it.
+    """Load the last checkpoint, and remove the later lines of metrics.json.
 
     Args:
-        checkpointer: of the run's folder, which has checkpoints.
+        checkpointer: the checkpointer of the run's folder, which has checkpoints.
         record: `record_run` of this run.
 
     Returns:
-        What the run kept beside weights and states.
+        The values that the run saved beside weights and states.
 
     Raises:
-        ValueError: no checkpoint can be read, or this run cannot go on from it.
+        ValueError: no checkpoint can be read, or this run cannot resume from it.
     """
     state = checkpointer.resume_or_load("", check=lambda extra: check_resumable(record, extra))
     iteration = state["iteration"]
-    comm.require_same(iteration, "the iteration to go on from; a checkpoint is damaged.")
+    comm.require_same(iteration, "the iteration to resume from; a checkpoint is damaged.")
     logger.info("Resumed at iteration %d", iteration)
-    again = 0
+    removed = 0
     if comm.is_main_process():
-        again = rewind_metrics(checkpointer.save_dir / "metrics.json", iteration)
-    if again:
-        logger.info("Removed %d later lines of metrics.json, which come again", again)
+        removed = rewind_metrics(checkpointer.save_dir / "metrics.json", iteration)
+    if removed:
+        logger.info("Removed %d later lines of metrics.json; this run writes them again", removed)
     return state

@@ -1,4 +1,4 @@
-"""What a run was, kept in its checkpoints, and whether another one may go on from them."""
+"""The description of a run in its checkpoints, and the check whether another run may resume it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import mindspore as ms
 import yaml
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_settings
 from fastreid.data import CommDataset
 from fastreid.utils.collect_env import collect_versions, command_line, git_state
 
@@ -19,7 +19,7 @@ from .saved_config import dump_for_keeping
 
 logger = logging.getLogger(__name__)
 
-# A position in the data means something only if these are the same.
+# A position in the data is valid only if these keys are the same.
 _ORDER_OF_DATA = (
     "SEED",
     "DATASETS.NAMES",
@@ -30,7 +30,7 @@ _ORDER_OF_DATA = (
     "SOLVER.IMS_PER_BATCH",
     "SOLVER.META.PERIOD",
 )
-# Weights and optimizer states fit only if these are the same.
+# Weights and optimizer states fit only if these keys are the same.
 _SHAPES = (
     "MODEL.META_ARCHITECTURE",
     "MODEL.BACKBONE.NAME",
@@ -46,8 +46,8 @@ _SHAPES = (
     "MODEL.HEADS.POOL_LAYER",
     "SOLVER.OPT",
 )
-# These change neither weights nor scores of a run, or are read before its first step only.
-_WITHOUT_CONSEQUENCE = (
+# These keys do not change the weights and scores of a run, or are read only before its first step.
+_WITHOUT_EFFECT = (
     "MODULES",
     "OUTPUT_DIR",
     "CUDNN_BENCHMARK",
@@ -55,9 +55,9 @@ _WITHOUT_CONSEQUENCE = (
     "MODEL.BACKBONE.PRETRAIN",
     "MODEL.BACKBONE.PRETRAIN_PATH",
     "DATASETS.TESTS",
-    # Where the list lies; what it lists is compared by the check sum of the training items.
+    # The path of the list; its content is compared by the check sum of the training items.
     "DATASETS.IMAGE_LIST",
-    # Without effect in this version.
+    # Not implemented in this version.
     "KD.MODEL_CONFIG",
     "KD.MODEL_WEIGHTS",
     "DATALOADER.NUM_WORKERS",
@@ -81,7 +81,7 @@ def record_run(cfg: CfgNode, train_set: CommDataset) -> dict[str, Any]:
 
     Args:
         cfg: the whole configuration.
-        train_set: what it learns from.
+        train_set: the training images.
 
     Returns:
         config (YAML with absolute paths), data (number and check sum of the training items),
@@ -98,42 +98,42 @@ def record_run(cfg: CfgNode, train_set: CommDataset) -> dict[str, Any]:
 
 
 def check_resumable(record: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """Refuse to go on with a run that this one cannot continue; log what differs and matters.
+    """Refuse to resume a run that this one cannot continue; log other relevant differences.
 
     Args:
         record: `record_run` of this run.
-        before: that of the run to resume, out of its checkpoint.
+        before: the record in the checkpoint of the run to resume.
 
     Raises:
-        ValueError: naming every setting that must be as it was.
+        ValueError: a setting that must not change differs; the message lists all of them.
     """
     missing = [key for key in record if key not in before]
     if missing:
         raise ValueError(
-            f"The checkpoint to resume lacks {missing}: it holds weights, but not a training run. "
+            f"The checkpoint to resume lacks {missing}: it contains weights, but no training run. "
             "Start from it with MODEL.WEIGHTS."
         )
     differences = _differences(before["config"], record["config"])
     fatal = [key for key in differences if key in (*_ORDER_OF_DATA, *_SHAPES)]
     if fatal:
-        told = "; ".join("{} {!r}, not {!r}".format(key, *differences[key]) for key in fatal)
-        raise ValueError(f"The run to resume had {told}. {_ADVICE}")
+        settings = "; ".join("{} {!r}, not {!r}".format(key, *differences[key]) for key in fatal)
+        raise ValueError(f"The run to resume had {settings}. {_ADVICE}")
     if before["data"] != record["data"]:
         raise ValueError(
-            f"The run to resume learned from {before['data']['images']} training images; now there "
-            f"are {record['data']['images']}, or others than then, so that its place in them means "
-            f"nothing. {_ADVICE}"
+            f"The run to resume had {before['data']['images']} training images. This run has "
+            f"{record['data']['images']}, or different ones, so the position in them is not valid. "
+            f"{_ADVICE}"
         )
     changes = [
         "{} {!r} -> {!r}".format(key, *values)
         for key, values in differences.items()
-        if key not in _WITHOUT_CONSEQUENCE
+        if key not in _WITHOUT_EFFECT
     ]
-    changes += _changed_surroundings(before, record)
+    changes += _changed_environment(before, record)
     if changes:
         logger.warning(
-            "The run goes on otherwise than it began: %s. It will not end where an unbroken one "
-            "would",
+            "The settings of the resumed run have changed: %s. Its result will differ from that of "
+            "an uninterrupted run",
             "; ".join(changes),
         )
 
@@ -142,17 +142,23 @@ def _describe_items(items: Iterable[tuple]) -> dict[str, int]:
     count, check_sum = 0, 0
     for path, pid, camid in items:
         count += 1
-        # The folder may have moved.
-        told = f"{Path(path).name}\t{pid}\t{camid}\n"
+        # Without the folder, which may have moved.
+        line = f"{Path(path).name}\t{pid}\t{camid}\n"
         # As `os.fsencode` does on Linux: a file name may not be UTF-8.
-        check_sum = zlib.crc32(told.encode("utf-8", "surrogateescape"), check_sum)
+        check_sum = zlib.crc32(line.encode("utf-8", "surrogateescape"), check_sum)
     return {"images": count, "check_sum": check_sum}
 
 
 def _differences(before: str, now: str) -> dict[str, tuple[Any, Any]]:
-    """Key -> value then and now, for the keys that both configurations have."""
-    old, new = _flatten(yaml.safe_load(before)), _flatten(yaml.safe_load(now))
+    """Map each key that both configurations have to its old and new value, if these differ."""
+    old, new = _read_explicit(before), _read_explicit(now)
     return {key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]}
+
+
+def _read_explicit(text: str) -> dict[str, Any]:
+    """Read settings by dotted keys; earlier releases recorded them without those implied."""
+    values = yaml.safe_load(text)
+    return {**_flatten(values), **explicit_settings(values)}
 
 
 def _flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -165,7 +171,7 @@ def _flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-def _changed_surroundings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _changed_environment(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     names = {**before["versions"], **now["versions"]}
     pairs = {n: (before["versions"].get(n), now["versions"].get(n)) for n in names}
     pairs["device"] = (before["device"], now["device"])

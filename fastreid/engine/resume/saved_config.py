@@ -1,7 +1,7 @@
-"""Configurations as runs keep them: in config.yaml, in checkpoints and in feature files.
+"""Configurations as they are saved in config.yaml, in checkpoints and in feature files.
 
-They are read from other working directories and with other data, so paths are absolute, and what a
-run took from its data is not passed on as a demand.
+They are read in other working directories and with other data: so paths are absolute, and values
+that a run derived from its data are not saved as settings.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils import comm
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.file_io.paths import absolute_path
 
 logger = logging.getLogger(__name__)
 
-# Texts, or lists of texts, that name files or folders relative to the working directory.
+# Strings, or lists of strings, that are paths relative to the working directory.
 PATH_KEYS = (
     "OUTPUT_DIR",
     "MODEL.WEIGHTS",
@@ -26,16 +26,16 @@ PATH_KEYS = (
     "KD.MODEL_CONFIG",
     "KD.MODEL_WEIGHTS",
 )
-# Relative to the working directory if it is there, else to $FASTREID_DATASETS, which may differ
-# from machine to machine.
+# Relative to the working directory if the file exists there, else to $FASTREID_DATASETS, which may
+# differ between machines.
 IMAGE_LIST_KEY = "DATASETS.IMAGE_LIST"
 
 
 def dump_for_keeping(cfg: CfgNode) -> str:
-    """Write a configuration down so that it means the same in every working directory.
+    """Convert a configuration to YAML that has the same meaning in every working directory.
 
     Args:
-        cfg: the whole configuration; it is left as it is.
+        cfg: the whole configuration; it is not changed.
 
     Returns:
         YAML, with absolute paths; a DATASETS.IMAGE_LIST under the data root stays relative to it.
@@ -56,15 +56,15 @@ def write_config(cfg: CfgNode, given: CfgNode | None = None) -> None:
 
     Args:
         cfg: the configuration of the run.
-        given: the same one before `complete_config` filled it in; None: nothing was filled in.
-            Keys that differ stand in the file as they were given, with a comment that names the
-            run's values, so that the file trains on other data.
+        given: the configuration before `complete_config`; None if it is the same. The file has the
+            values of `given`, so that it can be used with other data, and a comment with the values
+            of `cfg` that differ.
     """
     if not comm.is_main_process():
         return
-    derived = [] if given is None else list(_differences(given, cfg))
+    derived = [] if given is None else list(_differences(explicit_config(given), cfg))
     lines = [
-        "# Taken from the training data of this run, and taken anew wherever this file is used:",
+        "# Derived from the training data of this run, and derived again when this file is used:",
         *(f"#   {key}: {value}" for key, value in derived),
     ]
     path = Path(cfg.OUTPUT_DIR) / "config.yaml"
@@ -92,7 +92,7 @@ def _group_of(cfg: CfgNode, key: str) -> tuple[CfgNode, str]:
 
 
 def _differences(given: CfgNode, cfg: CfgNode, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the keys whose values differ, with those of the second configuration."""
+    """Yield the keys whose values differ, with the values of the second configuration."""
     for name, value in cfg.items():
         if isinstance(value, CfgNode):
             yield from _differences(given[name], value, f"{above}{name}.")

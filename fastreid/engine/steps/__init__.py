@@ -1,1 +1,1 @@
-"""The compiled parts of a training step, and what watches over their numbers."""
+"""The compiled parts of training steps, and the checks of their numbers."""

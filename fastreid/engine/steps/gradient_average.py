@@ -1,4 +1,4 @@
-"""Averages over the processes that train together, inside a compiled step."""
+"""Averages over the processes of a training, inside a compiled step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.utils.comm import get_world_size
 
-# Gradients travel together in messages of about so many numbers; a larger one travels alone.
+# Gradients are sent together in messages of at most this many numbers; a larger one is sent alone.
 NUMBERS_PER_MESSAGE = 2**23
 
 _flatten = ops.MultitypeFuncGraph("flatten")
 _cut = ops.MultitypeFuncGraph("cut")
-# Primitives: the same as methods of tensors take minutes to compile, for hundreds of gradients.
+# For hundreds of gradients the methods of tensors take minutes to compile; primitives do not.
 _reshape, _shape, _slice = ops.Reshape(), ops.Shape(), ops.Slice()
 
 
@@ -28,14 +28,14 @@ def _cut_one(flat: Tensor, like: Tensor, first: int, size: int) -> Tensor:
 
 
 def pack(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
-    """Divide tensors, in their order, into messages.
+    """Divide a list of tensors into messages of consecutive tensors.
 
     Args:
-        sizes: numbers in each tensor.
-        limit: numbers in a message, unless one tensor alone has more.
+        sizes: number of elements of each tensor.
+        limit: maximum number of elements of a message; one larger tensor is a message of its own.
 
     Returns:
-        First and end of each message's tensors.
+        For each message, the index of its first tensor and the index after its last.
     """
     bounds, first, total = [], 0, 0
     for place, size in enumerate(sizes):
@@ -47,23 +47,24 @@ def pack(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
 
 
 class OneProcess(nn.Cell):
-    """Gives back what it gets: the mean over one process."""
+    """The mean over one process: returns its arguments."""
 
     def construct(
         self, total: Tensor, losses: Tensor, accuracy: Tensor, gradients: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
-        """Pass a scalar, losses (L,), a scalar, and gradients of any shapes."""
+        """Return a scalar, losses (L,), a scalar, and gradients of any shapes."""
         return total, losses, accuracy, gradients
 
 
 class ProcessAverage(nn.Cell):
-    """Means over all processes of what a step gives: bit by bit the same on all of them.
+    """Means of a step's results over all processes.
 
-    So all judge alike whether a step is finite, and all parameters stay the same.
+    The means are equal bit by bit on all processes, so all decide alike whether the step is finite,
+    and their parameters stay equal.
 
     Args:
-        parameters: what the gradients are of.
-        num_losses: losses of the step.
+        parameters: the parameters that the gradients belong to.
+        num_losses: number of losses of the step.
         world_size: number of processes.
     """
 
@@ -73,7 +74,7 @@ class ProcessAverage(nn.Cell):
         self.all_reduce = ops.AllReduce()
         self.for_each = ops.HyperMap()
         self.num_losses = num_losses
-        # The few numbers go ahead of the gradients, in the first message.
+        # The scalars and losses come before the gradients, in the first message.
         sizes = [num_losses + 2, *(parameter.size for parameter in parameters)]
         self.messages = [
             (
@@ -91,12 +92,12 @@ class ProcessAverage(nn.Cell):
         numbers = ops.cat((total.reshape(1), losses, accuracy.reshape(1)))
         tensors = (numbers,) + gradients
         means = ()
-        # Norms over all processes send messages too; the last gradient comes after all of them.
+        # Norms over all processes send messages too, all of them before the last gradient is ready.
         before = gradients
         for first, end, places, sizes in self.messages:
             flat = self.for_each(_flatten, tensors[first:end])
             message = ops.cat(flat) if end - first > 1 else flat[0]
-            # One after the other: processes that send in different orders wait forever.
+            # One message after the other: processes that send in different orders would deadlock.
             mean = self.all_reduce(ops.depend(message, before)) / self.world_size
             before = mean
             means = means + self.for_each(
@@ -107,14 +108,14 @@ class ProcessAverage(nn.Cell):
 
 
 def build_average(parameters: Sequence[Parameter], num_losses: int) -> nn.Cell:
-    """Build the cell that averages a step over the processes that train together.
+    """Build the cell that averages a step's results over all processes.
 
     Args:
-        parameters: what the gradients are of.
-        num_losses: losses of the step.
+        parameters: the parameters that the gradients belong to.
+        num_losses: number of losses of the step.
 
     Returns:
-        From a total, losses (L,), an accuracy and gradients to their means.
+        A cell that computes the means of a total, losses (L,), an accuracy and gradients.
     """
     world_size = get_world_size()
     return ProcessAverage(parameters, num_losses, world_size) if world_size > 1 else OneProcess()

@@ -1,4 +1,4 @@
-"""A loss, gradient, running statistic or weight that is not finite: what to tell, and how."""
+"""The error for a loss, gradient, running statistic or weight that is not finite."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _NAMES_SHOWN = 5
 
 
 class NonFiniteError(ExplainedError, FloatingPointError):
-    """A step that gave a number that is infinite or NaN.
+    """A training step produced an infinite number or NaN.
 
-    Its update was skipped and the running statistics are those of before, unless it is the update
-    itself that spoiled weights.
+    The update of that step was skipped and the running statistics were restored, unless the update
+    itself made weights infinite or NaN.
 
     Args:
-        kind: of the step, "basic" or "meta".
-        iteration: its number.
-        terms: of its loss, by name.
-        learning_rate: the first optimizer's rate in it; None where nobody logged it.
-        img_paths: files of its batch.
-        rank: whose part of the batch these are; None where there is one process.
+        kind: kind of the step, "basic" or "meta".
+        iteration: number of the iteration.
+        terms: losses of the step, by name.
+        learning_rate: learning rate of the first optimizer; None if it was not logged.
+        img_paths: image files of the batch.
+        rank: process that these images belong to; None if there is one process.
         statistics: names of the running statistics that are not finite.
-        parameters: names of the parameters that its update made infinite or NaN.
+        parameters: names of the parameters that the update made infinite or NaN.
     """
 
     def __init__(
@@ -47,33 +47,39 @@ class NonFiniteError(ExplainedError, FloatingPointError):
         self.img_paths = [str(path) for path in img_paths]
         self.statistics = list(statistics)
         self.parameters = list(parameters)
-        told = ", ".join(f"{name}={value:.6g}" for name, value in terms.items())
+        losses = ", ".join(f"{name}={value:.6g}" for name, value in terms.items())
         rate = "" if learning_rate is None else f", at the learning rate {learning_rate:.3g}"
-        whose = "" if rank is None else f" (rank {rank}'s part)"
         step = f"the {kind} step at iteration {iteration}"
         if parameters:
             fault = (
                 f"The update of {step} made weights infinite or NaN: {_some(parameters)}; losses "
-                f"before it: {told}{rate}."
+                f"before it: {losses}{rate}."
             )
         elif statistics:
             fault = (
                 f"A running statistic of {step} is not finite: {_some(statistics)}; losses: "
-                f"{told}{rate}. The update was skipped and the statistics were put back."
+                f"{losses}{rate}. The update was skipped and the statistics were restored."
+                f"{_batch_norm_advice(terms)}"
             )
-            if all(math.isfinite(value) for value in terms.values()):
-                fault += (
-                    " A batch norm that sees one value per channel has no variance: if so, take a "
-                    "larger SOLVER.IMS_PER_BATCH or INPUT.SIZE_TRAIN."
-                )
         else:
             fault = (
-                f"A loss or gradient of {step} is not finite: {told}{rate}. The update was skipped."
+                f"A loss or gradient of {step} is not finite: {losses}{rate}. The update was "
+                "skipped."
             )
+        scope = "" if rank is None else f" (rank {rank}'s part)"
         super().__init__(
-            f"{fault} Try a lower SOLVER.BASE_LR or a longer warm-up. The batch{whose}: "
+            f"{fault} Try a lower SOLVER.BASE_LR or a longer warm-up. The batch{scope}: "
             f"{', '.join(self.img_paths)}"
         )
+
+
+def _batch_norm_advice(terms: Mapping[str, float]) -> str:
+    if not all(math.isfinite(value) for value in terms.values()):
+        return ""
+    return (
+        " A batch norm that gets one value per channel has no variance: in this case increase "
+        "SOLVER.IMS_PER_BATCH or INPUT.SIZE_TRAIN."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""Running statistics under watch: whether they are finite, and a copy of the last that were.
+"""Checks that running statistics are finite, and keeps a copy of the last finite ones.
 
-A forward pass moves them before anybody knows whether its step is sound.
+A forward pass updates them before it is known whether its step is finite.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from mindspore import Parameter, Tensor, nn, ops
 
 
 class StatisticsWatch(nn.Cell):
-    """Look at running means and variances inside a compiled step, all of them at once.
+    """Check and copy running means and variances inside a compiled step, all of them at once.
 
-    The copy is one vector: joining hundreds of small ones costs less than copying each.
+    The copy is one vector: concatenating hundreds of small vectors costs less than copying each.
 
     Args:
-        statistics: (C,) each, float32; there may be none.
+        statistics: running means and variances, (C,) each, float32; may be empty.
     """
 
     def __init__(self, statistics: Sequence[Parameter]) -> None:
@@ -29,38 +29,50 @@ class StatisticsWatch(nn.Cell):
             self.kept = Parameter(Tensor(start), name="kept_statistics", requires_grad=False)
             self.zeros = ops.zeros((len(start), 1), ms.float32)
 
-    def judge(self, total: Tensor) -> Tensor:
-        """Make a scalar NaN where a statistic is not finite, once the scalar is computed."""
+    def nan_unless_finite(self, total: Tensor) -> Tensor:
+        """Return NaN if a statistic is not finite, else the argument.
+
+        Args:
+            total: a scalar; the statistics are read after it is computed.
+        """
         if not self.statistics:
             return total
-        return total + ops.matmul(self._joined(total).reshape(1, -1), self.zeros).reshape(())
+        return total + ops.matmul(self._concatenated(total).reshape(1, -1), self.zeros).reshape(())
 
     def keep(self, after: Tensor) -> Tensor:
-        """Copy the statistics, once `after`, of any shape, is computed; gives `after` back."""
+        """Copy the statistics.
+
+        Args:
+            after: a tensor of any shape; the copy is made after it is computed.
+
+        Returns:
+            The argument, available once the copy is made.
+        """
         if not self.statistics:
             return after
-        return ops.depend(after, ops.assign(self.kept, self._joined(after)))
+        return ops.depend(after, ops.assign(self.kept, self._concatenated(after)))
 
     def remember(self) -> None:
-        """Copy the statistics from outside of a step: before the first one."""
+        """Copy the statistics outside of a compiled step: before the first one."""
         if self.statistics:
             values = np.concatenate([each.asnumpy() for each in self.statistics])
             ops.assign(self.kept, Tensor(values))
 
     def restore(self) -> None:
-        """Give the statistics the values of the copy."""
-        first = 0
-        kept = self.kept.asnumpy() if self.statistics else None
+        """Set the statistics to the values of the copy."""
+        if not self.statistics:
+            return
+        first, kept = 0, self.kept.asnumpy()
         for each in self.statistics:
             ops.assign(each, Tensor(kept[first : first + each.size].copy()))
             first += each.size
 
-    def _joined(self, after: Tensor) -> Tensor:
-        # The first waits, so the join does.
+    def _concatenated(self, after: Tensor) -> Tensor:
+        # The first one depends on `after`, hence the concatenation does.
         first = ops.depend(self.statistics[0], after)
         return ops.cat((first,) + self.statistics[1:])
 
 
 def not_finite(parameters: Sequence[Parameter]) -> list[str]:
-    """Name the parameters, of any shapes, that hold a number that is infinite or NaN."""
+    """List the names of the parameters, of any shapes, that contain an infinite number or NaN."""
     return [each.name for each in parameters if not np.isfinite(each.asnumpy()).all()]

@@ -1,10 +1,11 @@
-"""The compiled parts of a training step: forward with losses, gradients, a whole basic step."""
+"""Compiled cells: a forward pass with losses, its gradients, and a whole basic step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.layers import running_statistics
@@ -14,25 +15,23 @@ from .loss_scale import LossScale
 from .statistics_watch import StatisticsWatch
 from .updates import Update
 
-# Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
+# This function is mapped over the parameters: a loop over hundreds of them exceeds the depth of
+# calls that MindSpore compiles.
 _trace = ops.MultitypeFuncGraph("trace")
-# Primitives: functions and methods look at their arguments first, which hundreds of gradients pay
-# for in compiling.
-_matmul, _reshape, _shape = ops.MatMul(), ops.Reshape(), ops.Shape()
 
 
 @_trace.register("Tensor")
 def _trace_one(gradient: Tensor) -> Tensor:
-    """(A, ...) -> (A, 1): 0 in every row of finite numbers, NaN in the others."""
-    flat = _reshape(gradient, (_shape(gradient)[0], -1))
-    return _matmul(flat, ops.zeros((_shape(flat)[1], 1), flat.dtype))
+    """(A, ...) -> (A, 1): 0 for rows of finite numbers, NaN for the others."""
+    rows = gradient.reshape(gradient.shape[0], -1)
+    return ops.matmul(rows, ops.zeros((rows.shape[1], 1), rows.dtype))
 
 
 class JoinedCriteria(nn.Cell):
-    """The losses of several phases, one phase after the other, from one forward pass.
+    """The losses of several phases on the outputs of one forward pass, phase after phase.
 
     Args:
-        criteria: cells from (outputs, targets, domainids) to scalars.
+        criteria: cells that compute losses, scalars, from (outputs, targets, domainids).
     """
 
     def __init__(self, criteria: Sequence[nn.Cell]) -> None:
@@ -41,7 +40,7 @@ class JoinedCriteria(nn.Cell):
         self.names = tuple(name for criterion in criteria for name in criterion.names)
 
     def construct(self, outputs: dict, targets: Tensor, domainids: Tensor) -> tuple[Tensor, ...]:
-        """Scalars in the order of `names`."""
+        """Compute the losses, scalars in the order of `names`."""
         losses = ()
         for criterion in self.criteria:
             losses = losses + criterion(outputs, targets, domainids)
@@ -49,11 +48,12 @@ class JoinedCriteria(nn.Cell):
 
 
 class LossForward(nn.Cell):
-    """A model with the losses of one phase, or of several (`JoinedCriteria`).
+    """A model with the losses of one phase, or of several phases (`JoinedCriteria`).
 
     Args:
         model: gives ``outputs(images, targets)``.
-        criterion: the losses, a cell from (outputs, targets, domainids) to scalars.
+        criterion: the losses, a cell from outputs and columns of the batch to scalars. It declares
+            `columns`; without the declaration it takes targets and domainids.
     """
 
     def __init__(self, model: nn.Cell, criterion: nn.Cell) -> None:
@@ -61,24 +61,28 @@ class LossForward(nn.Cell):
         self.model = model
         self.criterion = criterion
         self.names = criterion.names
+        self.takes_domains = "domainids" in getattr(criterion, "columns", ("domainids",))
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Run one batch.
+        """Compute the losses of a batch.
 
         Args:
             images: (N, 3, H, W), RGB in [0, 255].
             targets: (N,) int32 classes.
             domainids: (N,) int32 domains.
-            weights: (L,) of the losses in their sum; all 1 without it.
+            weights: (L,), weights of the losses in their sum; None means 1 for each.
 
         Returns:
-            The sum of the losses; the losses (L,) in the order of `names`; the share of rows that
-            are classified right, a scalar.
+            The weighted sum of the losses; the losses (L,) in the order of `names`; the share of
+            rows that are classified correctly, a scalar.
         """
         outputs = self.model.outputs(images, targets)
-        losses = self.criterion(outputs, targets, domainids)
+        if self.takes_domains:
+            losses = self.criterion(outputs, targets, domainids)
+        else:
+            losses = self.criterion(outputs, targets)
         weighted = losses
         if weights is not None:
             weighted = ()
@@ -92,11 +96,11 @@ class LossForward(nn.Cell):
 
 
 def classification_accuracy(logits: Tensor | tuple[Tensor, ...], targets: Tensor) -> Tensor:
-    """Share of rows whose own class has the largest logit.
+    """Compute the share of rows whose target class has the largest logit.
 
     Args:
-        logits: (N, C), or one (N, classes) per domain, each domain's rows judged under its own.
-        targets: (N,) int32 global classes, domain after domain.
+        logits: (N, C); or one (N, classes) per domain, of which each row uses its own domain's.
+        targets: (N,) int32 classes, numbered over all domains, domain after domain.
 
     Returns:
         A scalar in [0, 1].
@@ -112,10 +116,10 @@ def classification_accuracy(logits: Tensor | tuple[Tensor, ...], targets: Tensor
 
 
 class AllFinite(nn.Cell):
-    """Tell whether no number is infinite or NaN.
+    """Tell whether all numbers are finite.
 
-    Zero times such a number is NaN, and on CPU a product with a column of zeros is ten times as
-    fast as looking at every number.
+    The product of 0 and an infinite number or NaN is NaN, and on CPU a matrix product with zeros is
+    ten times as fast as a test of every number (docs/performance.md).
     """
 
     def __init__(self) -> None:
@@ -123,21 +127,29 @@ class AllFinite(nn.Cell):
         self.for_each = ops.HyperMap()
 
     def construct(self, total: Tensor, gradients: tuple[Tensor, ...]) -> Tensor:
-        """Judge a scalar and tensors of any shapes (but scalars): a bool scalar."""
+        """Check a scalar and tensors.
+
+        Args:
+            total: a scalar.
+            gradients: tensors of at least one dimension.
+
+        Returns:
+            A bool scalar.
+        """
         traces = ops.cat(self.for_each(_trace, gradients), 0)
         return ops.isfinite(total + traces.sum())
 
 
 class GradientStep(nn.Cell):
-    """Losses and gradients of one phase, nothing updated but batch-norm statistics.
+    """Losses and gradients of one batch; changes running statistics and no parameters.
 
-    Of several processes, means over all of them.
+    With several processes, the results are means over all of them.
 
     Args:
         forward: the model with its losses.
-        parameters: what to differentiate by.
-        loss_scale: of mixed precision.
-        watch: over the statistics that the forward pass moves.
+        parameters: the parameters to differentiate by.
+        loss_scale: loss scaling of mixed precision; None disables it.
+        watch: checks the running statistics that the forward pass changes; None checks none.
     """
 
     def __init__(
@@ -160,25 +172,25 @@ class GradientStep(nn.Cell):
 
     def construct(
         self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
         """Differentiate the losses of a batch.
 
         Args:
             images: (N, 3, H, W), RGB in [0, 255].
             targets: (N,) int32 classes.
             domainids: (N,) int32 domains.
-            weights: (L,) of the losses in their sum; all 1 without it.
+            weights: (L,), weights of the losses in their sum; None means 1 for each.
 
         Returns:
-            Losses (L,); whether all is finite, a bool scalar; one gradient per parameter; the share
-            of rows that are classified right, a scalar.
+            The fields of `GradientResult`.
         """
         (total, losses, accuracy), gradients = self.gradients(images, targets, domainids, weights)
-        # Each process has statistics of its own, and all must judge alike: before the average.
-        total = self.watch.judge(total)
+        # Each process has its own statistics, and all processes must get the same result: so this
+        # comes before the average.
+        total = self.watch.nan_unless_finite(total)
         total, losses, accuracy, gradients = self.average(total, losses, accuracy, gradients)
-        finite = self.all_finite(total, gradients)
-        return losses, finite, self.loss_scale.unscale(gradients), accuracy
+        is_finite = self.all_finite(total, gradients)
+        return losses, accuracy, is_finite, self.loss_scale.unscale(gradients)
 
     def _scaled(
         self, images: Tensor, targets: Tensor, domainids: Tensor, weights: Tensor | None
@@ -190,14 +202,14 @@ class GradientStep(nn.Cell):
 class TrainStep(nn.Cell):
     """A whole basic step: forward, losses, backward, clipping, update.
 
-    The update is skipped where a loss, a gradient or a running statistic is not finite.
+    The update is skipped if a loss, a gradient or a running statistic is not finite.
 
     Args:
         forward: the model with its losses.
-        optimizers: each moves its own parameters.
-        clipper: clips gradients.
-        loss_scale: of mixed precision.
-        watch: over the model's running statistics; None makes one.
+        optimizers: optimizers of disjoint parameters.
+        clipper: clips the gradients.
+        loss_scale: loss scaling of mixed precision; None disables it.
+        watch: checks the running statistics of the model; None creates one.
     """
 
     def __init__(
@@ -227,8 +239,19 @@ class TrainStep(nn.Cell):
             domainids: (N,) int32 domains.
 
         Returns:
-            Losses (L,); accuracy, a scalar; whether the step was sound (`LossScale.judge`), a bool
-            scalar.
+            The fields of `StepResult`.
         """
-        losses, finite, gradients, accuracy = self.differentiate(images, targets, domainids)
-        return losses, accuracy, self.update((gradients,), (losses,), (finite,))
+        losses, accuracy, is_finite, gradients = self.differentiate(images, targets, domainids)
+        return losses, accuracy, self.update((losses,), (is_finite,), (gradients,))
+
+
+def batch_tensors(batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Copy the columns of a batch that a step computes on to the device.
+
+    Args:
+        batch: a batch with images (N, 3, H, W) float32, targets (N,) int32, domainids (N,) int32.
+
+    Returns:
+        Images, targets and domainids.
+    """
+    return Tensor(batch["images"]), Tensor(batch["targets"]), Tensor(batch["domainids"])

@@ -1,3 +1,5 @@
+"""Backbones: standardised images (N, 3, H, W) -> feature maps (N, C, h, w)."""
+
 from .build import BACKBONE_REGISTRY, build_backbone
 from .map_sizes import map_sizes
 from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone

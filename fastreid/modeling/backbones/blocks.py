@@ -1,4 +1,4 @@
-"""Residual blocks and stages, shared by the plain ResNet and ACL's dynamic-router ResNet."""
+"""Residual blocks and stages of the plain ResNet and of ACL's dynamic-router ResNet."""
 
 from __future__ import annotations
 
@@ -8,29 +8,54 @@ from typing import NamedTuple
 from mindspore import Tensor, nn, ops
 
 from fastreid.layers import Non_local, SELayer, in_turn
+from fastreid.utils.checkpoint.name_rules import register_names
 
 from .resnet_specs import StageSpec
 
+register_names({"stages.{i}.blocks": "layer{n}", "stages.{i}.non_local": "NL_{n}"})
+
 
 class BlockCells(NamedTuple):
-    """The layers that a block is made of: each makes a cell from its channel counts."""
+    """The kinds of layer in a block: each builds a cell from its channel counts."""
 
     conv: Callable[..., nn.Cell]
     norm: Callable[..., nn.Cell]
     ibn: Callable[[int], nn.Cell]
 
 
-class BasicBlock(nn.Cell):
+class _ResidualBlock(nn.Cell):
+    """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
+
+    def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
+        """Build the layers of the sum.
+
+        Args:
+            channels: of the branch's output.
+            with_se: squeeze and excitation of the branch.
+            downsample: the shortcut where input and output differ in shape; None: the input.
+        """
+        self.se = SELayer(channels) if with_se else nn.Identity()
+        self.downsample = nn.Identity() if downsample is None else downsample
+        self.in_turn = in_turn(self.downsample)
+
+    def add_shortcut(self, y: Tensor, x: Tensor) -> Tensor:
+        """Add the shortcut of the block's input x (N, C, H, W) to the branch y (N, C', H', W')."""
+        y = self.se(y)
+        x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
+        return ops.relu(y + self.downsample(x))
+
+
+class BasicBlock(_ResidualBlock):
     """Two 3x3 convolutions and a shortcut (ResNet18/34; He et al., CVPR 2016).
 
     Args:
         in_channels: channels of the input (N, in_channels, H, W).
         planes: channels of the output.
-        cells: the layers to build from.
+        cells: the kinds of layer.
         stride: stride of the first convolution.
-        with_ibn: first norm is IBN.
-        with_se: squeeze and excitation before the sum.
-        downsample: the shortcut, where shapes differ.
+        with_ibn: IBN as the first norm.
+        with_se: squeeze and excitation before the sum with the shortcut.
+        downsample: the shortcut where input and output differ in shape; None: the input.
     """
 
     expansion = 1
@@ -51,29 +76,25 @@ class BasicBlock(nn.Cell):
         self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
         self.conv2 = cells.conv(planes, planes, 3, padding=1)
         self.bn2 = cells.norm(planes)
-        self.se = SELayer(planes) if with_se else nn.Identity()
-        self.downsample = nn.Identity() if downsample is None else downsample
-        self.in_turn = in_turn(self.downsample)
+        self.set_shortcut(planes, with_se=with_se, downsample=downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
-        y = self.se(self.bn2(self.conv2(y)))
-        x, y = self.in_turn(x, y)
-        return ops.relu(y + self.downsample(x))
+        return self.add_shortcut(self.bn2(self.conv2(y)), x)
 
 
-class Bottleneck(nn.Cell):
+class Bottleneck(_ResidualBlock):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet50 and deeper).
 
     Args:
         in_channels: channels of the input (N, in_channels, H, W).
         planes: channels of the 3x3 convolution; the output has 4 * planes.
-        cells: the layers to build from.
+        cells: the kinds of layer.
         stride: stride of the 3x3 convolution.
-        with_ibn: first norm is IBN.
-        with_se: squeeze and excitation before the sum.
-        downsample: the shortcut, where shapes differ.
+        with_ibn: IBN as the first norm.
+        with_se: squeeze and excitation before the sum with the shortcut.
+        downsample: the shortcut where input and output differ in shape; None: the input.
     """
 
     expansion = 4
@@ -97,29 +118,25 @@ class Bottleneck(nn.Cell):
         self.bn2 = cells.norm(planes)
         self.conv3 = cells.conv(planes, out_channels, 1)
         self.bn3 = cells.norm(out_channels)
-        self.se = SELayer(out_channels) if with_se else nn.Identity()
-        self.downsample = nn.Identity() if downsample is None else downsample
-        self.in_turn = in_turn(self.downsample)
+        self.set_shortcut(out_channels, with_se=with_se, downsample=downsample)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, 4 * planes, H / stride, W / stride)."""
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
-        y = self.se(self.bn3(self.conv3(y)))
-        x, y = self.in_turn(x, y)
-        return ops.relu(y + self.downsample(x))
+        return self.add_shortcut(self.bn3(self.conv3(y)), x)
 
 
 class ResNetStage(nn.Cell):
-    """A row of residual blocks, the last ones followed by a non-local block each.
+    """Residual blocks in sequence; a non-local block follows each of the last ones.
 
     Args:
         in_channels: channels of the input.
         spec: width, number of blocks, stride, non-local blocks.
         block: `BasicBlock` or `Bottleneck`.
-        cells: the layers to build from.
-        non_local_norm: makes the norm of a non-local block.
-        with_ibn: IBN in the first norm of every block.
+        cells: the kinds of layer.
+        non_local_norm: builds the norm of a non-local block.
+        with_ibn: IBN as the first norm of every block.
         with_se: squeeze and excitation in every block.
     """
 
@@ -136,6 +153,7 @@ class ResNetStage(nn.Cell):
     ) -> None:
         super().__init__()
         self.out_channels = spec.planes * block.expansion
+        self.stride = spec.stride
         downsample = None
         if spec.stride != 1 or in_channels != self.out_channels:
             downsample = nn.SequentialCell(

@@ -1,4 +1,4 @@
-"""The adaptors of ACL's stages and the router that weighs them.
+"""The adaptors of ACL's stages and the router that weights them.
 
 Zhang et al., "Adaptive Cross-Domain Learning for Generalizable Person Re-Identification",
 ECCV 2022, section 3.2.
@@ -10,19 +10,19 @@ from functools import partial
 
 from mindspore import Tensor, nn, ops
 
-from fastreid.layers import SELayer, SpatialMean, l2_normalize
+from fastreid.layers import AddToCopies, SELayer, SpatialMean, l2_normalize
 
 from ..ops import MetaLinear
 from .blocks import BlockCells
 
 NUM_ADAPTORS = 4
 REDUCTION = 16
-# Upstream's fc_classifier knows three domains; it reaches no loss and is kept for checkpoints.
+# Outputs of upstream's fc_classifier, which no loss reaches; it is kept for its checkpoints.
 ROUTER_CLASSIFIER_DOMAINS = 3
 
 
 class HyperRouter(nn.Cell):
-    """Weigh the adaptors of a stage, image by image, with weights made from the image itself.
+    """Weights of a stage's adaptors for each image, computed by layers that the image generates.
 
     Args:
         channels: C of the stage's feature.
@@ -46,28 +46,11 @@ class HyperRouter(nn.Cell):
         return ops.softmax(logits, -1)
 
 
-class _AddToEach(nn.Cell):
-    """Add one map to each of K maps, with the sum over K of its gradient as a matrix product.
-
-    These maps are the widest of the network; the gradient of a tile would reduce them slowly.
-    """
-
-    def construct(self, y: Tensor, x: Tensor) -> Tensor:
-        """(N, K * C, H, W), (N, C, H, W) -> (N, K * C, H, W)."""
-        return y + ops.tile(x, (1, NUM_ADAPTORS, 1, 1))
-
-    def bprop(self, _y: Tensor, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of the K maps and of the one."""
-        n = x.shape[0]
-        ones = ops.ones((n, 1, NUM_ADAPTORS), x.dtype)
-        return dout, ops.bmm(ones, dout.reshape(n, NUM_ADAPTORS, -1)).reshape(x.shape)
-
-
 class AdaptorBank(nn.Cell):
     """K bottlenecks in parallel on one input, written as one grouped bottleneck.
 
-    Upstream repeats the input K times and groups the first convolution; a dense convolution on the
-    one copy has the same weights and computes the same.
+    Upstream repeats the input K times and groups the first convolution. A dense convolution of the
+    input itself has the same weights and the same result.
 
     Args:
         channels: C of the input and of each adaptor's output.
@@ -89,29 +72,30 @@ class AdaptorBank(nn.Cell):
         self.conv3 = grouped(planes, NUM_ADAPTORS * channels, 1)
         self.bn3 = cells.norm(NUM_ADAPTORS * channels)
         self.se = SELayer(NUM_ADAPTORS * channels) if with_se else nn.Identity()
-        self.add_to_each = _AddToEach()
+        self.add_to_each = AddToCopies(NUM_ADAPTORS)
 
     def construct(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Run all adaptors and mix them.
+        """Compute the weighted sum of all adaptors' outputs.
 
         Args:
             x: (N, C, H, W).
-            weights: (N, K), the router's.
+            weights: (N, K), of the router.
 
         Returns:
-            (N, C, H, W), the weighted sum over the K adaptors.
+            (N, C, H, W).
         """
         n = x.shape[0]
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
         y = self.se(self.bn3(self.conv3(y)))
-        # Reshaped before the ReLU: after it, its gradient and the product's would keep a map each.
+        # Reshaped before the ReLU: the gradients of the ReLU and of the product then keep one map
+        # in memory, not two.
         y = ops.relu(self.add_to_each(y, x).reshape(n, NUM_ADAPTORS, -1))
         weights = weights.astype(y.dtype)
         return ops.bmm(weights.reshape(n, 1, NUM_ADAPTORS), y).reshape(x.shape)
 
 
 def exclude_from_training(cell: nn.Cell) -> None:
-    """Mark the parameters of a cell that no loss reaches: no gradient, no decay, no update."""
+    """Exclude the parameters of a cell that no loss reaches from gradients, decay and updates."""
     for parameter in cell.get_parameters():
         parameter.requires_grad = False

@@ -1,39 +1,31 @@
-"""Sizes of a backbone's feature maps, worked out from its strides instead of by running it."""
+"""Sizes of a backbone's feature maps, computed from its strides without running it."""
 
 from __future__ import annotations
 
 from mindspore import nn
 
-from .blocks import ResNetStage
-from .meta_dynamic_router_resnet import AdaptiveStage, MetaDynamicRouterResNet
-from .resnet import ResNet
-
 
 def map_sizes(backbone: nn.Cell | None, height: int, width: int) -> dict[str, tuple[int, int]]:
-    """Work out the size of the smallest map that each part of a backbone computes.
+    """Compute the size of the smallest map of each part of a backbone.
 
     Args:
-        backbone: of this toolbox; of another one, or none, nothing is known.
+        backbone: a backbone with ResNet's stem that declares `stage_strides`; or any other, or
+            None, with an empty result.
         height: of the images, in pixels.
         width: of the images, in pixels.
 
     Returns:
         Name of the part ("conv1" stands for the stem), height and width of its output, in the
-        order of the parts; a size of 0 where nothing is left. Empty for an unknown backbone.
+        order of the parts; a size of 0 where no pixel is left. Empty for an unknown backbone.
     """
-    if not isinstance(backbone, (ResNet, MetaDynamicRouterResNet)):
+    strides = getattr(backbone, "stage_strides", None)
+    if strides is None:
         return {}
-    # 7x7 of stride 2 with 3 zeros on each side; 3x3 pooling of stride 2 that rounds up.
-    size = tuple((side - 1) // 2 + 1 for side in (height, width))
-    sizes = {"conv1": size}
-    size = tuple(-(-(side - 3) // 2) + 1 for side in size)
-    for number, stage in enumerate(backbone.stages):
-        stride = _stride(stage.residual if isinstance(stage, AdaptiveStage) else stage)
-        size = tuple((side - 1) // stride + 1 for side in size)
-        sizes[f"stages.{number}"] = size
+    # The stem: 7x7 of stride 2 with 3 zeros on each side; 3x3 pooling of stride 2, rounding up.
+    height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
+    sizes = {"conv1": (height, width)}
+    height, width = -(-(height - 3) // 2) + 1, -(-(width - 3) // 2) + 1
+    for number, stride in enumerate(strides):
+        height, width = (height - 1) // stride + 1, (width - 1) // stride + 1
+        sizes[f"stages.{number}"] = (height, width)
     return sizes
-
-
-def _stride(stage: ResNetStage) -> int:
-    first = stage.blocks[0]
-    return max(conv.stride[0] for conv in (first.conv1, first.conv2))

@@ -1,4 +1,4 @@
-"""ACL's backbone: a ResNet whose every stage ends in adaptors under a dynamic router.
+"""ACL's backbone: a ResNet in which every stage ends in adaptors and a dynamic router.
 
 Zhang et al., "Adaptive Cross-Domain Learning for Generalizable Person Re-Identification",
 ECCV 2022, section 3.2; upstream ``meta_dynamic_router_resnet.py``.
@@ -26,10 +26,11 @@ from ..ops import (
     MetaIBNNorm,
     MetaINNorm,
     MetaLinear,
+    mark_adaptor,
     meta_norm,
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY
+from .build import BACKBONE_REGISTRY, check_feat_dim
 from .dynamic_router import REDUCTION, AdaptorBank, HyperRouter, exclude_from_training
 from .meta_dynamic_router_weights import load_inflated
 from .resnet_specs import ResNetSpec, StageSpec, resnet_spec
@@ -38,13 +39,13 @@ INVARIANT_CELLS = BlockCells(MetaConv2d, MetaINNorm, MetaIBNNorm)
 
 
 def meta_cells(norm: Callable[[int], nn.Cell]) -> BlockCells:
-    """Choose the layers of residual blocks.
+    """Choose Meta cells as the layers of residual blocks.
 
     Args:
-        norm: makes a batch norm from its channel count.
+        norm: builds a batch norm from its channel count.
 
     Returns:
-        Meta cells.
+        The convolution, the norm and the IBN.
     """
     return BlockCells(MetaConv2d, norm, partial(MetaIBNNorm, batch_norm=norm))
 
@@ -69,14 +70,14 @@ class MetaSELayer(nn.Cell):
 
 
 class AdaptiveStage(nn.Cell):
-    """One stage: residual blocks, then an invariant and K specific adaptors, fused.
+    """One stage: residual blocks, then an invariant adaptor and K specific ones, fused.
 
-    The cell `map` feeds an output that upstream computes and nobody uses; it holds its place in
-    the checkpoint and does not run.
+    The cell `map` belongs to an output of upstream's that no loss uses. It does not run; its
+    parameters are kept for checkpoints.
 
     Args:
         in_channels: channels of the input.
-        spec: width, blocks (the adaptors stand in for the last one), stride, non-local blocks.
+        spec: width, blocks (the adaptors replace the last one), stride, non-local blocks.
         blocks_with_ibn: IBN in the residual blocks.
         adaptors_with_ibn: IBN in the specific adaptors.
         with_se: squeeze and excitation in blocks and adaptors.
@@ -109,11 +110,14 @@ class AdaptiveStage(nn.Cell):
         )
         channels = self.residual.out_channels
         self.out_channels = channels
-        self.adaptor_base = Bottleneck(
-            channels, spec.planes, cells=INVARIANT_CELLS, with_se=with_se
+        self.stride = spec.stride
+        self.adaptor_base = mark_adaptor(
+            Bottleneck(channels, spec.planes, cells=INVARIANT_CELLS, with_se=with_se)
         )
-        self.adaptor_sub = AdaptorBank(
-            channels, spec.planes, cells=cells, with_ibn=adaptors_with_ibn, with_se=with_se
+        self.adaptor_sub = mark_adaptor(
+            AdaptorBank(
+                channels, spec.planes, cells=cells, with_ibn=adaptors_with_ibn, with_se=with_se
+            )
         )
         self.router = HyperRouter(channels)
         self.invariant_norm = cells.norm(channels)
@@ -121,7 +125,7 @@ class AdaptiveStage(nn.Cell):
         self.in_turn = in_turn(self.adaptor_sub, self.specific_norm)
         self.meta_fuse = MetaGate(channels)
         self.meta_se = MetaSELayer(channels)
-        self.map = cells.norm(channels, bias_freeze=True)
+        self.map = meta_norm(norm)(channels, bias_freeze=True)
         exclude_from_training(self.map)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,22 +133,24 @@ class AdaptiveStage(nn.Cell):
         x = self.residual(x)
         weights = self.router(x)
         gate = self.meta_fuse()
-        # The gate rides on the norms' scale and shift: no pass over the maps of its own.
+        # The gate is multiplied into scale and shift of the norms, not into the maps.
         invariant = self.invariant_norm.scaled(self.adaptor_base(x), gate)
-        x, invariant = self.in_turn(x, invariant)
+        x, invariant = self.in_turn(x, invariant)  # an order for messages of synchronised norms
         specific = self.specific_norm.scaled(self.adaptor_sub(x, weights), 1 - gate)
         return self.meta_se(invariant + specific), weights
 
 
 class MetaDynamicRouterResNet(nn.Cell):
-    """The whole backbone: stem and four adaptive stages.
+    """The whole backbone: a stem and adaptive stages.
 
     Args:
-        spec: stem width and stages (a stage's last residual block gives way to its adaptors).
+        spec: stem width and stages; the adaptors replace the last residual block of each stage.
         with_ibn: IBN in the residual blocks of stages 1 to 3 and in every stage's adaptors.
         with_se: squeeze and excitation in blocks and adaptors.
         norm: name of the batch norm: "BN" or "syncBN".
     """
+
+    gives_paths = True
 
     def __init__(self, spec: ResNetSpec, *, with_ibn: bool, with_se: bool, norm: str) -> None:
         super().__init__()
@@ -165,6 +171,7 @@ class MetaDynamicRouterResNet(nn.Cell):
             channels = stage.out_channels
             stages.append(stage)
         self.stages = nn.CellList(stages)
+        self.stage_strides = tuple(stage.stride for stage in stages)
         self.out_channels = channels
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,7 +183,7 @@ class MetaDynamicRouterResNet(nn.Cell):
         Returns:
             Features (N, C, H / 16, W / 16) and paths (N, 4 * K), the routers' weights side by side.
         """
-        # The ReLU of the maximum is the maximum of the ReLU, on a quarter of the pixels.
+        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
         x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
         paths: tuple[Tensor, ...] = ()
         for stage in self.stages:
@@ -203,11 +210,7 @@ def build_meta_dynamic_router_resnet_backbone(cfg: CfgNode) -> MetaDynamicRouter
     backbone = MetaDynamicRouterResNet(
         spec, with_ibn=options.WITH_IBN, with_se=options.WITH_SE, norm=options.NORM
     )
-    if backbone.out_channels != options.FEAT_DIM:
-        raise ValueError(
-            f"MODEL.BACKBONE.FEAT_DIM is {options.FEAT_DIM}, but DEPTH {options.DEPTH!r} "
-            f"gives {backbone.out_channels} channels; set it to {backbone.out_channels}."
-        )
+    check_feat_dim(cfg, backbone.out_channels)
     if options.PRETRAIN:
         load_inflated(backbone, cfg)
     return backbone

@@ -1,7 +1,7 @@
 """ImageNet weights of a plain ResNet, inflated into ACL's dynamic-router ResNet.
 
-Upstream does this inside its builder, and leaves random whatever does not fit; here the inflation
-is a pure function of arrays, and a tensor that should fit and does not is an error.
+Upstream does this in its builder and leaves a tensor that does not fit at its random start values.
+Here the inflation is a pure function of arrays, and such a tensor is an error.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from mindspore import nn
 
 from fastreid.config import CfgNode
+from fastreid.utils.checkpoint.name_rules import register_names
 from fastreid.utils.checkpoint.names import export_weights, to_mindspore_weights
 from fastreid.utils.checkpoint.recognition.advice import explain_misfit
 from fastreid.utils.checkpoint.weights import load_weights
@@ -22,18 +23,34 @@ from .pretrained import find_pretrained, read_pretrained
 
 logger = logging.getLogger(__name__)
 
-# The block that each stage's adaptors start from: the last one of a ResNet50, at every depth.
+# What the parts of a stage are called in the original's state dict.
+register_names(
+    {
+        "stages.{i}.residual.blocks": "layer{n}",
+        "stages.{i}.residual.non_local": "NL_{n}",
+        "stages.{i}.adaptor_base": "adaptor{n}_base",
+        "stages.{i}.adaptor_sub": "adaptor{n}_sub",
+        "stages.{i}.router": "router{n}",
+        "stages.{i}.invariant_norm": "invariant_norm{n}",
+        "stages.{i}.specific_norm": "specific_norm{n}",
+        "stages.{i}.meta_fuse": "meta_fuse{n}",
+        "stages.{i}.meta_se": "meta_se{n}",
+        "stages.{i}.map": "map{n}",
+    }
+)
+
+# The source of each stage's adaptors: the last block of a ResNet50, at every depth.
 SOURCE_BLOCKS = ("layer1.2", "layer2.3", "layer3.5", "layer4.2")
 _ADAPTOR = re.compile(r"adaptor(?P<stage>\d)_(?P<kind>base|sub)\.(?P<rest>.+)")
 _MUST_FIT = re.compile(r"(?P<part>conv1|bn1|layer\d\.\d+)\.")
 
 
 def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
-    """Start `backbone` from the ImageNet weights that the config names.
+    """Load the ImageNet weights of the config into `backbone`.
 
     Args:
         backbone: a `MetaDynamicRouterResNet`.
-        cfg: the whole configuration; `MODEL.BACKBONE` decides the file.
+        cfg: the whole configuration; `MODEL.BACKBONE` determines the file.
 
     Raises:
         FileNotFoundError: if the file is missing; the message says where to put it.
@@ -54,14 +71,14 @@ def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
 def inflate(
     source: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Make the router backbone's weights out of a plain ResNet's.
+    """Compute the router backbone's weights from a plain ResNet's.
 
     Args:
         source: PyTorch name -> array of a ResNet (IBN-a or not), without its classifier.
         start: PyTorch name -> array of the router backbone, for names and shapes.
 
     Returns:
-        The tensors that have a source, by the names of `start`; running statistics included.
+        The tensors with a source, by the names in `start`; running statistics included.
 
     Raises:
         ValueError: if a stem or residual-block tensor is missing, unknown or of another shape.
@@ -118,7 +135,7 @@ def _sub_tensor(
 
 
 def _half_of_norm(source: Mapping[str, np.ndarray], origin: str, rest: str) -> np.ndarray | None:
-    """Half of a batch norm, for an IBN whose source block has none (stage 4)."""
+    """Return half of a batch norm, for an IBN without one in its source block (stage 4)."""
     split = re.fullmatch(r"bn1\.(?P<half>IN|BN)\.(?P<leaf>\w+)", rest)
     if split is None:
         return None

@@ -1,4 +1,4 @@
-"""ImageNet weights: which file, where it lies, and what is in it."""
+"""ImageNet weights: the published file of a backbone, where to find it, and how to read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fastreid.utils.file_io.paths import expand_home
 _TORCHVISION = "https://download.pytorch.org/models/"
 _IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
 
-# Depth, with "ibn_" and "se_" before it -> published file; the same ones as fast-reid's.
+# Depth with the prefixes "ibn_" and "se_" -> published file, the same as in fast-reid.
 PRETRAINED_URLS = {
     "18x": _TORCHVISION + "resnet18-5c106cde.pth",
     "34x": _TORCHVISION + "resnet34-333f7ec4.pth",
@@ -36,10 +36,10 @@ PRETRAINED_URLS = {
     "se_ibn_101x": _IBN_NET + "se_resnet101_ibn_a-fabed4e2.pth",
 }
 
-# Where a cache folder may keep its files, and how they may end.
+# Subfolders of a cache folder to look in, and suffixes of the files.
 _INSIDE = ("", "checkpoints", "hub/checkpoints")
 _SUFFIXES = (".pth", ".ckpt")
-# A head of a fast-reid model, with what stands before its name; MoCo's two encoders (v1/v2, v3).
+# A head of a fast-reid model, with the prefix of its name; MoCo's two encoders (v1/v2, v3).
 _HEAD = re.compile(r"(?P<start>(.*\.)?)(heads|b\d+_head)\.")
 _TRAINED = re.compile(r"(^|\.)(encoder_q|base_encoder)\.")
 _FOLLOWER = re.compile(r"(^|\.)(encoder_k|momentum_encoder)\.")
@@ -50,12 +50,12 @@ _SCRATCH = "MODEL.BACKBONE.PRETRAIN False trains from scratch."
 def find_pretrained(cfg: CfgNode) -> Path:
     """Find the ImageNet weights for the backbone of a config. Nothing is downloaded.
 
-    `MODEL.BACKBONE.PRETRAIN_PATH` is the file, or a folder to look in; ``::`` and a place behind a
-    file name one of several sets of weights in it. Where it is empty, the published file is looked
-    for in $FASTREID_CACHE (~/.cache/fastreid if unset), then in PyTorch's $TORCH_HOME
-    ($XDG_CACHE_HOME/torch or ~/.cache/torch if unset). In each folder, and in its ``checkpoints``
-    and ``hub/checkpoints``, it may lie under its published name, or converted under the same name
-    with the end ``.ckpt``.
+    `MODEL.BACKBONE.PRETRAIN_PATH` is the file, or a folder with the published file;
+    ``FILE::PLACE`` names one of several sets of weights in a file. If it is empty, the published
+    file is looked for in $FASTREID_CACHE (default ~/.cache/fastreid), then in PyTorch's $TORCH_HOME
+    (default $XDG_CACHE_HOME/torch or ~/.cache/torch). In each folder and its subfolders
+    ``checkpoints`` and ``hub/checkpoints``, the file has its published name, or the same name with
+    the suffix ``.ckpt`` if it was converted.
 
     Args:
         cfg: the whole config.
@@ -65,8 +65,8 @@ def find_pretrained(cfg: CfgNode) -> Path:
 
     Raises:
         ValueError: if nothing was published for this backbone and no file is given.
-        FileNotFoundError: if the file is not there; the message lists the places, and says where to
-            put it.
+        FileNotFoundError: if there is no such file; the message lists the folders searched, and
+            where to put the file.
     """
     if not cfg.MODEL.BACKBONE.PRETRAIN_PATH:
         return _find_published(cfg, _cache_folders())
@@ -75,7 +75,7 @@ def find_pretrained(cfg: CfgNode) -> Path:
         return _find_published(cfg, [given])
     if not split_key_path(given)[0].is_file():
         raise FileNotFoundError(
-            f"MODEL.BACKBONE.PRETRAIN_PATH {given} is not a file, nor a folder. {_SCRATCH}"
+            f"MODEL.BACKBONE.PRETRAIN_PATH {given} is neither a file nor a folder. {_SCRATCH}"
         )
     return given
 
@@ -107,7 +107,7 @@ def _find_published(cfg: CfgNode, roots: list[Path]) -> Path:
 
 
 def _similar_files(folders: list[Path], published: str) -> list[Path]:
-    """Find files of the same network: only the hash at the end of the name differs."""
+    """Find files of the same network, whose names differ in the hash at the end only."""
     start = published.rpartition("-")[0]
     files = [path for folder in folders for path in sorted(folder.glob(f"{start}-*"))]
     return [path for path in files if path.stem.rpartition("-")[0] == start]
@@ -117,7 +117,7 @@ def _is_readable_file(path: Path) -> bool:
     try:
         return path.is_file()
     except PermissionError:
-        # A cache of somebody else is as good as none.
+        # A cache folder of another user, without read permission, is skipped.
         return False
 
 
@@ -133,10 +133,10 @@ def read_pretrained(
     """Read ImageNet weights without their classifier.
 
     Args:
-        path: a file of weights, such as torchvision and IBN-Net publish; of MoCo's two encoders the
-            one of the queries is taken.
-        expected: PyTorch name -> shape of what the backbone needs, which decides between several
-            sets of weights in the file; None: not known.
+        path: a file of weights, as published by torchvision or IBN-Net; of MoCo's two encoders the
+            query encoder is taken.
+        expected: PyTorch name -> shape of the tensors that the backbone needs, to choose between
+            several sets of weights in the file; None: not known.
 
     Returns:
         PyTorch name -> array, without the classifier (`fc.*`, `classifier.*`) and the batch
@@ -163,7 +163,7 @@ def read_pretrained(
 
 
 def _refuse_model(weights: Mapping[str, np.ndarray], file: Path) -> None:
-    """Refuse the weights of a backbone and a head."""
+    """Raise ValueError for the weights of a whole model, a backbone and a head."""
     start = next((match["start"] for match in map(_HEAD.match, weights) if match), None)
     if start is None or not any(name.startswith(f"{start}backbone.") for name in weights):
         return
@@ -176,7 +176,7 @@ def _refuse_model(weights: Mapping[str, np.ndarray], file: Path) -> None:
 
 
 def _queries(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leave out the encoder that follows the trained one, where MoCo wrote both."""
+    """Remove the momentum encoder, where MoCo wrote it beside the trained one."""
     kept = {name: value for name, value in weights.items() if not _FOLLOWER.search(name)}
     return kept if any(map(_TRAINED.search, kept)) else dict(weights)
 

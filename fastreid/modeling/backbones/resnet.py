@@ -1,4 +1,4 @@
-"""ResNet as re-ID uses it: optional IBN, squeeze and excitation and non-local blocks."""
+"""ResNet for re-ID, with optional IBN, squeeze and excitation, and non-local blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastreid.utils.checkpoint.recognition.advice import explain_misfit
 from fastreid.utils.checkpoint.weights import load_weights
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY
+from .build import BACKBONE_REGISTRY, check_feat_dim
 from .pretrained import find_pretrained, read_pretrained
 from .resnet_specs import ResNetSpec, resnet_spec
 
@@ -31,10 +31,12 @@ class ResNet(nn.Cell):
 
     Args:
         spec: block kind, stem width and stages.
-        norm: makes a norm from its channel count.
+        norm: builds a norm from its channel count.
         with_ibn: IBN in the blocks of all stages but the last (IBN-Net a).
         with_se: squeeze and excitation in every block.
     """
+
+    gives_paths = False
 
     def __init__(
         self,
@@ -65,11 +67,12 @@ class ResNet(nn.Cell):
             channels = stage.out_channels
             stages.append(stage)
         self.stages = nn.CellList(stages)
+        self.stage_strides = tuple(stage.stride for stage in stages)
         self.out_channels = channels
 
     def construct(self, x: Tensor) -> Tensor:
         """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
-        # The ReLU of the maximum is the maximum of the ReLU, on a quarter of the pixels.
+        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
         x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
         for stage in self.stages:
             x = stage(x)
@@ -78,7 +81,7 @@ class ResNet(nn.Cell):
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_backbone(cfg: CfgNode) -> ResNet:
-    """Build the ResNet of a config, with ImageNet weights where `PRETRAIN` asks for them.
+    """Build the ResNet of a config, with ImageNet weights if `PRETRAIN` is set.
 
     Raises:
         ValueError: if `FEAT_DIM` is not the width of this depth, or the weights do not fit.
@@ -92,11 +95,7 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
         with_ibn=backbone.WITH_IBN,
         with_se=backbone.WITH_SE,
     )
-    if model.out_channels != backbone.FEAT_DIM:
-        raise ValueError(
-            f"MODEL.BACKBONE.FEAT_DIM is {backbone.FEAT_DIM}, but DEPTH {backbone.DEPTH!r} gives "
-            f"{model.out_channels} channels; set it to that."
-        )
+    check_feat_dim(cfg, model.out_channels)
     if backbone.PRETRAIN:
         path = find_pretrained(cfg)
         weights = read_pretrained(path, _needed(model))
@@ -106,19 +105,18 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
 
 
 def load_imagenet_weights(model: ResNet, weights: dict[str, np.ndarray], *, source: str) -> None:
-    """Give a plain ResNet its start values, all or nothing.
+    """Load ImageNet weights into a plain ResNet: all of them, or none.
 
-    Squeeze and excitation and non-local blocks keep their own start values where the weights have
-    none for them.
+    Squeeze and excitation and non-local blocks keep their start values if the weights have none.
 
     Args:
         model: the ResNet.
         weights: PyTorch name -> array.
-        source: where the weights come from, for messages.
+        source: the file of the weights, for messages.
 
     Raises:
-        ValueError: if a tensor is missing, unknown or of another shape; it says what the weights
-            look like, and names some of them.
+        ValueError: if a tensor is missing, unknown or of another shape; the message describes the
+            weights and names some of these tensors.
     """
     start = export_weights(model)
     optional = start.keys() - _needed(model).keys()
@@ -140,6 +138,6 @@ def load_imagenet_weights(model: ResNet, weights: dict[str, np.ndarray], *, sour
 
 
 def _needed(model: ResNet) -> dict[str, tuple[int, ...]]:
-    """Name what weights must have, PyTorch name -> shape: all but what is added to a ResNet."""
+    """List the tensors of a ResNet without its optional blocks, PyTorch name -> shape."""
     shapes = expected_shapes(model).items()
     return {k: v for k, v in shapes if not (k.startswith("NL_") or ".se." in k)}

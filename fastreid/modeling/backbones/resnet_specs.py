@@ -1,4 +1,4 @@
-"""What distinguishes one ResNet from another: stages, and where non-local blocks go."""
+"""Specifications of ResNets: the stages of each depth, and their non-local blocks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Depth(NamedTuple):
 
 _PLANES = (64, 128, 256, 512)
 _DEPTHS = {
-    # A few narrow blocks of the same cells: for tests and demonstrations, not for results.
+    # A few narrow blocks: for tests and demonstrations, not for results on real data.
     "tiny": _Depth("bottleneck", 32, (16, 32, 64, 128), (2, 2, 2, 2), (0, 1, 1, 0)),
     "18x": _Depth("basic", 64, _PLANES, (2, 2, 2, 2), (0, 0, 0, 0)),
     "34x": _Depth("basic", 64, _PLANES, (3, 4, 6, 3), (0, 0, 0, 0)),
@@ -49,12 +49,12 @@ _DEPTHS = {
 
 
 def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNetSpec:
-    """Look up the ResNet that `MODEL.BACKBONE.DEPTH` names.
+    """Look up the ResNet of a `MODEL.BACKBONE.DEPTH`.
 
     Args:
         depth: "18x", "34x", "50x", "101x" or "tiny".
         last_stride: stride of the last stage, 1 in re-ID.
-        with_nl: keep the non-local blocks of that depth.
+        with_nl: whether it has the non-local blocks of that depth.
 
     Returns:
         Its block kind, stem width and four stages.

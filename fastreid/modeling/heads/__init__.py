@@ -1,11 +1,16 @@
-from .build import REID_HEADS_REGISTRY, build_heads
+"""Heads: feature maps (N, C, h, w) -> embeddings (N, D), and in training logits."""
+
+from .build import REID_HEADS_REGISTRY, build_heads, classifier_prefixes
 from .embedding_head import EmbeddingHead
 from .meta_embedding_head import MetaEmbeddingHead, classes_per_domain
+from .neck import NeckHead
 
 __all__ = [
     "REID_HEADS_REGISTRY",
     "EmbeddingHead",
     "MetaEmbeddingHead",
+    "NeckHead",
     "build_heads",
+    "classifier_prefixes",
     "classes_per_domain",
 ]

@@ -1,4 +1,4 @@
-"""The registry of heads: what turns a feature map into an embedding and its logits."""
+"""The registry of heads, which compute embeddings and logits from feature maps."""
 
 from __future__ import annotations
 
@@ -11,5 +11,29 @@ REID_HEADS_REGISTRY = Registry("HEADS")
 
 
 def build_heads(cfg: CfgNode) -> nn.Cell:
-    """Build the head that `MODEL.HEADS.NAME` names."""
+    """Build the head of `MODEL.HEADS.NAME`."""
     return REID_HEADS_REGISTRY.get(cfg.MODEL.HEADS.NAME)(cfg)
+
+
+def classifier_prefixes(model: nn.Cell | None = None) -> tuple[str, ...]:
+    """List how the names of parameters begin whose shapes depend on the training identities.
+
+    Heads declare them by `classifier_names`. Names of all registered heads count, so weights of a
+    model with another head are recognised.
+
+    Args:
+        model: may have heads in other places than its part `heads`; None: no model.
+
+    Returns:
+        Beginnings of parameter names, such as ``heads.weight``.
+    """
+    heads = [("heads", head) for _, head in REID_HEADS_REGISTRY]
+    if model is not None:
+        heads += list(model.cells_and_names())
+    return tuple(
+        dict.fromkeys(
+            f"{path}.{name}"
+            for path, head in heads
+            for name in getattr(head, "classifier_names", ())
+        )
+    )

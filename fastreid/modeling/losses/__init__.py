@@ -1,3 +1,5 @@
+"""Losses: functions of tensors, and the cells that configs name."""
+
 from .build import (
     LOSS_REGISTRY,
     CircleLoss,

@@ -1,6 +1,7 @@
 """The registry of losses: one cell per name in `MODEL.LOSSES.NAME`.
 
-A loss has a `key`, its name in logs, and maps the head's outputs and the targets to a scalar.
+A loss has a `key`, its name in logs, and maps the head's outputs and the targets to a scalar. One
+that declares `takes_first_labels` is built with the first label of each source domain.
 """
 
 from __future__ import annotations
@@ -19,36 +20,43 @@ from .triplet_loss import triplet_loss
 LOSS_REGISTRY = Registry("LOSS")
 
 
-def build_losses(cfg: CfgNode) -> nn.CellList:
-    """Build the losses that `MODEL.LOSSES.NAME` names, in that order.
+def build_losses(cfg: CfgNode, first_labels: tuple[int, ...] = ()) -> nn.CellList:
+    """Build the losses of `MODEL.LOSSES.NAME`, in that order.
 
     Args:
         cfg: the whole configuration.
+        first_labels: global class with which each source domain starts, of a head with a
+            classifier per domain; empty for a head with one classifier.
 
     Returns:
         Cells from (outputs, targets) to a scalar, each with a `key`.
 
     Raises:
         KeyError: for an unknown name; the message lists the known ones.
-        ValueError: what is registered is no loss.
+        ValueError: for a registered entry that builds no loss.
     """
-    return nn.CellList(
-        [check_loss(name, LOSS_REGISTRY.get(name)(cfg)) for name in cfg.MODEL.LOSSES.NAME]
-    )
+    losses = []
+    for name in cfg.MODEL.LOSSES.NAME:
+        loss = LOSS_REGISTRY.get(name)
+        options = {}
+        if first_labels and getattr(loss, "takes_first_labels", False):
+            options["first_labels"] = first_labels
+        losses.append(check_loss(name, loss(cfg, **options)))
+    return nn.CellList(losses)
 
 
 def check_loss(name: str, loss: Any) -> nn.Cell:
-    """Check what an entry of the registry made.
+    """Check that an entry of the registry has built a loss.
 
     Args:
         name: as registered.
-        loss: what it made.
+        loss: the result of the entry.
 
     Returns:
         The loss.
 
     Raises:
-        ValueError: it is no cell, or has no `key`.
+        ValueError: if it is not a cell, or has no `key`.
     """
     if not isinstance(loss, nn.Cell) or not isinstance(getattr(loss, "key", None), str):
         raise ValueError(
@@ -60,7 +68,7 @@ def check_loss(name: str, loss: Any) -> nn.Cell:
 
 @LOSS_REGISTRY.register()
 class CrossEntropyLoss(nn.Cell):
-    """Label-smoothed cross entropy; domain by domain where the head has several classifiers.
+    """Label-smoothed cross entropy; per domain where the head has a classifier per domain.
 
     Args:
         eps: label smoothing; negative: adaptive.
@@ -70,6 +78,7 @@ class CrossEntropyLoss(nn.Cell):
     """
 
     key = "loss_cls"
+    takes_first_labels = True
 
     @configurable
     def __init__(
@@ -107,13 +116,15 @@ class TripletLoss(nn.Cell):
     """`triplet_loss` under the settings of `MODEL.LOSSES.TRI`.
 
     Args:
-        margin: in units of distance; 0 asks for the soft margin.
-        norm_feat: distance 2 - 2 cos.
-        hard_mining: batch hard; else softmax-weighted.
+        margin: in units of distance; 0: soft margin.
+        norm_feat: whether distances are 2 - 2 cos, not euclidean.
+        hard_mining: whether mining is batch-hard, not softmax-weighted.
         scale: weight of this term.
     """
 
     key = "loss_triplet"
+    # Losses on pairs of images declare their effect on a batch without positive pairs.
+    without_positives = "only pushes images apart"
 
     @configurable
     def __init__(self, *, margin: float, norm_feat: bool, hard_mining: bool, scale: float) -> None:
@@ -141,7 +152,7 @@ class TripletLoss(nn.Cell):
 
 
 class _PairwiseLoss(nn.Cell):
-    """A pairwise loss with a margin, a scale factor gamma and a weight."""
+    """A pairwise loss with a margin, a scale gamma of its logits, and a weight."""
 
     def __init__(self, *, margin: float, gamma: float, scale: float) -> None:
         super().__init__()
@@ -153,6 +164,7 @@ class CircleLoss(_PairwiseLoss):
     """`pairwise_circleloss` under the settings of `MODEL.LOSSES.CIRCLE`."""
 
     key = "loss_circle"
+    without_positives = "is 0"
 
     def __init__(self, cfg: CfgNode) -> None:
         options = cfg.MODEL.LOSSES.CIRCLE
@@ -169,6 +181,7 @@ class Cosface(_PairwiseLoss):
     """`pairwise_cosface` under the settings of `MODEL.LOSSES.COSFACE`."""
 
     key = "loss_cosface"
+    without_positives = "is 0"
 
     def __init__(self, cfg: CfgNode) -> None:
         options = cfg.MODEL.LOSSES.COSFACE

@@ -9,7 +9,7 @@ from fastreid.layers import cosine_gaps, exp, softplus
 
 from .masks import same_label
 
-# Logit of a pair that does not count: its exponential is zero beside any other.
+# Logit of an excluded pair: its exponential is zero relative to that of any pair.
 _NO_PAIR = -1e8
 
 
@@ -27,7 +27,7 @@ def pairwise_circleloss(embedding: Tensor, targets: Tensor, margin: float, gamma
     Returns:
         Scalar, the mean over rows; a row without a positive or without a negative counts as 0.
     """
-    # 1 - similarity in place of the similarity: small numbers where features are near.
+    # 1 - similarity, not the similarity: small numbers for near features keep their digits.
     gaps = cosine_gaps(embedding, embedding)
     fixed = ops.stop_gradient(gaps)
     positive = gamma * ops.relu(margin + fixed) * (gaps - margin)
@@ -36,7 +36,7 @@ def pairwise_circleloss(embedding: Tensor, targets: Tensor, margin: float, gamma
 
 
 def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: float) -> Tensor:
-    """Large margin cosine loss on pairs (upstream's name): negatives closer than m cost.
+    """Large margin cosine loss on pairs (upstream's name), with a margin on negatives.
 
     Args:
         embedding: (N, D), any length.
@@ -47,13 +47,13 @@ def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: f
     Returns:
         Scalar, the mean over rows; a row without a positive or without a negative counts as 0.
     """
-    # Both logits without their constants, -gamma and gamma, which cancel in the product.
+    # The constants -gamma and gamma of the two logits cancel in the product and are left out.
     gaps = cosine_gaps(embedding, embedding)
     return _loss_of_logits(gamma * gaps, gamma * (margin - gaps), *_pairs(targets))
 
 
 def _pairs(targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, N) bool masks of the positives, a row itself left out, and of the negatives."""
+    """(N, N) bool masks of the positives, without the row itself, and of the negatives."""
     n = targets.shape[0]
     same = same_label(targets)
     is_positive = ops.logical_and(same, ops.logical_not(ops.eye(n, n, ms.bool_)))

@@ -1,4 +1,4 @@
-"""Cross entropy with label smoothing, over a whole batch or domain by domain."""
+"""Cross entropy with label smoothing, over a whole batch or for each domain."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: f
 
     Args:
         logits: (N, C).
-        targets: (N,) classes in [0, C), int32; a row outside that range gets a meaningless value.
-        eps: share of the target taken from the true class and spread over the others; negative:
+        targets: (N,) classes in [0, C), int32; the loss of a row outside that range is undefined.
+        eps: label smoothing, the probability moved from the true class to the others; negative:
             adaptive, `alpha` times the predicted probability of the true class.
-        alpha: the factor of the adaptive share.
+        alpha: factor of the adaptive smoothing.
 
     Returns:
         (N,) losses.
@@ -28,7 +28,7 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: f
     if eps == 0 or num_classes == 1:
         return losses
     share = eps if eps > 0 else alpha * ops.stop_gradient(exp(-losses))
-    # -log(p_j) is the true class's less z_j - z_y, so that of all classes in their shares is this.
+    # Uses -log(p_j) = -log(p_y) - (z_j - z_y), with y the true class.
     return losses - share * gaps.sum(1) / (num_classes - 1)
 
 
@@ -47,7 +47,7 @@ def cross_entropy_loss(
         pred_class_outputs: (N, C) logits.
         gt_classes: (N,) classes, int32.
         eps: label smoothing; negative: adaptive.
-        alpha: the factor of the adaptive smoothing.
+        alpha: factor of the adaptive smoothing.
 
     Returns:
         The loss, a scalar.
@@ -62,14 +62,14 @@ def domain_cross_entropy_loss(
     eps: float,
     alpha: float,
 ) -> Tensor:
-    """Cross entropy of each domain's rows under its own classifier, mean over domains present.
+    """Cross entropy of each domain's rows with its own classifier, mean over domains present.
 
     Args:
-        logits_per_domain: for each domain (N, classes of that domain), computed for all rows.
-        targets: (N,) global classes, int32; domain after domain.
-        first_labels: the global class with which each domain starts.
+        logits_per_domain: for each domain (N, classes of that domain), of all rows.
+        targets: (N,) global classes, int32; those of one domain are consecutive.
+        first_labels: the first global class of each domain.
         eps: label smoothing; negative: adaptive.
-        alpha: the factor of the adaptive smoothing.
+        alpha: factor of the adaptive smoothing.
 
     Returns:
         The loss, a scalar (ACL, ECCV 2022; upstream ``Baseline.losses``).

@@ -1,4 +1,4 @@
-"""ACL's losses on domains: routing paths, centres and scatter (ECCV 2022, section 3.3)."""
+"""ACL's losses on routing paths, centres and scatter (ECCV 2022, section 3.3)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def _membership(domainids: Tensor, num_domains: int) -> Tensor:
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is 1; 0 where it is nowhere 1."""
+    """Mean of `values` where `mask` is 1; 0 if `mask` is 0 everywhere."""
     return (values * mask).sum() / ops.clamp(mask.sum(), min=1.0)
 
 
 def _path_means(paths: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalized paths (N, P), each domain's scalar mean (D,), and whether it is present (D,)."""
+    """Normalized paths (N, P), scalar mean of each domain (D,), 1 where it is present (D,)."""
     paths = l2_normalize(paths)
     counts = members.sum(1)
-    # Upstream Q1: the centre is one scalar, the mean of all entries, see docs/fidelity.md.
+    # As upstream, the centre is one scalar, the mean of all entries: docs/fidelity.md, Q1.
     means = ops.matmul(members, paths.mean(1, keep_dims=True)).reshape(-1)
     return paths, means / ops.clamp(counts, min=1.0), (counts > 0).astype(ms.float32)
 
 
 def intra_domain_loss(paths: Tensor, domainids: Tensor, num_domains: int) -> Tensor:
-    """Pull the routing paths of a domain towards their centre, up to a margin of 0.1.
+    """Penalize distances above 0.1 between the routing paths of a domain and their centre.
 
     Args:
         paths: (N, P) routers' weights side by side.
@@ -55,7 +55,7 @@ def intra_domain_loss(paths: Tensor, domainids: Tensor, num_domains: int) -> Ten
 
 
 def inter_domain_loss(paths: Tensor, domainids: Tensor, num_domains: int) -> Tensor:
-    """Push the centres of the domains' routing paths apart, up to a margin of 0.3.
+    """Penalize distances below 0.3 between the centres of the domains' routing paths.
 
     Args:
         paths: (N, P) routers' weights side by side.
@@ -77,11 +77,11 @@ def inter_domain_loss(paths: Tensor, domainids: Tensor, num_domains: int) -> Ten
 def center_loss(distances: Tensor, num_classes: int) -> Tensor:
     """Mean squared distance of the features to the centres of their identities.
 
-    Wen et al., ECCV 2016, as upstream computes it: from a matrix (N, classes) whose entries of
-    other classes are clamped to 1e-12 and counted. They are a constant, so the own ones suffice.
+    Wen et al., ECCV 2016. Upstream sums a matrix (N, classes) in which the entries of other classes
+    are masked and clamped to 1e-12. They add up to a constant, which is added here.
 
     Args:
-        distances: (N,) squared distances to the own centres, from `MetaParam`.
+        distances: (N,) squared distance of each row to the centre of its identity, of `MetaParam`.
         num_classes: identities of all source domains together.
 
     Returns:
@@ -94,7 +94,7 @@ def center_loss(distances: Tensor, num_classes: int) -> Tensor:
 def scatter_loss(features: Tensor, domainids: Tensor, num_domains: int) -> Tensor:
     """Mean cosine similarity of a domain's features to their mean, mean over domains present.
 
-    Minimised, it spreads the features of a domain (MetaBIN's scatter loss, CVPR 2021); upstream
+    Minimising it spreads the features of a domain (MetaBIN's scatter loss, CVPR 2021); upstream
     ``domain_SCT_loss``.
 
     Args:

@@ -14,22 +14,22 @@ def focal_loss(
     gamma: float = 2.0,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross entropy that fades for well classified samples (Lin et al., ICCV 2017).
+    """Cross entropy with less weight on well classified samples (Lin et al., ICCV 2017).
 
     -alpha * (1 - p)^gamma * log(p), with p the probability of the true class.
 
     Args:
         input: (N, C, ...) logits.
         target: (N, ...) int32 classes in [0, C).
-        alpha: weight of the whole.
-        gamma: how fast well classified samples fade, >= 0.
+        alpha: factor of the loss.
+        gamma: exponent of the weight, >= 0; 0 gives the cross entropy.
         reduction: "none", "mean" or "sum".
 
     Returns:
         (N, ...) for "none", else a scalar.
 
     Raises:
-        ValueError: if the shapes do not fit or `reduction` is unknown.
+        ValueError: for shapes that do not match, or an unknown `reduction`.
     """
     if len(input.shape) < 2 or target.shape != (input.shape[0], *input.shape[2:]):
         raise ValueError(
@@ -38,7 +38,7 @@ def focal_loss(
         )
     one_hot = ops.one_hot(target, input.shape[1], 1.0, 0.0, 1)
     _, log_odds = log_odds_against(input, one_hot)
-    # From the logarithm of 1 - p: the difference itself has no digits left where p is near 1.
+    # Computed from log(1 - p): 1 - p itself loses its digits where p is near 1.
     losses = alpha * exp(-gamma * softplus(-log_odds)) * softplus(log_odds)
     if reduction == "none":
         return losses

@@ -1,4 +1,4 @@
-"""Which pairs of a batch are positive and which negative."""
+"""Masks of the positive and the negative pairs of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mindspore import Tensor, ops
 
 
 def same_label(labels: Tensor) -> Tensor:
-    """Compare every row's label with every other's.
+    """Compare the labels of all pairs of rows.
 
     Args:
         labels: (N,) identities or domains, int32.
@@ -21,15 +21,15 @@ def same_label(labels: Tensor) -> Tensor:
 
 
 def cross_domain_masks(targets: Tensor, domainids: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks of ACL's additional triplet loss, which pulls domains together.
+    """Masks of ACL's additional triplet loss, which draws features of different domains together.
 
     Args:
         targets: (N,) identities, int32.
         domainids: (N,) domains, int32.
 
     Returns:
-        Two (N, N) bool masks: positives are the row itself and all rows of other domains; negatives
-        are the other identities of the row's own domain.
+        Two (N, N) bool masks. Positives are the row itself and all rows of other domains; negatives
+        are the rows of other identities of the same domain.
     """
     n = targets.shape[0]
     same_domain = same_label(domainids)

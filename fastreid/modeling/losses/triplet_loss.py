@@ -9,7 +9,7 @@ from fastreid.layers import cosine_gaps, exp, softplus
 
 from .masks import same_label
 
-# Larger than any distance; a row without a negative then has no say in a margin loss.
+# Larger than any distance: a row without a negative has a margin loss of 0.
 _FAR = 1e9
 _FALLBACK_MARGIN = 0.3
 
@@ -23,7 +23,7 @@ def euclidean_distances(features: Tensor) -> Tensor:
     Returns:
         (N, N), at least 1e-6.
     """
-    # From differences, pair by pair: a matrix product loses the digits of near rows.
+    # From the differences of pairs: a matrix product loses the digits of near rows.
     return ops.clamp(ops.cdist(features, features), min=1e-6)
 
 
@@ -95,7 +95,7 @@ def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
     Args:
         positive: (N,) distances to positives.
         negative: (N,) distances to negatives.
-        margin: by how much a negative must be farther.
+        margin: required difference between the two distances.
 
     Returns:
         The loss, a scalar.
@@ -104,7 +104,7 @@ def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
 
 
 def soft_margin_loss(positive: Tensor, negative: Tensor) -> Tensor:
-    """Mean of log(1 + exp(positive - negative)); where that overflows, a margin of 0.3.
+    """Mean of log(1 + exp(positive - negative)), or margin loss (0.3) if that overflows.
 
     Args:
         positive: (N,) distances to positives.
@@ -114,19 +114,19 @@ def soft_margin_loss(positive: Tensor, negative: Tensor) -> Tensor:
         The loss, a scalar.
     """
     gap = positive - negative
-    # Upstream falls back to the margin when exp overflows in float32, see docs/fidelity.md.
+    # As upstream: the margin loss where exp overflows in float32, see docs/fidelity.md.
     overflows = ops.greater(gap.max(), 88.72283)
     soft = softplus(gap).mean()
     return ops.where(overflows, margin_loss(positive, negative, _FALLBACK_MARGIN), soft)
 
 
 def mined_triplet_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
-    """Margin loss, or the soft margin where `margin` is 0.
+    """Margin loss, or soft-margin loss if `margin` is 0.
 
     Args:
         positive: (N,) distances to positives.
         negative: (N,) distances to negatives.
-        margin: in units of distance; 0 asks for the soft margin.
+        margin: in units of distance; 0: soft margin.
 
     Returns:
         The loss, a scalar.
@@ -144,9 +144,9 @@ def triplet_loss(
     Args:
         embedding: (N, D).
         targets: (N,) identities, int32.
-        margin: in units of distance; 0 asks for the soft margin.
-        norm_feat: distance 2 - 2 cos in place of the euclidean one.
-        hard_mining: batch hard; else softmax-weighted.
+        margin: in units of distance; 0: soft margin.
+        norm_feat: whether distances are 2 - 2 cos, not euclidean.
+        hard_mining: whether mining is batch-hard, not softmax-weighted.
 
     Returns:
         The loss, a scalar.

@@ -1,5 +1,7 @@
-from .acl import ACL
-from .baseline import Baseline, Phase
+"""Architectures: images (N, 3, H, W) -> embeddings (N, D), and in training the losses."""
+
+from .acl import ACL, Phase
+from .baseline import Baseline
 from .build import META_ARCH_REGISTRY, build_model
 
 __all__ = ["ACL", "META_ARCH_REGISTRY", "Baseline", "Phase", "build_model"]

@@ -1,8 +1,12 @@
-"""ACL: a baseline with domains, routing paths and three phases (ECCV 2022)."""
+"""ACL: `Baseline` with source domains, routing paths and three training phases.
+
+Zhang et al., "Adaptive Cross-Domain Learning for Generalizable Person Re-Identification",
+ECCV 2022.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 import mindspore as ms
@@ -13,10 +17,8 @@ from fastreid.config import CfgNode, configurable
 from ..backbones import build_backbone
 from ..heads import build_heads
 from ..losses import (
-    LOSS_REGISTRY,
-    CrossEntropyLoss,
+    build_losses,
     center_loss,
-    check_loss,
     cross_domain_masks,
     euclidean_distances,
     hardest_pairs,
@@ -27,7 +29,7 @@ from ..losses import (
     scatter_loss,
     soft_margin_loss,
 )
-from .baseline import Phase, channel_constant, standardise
+from .baseline import Baseline, ReidLosses
 from .build import META_ARCH_REGISTRY
 
 _BASIC_CENTER_SCALE = 5e-4
@@ -35,8 +37,20 @@ _META_CENTER_SCALE = 1e-3
 _META_MARGIN = 0.3
 
 
+class Phase(Enum):
+    """The kind of a training step, which decides its losses."""
+
+    BASIC = "basic"
+    META_TRAIN = "mtrain"
+    META_TEST = "mtest"
+
+
+# What the losses of each phase take beside the model's outputs.
+_COLUMNS = ("targets", "domainids")
+
+
 class _DomainTerms(nn.Cell):
-    """The two losses on routing paths, which every phase adds."""
+    """The two losses on routing paths, common to all phases."""
 
     def __init__(self, num_domains: int) -> None:
         super().__init__()
@@ -59,19 +73,21 @@ class BasicLosses(nn.Cell):
         num_classes: identities of all of them together.
     """
 
+    columns = _COLUMNS
+
     def __init__(self, terms: nn.CellList, num_domains: int, num_classes: int) -> None:
         super().__init__()
-        self.terms = terms
+        self.configured = ReidLosses(terms)
         self.num_classes = num_classes
         self.domain_terms = _DomainTerms(num_domains)
-        keys = tuple(term.key for term in terms)
-        self.names = keys + ("loss_domain_intra", "loss_domain_inter", "loss_Center")
+        self.names = (
+            *self.configured.names,
+            *("loss_domain_intra", "loss_domain_inter", "loss_Center"),
+        )
 
     def construct(self, outputs: dict, targets: Tensor, domainids: Tensor) -> tuple[Tensor, ...]:
         """Scalars in the order of `names`."""
-        losses = ()
-        for term in self.terms:
-            losses = losses + (term(outputs, targets),)
+        losses = self.configured(outputs, targets)
         center = center_loss(outputs["center_distances"], self.num_classes) * _BASIC_CENTER_SCALE
         return losses + self.domain_terms(outputs, domainids) + (center,)
 
@@ -82,6 +98,8 @@ class MetaTrainLosses(nn.Cell):
     Args:
         num_domains: number of source domains.
     """
+
+    columns = _COLUMNS
 
     def __init__(self, num_domains: int) -> None:
         super().__init__()
@@ -114,6 +132,8 @@ class MetaTestLosses(nn.Cell):
         num_classes: identities of all of them together.
     """
 
+    columns = _COLUMNS
+
     def __init__(self, num_domains: int, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -139,72 +159,56 @@ def _identity_margin_loss(distances: Tensor, targets: Tensor) -> Tensor:
 
 
 @META_ARCH_REGISTRY.register()
-class ACL(nn.Cell):
-    """Router backbone and head of many domains.
+class ACL(Baseline):
+    """`Baseline` with a router backbone, a head of several domains, and losses for each phase.
 
     Args:
-        backbone: (N, 3, H, W) -> features (N, C, h, w) and paths (N, P).
-        heads: (N, C, h, w) -> (N, D), or the training outputs.
-        criteria: the losses of each phase.
-        pixel_mean: of the three channels, in 0..255.
-        pixel_std: of the three channels, in 0..255.
+        criteria: for each phase, a cell from (outputs, targets, domainids) to scalars.
+        **options: of `Baseline`; the backbone returns features (N, C, h, w) and paths (N, P).
     """
 
+    takes_paths = True
+    takes_meta_steps = True
+
     @configurable
-    def __init__(
-        self,
-        *,
-        backbone: nn.Cell,
-        heads: nn.Cell,
-        criteria: dict[Phase, nn.Cell],
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.heads = heads
-        self.pixel_mean = channel_constant(pixel_mean)
-        self.pixel_std = channel_constant(pixel_std)
+    def __init__(self, *, criteria: dict[Phase, nn.Cell], **options: Any) -> None:
+        super().__init__(criterion=criteria[Phase.BASIC], **options)
         self._criteria = criteria
 
     @classmethod
-    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Build the parts that the config names."""
-        heads = build_heads(cfg)
-        return {
-            "backbone": build_backbone(cfg),
-            "heads": heads,
-            "criteria": _build_criteria(cfg, heads),
-            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
-            "pixel_std": cfg.MODEL.PIXEL_STD,
-        }
+    def build_parts(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Build the router backbone, the head and the losses of each phase.
 
-    def criterion(self, phase: Phase) -> nn.Cell:
-        """Give the losses of a phase: a cell from (outputs, targets, domainids) to scalars."""
+        Raises:
+            ValueError: for a head without a classifier per source domain.
+        """
+        # The head first: the order decides which random start values each part gets.
+        heads = build_heads(cfg)
+        if not hasattr(heads, "first_labels"):
+            raise ValueError(
+                "MODEL.META_ARCHITECTURE ACL needs MODEL.HEADS.NAME MetaEmbeddingHead, not "
+                f"{cfg.MODEL.HEADS.NAME}."
+            )
+        terms = build_losses(cfg, heads.first_labels)
+        criteria = {
+            Phase.BASIC: BasicLosses(terms, heads.num_domains, heads.num_classes),
+            Phase.META_TRAIN: MetaTrainLosses(heads.num_domains),
+            Phase.META_TEST: MetaTestLosses(heads.num_domains, heads.num_classes),
+        }
+        return {"backbone": build_backbone(cfg), "heads": heads, "criteria": criteria}
+
+    def criterion(self, phase: Phase = Phase.BASIC) -> nn.Cell:
+        """Return the losses of a phase: a cell from (outputs, targets, domainids) to scalars."""
         return self._criteria[phase]
 
     def construct(self, images: Tensor) -> Tensor:
         """Embed images, in evaluation: (N, 3, H, W) in 0..255 -> (N, D), not normalized."""
-        features, _ = self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
+        features, _ = self.run_backbone(images)
         return self.heads(features)
 
     def outputs(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Compute what the losses need, in training, from images (N, 3, H, W) and targets (N,)."""
-        images = standardise(images, self.pixel_mean, self.pixel_std)
-        features, paths = self.backbone(images)
+        """Compute the inputs of the losses, in training, of images (N, 3, H, W), targets (N,)."""
+        features, paths = self.run_backbone(images)
         outputs = self.heads(features.astype(ms.float32), targets)
         outputs["paths"] = paths
         return outputs
-
-
-def _build_criteria(cfg: CfgNode, heads: nn.Cell) -> dict[Phase, nn.Cell]:
-    terms = []
-    for name in cfg.MODEL.LOSSES.NAME:
-        loss = LOSS_REGISTRY.get(name)
-        options = {"first_labels": heads.first_labels} if loss is CrossEntropyLoss else {}
-        terms.append(check_loss(name, loss(cfg, **options)))
-    return {
-        Phase.BASIC: BasicLosses(nn.CellList(terms), heads.num_domains, heads.num_classes),
-        Phase.META_TRAIN: MetaTrainLosses(heads.num_domains),
-        Phase.META_TEST: MetaTestLosses(heads.num_domains, heads.num_classes),
-    }

@@ -1,9 +1,8 @@
-"""fast-reid's baseline: backbone, head, losses."""
+"""fast-reid's baseline: a backbone, a head and losses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 import mindspore as ms
@@ -15,14 +14,6 @@ from ..backbones import build_backbone
 from ..heads import build_heads
 from ..losses import build_losses
 from .build import META_ARCH_REGISTRY
-
-
-class Phase(Enum):
-    """What a training step is for; decides its losses."""
-
-    BASIC = "basic"
-    META_TRAIN = "mtrain"
-    META_TEST = "mtest"
 
 
 def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -40,25 +31,28 @@ def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def channel_constant(values: Sequence[float]) -> Tensor:
-    """Make a (1, 3, 1, 1) float32 tensor of three per-channel values."""
+    """Return three per-channel values as a float32 tensor (1, 3, 1, 1)."""
     return Tensor(values, ms.float32).reshape(1, -1, 1, 1)
 
 
 class ReidLosses(nn.Cell):
-    """The losses of a plain model: every term of `MODEL.LOSSES.NAME`.
+    """The losses of `MODEL.LOSSES.NAME`.
 
     Args:
         terms: cells from (outputs, targets) to a scalar, each with a `key`.
     """
+
+    # What the losses take beside the model's outputs: columns of the batch, in this order.
+    columns = ("targets",)
 
     def __init__(self, terms: nn.CellList) -> None:
         super().__init__()
         self.terms = terms
         self.names = tuple(term.key for term in terms)
 
-    def construct(self, outputs: dict, targets: Tensor, domainids: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG002 - one signature for all phases
+    def construct(self, outputs: dict, targets: Tensor) -> tuple[Tensor, ...]:
         """Scalars in the order of `names`, from the model's outputs and targets (N,)."""
-        losses = ()
+        losses: tuple[Tensor, ...] = ()
         for term in self.terms:
             losses = losses + (term(outputs, targets),)
         return losses
@@ -71,10 +65,15 @@ class Baseline(nn.Cell):
     Args:
         backbone: (N, 3, H, W) -> (N, C, h, w).
         heads: (N, C, h, w) -> (N, D), or the training outputs.
-        criteria: the losses of each phase that the model trains in.
+        criterion: the losses, a cell from (outputs, targets) to scalars.
         pixel_mean: of the three channels, in 0..255.
         pixel_std: of the three channels, in 0..255.
     """
+
+    # Whether the backbone must return routing paths beside the features.
+    takes_paths = False
+    # Whether training alternates basic steps with meta steps.
+    takes_meta_steps = False
 
     @configurable
     def __init__(
@@ -82,7 +81,7 @@ class Baseline(nn.Cell):
         *,
         backbone: nn.Cell,
         heads: nn.Cell,
-        criteria: dict[Phase, nn.Cell],
+        criterion: nn.Cell,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
@@ -91,28 +90,39 @@ class Baseline(nn.Cell):
         self.heads = heads
         self.pixel_mean = channel_constant(pixel_mean)
         self.pixel_std = channel_constant(pixel_std)
-        self._criteria = criteria
+        # In a tuple, so that the losses are no child cell: their parameters are not the model's.
+        self._criterion = (criterion,)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Build the parts that the config names."""
+        """Build the constructor's arguments from the config."""
         return {
-            "backbone": build_backbone(cfg),
-            "heads": build_heads(cfg),
-            "criteria": {Phase.BASIC: ReidLosses(build_losses(cfg))},
+            **cls.build_parts(cfg),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
         }
 
-    def criterion(self, phase: Phase) -> nn.Cell:
-        """Give the losses of a phase: a cell from (outputs, targets, domainids) to scalars."""
-        return self._criteria[phase]
+    @classmethod
+    def build_parts(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Build the backbone, the head and the losses."""
+        return {
+            "backbone": build_backbone(cfg),
+            "heads": build_heads(cfg),
+            "criterion": ReidLosses(build_losses(cfg)),
+        }
+
+    def criterion(self) -> nn.Cell:
+        """Return the losses: a cell from (outputs, targets) to scalars."""
+        return self._criterion[0]
+
+    def run_backbone(self, images: Tensor) -> Any:
+        """Standardise images (N, 3, H, W) in 0..255 and compute the backbone's outputs."""
+        return self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
 
     def construct(self, images: Tensor) -> Tensor:
         """Embed images, in evaluation: (N, 3, H, W) in 0..255 -> (N, D), not normalized."""
-        return self.heads(self.backbone(standardise(images, self.pixel_mean, self.pixel_std)))
+        return self.heads(self.run_backbone(images))
 
     def outputs(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Compute what the losses need, in training, from images (N, 3, H, W) and targets (N,)."""
-        images = standardise(images, self.pixel_mean, self.pixel_std)
-        return self.heads(self.backbone(images).astype(ms.float32), targets)
+        """Compute the inputs of the losses, in training, of images (N, 3, H, W), targets (N,)."""
+        return self.heads(self.run_backbone(images).astype(ms.float32), targets)

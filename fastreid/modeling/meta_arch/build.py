@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import nn
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode, explicit_config
 from fastreid.utils.registry import Registry
 
 from ..recompute import recompute_blocks
@@ -13,9 +13,7 @@ META_ARCH_REGISTRY = Registry("META_ARCH")
 
 
 def build_model(cfg: CfgNode) -> nn.Cell:
-    """Build the model that `MODEL.META_ARCHITECTURE` names.
-
-    "Baseline" with HEADS.NAME "MetaEmbeddingHead" is ACL, as in upstream's configs.
+    """Build the model of `MODEL.META_ARCHITECTURE`.
 
     Args:
         cfg: the whole configuration, with the class counts filled in for training.
@@ -25,14 +23,12 @@ def build_model(cfg: CfgNode) -> nn.Cell:
 
     Raises:
         KeyError: for an unknown name.
-        ValueError: for a backbone and a head that do not go together, or MODEL.RECOMPUTE outside
-            of graph mode.
+        ValueError: for a backbone and a head that do not fit together, or for MODEL.RECOMPUTE in
+            another mode than graph.
     """
-    _check_parts(cfg)
-    name = cfg.MODEL.META_ARCHITECTURE
-    if name == "Baseline" and is_acl(cfg):
-        name = "ACL"
-    model = META_ARCH_REGISTRY.get(name)(cfg)
+    cfg = explicit_config(cfg)
+    model = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
+    _check_paths(cfg, model)
     if cfg.MODEL.RECOMPUTE:
         if cfg.MODE != "graph":
             raise ValueError(
@@ -42,18 +38,17 @@ def build_model(cfg: CfgNode) -> nn.Cell:
     return model
 
 
-def _check_parts(cfg: CfgNode) -> None:
-    """Only ACL's head takes what the router backbone gives: features and paths."""
-    backbone, head = cfg.MODEL.BACKBONE.NAME, cfg.MODEL.HEADS.NAME
-    gives_paths = backbone == "build_meta_dynamic_router_resnet_backbone"
-    lacks_paths = backbone == "build_resnet_backbone"
-    if (is_acl(cfg) and lacks_paths) or (gives_paths and not is_acl(cfg)):
+def _check_paths(cfg: CfgNode, model: nn.Cell) -> None:
+    """Check that a backbone gives routing paths where the model takes them, and only there.
+
+    Backbones declare it by `gives_paths`, models by `takes_paths`; parts without the declaration
+    are not checked.
+    """
+    gives_paths = getattr(getattr(model, "backbone", None), "gives_paths", None)
+    takes_paths = getattr(model, "takes_paths", None)
+    if None not in (gives_paths, takes_paths) and gives_paths != takes_paths:
         raise ValueError(
-            f"MODEL.BACKBONE.NAME {backbone} and MODEL.HEADS.NAME {head} do not go together: "
-            "MetaEmbeddingHead needs build_meta_dynamic_router_resnet_backbone, EmbeddingHead "
-            "build_resnet_backbone."
-        )
-    if cfg.MODEL.META_ARCHITECTURE == "ACL" and not is_acl(cfg):
-        raise ValueError(
-            f"MODEL.META_ARCHITECTURE ACL needs MODEL.HEADS.NAME MetaEmbeddingHead, not {head}."
+            f"MODEL.BACKBONE.NAME {cfg.MODEL.BACKBONE.NAME} and MODEL.HEADS.NAME "
+            f"{cfg.MODEL.HEADS.NAME} do not go together: MetaEmbeddingHead needs "
+            "build_meta_dynamic_router_resnet_backbone, EmbeddingHead build_resnet_backbone."
         )

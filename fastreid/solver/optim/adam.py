@@ -1,4 +1,4 @@
-"""MindSpore's Adam under the interface of `SGD`."""
+"""MindSpore's Adam with the interface of `SGD`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sgd import restore_parameters
 
 
 class Adam(nn.Cell):
-    """Adam with coupled weight decay (Kingma and Ba, ICLR 2015), as PyTorch's `Adam`.
+    """Adam (Kingma and Ba, ICLR 2015) with coupled weight decay, as in PyTorch.
 
     Args:
         groups: parameters with their base rates and decays.
@@ -35,7 +35,7 @@ class Adam(nn.Cell):
         self._make_names_unique()
 
     def _make_names_unique(self) -> None:
-        """Let several optimizers be compiled into one graph: two are, where parts freeze."""
+        """Make names unique: with frozen parts, two optimizers are compiled into one graph."""
         owner = self.parameters[0].name
         weights = {id(parameter) for parameter in self.parameters}
         for parameter in self.adam.get_parameters():
@@ -43,23 +43,23 @@ class Adam(nn.Cell):
                 parameter.name = f"{parameter.name}.{owner}"
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        """Move every parameter once, by gradients in the order of `parameters`."""
+        """Update every parameter once, by gradients in the order of `parameters`."""
         return self.adam(gradients)
 
     def set_learning_rates(self, rates: Sequence[float]) -> None:
-        """Set each group's rate for the steps to come; nothing recompiles."""
+        """Set the rate of each group for the next steps, without recompilation."""
         for parameter, rate in zip(self.learning_rates, rates):
             ops.assign(parameter, Tensor(rate, ms.float32))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy what a resumed run needs: moments, bias corrections and the step count."""
+        """Copy the state for a checkpoint: moments, bias corrections and step count."""
         return {name: parameter.asnumpy().copy() for name, parameter in self._state().items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Put back what `state_dict` gave.
+        """Restore a state that `state_dict` returned.
 
         Raises:
-            ValueError: if the names are not this optimizer's.
+            ValueError: names or shapes differ from this optimizer's.
         """
         restore_parameters(self._state(), state, "Adam")
 

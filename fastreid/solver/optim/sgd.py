@@ -1,4 +1,4 @@
-"""Stochastic gradient descent as PyTorch defines it, without copies it does not need."""
+"""Stochastic gradient descent as PyTorch defines it, with no state beyond the velocities."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from ..param_groups import ParamGroup
 
-# Mapped over parameters: a loop would nest a call for each, and hundreds exceed MindSpore's depth.
+# Mapped over parameters: a loop nests one call for each, and hundreds exceed MindSpore's limit.
 _plain = ops.MultitypeFuncGraph("plain")
 _heavy_ball = ops.MultitypeFuncGraph("heavy_ball")
 _nesterov = ops.MultitypeFuncGraph("nesterov")
-# Primitives: operators and functions look at their arguments first, which hundreds of parameters
-# pay for in compiling.
+# Primitives compile faster than operators and functions, which dispatch on their arguments.
 _add, _mul, _assign, _assign_sub = ops.Add(), ops.Mul(), ops.Assign(), ops.AssignSub()
 _apply_momentum = ops.ApplyMomentum()
 
@@ -26,13 +25,27 @@ def _plain_one(rate: Tensor, decay: float, gradient: Tensor, parameter: Paramete
 
 
 @_heavy_ball.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
-def _heavy_ball_one(momentum, rate, decay, gradient, parameter, velocity):  # noqa: ANN001, ANN202
+def _heavy_ball_one(
+    momentum: Tensor,
+    rate: Tensor,
+    decay: float,
+    gradient: Tensor,
+    parameter: Parameter,
+    velocity: Parameter,
+) -> Tensor:
     gradient = _decayed(gradient, parameter, decay)
     return _apply_momentum(parameter, velocity, rate, gradient, momentum)
 
 
 @_nesterov.register("Tensor", "Tensor", "Number", "Tensor", "Tensor", "Tensor")
-def _nesterov_one(momentum, rate, decay, gradient, parameter, velocity):  # noqa: ANN001, ANN202
+def _nesterov_one(
+    momentum: Tensor,
+    rate: Tensor,
+    decay: float,
+    gradient: Tensor,
+    parameter: Parameter,
+    velocity: Parameter,
+) -> Tensor:
     gradient = _decayed(gradient, parameter, decay)
     moved = _assign(velocity, _add(_mul(momentum, velocity), gradient))
     return _assign_sub(parameter, _mul(rate, _add(gradient, _mul(momentum, moved))))
@@ -45,13 +58,13 @@ def _decayed(gradient: Tensor, parameter: Parameter, decay: float) -> Tensor:
 class SGD(nn.Cell):
     """SGD with momentum, Nesterov's variant and coupled weight decay.
 
-    MindSpore's own `nn.SGD` keeps a "first step" flag as large as every parameter, and a velocity
-    even without momentum; nothing but the velocities that the rule needs is kept here.
+    MindSpore's `nn.SGD` also keeps a "first step" flag of the size of each parameter, and a
+    velocity even without momentum.
 
     Args:
         groups: parameters with their base rates and decays.
-        momentum: of the velocity; 0 keeps none.
-        nesterov: look ahead along the velocity.
+        momentum: momentum factor; 0 for no velocities.
+        nesterov: True for Nesterov's momentum.
     """
 
     def __init__(
@@ -83,13 +96,13 @@ class SGD(nn.Cell):
         )
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        """Move every parameter once.
+        """Update every parameter once.
 
         Args:
-            gradients: one per entry of `parameters`, in that order and shape.
+            gradients: one per entry of `parameters`, in the same order and of the same shape.
 
         Returns:
-            A scalar to depend on, so that the updates are not dropped.
+            A scalar; the caller must depend on it, or the compiler drops the updates.
         """
         done = self.momentum
         for i in range(len(self.decays)):
@@ -106,19 +119,19 @@ class SGD(nn.Cell):
         return self.for_each(rule, gradients, parameters, self.velocities[first:end])
 
     def set_learning_rates(self, rates: Sequence[float]) -> None:
-        """Set each group's rate for the steps to come; nothing recompiles."""
+        """Set the rate of each group for the next steps, without recompilation."""
         for parameter, rate in zip(self.learning_rates, rates):
             ops.assign(parameter, Tensor(rate, ms.float32))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy what a resumed run needs: the velocities, by name."""
+        """Copy the state for a checkpoint: the velocities, by name."""
         return {velocity.name: velocity.asnumpy().copy() for velocity in self.velocities}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Put back what `state_dict` gave.
+        """Restore a state that `state_dict` returned.
 
         Raises:
-            ValueError: if the names are not this optimizer's.
+            ValueError: names or shapes differ from this optimizer's.
         """
         restore_parameters({velocity.name: velocity for velocity in self.velocities}, state, "SGD")
 
@@ -126,23 +139,23 @@ class SGD(nn.Cell):
 def restore_parameters(
     mine: dict[str, Parameter], state: dict[str, np.ndarray], owner: str
 ) -> None:
-    """Assign saved arrays to an optimizer's own parameters.
+    """Assign saved arrays to the state of an optimizer.
 
     Args:
-        mine: name -> parameter.
-        state: name -> array.
+        mine: parameters of the optimizer, by name.
+        state: saved arrays, by name.
         owner: name of the optimizer, for the message.
 
     Raises:
-        ValueError: if the names or shapes differ; nothing is assigned then.
+        ValueError: names or shapes differ; nothing is assigned then.
     """
     want = {name: tuple(parameter.shape) for name, parameter in mine.items()}
     have = {name: np.shape(value) for name, value in state.items()}
     if want != have:
         differing = sorted(set(want.items()) ^ set(have.items()))
         raise ValueError(
-            f"The checkpoint's {owner} state is of another run (another SOLVER.OPT, momentum or "
-            f"model); it differs in {differing[:5]}"
+            f"The checkpoint's {owner} state does not fit this optimizer (another SOLVER.OPT, "
+            f"momentum or model?); it differs in {differing[:5]}"
         )
     for name, parameter in mine.items():
         ops.assign(parameter, Tensor(np.asarray(state[name]), parameter.dtype))

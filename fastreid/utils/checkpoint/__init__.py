@@ -13,6 +13,7 @@ Folders:
     in a file and describes them.
 """
 
+from ..file_io import PathManager
 from .checkpointer import Checkpointable, Checkpointer, PeriodicCheckpointer
 
-__all__ = ["Checkpointable", "Checkpointer", "PeriodicCheckpointer"]
+__all__ = ["Checkpointable", "Checkpointer", "PathManager", "PeriodicCheckpointer"]

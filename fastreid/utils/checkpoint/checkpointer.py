@@ -189,6 +189,18 @@ class Checkpointer:
         names = self._list.read()
         return str(self.save_dir / names[0]) if names else ""
 
+    def get_all_checkpoint_files(self) -> list[str]:
+        """Return the paths of all checkpoints in save_dir, sorted by name."""
+        return sorted(str(path) for path in self.save_dir.glob(f"model_*{CHECKPOINT_SUFFIX}"))
+
+    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        """Make a file the one that a run resumes from.
+
+        Args:
+            last_filename_basename: name of a checkpoint in save_dir, with its suffix.
+        """
+        self._list.put_first(last_filename_basename, rolling=_ROLLING, kept=_ROLLING_KEPT)
+
     def resume_or_load(
         self,
         path: str | Path,

@@ -1,14 +1,14 @@
-"""Parameter names at the border: PyTorch's outside, MindSpore's inside, one to one."""
+"""Parameter names: MindSpore's in a model, PyTorch's in files of weights, one to one."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 
 import numpy as np
 from mindspore import nn
 
+from .name_rules import to_mindspore_parts, to_torch_parts
 from .release_names import BATCH_COUNTER, to_current_names
 
 logger = logging.getLogger(__name__)
@@ -19,38 +19,8 @@ _LEAVES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-# What follows stages.<i>. in our names -> what upstream calls it, {n} being i + 1.
-_STAGE_PARTS = {
-    "blocks": "layer{n}",
-    "residual.blocks": "layer{n}",
-    "non_local": "NL_{n}",
-    "residual.non_local": "NL_{n}",
-    "adaptor_base": "adaptor{n}_base",
-    "adaptor_sub": "adaptor{n}_sub",
-    "router": "router{n}",
-    "invariant_norm": "invariant_norm{n}",
-    "specific_norm": "specific_norm{n}",
-    "meta_fuse": "meta_fuse{n}",
-    "meta_se": "meta_se{n}",
-    "map": "map{n}",
-}
-_STAGE = re.compile(r"\bstages\.(?P<index>\d+)\.(?P<part>{})\b".format("|".join(_STAGE_PARTS)))
-_CLASSIFIER = re.compile(r"\bclassifiers\.(?P<index>\d+)\b")
-# The other way.
 _TORCH_LEAVES = {theirs: ours for ours, theirs in _LEAVES.items()}
-_RESIDUAL_PARTS = ("blocks", "non_local")
-_TORCH_PARTS = {
-    tuple(theirs.split("{n}")): ours
-    for ours, theirs in _STAGE_PARTS.items()
-    if not ours.startswith("residual.")
-}
-_TORCH_STAGE = re.compile(
-    r"\b(?P<start>{})(?P<index>\d)(?P<end>_base|_sub)?(?=\.)".format(
-        "|".join(sorted({start for start, _ in _TORCH_PARTS}))
-    )
-)
-_ADAPTOR = re.compile(r"\badaptor(?P<index>\d)_base\.")
-_NUMBERED_CLASSIFIER = re.compile(r"\bweight(?P<index>\d+)\.weight$")
+# The prefix of PyTorch's data-parallel wrapper.
 _WRAPPER = "module."
 
 
@@ -61,23 +31,19 @@ def to_torch_name(name: str) -> str:
         name: dotted name as `Parameter.name` gives it.
 
     Returns:
-        Upstream's name of the same tensor, ``backbone.layer1.1.bn1.weight``.
+        The PyTorch name of the same tensor, ``backbone.layer1.1.bn1.weight``.
     """
-    name = _STAGE.sub(
-        lambda match: _STAGE_PARTS[match["part"]].format(n=int(match["index"]) + 1), name
-    )
-    name = _CLASSIFIER.sub(lambda match: f"weight{int(match['index']) + 1}", name)
-    stem, _, leaf = name.rpartition(".")
+    stem, _, leaf = to_torch_parts(name).rpartition(".")
     return f"{stem}.{_LEAVES.get(leaf, leaf)}" if stem else _LEAVES.get(leaf, leaf)
 
 
 def torch_names(model: nn.Cell) -> dict[str, str]:
-    """Map upstream's name of every tensor of `model` to ours, in the model's order."""
+    """Map the PyTorch name of every tensor of `model` to its name in the model, in order."""
     return {to_torch_name(parameter.name): parameter.name for parameter in model.get_parameters()}
 
 
 def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
-    """Copy all tensors of `model`, running statistics included, under upstream's names."""
+    """Copy all tensors of `model`, running statistics included, by their PyTorch names."""
     return {
         to_torch_name(parameter.name): parameter.asnumpy().copy()
         for parameter in model.get_parameters()
@@ -85,10 +51,10 @@ def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
 
 
 def plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Drop the prefix that PyTorch's data-parallel wrapper puts before names.
+    """Remove the prefix of PyTorch's data-parallel wrapper from names.
 
     Raises:
-        ValueError: if a name is there with and without it.
+        ValueError: if a name occurs with and without the prefix.
     """
     plain = {
         name[len(_WRAPPER) :] if name.startswith(_WRAPPER) else name: value
@@ -105,9 +71,9 @@ def to_mindspore_weights(
 ) -> dict[str, np.ndarray]:
     """Rename a PyTorch state dict, of any release of fast-reid, to the names of `model`.
 
-    Names that the model does not know are kept, so that strict loading reports them; PyTorch's
-    batch counters and the prefix of its data-parallel wrapper are dropped. The log says which names
-    were those of an older release.
+    Names of no tensor of the model are kept: strict loading reports them. PyTorch's batch counters
+    and the prefix of its data-parallel wrapper are dropped. The log lists the names of an older
+    release.
 
     Args:
         model: the model that the weights are for.
@@ -130,8 +96,8 @@ def to_mindspore_weights(
 def to_mindspore_names(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """Find the MindSpore names of a state dict of this toolbox's models, without a model.
 
-    A norm is what has running statistics or a scale of one dimension; a stage with adaptors is one
-    of the router backbone.
+    A norm is what has running statistics or a scale of one dimension. The rules for other names are
+    those that backbones and heads have registered (`register_names`).
 
     Args:
         shapes: PyTorch name -> shape, of a whole state dict.
@@ -144,21 +110,10 @@ def to_mindspore_names(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
         for name, shape in shapes.items()
         if name.endswith(".running_mean") or (name.endswith(".weight") and len(shape) == 1)
     }
-    routed = {match["index"] for match in map(_ADAPTOR.search, shapes) if match}
-
-    def part_of(match: re.Match) -> str:
-        part = _TORCH_PARTS[match["start"], match["end"] or ""]
-        inside = "residual." if part in _RESIDUAL_PARTS and match["index"] in routed else ""
-        return f"stages.{int(match['index']) - 1}.{inside}{part}"
-
     names = {}
-    for name in shapes:
-        stem, _, leaf = name.rpartition(".")
-        if stem in norms:
+    for name, ours in to_mindspore_parts(shapes).items():
+        stem, _, leaf = ours.rpartition(".")
+        if name.rpartition(".")[0] in norms:
             leaf = _TORCH_LEAVES.get(leaf, leaf)
-        ours = f"{stem}.{leaf}" if stem else leaf
-        ours = _TORCH_STAGE.sub(part_of, ours)
-        names[name] = _NUMBERED_CLASSIFIER.sub(
-            lambda match: f"classifiers.{int(match['index']) - 1}.weight", ours
-        )
+        names[name] = f"{stem}.{leaf}" if stem else leaf
     return names

@@ -11,6 +11,8 @@ from .distances import (
     MakeProduct,
     blas_product,
     build_dist,
+    compute_cosine_distance,
+    compute_euclidean_distance,
     normalize_features,
     row_blocks,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "MakeProduct",
     "blas_product",
     "build_dist",
+    "compute_cosine_distance",
+    "compute_euclidean_distance",
     "normalize_features",
     "row_blocks",
 ]

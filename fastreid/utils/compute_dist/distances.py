@@ -211,6 +211,16 @@ def build_dist(
     return distances
 
 
+def compute_euclidean_distance(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute all squared euclidean distances between features (Q, D) and (G, D): (Q, G)."""
+    return build_dist(features, others, "euclidean")
+
+
+def compute_cosine_distance(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute all cosine distances between features (Q, D) and (G, D): (Q, G)."""
+    return build_dist(features, others, "cosine")
+
+
 def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
     """Split a matrix into blocks of rows, several of which fit into memory.
 

@@ -1,5 +1,9 @@
-"""Paths and folders given by users.
+"""Files and folders.
 
-``paths`` expands and normalizes paths, ``output_path`` checks that a result can be written,
-``cache_folder`` is the folder of the cache.
+``paths`` expands and normalizes paths given by users, ``output_path`` checks that a result can be
+written, ``cache_folder`` is the folder of the cache, ``path_manager`` has fast-reid's interface.
 """
+
+from .path_manager import PathManager, get_cache_dir
+
+__all__ = ["PathManager", "get_cache_dir"]

@@ -7,11 +7,13 @@ Matplotlib, which is optional), ``ranking`` queries with their ranked images (Pi
 from .curves import plot_cmc, plot_training_curves
 from .features import plot_feature_map, plot_roc
 from .ranking import RankedImage, RankedQuery, RankingReport, draw_queries, draw_rank_list
+from .visualizer import Visualizer
 
 __all__ = [
     "RankedImage",
     "RankedQuery",
     "RankingReport",
+    "Visualizer",
     "draw_queries",
     "draw_rank_list",
     "plot_cmc",

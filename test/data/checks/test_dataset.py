@@ -179,7 +179,7 @@ def test_too_few_identities_for_the_sampler_are_a_fault_where_a_configuration_is
     ("names", "key", "counts", "told"),
     [
         (["Market1501"], "NUM_CLASSES", 3, "MODEL.HEADS.NUM_CLASSES is [3], but the training sets"),
-        (["Market1501"], "CLASSES_PER_DOMAIN", [2, 2], "ACL learns from two or more source domain"),
+        (["Market1501"], "CLASSES_PER_DOMAIN", [2, 2], "ACL needs two or more source domains"),
         (["Market1501"] * 2, "NUM_CLASSES", 2, "lists ['Market1501'] more than once"),
         (["Other"], "NUM_CLASSES", 3, ""),
     ],

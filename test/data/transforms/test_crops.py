@@ -30,7 +30,7 @@ def test_padding_is_numpys(rng, mode):
 
 
 def test_an_unknown_padding_mode_is_refused():
-    with pytest.raises(ValueError, match="INPUT.PADDING.MODE is 'mirror'; it can be one of"):
+    with pytest.raises(ValueError, match="INPUT.PADDING.MODE is 'mirror'; it must be one of"):
         Pad(3, mode="mirror")
 
 

@@ -87,7 +87,7 @@ def test_one_of_the_script_that_was_started_is_refused_where_there_are_workers(c
     cfg.INPUT.TRANSFORMS_TRAIN = ["Darken"]
     assert build_transforms(cfg)
     cfg.DATALOADER.NUM_WORKERS = 1
-    with pytest.raises(ValueError, match="Darken is defined in the script that was started, where"):
+    with pytest.raises(ValueError, match="Darken is defined in the main script, which"):
         build_transforms(cfg)
 
 
@@ -99,7 +99,7 @@ def test_one_that_gives_no_rgb_image_is_named(cfg, tmp_path, name, given):
     cfg.INPUT.TRANSFORMS_TRAIN = [name]
     transforms = build_transforms(cfg, is_train=True)
     message = (
-        rf"a.png cannot be augmented: .*{name} must give an RGB image of PIL, but gave {given}"
+        rf"a.png cannot be augmented: .*{name} must return an RGB PIL image, but returned {given}"
     )
     with pytest.raises(ValueError, match=message):
         prepare_images(transforms, [(str(tmp_path / "a.png"), (1,))])
@@ -108,7 +108,7 @@ def test_one_that_gives_no_rgb_image_is_named(cfg, tmp_path, name, given):
 def test_what_is_no_transform_is_refused(cfg):
     cfg.INPUT.TRANSFORMS_TRAIN = ["build_nothing"]
     with pytest.raises(
-        ValueError, match=r"build_nothing must be called as transform\(image, rng\)"
+        ValueError, match=r"build_nothing must be callable as transform\(image, rng\)"
     ):
         build_transforms(cfg)
     cfg.INPUT.TRANSFORMS_TRAIN = ["Brighten"]

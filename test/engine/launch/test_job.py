@@ -32,7 +32,7 @@ def test_ranks_of_a_machine_follow_those_of_the_machines_before_it():
     assert SECOND_OF_TWO.world_size == 8
 
 
-def test_a_rank_is_told_who_it_is_and_where_the_others_are():
+def test_the_environment_of_a_rank_holds_its_number_and_the_schedulers_address():
     environment = rank_environment(SECOND_OF_TWO, 6, {"HOME": "home"}, Path("out"))
     wanted = {
         "HOME": "home",
@@ -61,7 +61,7 @@ def test_the_ranks_of_a_machine_share_its_cores(monkeypatch):
     assert environment["OMP_NUM_THREADS"] == "2"
 
 
-def test_the_scheduler_is_no_rank():
+def test_the_environment_of_the_scheduler_holds_no_rank():
     environment = scheduler_environment(ONE_MACHINE, {})
     assert environment["MS_ROLE"] == "MS_SCHED"
     assert "RANK_ID" not in environment

@@ -23,9 +23,9 @@ def test_a_number_of_devices_below_one_is_refused():
 def test_fast_reids_keywords_are_taken_and_a_rank_without_a_machine_is_refused():
     options = {"num_machines": 1, "dist_url": "tcp://127.0.0.1:50152"}
     assert launch(lambda: 3, 1, machine_rank=0, **options) == 3
-    with pytest.raises(ValueError, match="--machine-rank is 1, but there is one machine"):
+    with pytest.raises(ValueError, match="--machine-rank is 1; it must be 0 for one machine"):
         launch(lambda: 3, 1, machine_rank=1, **options)
-    with pytest.raises(ValueError, match="--machine-rank is -1, but there are 2, from 0"):
+    with pytest.raises(ValueError, match="--machine-rank is -1; it must be 0 to 1"):
         launch(lambda: 3, 1, machine_rank=-1, num_machines=2)
 
 

@@ -17,8 +17,8 @@ def port():
     return number
 
 
-def machines(port, rank, *, count=2, devices=1, patience=10.0):
-    return Machines(Job(devices, count, rank, "127.0.0.1", port), patience)
+def machines(port, rank, *, count=2, devices=1, timeout=10.0):
+    return Machines(Job(devices, count, rank, "127.0.0.1", port), timeout)
 
 
 class Other(threading.Thread):
@@ -88,31 +88,31 @@ def test_a_machine_that_vanishes_is_a_failure(port):
 
 
 def test_machine_0_does_not_wait_forever(port):
-    with pytest.raises(TimeoutError, match=r"Machines \[1\] did not come .* within 0 s"):
-        machines(port, 0, patience=0.3).__enter__()
+    with pytest.raises(TimeoutError, match=r"Machines \[1\] did not connect .* within 0 s"):
+        machines(port, 0, timeout=0.3).__enter__()
 
 
-def test_nor_do_the_others(port):
+def test_other_machines_do_not_wait_forever_for_machine_0(port):
     with pytest.raises(TimeoutError, match=rf"could not be reached at tcp://127.0.0.1:{port + 1}"):
-        machines(port, 1, patience=0.3).__enter__()
+        machines(port, 1, timeout=0.3).__enter__()
 
 
 def test_two_machines_of_one_rank_or_of_another_size_are_refused(port):
     other = Other(machines(port, 1, devices=3), lambda line: None)
-    with pytest.raises(ConnectionError, match="has --num-machines 2 --num-gpus 3; this one has"):
+    with pytest.raises(ConnectionError, match="with --num-machines 2 --num-gpus 3 connected"):
         machines(port, 0).__enter__()
     other.join()
-    assert "it has --num-machines 2 --num-gpus 3" in str(other.error)
+    assert "this machine has --num-machines 2 --num-gpus 3" in str(other.error)
 
 
-def test_strangers_at_the_port_are_turned_away(port):
-    def knock():
+def test_connections_of_other_programs_are_closed_and_ignored(port):
+    def connect():
         time.sleep(0.2)
-        with socket.create_connection(("127.0.0.1", port + 1)) as stranger:
-            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port + 1)) as other:
+            other.sendall(b"GET / HTTP/1.1\r\n\r\n")
             Other(machines(port, 1), lambda line: line.done()).join()
 
-    thread = threading.Thread(target=knock)
+    thread = threading.Thread(target=connect)
     thread.start()
     with machines(port, 0):
         thread.join()

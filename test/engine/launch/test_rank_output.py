@@ -49,17 +49,17 @@ def test_output_is_read_once_and_followed_to_its_new_place(tmp_path):
     assert read == "before\nafter\nan error\n"
     assert output.path == output.lasting_path() == final
     assert final.read_text(encoding="utf-8") == "of an earlier run\n" + read
-    assert output.last_words() == read.rstrip()
+    assert output.end_of_output() == read.rstrip()
 
 
-def test_last_words_are_the_last_traceback_else_the_last_lines(tmp_path):
+def test_the_end_of_the_output_is_the_last_traceback_else_the_last_lines(tmp_path):
     path = tmp_path / "out.txt"
     trace = "Traceback (most recent call last):\n  File x\nValueError: no"
     path.write_text(f"start\nTraceback (most recent call last):\nfirst\n{trace}\n", "utf-8")
-    assert RankOutput(path).last_words() == trace
+    assert RankOutput(path).end_of_output() == trace
     assert RankOutput(path).lasting_path() is None
     path.write_text("\n".join(map(str, range(1000))), encoding="utf-8")
-    assert RankOutput(path).last_words().splitlines() == [str(n) for n in range(940, 1000)]
+    assert RankOutput(path).end_of_output().splitlines() == [str(n) for n in range(940, 1000)]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,6 @@ def test_mindspores_notes_on_connections_are_left_out(tmp_path, monkeypatch):
     with path.open("a") as file:
         file.write("b")
     assert output.new() == "[b"
-    assert RankOutput(path).last_words() == f"a\n{error}[b"
+    assert RankOutput(path).end_of_output() == f"a\n{error}[b"
     monkeypatch.setenv("GLOG_v", "1")
     assert RankOutput(path).new().count(note) == 2

@@ -77,7 +77,7 @@ def test_the_first_rank_that_fails_is_named_with_its_code_and_its_words(run):
     assert ending.code == 1
     error = "ValueError: rank 1 has lost its way"
     assert ending.message == f"rank 1 failed with exit code 1: {error}"
-    assert "ValueError: rank 1 has lost its way" in ending.culprit.output.last_words()
+    assert "ValueError: rank 1 has lost its way" in ending.failed.output.end_of_output()
 
 
 def test_ranks_that_fail_alike_are_named_together(run):
@@ -97,20 +97,20 @@ def test_a_process_that_is_killed_is_named_with_the_signal(run, victim, name):
     children[victim].process.kill()
     ending = watch(children, ALONE, [])
     assert ending.code == 128 + signal.SIGKILL
-    assert re.match(rf"{name} was killed by SIGKILL \(out of memory", ending.message)
+    assert re.match(rf"{name} was killed by SIGKILL \(possibly out of memory", ending.message)
 
 
 def test_a_rank_that_fails_comes_before_the_scheduler_that_it_takes_along(run):
     children = run(FAILING, scheduler="raise SystemExit(3)")
     for child in children:
         child.process.wait()
-    assert watch(children, ALONE, []).culprit.name == "rank 0"
+    assert watch(children, ALONE, []).failed.name == "rank 0"
 
 
 def test_a_signal_to_the_supervisor_ends_the_watch(run):
     ending = watch(run(FOREVER), ALONE, [signal.SIGTERM])
     assert ending.code == 143
-    assert ending.message == "it was sent SIGTERM"
+    assert ending.message == "it received SIGTERM"
 
 
 def test_ranks_get_time_to_end_and_no_more_of_it(run):

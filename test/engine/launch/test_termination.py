@@ -30,7 +30,7 @@ def test_sigterm_breaks_off_what_may_be_broken_off(caplog):
         done.append(1)
     assert done == []
     assert [record.getMessage() for record in caplog.records] == [
-        "Ending, as SIGTERM asked; --resume goes on from the last checkpoint"
+        "Ending after SIGTERM; --resume continues from the last checkpoint"
     ]
     with pytest.raises(SystemExit), termination.at_once():
         done.append(2)

@@ -1,9 +1,11 @@
 import os
 
 import pytest
+import yaml
 
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset
+from fastreid.engine import complete_config
 from fastreid.engine.resume.run_record import check_resumable, record_run
 
 ITEMS = [(f"/here/{n}.jpg", f"A_{n // 2}", f"A_{n % 2}") for n in range(6)]
@@ -65,7 +67,7 @@ def test_all_that_must_be_as_it_was_is_named_at_once():
     "items", [ITEMS[:-1], [*ITEMS[:-1], ("/here/x.jpg", "A_2", "A_1")]], ids=["fewer", "others"]
 )
 def test_other_images_are_refused(items):
-    with pytest.raises(ValueError, match=f"from 6 training images; now there are {len(items)}"):
+    with pytest.raises(ValueError, match=f"had 6 training images. This run has {len(items)}"):
         check_resumable(record(items=items), record())
 
 
@@ -79,6 +81,45 @@ def test_a_key_that_the_old_version_did_not_have_is_no_difference(caplog):
     before["config"] = "SEED: 0\n"
     check_resumable(record(), before)
     assert caplog.text == ""
+
+
+ACL = ("MODEL.HEADS.NAME", "MetaEmbeddingHead")
+
+
+def completed_record(*words):
+    cfg = get_cfg()
+    cfg.merge_from_list(list(words))
+    return record_run(complete_config(cfg, [2, 1]), CommDataset(ITEMS, domains=["A"]))
+
+
+def record_of_release_01(*words):
+    """The record that release 0.1 made of these words: implied settings stood there as given."""
+    made = completed_record(*words)
+    settings = yaml.safe_load(made["config"])
+    given = get_cfg()
+    given.merge_from_list(list(words))
+    settings["MODEL"]["META_ARCHITECTURE"] = given.MODEL.META_ARCHITECTURE
+    settings["SOLVER"]["META"]["PERIOD"] = given.SOLVER.META.PERIOD
+    for name in ("CJ", "AFFINE", "AUGMIX", "RPT"):
+        settings["INPUT"][name]["ENABLED"] = given.INPUT[name].ENABLED
+    del settings["MODEL"]["HEADS"]["CLASSIFIERS"]
+    del settings["SOLVER"]["WARMUP_UNIT"], settings["SOLVER"]["STEPS_FROM"]
+    return {**made, "config": yaml.safe_dump(settings)}
+
+
+@pytest.mark.parametrize("words", [(), ACL, (*ACL, "INPUT.RPT.ENABLED", "True")])
+def test_a_run_of_release_01_is_resumed_and_no_setting_is_reported(words, caplog):
+    check_resumable(completed_record(*words), record_of_release_01(*words))
+    assert caplog.text == ""
+
+
+def test_implied_settings_of_a_run_of_release_01_are_compared(caplog):
+    now = completed_record(*ACL, "SOLVER.WARMUP_UNIT", "iteration")
+    check_resumable(now, record_of_release_01(*ACL))
+    assert "SOLVER.WARMUP_UNIT 'epoch' -> 'iteration'" in caplog.text
+    message = r"had MODEL\.HEADS\.NAME 'EmbeddingHead', not 'MetaEmb.*; .*META\.PERIOD 0, not 3\."
+    with pytest.raises(ValueError, match=message):
+        check_resumable(completed_record(*ACL), record_of_release_01())
 
 
 def test_a_run_is_described(monkeypatch):

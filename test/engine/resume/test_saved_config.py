@@ -70,7 +70,7 @@ def test_what_a_run_took_from_its_data_is_taken_anew_from_other_data(cfg, tmp_pa
         "MetaEmbeddingHead": "#   MODEL.HEADS.CLASSES_PER_DOMAIN: [5, 4]",
     }
     first, second, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# Taken from the training data of this run, and taken anew")
+    assert first.startswith("# Derived from the training data of this run, and derived again")
     assert second == derived[head]
     again = complete_config(read(path), [3, 7])
     assert (10 if head == "EmbeddingHead" else 0) == again.MODEL.HEADS.NUM_CLASSES
@@ -93,6 +93,6 @@ def test_a_count_that_the_user_set_stays_a_demand(cfg, tmp_path, key):
     assert complete_config(again, [5, 4])
     # A file of an earlier version cannot be told from this: the message has the way out.
     unset = r"\[\]" if key == "CLASSES_PER_DOMAIN" else "0"
-    message = rf"MODEL.HEADS.{key}.* unset .*{key}\S* {unset}\. \(A config.yaml that an earlier"
+    message = rf"MODEL.HEADS.{key}.* Unset .*{key}\S* {unset}\. \(A config.yaml written by"
     with pytest.raises(ValueError, match=message):
         complete_config(again, [3, 7])

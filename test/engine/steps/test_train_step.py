@@ -118,7 +118,7 @@ def test_a_gradient_step_gives_gradients_and_changes_nothing(mode, model):
     step = GradientStep(LossForward(model, PowerLosses()), parameters).set_train()
     before, batch = values(model), batch_of(0)
     losses, gradients, share_right = by_hand(model, batch)
-    got_losses, finite, got, accuracy = step(*tensors(batch))
+    got_losses, accuracy, finite, got = step(*tensors(batch))
     assert float(accuracy.asnumpy()) == pytest.approx(share_right)
     np.testing.assert_allclose(got_losses.asnumpy(), losses, rtol=1e-5)
     assert bool(finite.asnumpy())
@@ -126,7 +126,7 @@ def test_a_gradient_step_gives_gradients_and_changes_nothing(mode, model):
         want = gradients[parameter.name]
         np.testing.assert_allclose(gradient.asnumpy(), want, rtol=1e-4, atol=1e-6)
     assert changed(model, before) == set()
-    _, finite, _, _ = step(*tensors(batch_of(1, broken=True)))
+    _, _, finite, _ = step(*tensors(batch_of(1, broken=True)))
     assert not bool(finite.asnumpy())
 
 
@@ -137,8 +137,8 @@ def test_weights_choose_the_phase_whose_losses_count(mode, model):
     batch = tensors(batch_of(0))
     for power, weights in ((2, [1, 1, 0, 0]), (4, [0, 0, 1, 1])):
         alone = GradientStep(LossForward(model, PowerLosses(power)), parameters).set_train()
-        losses, _, wanted, _ = alone(*batch)
-        got_losses, _, got, _ = step(*batch, Tensor(weights, ms.float32))
+        losses, _, _, wanted = alone(*batch)
+        got_losses, _, _, got = step(*batch, Tensor(weights, ms.float32))
         chosen = got_losses.asnumpy()[np.array(weights, bool)]
         np.testing.assert_array_equal(chosen, losses.asnumpy())
         for ours, theirs in zip(got, wanted):

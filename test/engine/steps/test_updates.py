@@ -30,9 +30,9 @@ def test_the_inner_update_moves_each_parameter_by_its_factor(mode, model):
     gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in parameters)
     before = values(model)
     update, rate = InnerUpdate(parameters, [0.5, 0.0]), Tensor(0.2, ms.float32)
-    update(gradients, rate, Tensor(False))
+    update(rate, Tensor(False), gradients)
     assert changed(model, before) == set()
-    update(gradients, rate, Tensor(True))
+    update(rate, Tensor(True), gradients)
     assert changed(model, before) == {"heads.weight"}
     assert_values(model, {"heads.weight": before["heads.weight"] - 0.1})
 
@@ -44,9 +44,9 @@ def test_a_summed_update_applies_the_clipped_sum(mode, model):
     before, losses = values(model), (Tensor([1.0]), Tensor([2.0]))
     update = Update([sgd(parameters)], GradientClipper("value", 1.5))
     for flags in ((True, False), (False, True)):
-        assert not bool(update((first, second), losses, tuple(map(Tensor, flags))).asnumpy())
+        assert not bool(update(losses, tuple(map(Tensor, flags)), (first, second)).asnumpy())
         assert changed(model, before) == set()
-    assert bool(update((first, second), losses, (Tensor(True), Tensor(True))).asnumpy())
+    assert bool(update(losses, (Tensor(True), Tensor(True)), (first, second)).asnumpy())
     assert_values(model, {name: v - RATE * (1.5 + DECAY * v) for name, v in before.items()})
 
 
@@ -56,8 +56,8 @@ def test_hundreds_of_parameters_are_no_trouble_for_the_compiler():
     parameters = [Parameter(Tensor(np.ones(2, np.float32)), name=f"weight{i}") for i in range(600)]
     ones = tuple(Tensor(np.ones(2, np.float32)) for _ in parameters)
     yes, loss = Tensor(True), Tensor([1.0])
-    InnerUpdate(parameters, [1.0] * 600)(ms.mutable(ones), Tensor(0.5, ms.float32), yes)
+    InnerUpdate(parameters, [1.0] * 600)(Tensor(0.5, ms.float32), yes, ms.mutable(ones))
     optimizer = SGD([ParamGroup(tuple(parameters), RATE, 0.0)], momentum=0.9)
-    Update([optimizer], clipper)(ms.mutable((ones, ones)), (loss, loss), (yes, yes))
+    Update([optimizer], clipper)((loss, loss), (yes, yes), ms.mutable((ones, ones)))
     for parameter in (parameters[0], parameters[-1]):
         np.testing.assert_allclose(parameter.asnumpy(), 1 - 0.5 - RATE * 2, rtol=1e-6)

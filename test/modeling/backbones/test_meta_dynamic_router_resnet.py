@@ -10,7 +10,7 @@ from fastreid.modeling.backbones.dynamic_router import NUM_ADAPTORS
 from fastreid.modeling.backbones.meta_dynamic_router_resnet import (
     build_meta_dynamic_router_resnet_backbone,
 )
-from fastreid.modeling.ops import meta_parameters
+from fastreid.modeling.ops import adaptor_parameters, meta_parameters
 from fastreid.utils.checkpoint.names import export_weights, to_torch_name
 
 
@@ -103,3 +103,11 @@ def test_a_wrong_feature_width_names_the_right_one():
 def test_a_depth_of_basic_blocks_is_refused():
     with pytest.raises(ValueError, match=r"'18x' is made of basic blocks; .*50x, 101x or tiny"):
         build_meta_dynamic_router_resnet_backbone(router_cfg(DEPTH="18x"))
+
+
+def test_the_adaptors_of_every_stage_are_marked_and_nothing_else():
+    backbone = build_backbone(router_cfg(WITH_SE=True, WITH_NL=True))
+    marked = {parameter.name for parameter in adaptor_parameters(backbone)}
+    named = {p.name for p in backbone.trainable_params() if "adaptor" in p.name}
+    assert marked == named
+    assert {name.split(".")[1] for name in marked} == set("0123")

@@ -110,7 +110,7 @@ def test_a_given_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
 
 
 def test_a_missing_path_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match="PRETRAIN_PATH .*gone.pth is not a file"):
+    with pytest.raises(FileNotFoundError, match="PRETRAIN_PATH .*gone.pth is neither"):
         find_pretrained(tiny_cfg(PRETRAIN_PATH=str(tmp_path / "gone.pth")))
 
 

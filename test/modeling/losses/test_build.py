@@ -92,6 +92,13 @@ def test_with_first_labels_the_cross_entropy_goes_domain_by_domain(mode, cfg):
     assert float(got.asnumpy()) == pytest.approx(float(want.asnumpy()), rel=1e-6)
 
 
+def test_only_losses_that_declare_it_get_the_first_labels(cfg):
+    first, *others = build_losses(cfg, first_labels=(0, 2))
+    assert first.first_labels == (0, 2)
+    assert not any(hasattr(loss, "first_labels") for loss in others)
+    assert build_losses(cfg)[0].first_labels == ()
+
+
 @pytest.mark.parametrize("loss", [nn.Cell(), "loss", None])
 def test_what_is_no_loss_is_refused(loss):
     message = r"loss Mine must be a mindspore.nn.Cell with an attribute key, .* it is (Cell|str|No)"

@@ -44,9 +44,9 @@ def test_a_foreign_state_is_refused():
     optimizer = Adam(our_groups())
     state = optimizer.state_dict()
     name, value = state.popitem()
-    with pytest.raises(ValueError, match="Adam state is of another run"):
+    with pytest.raises(ValueError, match="Adam state does not fit this optimizer"):
         optimizer.load_state_dict(state)
-    with pytest.raises(ValueError, match="Adam state is of another run"):
+    with pytest.raises(ValueError, match="Adam state does not fit this optimizer"):
         optimizer.load_state_dict({**state, name: np.zeros((5, 5, 5)), "else": value})
 
 

@@ -74,7 +74,9 @@ def test_a_foreign_state_is_refused_and_changes_nothing(fault):
         state["velocity.bn.beta"] = np.zeros(9, np.float32)
     else:
         state = {}
-    with pytest.raises(ValueError, match=r"SGD state is of another run .*velocity\.bn\.beta"):
+    with pytest.raises(
+        ValueError, match=r"SGD state does not fit this optimizer .*velocity\.bn\.beta"
+    ):
         optimizer.load_state_dict(state)
     assert not any(value.any() for value in optimizer.state_dict().values())
 

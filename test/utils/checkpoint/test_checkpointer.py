@@ -406,3 +406,14 @@ def test_extra_is_plain_json_in_the_file(tmp_path):
     Checkpointer(Net(), tmp_path).save("a", epoch=1, best=0.25)
     entries = ms.load_checkpoint(str(tmp_path / "a.ckpt"))
     assert json.loads(entries["extra"]) == {"epoch": 1, "best": 0.25}
+
+
+def test_checkpoints_are_listed_and_one_of_them_is_made_the_last(tmp_path):
+    saver = Checkpointer(Net(), tmp_path)
+    for name in ("model_0001", "model_0000"):
+        saver.save(name)
+    paths = [str(tmp_path / f"model_{number:04d}.ckpt") for number in range(2)]
+    assert saver.get_all_checkpoint_files() == paths
+    assert saver.get_checkpoint_file() == paths[0]
+    saver.tag_last_checkpoint("model_0001.ckpt")
+    assert saver.get_checkpoint_file() == paths[1]

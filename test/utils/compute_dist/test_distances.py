@@ -4,6 +4,8 @@ import pytest
 from fastreid.utils.compute_dist import (
     DistanceRows,
     build_dist,
+    compute_cosine_distance,
+    compute_euclidean_distance,
     distances,
     normalize_features,
     row_blocks,
@@ -13,6 +15,12 @@ from test.evaluation.retrieval_case import METRICS, golden_case
 
 def test_euclidean_is_squared_and_the_default():
     assert build_dist(np.array([[0.0, 3.0]]), np.array([[4.0, 0.0]])) == 25
+
+
+def test_fast_reids_functions_give_the_distances_of_one_kind():
+    first, second = np.array([[0.0, 3.0], [1.0, 0.0]]), np.array([[4.0, 0.0]])
+    assert compute_euclidean_distance(first, second).tolist() == [[25], [9]]
+    assert compute_cosine_distance(first, second).tolist() == [[1], [0]]
 
 
 def test_equal_features_are_never_at_a_negative_distance():

@@ -2,12 +2,12 @@
 
 import pytest
 
-from fastreid.config import get_cfg
+from fastreid.config import explicit_config, get_cfg
 from fastreid.data import CommDataset
 from fastreid.data.pipeline.shards import check_shares
 from fastreid.data.samplers.build import build_domain_sampler, build_train_sampler, draws_identities
-from fastreid.engine.steps import batch_shares
-from fastreid.engine.steps.batch_shares import can_be_cut, takes_meta_steps
+from fastreid.engine.steps import batch_shards
+from fastreid.engine.steps.batch_shards import is_divisible, takes_meta_steps
 
 DOMAINS = 3
 SAMPLERS = (
@@ -48,16 +48,18 @@ def is_accepted(cfg, data, world_size):
 
 @pytest.mark.parametrize("head", ["EmbeddingHead", "MetaEmbeddingHead"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_proposed_sizes_can_be_cut_and_no_smaller_one_is_left_out(sampler, head, monkeypatch):
+def test_proposed_sizes_is_divisible_and_no_smaller_one_is_left_out(sampler, head, monkeypatch):
     data, cfg = train_set(), get_cfg()
     cfg.MODEL.HEADS.NAME, cfg.DATALOADER.SAMPLER_TRAIN = head, sampler
     cfg.DATALOADER.SET_WEIGHT = [1, 0, 1]
+    cfg = explicit_config(cfg).clone()
+    cfg.defrost()
     for world_size in (1, 2, 4):
-        monkeypatch.setattr(batch_shares, "get_world_size", lambda count=world_size: count)
+        monkeypatch.setattr(batch_shards, "get_world_size", lambda count=world_size: count)
         for cfg.DATALOADER.NUM_INSTANCE in (1, 2, 4):
             proposed, accepted = [], []
             for size in range(2, 21, 2):
                 cfg.SOLVER.IMS_PER_BATCH = size
-                proposed += [size] * can_be_cut(cfg, size)
+                proposed += [size] * is_divisible(cfg, size)
                 accepted += [size] * is_accepted(cfg, data, world_size)
             assert proposed == accepted, (world_size, cfg.DATALOADER.NUM_INSTANCE)

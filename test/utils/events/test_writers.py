@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastreid.utils.events import (
@@ -12,54 +13,9 @@ from fastreid.utils.events import (
     EventStorage,
     JSONWriter,
     TensorboardXWriter,
-    get_event_storage,
 )
 
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_innermost_storage_is_the_current_one():
-    with pytest.raises(RuntimeError, match="There is no event storage here"):
-        get_event_storage()
-    with EventStorage() as outer:
-        with EventStorage(5) as inner:
-            assert get_event_storage() is inner
-            assert inner.iter == 5
-        assert get_event_storage() is outer
-
-
-def test_a_storage_ends_with_its_block_after_an_error_too():
-    with pytest.raises(KeyError), EventStorage():
-        raise KeyError
-    with pytest.raises(RuntimeError):
-        get_event_storage()
-
-
-def test_noisy_scalars_are_shown_as_medians_and_others_as_they_are():
-    storage = EventStorage()
-    for iteration, value in enumerate([1.0, 9.0, 2.0]):
-        storage.iter = iteration
-        storage.put_scalar("noisy", value)
-        storage.put_scalar("exact", value, smoothing_hint=False)
-    assert storage.latest_with_smoothing_hint(20) == {"noisy": (2.0, 2), "exact": (2.0, 2)}
-    storage.iter = 3
-    storage.put_scalar("noisy", 100.0)
-    assert storage.latest_with_smoothing_hint(3)["noisy"] == (9.0, 3)
-    assert storage.latest()["noisy"] == (100.0, 3)
-
-
-def test_a_scalar_keeps_its_hint():
-    storage = EventStorage()
-    storage.put_scalar("loss", 1)
-    with pytest.raises(ValueError, match="'loss' was put with smoothing_hint=True before"):
-        storage.put_scalar("loss", 1, smoothing_hint=False)
-
-
-def test_an_unknown_scalar_names_the_known_ones():
-    storage = EventStorage()
-    storage.put_scalar("loss", 1)
-    with pytest.raises(KeyError, match=r"No scalar 'los' was put; there are \['loss'\]"):
-        storage.history("los")
+ROOT = Path(__file__).parents[3]
 
 
 def test_metrics_json_has_a_line_per_iteration_with_news(tmp_path):
@@ -105,6 +61,30 @@ def test_tensorboard_files_hold_the_scalars(tmp_path, caplog):
     (events,) = tmp_path.glob("events.out.tfevents.*")
     assert b"loss_cls" in events.read_bytes()
     assert caplog.text == ""
+
+
+def test_images_and_histograms_are_in_tensorboard_files_once_and_not_in_metrics_json(tmp_path):
+    pytest.importorskip("tensorboardX")
+    writers = [TensorboardXWriter(tmp_path), JSONWriter(tmp_path / "metrics.json")]
+    with EventStorage() as storage:
+        storage.put_image("first_batch", np.zeros((3, 4, 2), np.uint8))
+        storage.put_image("heat_map", np.zeros((4, 2), np.float32))
+        storage.put_histogram("gradients", np.arange(5.0), bins=4)
+        storage.put_scalar("loss", 1.0)
+        for _ in range(2):
+            for writer in writers:
+                writer.write()
+        assert (storage.images(), storage.histograms()) == ((), ())
+    for writer in writers:
+        writer.close()
+    (events,) = tmp_path.glob("events.out.tfevents.*")
+    written = events.read_bytes()
+    assert [written.count(name) for name in (b"first_batch", b"heat_map", b"gradients")] == [1] * 3
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "iteration": 0,
+        "epoch": 0,
+        "loss": 1.0,
+    }
 
 
 def test_writing_tensorboard_files_does_not_load_pytorch():

@@ -1,9 +1,9 @@
-"""Means over maps and scales of channels, and their written-out gradients."""
+"""Operations of `kernels` and their written-out gradients, against the textbook forms."""
 
 import numpy as np
 from mindspore import Tensor, nn
 
-from fastreid.layers import ScaleChannels, SpatialMean
+from fastreid.layers import AddToCopies, Conv2d, ScaleChannels, SpatialMean
 from test.alignment.against_torch import assert_close, ours, projection
 
 
@@ -42,3 +42,33 @@ def test_a_mean_of_a_mean_differentiates_only_what_is_asked(mode, images):
     assert_close(value, np.maximum(images, 0).mean((2, 3)))
     assert (gradient[images < 0] == 0).all()
     assert Tensor(gradient).shape == images.shape
+
+
+class Added(nn.Cell):
+    """`AddToCopies` with its inputs the other way round: the first gradient is the one map's."""
+
+    def __init__(self):
+        super().__init__()
+        self.add = AddToCopies(3)
+
+    def construct(self, x, y):
+        return self.add(y, x)
+
+
+def test_a_map_is_added_to_each_copy_and_gets_the_sum_of_their_gradients(mode, images):
+    copies = np.random.RandomState(3).randn(2, 24, *images.shape[2:]).astype(np.float32)
+    value, gradient, _ = ours(Added(), images, copies)
+    assert_close(value, copies + np.tile(images, (1, 3, 1, 1)))
+    direction = projection(copies.shape)
+    assert_close(gradient, direction.reshape(2, 3, 8, *images.shape[2:]).sum(1))
+
+
+def test_a_pointwise_convolution_has_the_gradients_of_a_matrix_product(mode, images):
+    conv = Conv2d(8, 5, 1)
+    weight = conv.weight.asnumpy()[:, :, 0, 0]
+    value, gradient, gradients = ours(conv, images)
+    assert_close(value, np.einsum("oi,nihw->nohw", weight, images))
+    direction = projection(value.shape)
+    assert_close(gradient, np.einsum("oi,nohw->nihw", weight, direction))
+    by_weight = np.einsum("nohw,nihw->oi", direction, images)
+    assert_close(gradients["weight"], by_weight[:, :, None, None])

@@ -1,6 +1,6 @@
-"""What one process computes on in each kind of training step: rows, identities, domains.
+"""The part of a batch that each process gets, for each kind of training step.
 
-Worked out from the config; the loaders (`data.pipeline.shards`) cut batches in the same way.
+It is computed from the config; the loaders (`data.pipeline.shards`) cut batches in the same way.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fastreid.config import CfgNode, is_acl
+from fastreid.config import CfgNode
 from fastreid.data import draws_identities
 from fastreid.utils.comm import get_world_size
 
 
-class Share(NamedTuple):
+class BatchShard(NamedTuple):
     """The part of a batch that one process gets.
 
     Attributes:
-        step: what kind of step the batch is for, in words.
-        rows: images in it.
-        rows_of_domains: the same, for each domain of a batch that is made of domains.
+        step: kind of step that the batch is for: `BASIC`, `META_TRAIN` or `META_TEST`.
+        rows: number of images in the part.
+        rows_per_domain: number of images of each domain, for a batch that is made of domains.
     """
 
     step: str
     rows: int
-    rows_of_domains: tuple[int, ...] = ()
+    rows_per_domain: tuple[int, ...] = ()
 
 
 BASIC, META_TRAIN, META_TEST = (
@@ -35,23 +35,23 @@ BASIC, META_TRAIN, META_TEST = (
 
 
 def takes_meta_steps(cfg: CfgNode) -> bool:
-    """Tell whether the config asks for ACL's meta steps."""
-    return is_acl(cfg) and cfg.SOLVER.META.PERIOD > 0
+    """Tell whether an explicit configuration asks for meta steps."""
+    return cfg.SOLVER.META.PERIOD > 0
 
 
-def shares_of(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[list[Share]]:
-    """List what the processes get of a batch, for each kind of step.
+def shards_by_step(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[list[BatchShard]]:
+    """Compute how a batch is divided among the processes, for each kind of step.
 
     Args:
-        cfg: SOLVER.META, SOLVER.META_SHARD, MODEL.HEADS.NAME.
-        num_domains: source domains.
-        batch_size: SOLVER.IMS_PER_BATCH, or what might stand there.
+        cfg: SOLVER.META and SOLVER.META_SHARD of an explicit configuration.
+        num_domains: number of source domains.
+        batch_size: value of SOLVER.IMS_PER_BATCH, the configured one or another to try.
 
     Yields:
-        One share per process.
+        One shard per process.
     """
     world_size = get_world_size()
-    yield [Share(BASIC, batch_size // world_size)] * world_size
+    yield [BatchShard(BASIC, batch_size // world_size)] * world_size
     if not takes_meta_steps(cfg):
         return
     half, seen = batch_size // 2, num_domains - 1
@@ -63,20 +63,20 @@ def shares_of(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[list[
             tuple(_overlap(rank * size, size, domain * half, half) for domain in range(seen))
             for rank in range(world_size)
         ]
-    yield [Share(META_TRAIN, sum(part), part) for part in parts]
-    yield [Share(META_TEST, half // world_size, (half // world_size,))] * world_size
+    yield [BatchShard(META_TRAIN, sum(part), part) for part in parts]
+    yield [BatchShard(META_TEST, half // world_size, (half // world_size,))] * world_size
 
 
 def _overlap(first: int, size: int, other_first: int, other_size: int) -> int:
     return max(0, min(first + size, other_first + other_size) - max(first, other_first))
 
 
-def can_be_cut(cfg: CfgNode, batch_size: int) -> bool:
-    """Tell whether the samplers and the processes can make batches of a size.
+def is_divisible(cfg: CfgNode, batch_size: int) -> bool:
+    """Tell whether samplers and processes can divide batches of a size without remainder.
 
     Args:
-        cfg: DATALOADER, SOLVER.META, MODEL.HEADS.NAME.
-        batch_size: what might stand in SOLVER.IMS_PER_BATCH.
+        cfg: DATALOADER and SOLVER.META of an explicit configuration.
+        batch_size: value of SOLVER.IMS_PER_BATCH to try.
     """
     world_size, images = get_world_size(), cfg.DATALOADER.NUM_INSTANCE
     by_identity = world_size * images if draws_identities(cfg) else world_size

@@ -1,0 +1,24 @@
+"""Hooks: timing, learning rates, evaluation, checkpoints, metrics and curves of a run.
+
+A user's own hook subclasses `HookBase`, or passes functions to `CallbackHook`.
+"""
+
+from fastreid.evaluation import flatten_results_dict
+
+from .callback import CallbackHook
+from .checkpoints import CheckpointHook, PeriodicCheckpointer
+from .evaluation import EvalHook
+from .learning_rate import LRScheduler
+from .metrics import IterationTimer, PeriodicWriter, TrainingCurves
+
+__all__ = [
+    "CallbackHook",
+    "CheckpointHook",
+    "EvalHook",
+    "IterationTimer",
+    "LRScheduler",
+    "PeriodicCheckpointer",
+    "PeriodicWriter",
+    "TrainingCurves",
+    "flatten_results_dict",
+]

@@ -1,0 +1,266 @@
+"""Operations written for speed, for memory, or for the order of messages between processes.
+
+Each computes the same numbers as its textbook form. The comment on each gives the reason;
+docs/performance.md has the table of all of them with what was measured. Blocks, heads and norms use
+these cells by name and contain no such measure themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+from mindspore.ops.operations import _grad_ops
+
+# Primitives for use inside of a `bprop`: some functions and methods of `ops` and `Tensor` look
+# their primitive up in a cache, and that does not compile there.
+add, sub, mul = ops.Add(), ops.Sub(), ops.Mul()
+square, rsqrt = ops.Square(), ops.Rsqrt()
+cast, depend, matmul = ops.Cast(), ops.Depend(), ops.MatMul()
+reshape, shape, tile, transpose = ops.Reshape(), ops.Shape(), ops.Tile(), ops.Transpose()
+stack, concat = ops.Stack(0), ops.Concat(0)
+mean_over, assign_add = ops.ReduceMean(), ops.AssignAdd()
+
+
+# MindSpore has no public name for these two gradients. This is the only use of `_grad_ops`.
+def convolution_weight_gradient(
+    out_channels: int, kernel_size: int, **options: Any
+) -> ops.Primitive:
+    """Build the gradient of a convolution's weight; the options are those of ``ops.Conv2D``."""
+    return _grad_ops.Conv2DBackpropFilter(out_channels, kernel_size, **options)
+
+
+def batch_norm_gradient(eps: float) -> ops.Primitive:
+    """Build the gradient of a batch norm that normalizes by given statistics."""
+    return _grad_ops.BatchNormGrad(False, eps)
+
+
+class PointwiseInputGradient(nn.Cell):
+    """The input gradient of a 1x1 convolution of stride 1, computed as a forward convolution.
+
+    On CPU the framework's own gradient takes up to twice as long.
+
+    Args:
+        in_channels: channels of the input.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.convolve = ops.Conv2D(in_channels, 1)
+
+    def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
+        """(N, out, H, W), (out, in, 1, 1), shape of the input -> (N, in, H, W)."""
+        return self.convolve(dout, transpose(weight, (1, 0, 2, 3)))
+
+
+class Convolution(nn.Cell):
+    """A convolution that computes the gradient of its weight before that of its input.
+
+    In the framework's order the weight's gradient is computed at the end of the backward pass, and
+    its input map and output gradient stay in memory until then.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: side of the square kernel, in pixels.
+        stride: step of the kernel, in pixels.
+        padding: zeros added on each side, in pixels.
+        groups: number of channel groups that are convolved separately.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int,
+        padding: int,
+        groups: int,
+    ) -> None:
+        super().__init__()
+        options = {"pad_mode": "pad", "pad": padding, "group": groups}
+        self.convolve = ops.Conv2D(out_channels, kernel_size, stride=stride, **options)
+        options = {**options, "pad_list": (padding,) * 4, "stride": (stride, stride)}
+        self.weight_gradient = convolution_weight_gradient(out_channels, kernel_size, **options)
+        if (kernel_size, stride, padding, groups) == (1, 1, 0, 1):
+            self.input_gradient = PointwiseInputGradient(in_channels)
+        else:
+            self.input_gradient = ops.Conv2DBackpropInput(out_channels, kernel_size, **options)
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        return self.convolve(x, weight)
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the input (N, in, H, W) and of the weight (out, in / groups, k, k)."""
+        dweight = self.weight_gradient(dout, x, shape(weight))
+        return self.input_gradient(depend(dout, dweight), weight, shape(x)), dweight
+
+
+class HalfConvolution(Convolution):
+    """A `Convolution` that computes in float16 in training and returns float16."""
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        if not self.training:
+            return self.convolve(x, weight)
+        return self.convolve(cast(x, ms.float16), cast(weight, ms.float16))
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of input (N, in, H, W) and weight (out, in / groups, k, k), of their types."""
+        half_x, half_weight = cast(x, ms.float16), cast(weight, ms.float16)
+        half_dout = cast(dout, ms.float16)
+        dweight = self.weight_gradient(half_dout, half_x, shape(weight))
+        dx = self.input_gradient(depend(half_dout, dweight), half_weight, shape(x))
+        return cast(dx, x.dtype), cast(dweight, weight.dtype)
+
+
+class StemMaxPool(nn.Cell):
+    """3x3 max-pooling of stride 2, unpadded, the last window cut at the border (ceil_mode).
+
+    Halves H and W, rounding up; differs from padding "same" on odd sizes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(3, 2, pad_mode="pad", padding=0, ceil_mode=True)
+        # Equal to `pool` on even sizes. On CPU its forward pass takes a sixth of the time and its
+        # backward pass ten times as long, so it serves evaluation only.
+        self.pool_even = nn.MaxPool2d(3, 2, pad_mode="same")
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, ceil((H - 3) / 2) + 1, the same of W)."""
+        if not self.training and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
+            return self.pool_even(x)
+        return self.pool(x)
+
+
+# Between maps (N, C, H, W) and one value per channel (N, C). On CPU a reduction over two axes and
+# an implicit broadcast take several times as long as a product with ones and a tile, and the result
+# of an implicit broadcast stays in memory until the graph ends.
+def _sum_over_map(x: Tensor) -> Tensor:
+    """(N, C, H, W), float32 or float16 -> (N, C) float32."""
+    n, c, h, w = shape(x)
+    rows = reshape(cast(x, ms.float32), (n * c, h * w))
+    return reshape(matmul(rows, ops.ones((h * w, 1), ms.float32)), (n, c))
+
+
+def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
+    """(N, C) -> (N, C, H, W), every pixel of a channel the same."""
+    n, c = shape(values)
+    return reshape(tile(reshape(values, (n * c, 1)), (1, h * w)), (n, c, h, w))
+
+
+class SpatialMean(nn.Cell):
+    """Average over height and width, in float32."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), float32 or float16 -> (N, C) float32."""
+        return _sum_over_map(x) / (x.shape[2] * x.shape[3])
+
+    def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """Gradient of the input (N, C, H, W) from that of the output (N, C)."""
+        h, w = x.shape[2:]
+        return (_spread_over_map(cast(dout / (h * w), x.dtype), h, w),)
+
+
+class ScaleChannels(nn.Cell):
+    """Multiply every channel of every image by one value."""
+
+    def construct(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(N, C, H, W), (N, C) float32 -> (N, C, H, W), of the type of the map."""
+        return x * _spread_over_map(cast(scale, x.dtype), x.shape[2], x.shape[3])
+
+    def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the map (N, C, H, W) and of the scale (N, C)."""
+        # Without `depend` the compiler would reuse the map of the forward pass, and keep it in
+        # memory until here.
+        late = depend(cast(scale, x.dtype), dout)
+        dx = dout * _spread_over_map(late, x.shape[2], x.shape[3])
+        return dx, _sum_over_map(dout * x)
+
+
+class AddToCopies(nn.Cell):
+    """Add one map to each of K maps that lie side by side along the channels.
+
+    The gradient of the one map is a sum over K, computed as a matrix product: the gradient of a
+    tile is a reduction, which is slow on CPU, and these maps are the widest of the network.
+
+    Args:
+        copies: K.
+    """
+
+    def __init__(self, copies: int) -> None:
+        super().__init__()
+        self.copies = copies
+
+    def construct(self, y: Tensor, x: Tensor) -> Tensor:
+        """(N, K * C, H, W), (N, C, H, W) -> (N, K * C, H, W)."""
+        return y + ops.tile(x, (1, self.copies, 1, 1))
+
+    def bprop(self, _y: Tensor, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the K maps (N, K * C, H, W) and of the one map (N, C, H, W)."""
+        n = x.shape[0]
+        ones = ops.ones((n, 1, self.copies), x.dtype)
+        return dout, ops.bmm(ones, dout.reshape(n, self.copies, -1)).reshape(x.shape)
+
+
+class InTurn(nn.Cell):
+    """Start one branch of a network after another has ended, and the reverse in the backward pass.
+
+    Norms over several processes send a message in each pass. Processes that send messages in
+    different orders wait for each other forever, so two branches that send messages need an order.
+    """
+
+    def construct(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Let the input of the second branch depend on the output of the first.
+
+        Args:
+            x: (N, C, H, W), the input of both branches.
+            first: (N, C', H', W'), the output of the first branch.
+
+        Returns:
+            The same two.
+        """
+        return ops.depend(x, first), first
+
+    def bprop(
+        self, _x: Tensor, _first: Tensor, _out: tuple, dout: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients (N, C, H, W), (N, C', H', W'): the first branch's depends on the second's."""
+        return dout[0], ops.depend(dout[1], dout[0])
+
+
+class AnyOrder(nn.Cell):
+    """The counterpart of `InTurn` for branches that send no messages: returns its inputs."""
+
+    def construct(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the two inputs (N, C, H, W), (N, C', H', W') unchanged."""
+        return x, first
+
+
+def sends_messages(cell: nn.Cell) -> bool:
+    """Tell whether a cell contains a cell that declares `sends_messages`, as a norm over processes.
+
+    Args:
+        cell: for inputs (N, C, H, W) of any shape.
+
+    Returns:
+        Whether its forward pass sends messages to other processes.
+    """
+    return any(getattr(each, "sends_messages", False) for _, each in cell.cells_and_names())
+
+
+def in_turn(*branches: nn.Cell) -> nn.Cell:
+    """Build the cell between two branches of one input: `InTurn` where the second sends messages.
+
+    Args:
+        branches: cells of the second branch, (N, C, H, W) -> (N, C', H', W').
+
+    Returns:
+        A cell that maps the input (N, C, H, W) and the first branch's output (N, C', H', W') to
+        themselves.
+    """
+    return InTurn() if any(map(sends_messages, branches)) else AnyOrder()
