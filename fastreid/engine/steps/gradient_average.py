@@ -91,7 +91,7 @@ class ProcessAverage(nn.Cell):
         """Average a scalar, losses (L,), a scalar, and gradients in the parameters' order."""
         numbers = ops.cat((total.reshape(1), losses, accuracy.reshape(1)))
         tensors = (numbers,) + gradients
-        means = ()
+        means: tuple[Tensor, ...] = ()
         # Norms over all processes send messages too, all of them before the last gradient is ready.
         before = gradients
         for first, end, places, sizes in self.messages:
