@@ -4,7 +4,12 @@ import pytest
 from fastreid.data.datasets import DATASET_REGISTRY
 from fastreid.data.samplers import SAMPLER_REGISTRY
 from fastreid.data.transforms import TRANSFORM_REGISTRY
-from fastreid.modeling import BACKBONE_REGISTRY, LOSS_REGISTRY, REID_HEADS_REGISTRY
+from fastreid.modeling import (
+    BACKBONE_REGISTRY,
+    LOSS_REGISTRY,
+    META_ARCH_REGISTRY,
+    REID_HEADS_REGISTRY,
+)
 from test.faults import table
 
 # Where a device is set at all, MindSpore wants it before anything runs.
@@ -26,7 +31,7 @@ def own_registries(monkeypatch):
     """What the test registers is removed when it ends."""
     for registry in (
         *(DATASET_REGISTRY, SAMPLER_REGISTRY, TRANSFORM_REGISTRY),
-        *(BACKBONE_REGISTRY, LOSS_REGISTRY, REID_HEADS_REGISTRY),
+        *(BACKBONE_REGISTRY, LOSS_REGISTRY, META_ARCH_REGISTRY, REID_HEADS_REGISTRY),
     ):
         monkeypatch.setattr(registry, "_entries", dict(registry))
 

@@ -39,7 +39,7 @@ def register(own_registries):
         (lambda: [][0], "IndexError: list index out of range"),
     ],
 )
-def test_an_error_of_a_class_is_told_with_its_place(register, error, told, in_constructor):
+def test_an_error_in_a_users_class_names_file_and_line(register, error, told, in_constructor):
     register(lambda: fail(error), in_constructor=in_constructor)
     (fault,) = check_for_run(get_cfg(), "Faulty", uses=["train"]).faults
     assert fault.startswith(f"Data set Faulty fails with {told} ({__file__}, line ")
@@ -55,12 +55,12 @@ def test_an_error_that_explains_itself_stays_as_it_is(register):
     ]
 
 
-def test_faults_of_the_packages_own_classes_keep_their_traceback():
+def test_errors_in_the_packages_own_classes_keep_their_traceback():
     with pytest.raises(KeyError), locating_errors("X", ImageDataset):
         fail(lambda: {}["x"])
 
 
-def test_samplers_and_transforms_that_cannot_be_made_are_told_too(own_registries):
+def test_errors_in_constructors_of_samplers_and_transforms_name_file_and_line(own_registries):
     def make(*_):
         raise RuntimeError("no list of colours")
 
