@@ -117,7 +117,8 @@ class ReidDataLoader:
         if state is not None and state.num_drawn > position * self.batch_size:
             raise ValueError(
                 f"A sampler state at image {state.num_drawn} of the stream is after batch "
-                f"{position} of {self.batch_size} images; pass the state that was saved with that position."
+                f"{position} of {self.batch_size} images; pass the state that was saved with that "
+                "position."
             )
         self._position, self._sampler_state = position, state
 
