@@ -1,30 +1,30 @@
-"""Tests are written in one style, so that they prove what the package does and not how.
+"""Rules for the style of the tests, checked on their source.
 
-Private names: a file of tests may touch those of one class or of one module, where no public name
-shows what the test is about. Inherited names count as the subclass's, and names that this
-repository does not define count for nothing. An object keeps its class.
+- A test file uses the private names of one class or of one module at most, and only where no public
+  name shows what it tests. Inherited names belong to the subclass too. Names that this repository
+  does not define are not counted, nor are the methods of a NamedTuple.
+- No test assigns ``__class__``.
+- Tests are plain functions, and their names say what they prove. Only test/alignment consists of
+  ``unittest`` cases.
 """
 
 import ast
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "test").rglob("*.py"))
-# Those of test/alignment are of the standard library's unittest.
-FUNCTIONS = [p for p in FILES if p.match("test_*.py") and p.parent != ROOT / "test" / "alignment"]
-# Of NamedTuples these are public; see the documentation of collections.namedtuple.
-PUBLIC = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
+TREES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for folder in ("benchmarks", "fastreid", "test", "tools")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+TESTS = {name: tree for name, tree in TREES.items() if name.startswith("test/")}
+# Public in spite of the underscore: see the documentation of collections.namedtuple.
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
 
 
 def is_private(name):
-    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC
-
-
-def parsed(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLE
 
 
 def is_self(node):
@@ -32,7 +32,7 @@ def is_self(node):
 
 
 def names_defined_in(body):
-    """Private names of a class or of a module."""
+    """Names of the functions, classes and variables of a module or class."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.name
@@ -43,65 +43,67 @@ def names_defined_in(body):
                     yield name.id
 
 
-def names_set_on_self(body):
-    for node in (n for statement in body for n in ast.walk(statement)):
+def attributes_of_self(class_node):
+    for node in ast.walk(class_node):
         if isinstance(node, ast.Attribute) and is_self(node.value):
             yield node.attr
 
 
-def classes_and_modules():
-    """What defines private names: its name -> (private names, names of its base classes)."""
-    owners = defaultdict(lambda: (set(), set()))
-    for folder in ("fastreid", "tools", "benchmarks"):
-        for path in (ROOT / folder).rglob("*.py"):
-            tree = parsed(path)
-            owners[str(path.relative_to(ROOT))][0].update(names_defined_in(tree.body))
-            for node in (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
-                names, bases = owners[node.name]
-                names.update(names_defined_in(node.body), names_set_on_self(node.body))
-                bases.update(ast.unparse(base).rpartition(".")[2] for base in node.bases)
-                bases.discard(node.name)
-    return dict(owners)
+def find_owners():
+    """Private names of each class and module, and the base classes of each class."""
+    names, bases = defaultdict(set), defaultdict(set)
+    for module, tree in TREES.items():
+        if module in TESTS:
+            continue
+        names[module].update(filter(is_private, names_defined_in(tree.body)))
+        for node in (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
+            own = {*names_defined_in(node.body), *attributes_of_self(node)}
+            names[node.name].update(filter(is_private, own))
+            bases[node.name].update(ast.unparse(base).rpartition(".")[2] for base in node.bases)
+    return names, bases
 
 
-OWNERS = classes_and_modules()
+NAMES, BASES = find_owners()
 
 
 def private_names(owner):
-    """Those of a class, with what it inherits, or of a module."""
-    names, bases = OWNERS.get(owner, (set(), ()))
-    return {name for name in names if is_private(name)}.union(*map(private_names, bases))
+    """Private names of a module, or of a class and its base classes."""
+    found, waiting, seen = set(), [owner], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            found |= NAMES.get(name, set())
+            waiting += BASES.get(name, ())
+    return found
 
 
-DEFINED = set().union(*map(private_names, OWNERS))
+OWNED = {owner: private_names(owner) for owner in NAMES}
+DEFINED = set().union(*OWNED.values())
 
 
-def touched(path):
-    """Private names that a file takes from elsewhere."""
-    for node in ast.walk(parsed(path)):
+def used_names(tree):
+    """Names that a file takes from other objects and modules."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not is_self(node.value):
             yield node.attr
         elif isinstance(node, ast.ImportFrom):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("attr", "patch")):
-            # monkeypatch.setattr(module, "_name", ...), getattr(thing, "_name").
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr"):
+            # getattr(thing, "_name"), monkeypatch.setattr(module, "_name", value).
             for argument in node.args:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                     yield argument.value.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "test")))
-def test_a_file_touches_private_names_of_one_class_or_module_at_most(path):
-    names = {name for name in touched(path) if is_private(name)} & DEFINED
-    if names:
-        assert any(names <= private_names(owner) for owner in OWNERS), sorted(names)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "test")))
-def test_no_object_gets_another_class(path):
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Attribute) and node.attr == "__class__":
-            assert isinstance(node.ctx, ast.Load), f"line {node.lineno}"
+def test_a_file_uses_private_names_of_one_class_or_module_at_most():
+    used = {name: DEFINED.intersection(used_names(tree)) for name, tree in TESTS.items()}
+    faults = {
+        name: sorted(private)
+        for name, private in used.items()
+        if private and not any(private <= owned for owned in OWNED.values())
+    }
+    assert faults == {}
 
 
 def test_private_names_of_a_class_include_inherited_ones():
@@ -109,10 +111,20 @@ def test_private_names_of_a_class_include_inherited_ones():
     assert "_hooks" not in private_names("Registry")
 
 
-@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: str(path.relative_to(ROOT / "test")))
-def test_tests_are_plain_functions_named_by_what_they_prove(path):
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ClassDef):
-            assert not node.name.startswith("Test"), node.name
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            assert node.name.count("_") >= 3, node.name
+def test_no_test_assigns_the_class_of_an_object():
+    for name, tree in TESTS.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "__class__":
+                assert isinstance(node.ctx, ast.Load), f"{name}, line {node.lineno}"
+
+
+def test_tests_are_plain_functions_named_by_what_they_prove():
+    for name, tree in TESTS.items():
+        if not Path(name).name.startswith("test_") or name.startswith("test/alignment/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                assert not node.name.startswith("Test"), f"{name}: {node.name}"
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                # test_what_does_what: four words or more.
+                assert node.name.count("_") >= 3, f"{name}: {node.name}"
