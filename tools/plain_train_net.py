@@ -74,8 +74,8 @@ def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, Any]:
     state = checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=resume)
     start = state.get("iteration", 0)
     loader.seek(start)
-    period, log_period = cfg.SOLVER.CHECKPOINT_PERIOD, cfg.SOLVER.LOG_PERIOD
-    saver = PeriodicCheckpointer(checkpointer, period, best_metric=state.get("best_metric"))
+    period, best = cfg.SOLVER.CHECKPOINT_PERIOD, state.get("best_metric")
+    saver = PeriodicCheckpointer(checkpointer, period, num_epochs, best_metric=best)
 
     results: dict[str, Any] = {}
     logger.info("Starting training from iteration %d", start)
@@ -90,13 +90,14 @@ def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, Any]:
                 storage.put_scalar("lr", rates[0], smoothing_hint=False)
                 for name, value in learn(step, next(batches), losses.names).items():
                     storage.put_scalar(name, value)
-                for writer in writers if done % log_period == 0 or done % per_epoch == 0 else ():
-                    writer.write()
-            is_last, metric = epoch + 1 == num_epochs, None
-            if is_last or (cfg.TEST.EVAL_PERIOD > 0 and (epoch + 1) % cfg.TEST.EVAL_PERIOD == 0):
+                if done % cfg.SOLVER.LOG_PERIOD == 0 or done % per_epoch == 0:
+                    for writer in writers:
+                        writer.write()
+            eval_period, metric = cfg.TEST.EVAL_PERIOD, None
+            if epoch + 1 == num_epochs or (eval_period > 0 and (epoch + 1) % eval_period == 0):
                 results = do_test(cfg, model)
                 metric = sum(scores["metric"] for scores in results.values()) / len(results)
-            saver.step(epoch, metric=metric, is_last=is_last, iteration=done)
+            saver.step(epoch, metric=metric, iteration=done)
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mindspore import Parameter, nn
@@ -54,14 +54,9 @@ def build_trainer(
             "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which update every "
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
-    is_frozen = _frozen_filter(frozen_parts)
     optimizers = (make_optimizer or build_optimizers)(cfg, model)
     optimizers = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
-    if any(is_frozen(parameter) for parameter in optimizers[0].parameters):
-        raise ValueError(
-            "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
-            "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
-        )
+    _check_first_optimizer(optimizers[0], frozen_parts)
     forward = LossForward(model, model.criterion())
     shared: dict[str, Any] = {
         "optimizers": optimizers,
@@ -78,26 +73,37 @@ def build_trainer(
     }
     if not getattr(model, "takes_meta_steps", False):
         return SimpleTrainer(model, data_loader, **options)
+    meta_optimizer = (make_meta_optimizer or build_meta_optimizer)(cfg, model)
     meta = cfg.SOLVER.META
-    meta_steps = MetaSteps(
-        PhaseForwards(
-            basic=forward,
-            meta_train=LossForward(model, model.criterion(Phase.META_TRAIN)),
-            meta_test=LossForward(model, model.criterion(Phase.META_TEST)),
-        ),
-        meta_optimizer=(make_meta_optimizer or build_meta_optimizer)(cfg, model),
-        adaptor_lr_factor=meta.ADAPTOR_LR_FACTOR,
-        **shared,
-    )
     return MetaTrainer(
         model,
         data_loader,
         domain_loaders=domain_loaders,
-        meta_steps=meta_steps,
+        meta_steps=_build_meta_steps(cfg, model, forward, meta_optimizer, shared),
         period=meta.PERIOD,
         first_basic_steps=meta.FIRST_BASIC_STEPS,
         seed=cfg.SEED,
         **options,
+    )
+
+
+def _build_meta_steps(
+    cfg: CfgNode,
+    model: nn.Cell,
+    forward: LossForward,
+    meta_optimizer: nn.Cell,
+    shared: Mapping[str, Any],
+) -> MetaSteps:
+    forwards = PhaseForwards(
+        basic=forward,
+        meta_train=LossForward(model, model.criterion(Phase.META_TRAIN)),
+        meta_test=LossForward(model, model.criterion(Phase.META_TEST)),
+    )
+    return MetaSteps(
+        forwards,
+        meta_optimizer=meta_optimizer,
+        adaptor_lr_factor=cfg.SOLVER.META.ADAPTOR_LR_FACTOR,
+        **shared,
     )
 
 
@@ -106,14 +112,14 @@ def build_optimizers(cfg: CfgNode, model: nn.Cell) -> list[nn.Cell]:
 
     Args:
         cfg: the whole configuration.
-        model: built from it.
+        model: the model of that configuration.
 
     Returns:
-        One optimizer; two where MODEL.FREEZE_LAYERS freezes parts of the model at first, the
-        second one for these parts.
+        One optimizer; two if MODEL.FREEZE_LAYERS freezes parts of the model at first, the second
+        one for these parts.
 
     Raises:
-        ValueError: for frozen layers that do not exist, or that are all.
+        ValueError: a frozen layer does not exist, or no layer is left to learn.
     """
     frozen_parts, parts = _frozen_parts(cfg), list(model.name_cells())
     for part in frozen_parts:
@@ -137,7 +143,7 @@ def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
 
     Args:
         cfg: the whole configuration.
-        model: built from it.
+        model: the model of that configuration.
 
     Returns:
         An optimizer over all trainable parameters.
@@ -145,11 +151,20 @@ def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
     return build_optimizer(cfg, model.trainable_params(), with_momentum=False)
 
 
+def _check_first_optimizer(optimizer: nn.Cell, frozen_parts: tuple[str, ...]) -> None:
+    is_frozen = _frozen_filter(frozen_parts)
+    if any(is_frozen(parameter) for parameter in optimizer.parameters):
+        raise ValueError(
+            "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
+            "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
+        )
+
+
 def _frozen_parts(cfg: CfgNode) -> tuple[str, ...]:
     return tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
 
 
 def _frozen_filter(frozen_parts: tuple[str, ...]) -> Callable[[Parameter], bool]:
-    """Make the function that tells whether a parameter lies in one of some parts of the model."""
+    """Return a function that tells whether a parameter belongs to a frozen part."""
     prefixes = tuple(f"{part}." for part in frozen_parts)
     return lambda parameter: bool(prefixes) and parameter.name.startswith(prefixes)

@@ -22,7 +22,10 @@ ROUTER_CLASSIFIER_DOMAINS = 3
 
 
 class HyperRouter(nn.Cell):
-    """Weights of a stage's adaptors for each image, computed by layers that the image generates.
+    """Compute the weights of a stage's adaptors for each image.
+
+    From the pooled feature of an image, two linear layers generate the matrix of a third one, which
+    maps the same pooled feature to the weights.
 
     Args:
         channels: C of the stage's feature.
@@ -41,8 +44,8 @@ class HyperRouter(nn.Cell):
         n, c = x.shape[:2]
         pooled = self.mean(x)
         hidden = ops.relu(l2_normalize(self.fc1(pooled)))
-        dynamic = self.fc2(hidden).reshape(n, c, NUM_ADAPTORS)
-        logits = ops.bmm(pooled.reshape(n, 1, c), dynamic).reshape(n, NUM_ADAPTORS)
+        matrices = self.fc2(hidden).reshape(n, c, NUM_ADAPTORS)
+        logits = ops.bmm(pooled.reshape(n, 1, c), matrices).reshape(n, NUM_ADAPTORS)
         return ops.softmax(logits, -1)
 
 
@@ -55,9 +58,9 @@ class AdaptorBank(nn.Cell):
     Args:
         channels: C of the input and of each adaptor's output.
         planes: width of all 3x3 convolutions together.
-        cells: the layers to build from.
-        with_ibn: IBN in the first norm.
-        with_se: squeeze and excitation before the sum.
+        cells: the kinds of layer.
+        with_ibn: IBN as the first norm.
+        with_se: squeeze and excitation before the sum with the input.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """Training checkpoints, and weights files of PyTorch, MindSpore and safetensors.
 
 Training checkpoints:
-    ``checkpointer`` saves and resumes a run, ``checkpoint_list`` is the file ``last_checkpoint``,
-    ``files`` is the layout of a checkpoint file.
+    ``checkpointer`` saves and resumes a run, ``periodic_checkpointer`` decides what is saved after
+    an epoch, ``checkpoint_list`` is the file ``last_checkpoint``, ``files`` is the layout of a
+    checkpoint file.
 Weights:
     ``weights_file`` reads and writes weights files, ``weights`` loads arrays into a model,
     ``names`` translates between PyTorch's and MindSpore's names, ``release_names`` between the
@@ -14,6 +15,7 @@ Folders:
 """
 
 from ..file_io import PathManager
-from .checkpointer import Checkpointable, Checkpointer, PeriodicCheckpointer
+from .checkpointer import Checkpointable, Checkpointer
+from .periodic_checkpointer import PeriodicCheckpointer
 
 __all__ = ["Checkpointable", "Checkpointer", "PathManager", "PeriodicCheckpointer"]

@@ -7,6 +7,9 @@ from pathlib import Path
 from ..atomic_file import replacing
 
 CHECKPOINT_LIST = "last_checkpoint"
+# Names of the checkpoints between permanent ones begin so, and the latest ones of them are kept.
+ROLLING = "model_iter_"
+ROLLING_KEPT = 2
 _ADVICE = (
     "Write the name of a .ckpt file of that folder into it, or delete it to start from the "
     "beginning."

@@ -417,3 +417,11 @@ def test_checkpoints_are_listed_and_one_of_them_is_made_the_last(tmp_path):
     assert saver.get_checkpoint_file() == paths[0]
     saver.tag_last_checkpoint("model_0001.ckpt")
     assert saver.get_checkpoint_file() == paths[1]
+
+
+def test_the_last_epoch_is_found_by_its_number(tmp_path):
+    saver = PeriodicCheckpointer(Checkpointer(Net(), tmp_path), 2, 3)
+    for epoch in range(3):
+        saver.step(epoch, metric=None, iteration=epoch + 1)
+    names = {path.name for path in tmp_path.glob("*.ckpt")}
+    assert names == {"model_iter_0000001.ckpt", "model_0001.ckpt", "model_final.ckpt"}
