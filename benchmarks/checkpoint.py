@@ -68,6 +68,8 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     history = StateHistory()
     drawn = draw(history)
     state = history.last_before(place)
+    if state is None:
+        raise RuntimeError("The sampler stored no state.")
     if draw(StateHistory(state)) != drawn:
         raise RuntimeError("The sampler did not come to the same place.")
     again = place - state.start

@@ -42,7 +42,7 @@ def cfg():
 
 
 @pytest.fixture
-def registered(monkeypatch, items, numbered_items):
+def registered(own_registries, items, numbered_items):
     """A data set "Toy" with four query and four gallery images."""
 
     class Toy(ImageDataset):
@@ -51,7 +51,7 @@ def registered(monkeypatch, items, numbered_items):
         def __init__(self, root, **options):
             super().__init__(items, numbered_items[:4], numbered_items[4:8], **options)
 
-    monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Toy": Toy})
+    DATASET_REGISTRY.register(Toy)
 
 
 class Backwards:

@@ -17,13 +17,13 @@ def fail(error):
 
 
 @pytest.fixture
-def register(monkeypatch):
+def register(own_registries):
     def add(train, *, in_constructor=False):
         class Faulty(ImageDataset):
             def __init__(self, **kwargs):
                 super().__init__(train() if in_constructor else train, [], [], **kwargs)
 
-        monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Faulty": Faulty})
+        DATASET_REGISTRY.register(Faulty)
 
     return add
 
@@ -60,12 +60,12 @@ def test_errors_in_the_packages_own_classes_keep_their_traceback():
         fail(lambda: {}["x"])
 
 
-def test_errors_in_constructors_of_samplers_and_transforms_name_file_and_line(monkeypatch):
+def test_errors_in_constructors_of_samplers_and_transforms_name_file_and_line(own_registries):
     def make(*_):
         raise RuntimeError("no list of colours")
 
-    monkeypatch.setattr(SAMPLER_REGISTRY, "_entries", {"Own": make})
-    monkeypatch.setattr(TRANSFORM_REGISTRY, "_entries", {"Own": make})
+    SAMPLER_REGISTRY.register(make, name="Own")
+    TRANSFORM_REGISTRY.register(make, name="Own")
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN = "Own"
     told = rf"Own fails with RuntimeError: no list of colours \({__file__}, line \d+\)"

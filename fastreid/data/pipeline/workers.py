@@ -58,6 +58,11 @@ class _Worker(NamedTuple):
     process: BaseProcess
     connection: Connection
 
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None  # It was started.
+        return self.process.pid
+
 
 def _pid(worker: _Worker) -> int:
     assert worker.process.pid is not None, "the process was started"
@@ -178,12 +183,12 @@ class WorkerPool:
         failure, stalls = None, StallDetector()
         while failure is None and self._open:
             self._hand_out(idle, busy)
-            pipes = [worker.connection for worker in self._workers]
-            for ready in wait([self._wake_reader, *pipes], timeout=_POLL_SECONDS):
+            pipes = [self._wake_reader, *(worker.connection for worker in self._workers)]
+            for ready in cast("list[Connection]", wait(pipes, timeout=_POLL_SECONDS)):
                 if ready is self._wake_reader:
                     self._wake_reader.recv_bytes()
-                elif not self._collect(cast(Connection, ready), idle, busy):
-                    failure = self._death(cast(Connection, ready))
+                elif not self._collect(ready, idle, busy):
+                    failure = self._death(ready)
             running = {_pid(worker): future for worker, future in busy.values()}
             failure = failure or self._death() or stalls.check(running)
         self._end(failure, [future for _, future in busy.values()])

@@ -196,7 +196,7 @@ def test_class_counts_that_a_run_would_reject_are_faults(market, names, key, cou
     assert all(told in fault for fault in faults)
 
 
-def test_a_class_without_combineall_can_be_used_for_evaluation(image_list, monkeypatch):
+def test_a_class_without_combineall_can_be_used_for_evaluation(image_list, own_registries):
     cfg = image_list(*TEST_ONLY)
 
     class Plain(ImageDataset):
@@ -204,7 +204,7 @@ def test_a_class_without_combineall_can_be_used_for_evaluation(image_list, monke
             data = load_dataset(cfg, "ImageList")
             super().__init__([], data.query, data.gallery)
 
-    monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Plain": Plain, **dict(DATASET_REGISTRY)})
+    DATASET_REGISTRY.register(Plain)
     cfg.DATASETS.COMBINEALL = True
     assert check_for_run(cfg, "Plain", uses=["test"], quick=True).faults == []
     (fault,) = check_for_run(cfg, "Plain", uses=["train"], quick=True).faults

@@ -8,9 +8,9 @@ from fastreid.data.datasets import CUHK03, DATASET_REGISTRY, ImageDataset, Image
 
 
 @pytest.fixture
-def register(monkeypatch):
+def register(monkeypatch, own_registries):
     def add(make):
-        monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Own": make})
+        DATASET_REGISTRY.register(make, name="Own")
 
     monkeypatch.setenv("FASTREID_DATASETS", "/data")
     return add
