@@ -100,6 +100,15 @@ def explicit_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def is_acl(cfg: CfgNode) -> bool:
+    """Tell whether a configuration has ACL's head; deprecated, for projects of release 0.1.
+
+    Args:
+        cfg: the whole configuration.
+    """
+    return cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
+
+
 def named_classes(cfg: CfgNode) -> tuple[str, list[int]]:
     """Read the number of identities of each source domain where the configuration gives it.
 

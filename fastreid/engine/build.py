@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ def build_trainer(
         make_meta_optimizer: builds the optimizer of meta steps; None: `build_meta_optimizer`.
 
     Returns:
-        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`.
+        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`. For
+        a model without that declaration, SOLVER.META.PERIOD decides.
 
     Raises:
         ValueError: a frozen layer does not exist, no layer is left to learn, layers are frozen in a
@@ -57,7 +59,7 @@ def build_trainer(
     optimizers = (make_optimizer or build_optimizers)(cfg, model)
     optimizers = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
     _check_first_optimizer(optimizers[0], frozen_parts)
-    forward = LossForward(model, model.criterion())
+    forward = LossForward(model, _basic_criterion(model))
     shared: dict[str, Any] = {
         "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
@@ -71,7 +73,7 @@ def build_trainer(
         "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
         **shared,
     }
-    if not getattr(model, "takes_meta_steps", False):
+    if not getattr(model, "takes_meta_steps", cfg.SOLVER.META.PERIOD > 0):
         return SimpleTrainer(model, data_loader, **options)
     meta_optimizer = (make_meta_optimizer or build_meta_optimizer)(cfg, model)
     meta = cfg.SOLVER.META
@@ -85,6 +87,12 @@ def build_trainer(
         seed=cfg.SEED,
         **options,
     )
+
+
+def _basic_criterion(model: nn.Cell) -> nn.Cell:
+    """Return the losses of basic steps; models written for release 0.1 must be given the phase."""
+    takes_phase = len(inspect.signature(model.criterion).parameters) > 0
+    return model.criterion(Phase.BASIC) if takes_phase else model.criterion()
 
 
 def _build_meta_steps(
