@@ -123,7 +123,7 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
     assert np.median(strays) < 1e-3
 
 
-def test_processes_know_who_they_are_and_hear_each_other(results):
+def test_processes_have_their_ranks_and_exchange_messages(results):
     for rank, heard in enumerate(results):
         assert heard["numbers"] == [rank, rank, rank, 2]
         assert heard["gathered"] == [np.full((2, 3), r).tolist() for r in (0, 1)]

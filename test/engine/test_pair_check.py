@@ -73,7 +73,7 @@ def test_one_image_of_each_identity_has_no_positive():
     assert "DATALOADER.NUM_INSTANCE is 1; set it to 2 or more" in found[0]
 
 
-def test_losses_that_are_not_asked_for_are_not_judged():
+def test_losses_that_are_not_configured_are_not_checked():
     assert told(cfg_of(4, 4, "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)")) == []
 
 
@@ -107,7 +107,7 @@ def test_random_batches_cannot_hold_what_the_data_lack():
     assert "no identity has two images" in single[0]
 
 
-def test_each_process_sees_its_own_part_only(processes):
+def test_pairs_are_counted_within_the_shard_of_a_process(processes):
     processes(2)
     found = told(cfg_of(8, 4))
     assert "in a basic step on 2 of 2 processes, and is 0" in found[0]

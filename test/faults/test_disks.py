@@ -86,7 +86,7 @@ SETUP = [
 ]
 
 
-def test_an_output_folder_that_cannot_be_written_is_told_at_the_start(tmp_path, namespaces):
+def test_an_output_folder_that_cannot_be_written_is_reported_at_the_start(tmp_path, namespaces):
     (tmp_path / "file").write_text("")
     places = {
         "under a file": lambda: run([*SETUP, str(tmp_path / "file" / "logs")]),
