@@ -52,7 +52,7 @@ def restore_loader_states(loaders: Sequence[ReidDataLoader], state: Mapping[str,
 
     Args:
         loaders: the loaders of this run, in the same order.
-        state: what `loader_states` returned. Checkpoints of old versions have no sampler states:
+        state: result of `loader_states`. Checkpoints of old versions have no sampler states:
             then samplers draw again from the beginning.
 
     Raises:
