@@ -12,7 +12,7 @@ from fastreid.modeling import (
 )
 from test.faults import table
 
-# Where a device is set at all, MindSpore wants it before anything runs.
+# MindSpore requires that a device is set before anything runs.
 ms.set_device("CPU")
 # The toolbox's own default; MindSpore's is the other one, until a test sets a mode.
 ms.set_context(mode=ms.GRAPH_MODE)

@@ -1,4 +1,4 @@
-"""Docstrings say what a signature does not: every argument, and the shapes of arrays."""
+"""Docstrings describe every argument, and the shapes of arrays."""
 
 import ast
 import re

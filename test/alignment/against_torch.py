@@ -102,7 +102,7 @@ def assert_close(got, want, tolerance=2e-6):
 def assert_same(cell, module, *inputs, tolerance=5e-6, before_norm=()):
     """Output, input gradient and every parameter's gradient agree.
 
-    A batch norm undoes the scale and the shift of what it sees, so the gradients of the layer
+    A batch norm undoes the scale and the shift of its input, so the gradients of the layer
     `before_norm` cancel to nearly nothing: their rounding is measured by the largest gradient.
     """
     got, want = ours(cell, *inputs), theirs(module, *inputs)

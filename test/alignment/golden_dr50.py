@@ -213,7 +213,7 @@ def _check_loss_rows(golden: GoldenFile, rows: list[dict[str, float]]) -> Iterat
         return
     errors, strays = np.abs(ours - truth), np.abs(float32 - truth)
     floors = np.where(np.arange(len(truth)) < EARLY_STEPS, EARLY_FLOOR, LATE_FLOOR)
-    # Errors grow from step to step; where one passes through zero it says nothing of rounding.
+    # Errors grow from step to step; an error near zero does not measure rounding.
     reached = np.maximum.accumulate(np.nan_to_num(strays))
     limits = LOSS_STRAY * reached + floors[:, np.newaxis]
     for column, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Whatever ends a job ends all of it, soon, and says why."""
+"""Any failure ends all processes of a job soon, with a message that names the cause."""
 
 import os
 import signal

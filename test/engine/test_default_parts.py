@@ -69,7 +69,7 @@ def test_build_test_loader_decides_what_is_tested_on(cfg):
 
 
 class Counting(DatasetEvaluator):
-    """Counts images; its only score is a number of its own."""
+    """Counts images, and returns a single score."""
 
     def reset(self):
         self.count = 0

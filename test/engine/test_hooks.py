@@ -21,7 +21,7 @@ class Idle(TrainerBase):
 
 
 class Notes:
-    """Stands for a writer, an evaluation and a checkpointer; notes what is asked of it."""
+    """Stand-in for a writer, an evaluation and a checkpointer that records its calls."""
 
     def __init__(self, metrics=()):
         self.log = []

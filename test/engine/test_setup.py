@@ -198,8 +198,8 @@ def test_a_warning_names_the_checkpoints_of_a_run_that_was_moved(
     cfg.OUTPUT_DIR = str(output)
     words = ["--resume", "--config-file", str(moved / "config.yaml")]
     default_setup(cfg, default_argument_parser().parse_args(words))
-    told = f"If the run was moved, resume it with OUTPUT_DIR {moved}"
-    assert (told in caplog.text) is not has_own
+    reported = f"If the run was moved, resume it with OUTPUT_DIR {moved}"
+    assert (reported in caplog.text) is not has_own
 
 
 def test_a_process_of_several_writes_its_own_log_and_no_config(cfg, tmp_path, rank_1_of_2):

@@ -91,7 +91,7 @@ def test_a_count_that_the_user_set_is_still_checked(cfg, tmp_path, key):
     write_config(complete_config(cfg, [5, 4]), cfg)
     again = read(tmp_path / "here" / "logs" / "a" / "config.yaml")
     assert complete_config(again, [5, 4])
-    # A file of an earlier version cannot be told from this: the message has the way out.
+    # A file of an earlier version looks the same, so the message has the remedy.
     unset = r"\[\]" if key == "CLASSES_PER_DOMAIN" else "0"
     message = rf"MODEL.HEADS.{key}.* Unset .*{key}\S* {unset}\. \(A config.yaml written by"
     with pytest.raises(ValueError, match=message):

@@ -194,8 +194,8 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
     (tmp_path / "1.png").unlink()
     draw_rank_list(report, tmp_path / "sheet.png")
     (record,) = caplog.records
-    told = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
-    assert record.getMessage().startswith(f"{told}{tmp_path / '1.png'}: ")
+    reported = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
+    assert record.getMessage().startswith(f"{reported}{tmp_path / '1.png'}: ")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
 
