@@ -51,7 +51,7 @@ def _model() -> CN:
     # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
     # time, the same numbers. Needs MODE "graph".
     model.RECOMPUTE = False
-    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::PLACE
+    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::KEY
     # selects one of several sets of weights in it.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.

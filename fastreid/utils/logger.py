@@ -40,7 +40,7 @@ class _ColorfulFormatter(logging.Formatter):
 
 
 class _ScreenHandler(logging.StreamHandler):
-    """Prints to a stream; when the reader has closed it, log files get a line that says so."""
+    """Prints to a stream; when the reader has closed it, the log files get a line about it."""
 
     def format(self, record: logging.LogRecord) -> str:
         encoding = getattr(self.stream, "encoding", None) or "utf-8"

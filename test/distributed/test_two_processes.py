@@ -115,11 +115,11 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
     strays = []
     for name, wanted in usual.items():
         size = np.linalg.norm(wanted - (start[name] if start else 0))
-        error, yardstick = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
+        error, tolerance = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
         # Every update also rounds the parameter: half a unit in its last place, at random.
         rounded = 2 * ROUNDING * np.linalg.norm(wanted)
-        assert error <= LEEWAY * yardstick + rounded, (name, error, yardstick, rounded, size)
-        strays.append(yardstick / size if size else 0.0)
+        assert error <= LEEWAY * tolerance + rounded, (name, error, tolerance, rounded, size)
+        strays.append(tolerance / size if size else 0.0)
     # The tolerance is small: a mean of other gradients, or an omitted step, exceeds it by far.
     assert np.median(strays) < 1e-3
 

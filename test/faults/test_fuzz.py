@@ -209,7 +209,7 @@ class Call:
 
 
 def hostile_pickles(trace):
-    """Pickles that do something where they are believed."""
+    """Pickles that execute something if their content is executed."""
     command = f"touch {trace}"
     source = f"open({str(trace)!r}, 'w')"
     calls = [

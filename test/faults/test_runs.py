@@ -1,4 +1,5 @@
-"""Training processes that are killed, ended and resumed: all end where an unbroken one does."""
+"""Training processes that are killed, ended and resumed: the results equal an uninterrupted
+run's."""
 
 import json
 import os
@@ -42,7 +43,7 @@ SMALL = [
 
 
 class Attempt(NamedTuple):
-    """One process: what strikes it, before which iteration, and further settings."""
+    """One process: its fault, the iteration before which the fault occurs, and further settings."""
 
     fault: str
     at: int = 0
@@ -107,7 +108,7 @@ def outcomes(data, tmp_path_factory):
         attempts = [*attempts, Attempt("none", workers=int(name == UNBROKEN_EVALUATED))]
         words = EVALUATED if name in (UNBROKEN_EVALUATED, IN_EVALUATION) else ()
         done = [
-            # The first finds nothing to go on from, and starts afresh.
+            # The first finds no checkpoint and starts a new run.
             train(data, folder, attempt._replace(words=attempt.words + words))
             for attempt in attempts
         ]

@@ -43,6 +43,7 @@ def loader_states(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
     loaders = list(loaders)
     return {
         "positions": [loader.position for loader in loaders],
+        # The key is that of release 0.1, whose checkpoints are read too.
         "bookmarks": [loader.sampler_state for loader in loaders],
     }
 

@@ -217,8 +217,8 @@ def test_identities_in_training_and_in_test_are_a_remark(market, add):
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        "Test identities that are training identities too: 1 (3). Do not test a model on "
-        "this set that was trained on it."
+        "Test identities that are training identities too: 1 (3). Do not use this set to test "
+        "a model that was trained on it."
     ]
 
 
