@@ -51,7 +51,7 @@ def _model() -> CN:
     # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
     # time, the same numbers. Needs MODE "graph".
     model.RECOMPUTE = False
-    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::PLACE
+    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::KEY
     # selects one of several sets of weights in it.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.
@@ -94,7 +94,8 @@ def _model() -> CN:
     heads.NUM_CLASSES1 = 0
     heads.NUM_CLASSES2 = 0
     heads.NUM_CLASSES3 = 0
-    # (new) ACL: identities of each source domain, any number of domains; wins over NUM_CLASSES1..3.
+    # (new) ACL: identities of each source domain, any number of domains; takes precedence over
+    # NUM_CLASSES1..3.
     heads.CLASSES_PER_DOMAIN = []
     # (new) Which counts the training sets fill in: "joint" (NUM_CLASSES, all sets together),
     # "per_domain" (CLASSES_PER_DOMAIN) or "auto" ("per_domain" for ACL).

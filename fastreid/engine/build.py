@@ -147,7 +147,7 @@ def build_optimizers(cfg: CfgNode, model: nn.Cell) -> list[nn.Cell]:
 
 
 def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
-    """Build the optimizer of ACL's meta steps: as SOLVER.OPT says, without momentum.
+    """Build the optimizer of ACL's meta steps: of the kind that SOLVER.OPT names, without momentum.
 
     Args:
         cfg: the whole configuration.

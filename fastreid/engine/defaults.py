@@ -260,7 +260,7 @@ class DefaultTrainer(DefaultParts):
             )
 
     def checkpoint_extra(self) -> dict[str, Any]:
-        """Return what a checkpoint holds beside weights and states, to resume from it."""
+        """Return the values that a checkpoint contains besides weights and states."""
         return {
             "iteration": self.iter,
             **loader_states([self.data_loader, *self.domain_loaders]),

@@ -22,7 +22,7 @@ def recompute_blocks(model: nn.Cell) -> None:
     its running statistics by a part. For graph mode; call it before the model is compiled.
 
     Args:
-        model: of any architecture.
+        model: model of any architecture.
 
     Raises:
         ValueError: if the model has norms over several processes.

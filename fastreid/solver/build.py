@@ -33,7 +33,8 @@ def build_optimizer(
 
     Args:
         cfg: the whole configuration.
-        parameters: what it moves, named from the model's root; a model: its trainable parameters.
+        parameters: parameters to update, with names from the model's root; or a model, for its
+            trainable parameters.
         with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:

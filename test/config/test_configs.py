@@ -39,7 +39,7 @@ def test_a_shipped_config_builds_its_model_and_its_schedule(name):
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not Path(name).name.startswith("Base")])
-def test_a_shipped_config_says_how_to_run_it(name):
+def test_a_shipped_config_has_the_command_that_runs_it(name):
     header = (ROOT / name).read_text(encoding="utf-8").partition("\n\n")[0]
     assert f"--config-file configs/{name}" in header
     assert "Source:" in header or "ECCV 2022" in header

@@ -21,7 +21,7 @@ class Idle(TrainerBase):
 
 
 class Notes:
-    """Stands for a writer, an evaluation and a checkpointer; notes what is asked of it."""
+    """Stand-in for a writer, an evaluation and a checkpointer that records its calls."""
 
     def __init__(self, metrics=()):
         self.log = []
@@ -244,7 +244,7 @@ class AskToEnd(HookBase):
 
 
 @pytest.mark.parametrize(("at", "log"), [(3, rolling(2, 4)), (1, rolling(2)), (0, rolling(1))])
-def test_a_run_that_is_asked_to_end_saves_and_ends_before_the_next_iteration(at, log):
+def test_a_request_to_end_saves_and_ends_the_run_before_the_next_iteration(at, log):
     notes, trainer, termination = Notes(), Idle(), Termination()
     hook = checkpoints(notes, trainer, termination=termination)
     with pytest.raises(SystemExit) as ended:
@@ -254,7 +254,7 @@ def test_a_run_that_is_asked_to_end_saves_and_ends_before_the_next_iteration(at,
     assert not trainer.finished
 
 
-def test_an_evaluation_that_was_broken_off_is_done_by_the_resumed_run():
+def test_an_interrupted_evaluation_is_repeated_by_the_resumed_run():
     termination = Termination()
     notes = Notes([0.5, 0.4])
 

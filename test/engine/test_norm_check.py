@@ -116,7 +116,7 @@ def test_each_half_of_acls_meta_steps_needs_two_rows(processes, shard, world_siz
     check(cfg)
 
 
-def test_a_map_of_one_pixel_is_refused_where_instance_norms_see_it():
+def test_a_map_of_one_pixel_is_refused_where_instance_norms_get_it():
     ibn = (*PLAIN, *TWO_BASIC_STAGES, "MODEL.BACKBONE.WITH_IBN", "True")
     message = (
         r"backbone\.stages\.0\.blocks\.0\.bn1\.IN, an instance norm, gets one pixel of .*"
@@ -140,7 +140,7 @@ def test_an_instance_norm_behind_the_pooling_is_refused():
         check(cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.NORM", "IN", batch=8))
 
 
-def test_norms_of_an_unknown_backbone_or_model_are_not_judged():
+def test_norms_of_an_unknown_backbone_or_model_are_not_checked():
     cfg = cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "False")
     model = build_model(cfg)
     assert any(isinstance(cell, BatchNorm) for _, cell in model.cells_and_names())

@@ -35,7 +35,7 @@ BASIC, META_TRAIN, META_TEST = (
 
 
 def takes_meta_steps(cfg: CfgNode) -> bool:
-    """Tell whether an explicit configuration asks for meta steps."""
+    """Tell whether an explicit configuration has meta steps."""
     return cfg.SOLVER.META.PERIOD > 0
 
 

@@ -24,13 +24,13 @@ class BlockCells(NamedTuple):
 
 
 class _ResidualBlock(nn.Cell):
-    """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
+    """The last step of a residual block: the sum of a branch of convolutions and a shortcut."""
 
     def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
         """Build the layers of the sum.
 
         Args:
-            channels: of the branch's output.
+            channels: channels of the branch's output.
             with_se: squeeze and excitation of the branch.
             downsample: the shortcut where input and output differ in shape; None: the input.
         """

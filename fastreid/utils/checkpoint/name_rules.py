@@ -1,4 +1,4 @@
-"""Rules for the names of numbered parts, such as stages: MindSpore's inside, PyTorch's in files.
+"""Rules for the names of numbered parts, such as stages, in MindSpore models and PyTorch files.
 
 The modules of backbones and heads register the rules for their parts by `register_names`. The first
 translation imports `fastreid.modeling`, in case a script has not: it only converts files.
