@@ -10,4 +10,12 @@ from .findings import USES
 # The name that release 0.1 had.
 require_sound = require_usable
 
-__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_usable"]
+__all__ = [
+    "USES",
+    "CheckResult",
+    "check_dataset",
+    "explained",
+    "require_files",
+    "require_sound",
+    "require_usable",
+]
