@@ -105,7 +105,7 @@ def test_an_output_folder_that_cannot_be_written_is_reported_at_the_start(tmp_pa
     reported = {
         where: done.returncode == 1
         and "cannot be written" in done.stderr
-        and "Set OUTPUT_DIR to a folder" in done.stderr
+        and "Set OUTPUT_DIR to a writable folder" in done.stderr
         for where, done in tried.items()
     }
     for survived in reported.values():
