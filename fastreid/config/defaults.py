@@ -212,7 +212,8 @@ def _solver() -> CN:
     solver = CN()
     # Mixed precision: convolutions in float16, with loss scaling. Ignored on CPU, with a warning.
     solver.AMP = CN({"ENABLED": False})
-    # "SGD" or "Adam".
+    # "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adamax", "NAdam" or "RAdam", with the constants
+    # of torch.optim, or "Lamb".
     solver.OPT = "Adam"
     # Images per basic step over all devices; each ACL domain loader gives half as many.
     solver.IMS_PER_BATCH = 64
