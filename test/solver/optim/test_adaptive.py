@@ -6,7 +6,7 @@ import torch
 from mindspore import Tensor, ops
 
 from fastreid.solver import RULES, Adaptive
-from test.solver.stepping import (
+from test.solver.optim.stepping import (
     SETTINGS,
     gradients_of,
     our_groups,
