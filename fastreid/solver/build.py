@@ -17,12 +17,12 @@ from .lr_scheduler import (
     WarmupCosineAnnealingLR,
     WarmupMultiStepLR,
 )
-from .optim import SGD, Adam
+from .optim import RULES, SGD, Adam, Adaptive
 from .param_groups import get_default_optimizer_params
 
 logger = logging.getLogger(__name__)
 
-OPTIMIZERS = ("SGD", "Adam")
+OPTIMIZERS = ("SGD", "Adam", *RULES)
 SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
 
 
@@ -54,6 +54,8 @@ def build_optimizer(
         return SGD(groups, momentum=cfg.SOLVER.MOMENTUM, nesterov=cfg.SOLVER.NESTEROV)
     if cfg.SOLVER.OPT == "Adam":
         return Adam(groups)
+    if cfg.SOLVER.OPT in RULES:
+        return Adaptive(groups, name=cfg.SOLVER.OPT)
     raise ValueError(f"SOLVER.OPT {cfg.SOLVER.OPT!r} is unknown; it must be one of {OPTIMIZERS}.")
 
 

@@ -302,3 +302,24 @@ def test_the_whole_time_is_logged(caplog):
     with caplog.at_level(logging.INFO, logger="fastreid"):
         run([hooks.IterationTimer()], start_iter=2)
     assert "4 iterations in 0.0 s" in caplog.text
+
+
+@pytest.mark.parametrize("max_iter", [3, 4])
+def test_statistics_are_made_precise_once_before_the_last_evaluation(monkeypatch, max_iter):
+    notes = Notes([10.0, 20.0])
+    model = type("Model", (), {})()
+    monkeypatch.setattr(hooks.precise_bn, "get_bn_modules", lambda _: [model])
+    monkeypatch.setattr(
+        hooks.precise_bn, "update_bn_stats", lambda *given: notes.log.append(given[1:])
+    )
+    run(
+        [hooks.PreciseBN(model, "loader", 7), hooks.EvalHook(1, notes.evaluate)],
+        max_iter=max_iter,
+        iters_per_epoch=2,
+    )
+    assert notes.log == ["evaluate", ("loader", 7), "evaluate"]
+
+
+def test_precise_statistics_need_batches():
+    with pytest.raises(ValueError, match=r"TEST\.PRECISE_BN\.NUM_ITER is 0"):
+        hooks.PreciseBN(None, [], 0)

@@ -38,9 +38,16 @@ def test_adam_is_built_too(cfg, parameters):
     assert isinstance(build_optimizer(cfg, parameters), Adam)
 
 
+@pytest.mark.parametrize("name", ["AdamW", "Lamb"])
+def test_others_are_built_by_their_names(cfg, parameters, name):
+    cfg.SOLVER.OPT = name
+    optimizer = build_optimizer(cfg, parameters)
+    assert optimizer.rule_name == name
+
+
 def test_an_unknown_optimizer_names_the_choices(cfg, parameters):
-    cfg.SOLVER.OPT = "LAMB"
-    with pytest.raises(ValueError, match=r"SOLVER\.OPT 'LAMB' is unknown; .*'SGD', 'Adam'"):
+    cfg.SOLVER.OPT = "Adadelta"
+    with pytest.raises(ValueError, match=r"SOLVER\.OPT 'Adadelta' is unknown; .*'SGD', 'Adam'"):
         build_optimizer(cfg, parameters)
 
 
