@@ -35,9 +35,15 @@ def conv_norm(
     Returns:
         Two or three cells to be run in sequence.
     """
-    padding = kernel_size // 2
-    options = {"stride": stride, "padding": padding, "groups": groups}
-    cells = [Conv2d(in_channels, out_channels, kernel_size, **options), norm(out_channels)]
+    conv = Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        groups=groups,
+    )
+    cells = [conv, norm(out_channels)]
     return cells if activation is None else [*cells, activation()]
 
 

@@ -108,10 +108,9 @@ class MobileNetV2(nn.Cell):
         cells: list[nn.Cell] = [nn.SequentialCell(activated(3, channels, 3, stride=2))]
         for spec in STAGES:
             out_channels = round_channels(spec.channels * width.factor, width.divisor)
-            for index in range(spec.blocks):
-                stride = spec.stride if index == 0 else 1
-                options = {"expansion": spec.expansion, "stride": stride, "norm": norm}
-                cells.append(InvertedResidual(channels, out_channels, **options))
+            block = partial(InvertedResidual, expansion=spec.expansion, norm=norm)
+            for stride in (spec.stride, *[1] * (spec.blocks - 1)):
+                cells.append(block(channels, out_channels, stride=stride))
                 channels = out_channels
         self.features = nn.SequentialCell(cells)
         self.out_channels = round_channels(_OUT_CHANNELS * max(1.0, width.factor), width.divisor)

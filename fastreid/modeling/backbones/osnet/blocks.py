@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from mindspore import Tensor, nn, ops
 
@@ -148,8 +149,8 @@ def os_stage(
         A cell whose output is (N, out_channels, H, W), or (N, out_channels, H // 2, W // 2).
     """
     widths = [in_channels, *[out_channels] * blocks]
-    options = {"norm": norm, "with_instance_norm": with_instance_norm}
-    cells: list[nn.Cell] = [OSBlock(*pair, **options) for pair in zip(widths, widths[1:])]
+    block = partial(OSBlock, norm=norm, with_instance_norm=with_instance_norm)
+    cells: list[nn.Cell] = [block(*pair) for pair in zip(widths, widths[1:])]
     if halves:
         transition = ConvNorm(out_channels, out_channels, norm=norm)
         cells.append(nn.SequentialCell(transition, nn.AvgPool2d(2, 2)))
