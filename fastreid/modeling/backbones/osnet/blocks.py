@@ -98,7 +98,7 @@ class OSBlock(nn.Cell):
         self.conv1 = ConvNorm(in_channels, width, norm=norm)
         streams = {name: _stream(width, length, norm) for name, length in _STREAMS.items()}
         for name, stream in streams.items():
-            self.insert_child_to_cell(name, stream)
+            setattr(self, name, stream)
         # Children by their names above; the tuple is what `construct` loops over.
         self.streams = tuple(streams.values())
         self.gate = ChannelGate(width, width // _GATE_REDUCTION)
