@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import partial
 
 from mindspore import Tensor, nn
@@ -11,32 +10,26 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import load_pretrained
 from .effnet_specs import EffNetSpec, MBStageSpec, effnet_spec
+from .published import register_pycls_weights
 from .squeeze_excitation import SqueezeExcitation
+from .stages import Norm, Stem, build_stage
 
-Norm = Callable[[int], nn.Cell]
 # Hidden units of squeeze and excitation per channel of the block's input.
 _SE_RATIO = 0.25
 
-
-class Stem(nn.Cell):
-    """A 3x3 convolution of stride 2, a norm and a swish.
-
-    Args:
-        out_channels: channels of the output.
-        norm: builds a norm.
-    """
-
-    def __init__(self, out_channels: int, *, norm: Norm) -> None:
-        super().__init__()
-        self.conv = Conv2d(3, out_channels, 3, stride=2, padding=1)
-        self.bn = norm(out_channels)
-        self.swish = nn.SiLU()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, out_channels, H / 2, W / 2), sizes rounded up."""
-        return self.swish(self.bn(self.conv(x)))
+# MODEL.BACKBONE.DEPTH -> number and name of pycls's ImageNet weights.
+_IMAGENET = {
+    "b0": "161305613/EN-B0",
+    "b1": "161304979/EN-B1",
+    "b2": "161305015/EN-B2",
+    "b3": "161305060/EN-B3",
+    "b4": "161305098/EN-B4",
+    "b5": "161305138/EN-B5",
+}
+register_pycls_weights("build_effnet_backbone", _IMAGENET)
 
 
 class MBConv(nn.Cell):
@@ -51,6 +44,8 @@ class MBConv(nn.Cell):
         stride: stride of the block.
         norm: builds a norm.
     """
+
+    recomputable = True
 
     def __init__(self, in_channels: int, spec: MBStageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()
@@ -101,20 +96,6 @@ class Head(nn.Cell):
         return self.conv_swish(self.conv_bn(self.conv(x)))
 
 
-def _stage(in_channels: int, spec: MBStageSpec, *, norm: Norm) -> nn.SequentialCell:
-    """Build the inverted bottlenecks of a stage, named b1, b2 and so on."""
-    blocks = OrderedDict()
-    for number in range(1, spec.blocks + 1):
-        is_first = number == 1
-        blocks[f"b{number}"] = MBConv(
-            in_channels if is_first else spec.channels,
-            spec,
-            stride=spec.stride if is_first else 1,
-            norm=norm,
-        )
-    return nn.SequentialCell(blocks)
-
-
 class EffNet(nn.SequentialCell):
     """A stem, stages named s1, s2 and so on, and a 1x1 convolution, without the classifier.
 
@@ -128,10 +109,11 @@ class EffNet(nn.SequentialCell):
     gives_paths = False
 
     def __init__(self, spec: EffNetSpec, *, norm: Norm = BatchNorm) -> None:
-        cells = OrderedDict(stem=Stem(spec.stem_channels, norm=norm))
+        stem: nn.Cell = Stem(spec.stem_channels, norm=norm, activation=nn.SiLU())
+        cells = OrderedDict(stem=stem)
         channels = spec.stem_channels
         for number, stage in enumerate(spec.stages, 1):
-            cells[f"s{number}"] = _stage(channels, stage, norm=norm)
+            cells[f"s{number}"] = build_stage(MBConv, channels, stage, norm=norm)
             channels = stage.channels
         cells["head"] = Head(channels, spec.head_channels, norm=norm)
         super().__init__(cells)
@@ -151,4 +133,6 @@ def build_effnet_backbone(cfg: CfgNode) -> EffNet:
     spec = effnet_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = EffNet(spec, norm=partial(get_norm, backbone.NORM))
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model

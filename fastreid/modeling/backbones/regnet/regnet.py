@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import partial
 
 from mindspore import Tensor, nn, ops
@@ -11,29 +10,31 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm, in_turn
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import load_pretrained
+from .published import register_pycls_weights
 from .regnet_specs import STEM_CHANNELS, StageSpec, regnet_stages
 from .squeeze_excitation import SqueezeExcitation
+from .stages import Norm, Stem, build_stage
 
-Norm = Callable[[int], nn.Cell]
-
-
-class Stem(nn.Cell):
-    """A 3x3 convolution of stride 2, a norm and a ReLU.
-
-    Args:
-        out_channels: channels of the output.
-        norm: builds a norm.
-    """
-
-    def __init__(self, out_channels: int, *, norm: Norm) -> None:
-        super().__init__()
-        self.conv = Conv2d(3, out_channels, 3, stride=2, padding=1)
-        self.bn = norm(out_channels)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, out_channels, H / 2, W / 2), sizes rounded up."""
-        return ops.relu(self.bn(self.conv(x)))
+# MODEL.BACKBONE.DEPTH -> number and name of pycls's ImageNet weights.
+_IMAGENET = {
+    "200x": "160905981/RegNetX-200MF",
+    "400x": "160905967/RegNetX-400MF",
+    "800x": "160906036/RegNetX-800MF",
+    "1600x": "160990626/RegNetX-1.6GF",
+    "3200x": "160906139/RegNetX-3.2GF",
+    "4000x": "160906383/RegNetX-4.0GF",
+    "6400x": "161116590/RegNetX-6.4GF",
+    "200y": "176245422/RegNetY-200MF",
+    "400y": "160906449/RegNetY-400MF",
+    "800y": "160906567/RegNetY-800MF",
+    "1600y": "160906681/RegNetY-1.6GF",
+    "3200y": "160906834/RegNetY-3.2GF",
+    "4000y": "160906838/RegNetY-4.0GF",
+    "6400y": "160907112/RegNetY-6.4GF",
+}
+register_pycls_weights("build_regnet_backbone", _IMAGENET)
 
 
 class BottleneckTransform(nn.Cell):
@@ -77,6 +78,8 @@ class ResBottleneckBlock(nn.Cell):
         norm: builds a norm.
     """
 
+    recomputable = True
+
     def __init__(self, in_channels: int, spec: StageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()
         self.proj, self.bn = nn.Identity(), nn.Identity()
@@ -92,20 +95,6 @@ class ResBottleneckBlock(nn.Cell):
         return ops.relu(y + self.bn(self.proj(x)))
 
 
-def _stage(in_channels: int, spec: StageSpec, *, norm: Norm) -> nn.SequentialCell:
-    """Build the residual blocks of a stage, named b1, b2 and so on."""
-    blocks = OrderedDict()
-    for number in range(1, spec.blocks + 1):
-        is_first = number == 1
-        blocks[f"b{number}"] = ResBottleneckBlock(
-            in_channels if is_first else spec.channels,
-            spec,
-            stride=spec.stride if is_first else 1,
-            norm=norm,
-        )
-    return nn.SequentialCell(blocks)
-
-
 class RegNet(nn.SequentialCell):
     """A stem and stages named s1, s2 and so on, without the classifier.
 
@@ -119,10 +108,11 @@ class RegNet(nn.SequentialCell):
     gives_paths = False
 
     def __init__(self, stages: tuple[StageSpec, ...], *, norm: Norm = BatchNorm) -> None:
-        cells = OrderedDict(stem=Stem(STEM_CHANNELS, norm=norm))
+        stem: nn.Cell = Stem(STEM_CHANNELS, norm=norm, activation=nn.ReLU())
+        cells = OrderedDict(stem=stem)
         channels = STEM_CHANNELS
         for number, spec in enumerate(stages, 1):
-            cells[f"s{number}"] = _stage(channels, spec, norm=norm)
+            cells[f"s{number}"] = build_stage(ResBottleneckBlock, channels, spec, norm=norm)
             channels = spec.channels
         super().__init__(cells)
         self.out_channels = channels
@@ -141,4 +131,6 @@ def build_regnet_backbone(cfg: CfgNode) -> RegNet:
     stages = regnet_stages(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = RegNet(stages, norm=partial(get_norm, backbone.NORM))
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model
