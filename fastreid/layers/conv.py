@@ -82,7 +82,7 @@ class Conv2d(nn.Conv2d):
 
     def train_in_half_precision(self) -> None:
         """Compute in float16 in training and return float16; the weight stays float32."""
-        self.conv2d = HalfConvolution(self._shape)
+        self.conv2d = HalfConvolution(self._shape).set_train(self.training)
 
 
 class Linear(nn.Dense):
