@@ -59,7 +59,10 @@ class Conv2d(nn.Conv2d):
         shape = ConvShape(
             in_channels,
             out_channels,
-            *map(_pair, (kernel_size, stride, padding, dilation)),
+            kernel_size=_pair(kernel_size),
+            stride=_pair(stride),
+            padding=_pair(padding),
+            dilation=_pair(dilation),
             groups=groups,
         )
         std = math.sqrt(2.0 / (math.prod(shape.kernel_size) * out_channels))
