@@ -12,18 +12,13 @@ from .description import (
     in_words,
     network_in_words,
 )
+from .families import family_setting
 
 _SHOWN = 3
 _LONGEST_NAME = 120
 _CLASSIFIER = "heads.weight"
 _ROUTER = "build_meta_dynamic_router_resnet_backbone"
 _BUILT_DEPTHS = ("tiny", "18x", "34x", "50x", "101x")
-# Other networks that this toolbox builds, whose sizes are not recognized.
-_BUILDERS = {
-    "an OSNet": "build_osnet_backbone",
-    "a MobileNetV2": "build_mobilenetv2_backbone",
-    "a MobileNetV3": "build_mobilenetv3_backbone",
-}
 
 
 def explain_misfit(have: Shapes, want: Shapes, faults: Mapping[str, Sequence[str]]) -> str:
@@ -92,6 +87,8 @@ def _compare(
         ours = _without_additions(ours, theirs)
     own_words = in_words(ours)
     both = f"{looks}; the config builds {own_words}" if own_words else looks
+    if family_setting(theirs.family):
+        return f"{both}. {_advise_family(theirs, ours)}"
     unsupported = _explain_unsupported(theirs)
     if unsupported:
         return f"{both}. {unsupported}"
@@ -115,6 +112,19 @@ def _compare(
     return f"{both}. No setting explains the difference: the file may be incomplete or modified."
 
 
+def _advise_family(theirs: WeightsDescription, ours: WeightsDescription) -> str:
+    """Name the keys for weights of a family whose sizes are not recognized."""
+    if ours.has_head and not theirs.has_head:
+        return (
+            "It is a backbone without a head: leave MODEL.WEIGHTS empty, and set "
+            "MODEL.BACKBONE.PRETRAIN True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+        )
+    options = "MODEL.BACKBONE.DEPTH, FEAT_DIM and WITH_IBN to those of the weights"
+    if theirs.family == ours.family:
+        return f"Set {options}."
+    return f"Set {family_setting(theirs.family)}, and {options}."
+
+
 def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> WeightsDescription:
     """Remove from a model's description the parts that published weights may lack.
 
@@ -130,12 +140,6 @@ def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> 
 
 def _explain_unsupported(theirs: WeightsDescription) -> str:
     """Explain why this toolbox cannot build a model for the weights; "" if it can."""
-    if theirs.family in _BUILDERS:
-        return (
-            f"Set MODEL.BACKBONE.NAME {_BUILDERS[theirs.family]}, and DEPTH, FEAT_DIM and WITH_IBN "
-            "of MODEL.BACKBONE to those of the weights; weights without a head of fast-reid can "
-            "only be loaded by MODEL.BACKBONE.PRETRAIN_PATH."
-        )
     if not theirs.blocks or theirs.is_grouped or theirs.depth not in _BUILT_DEPTHS:
         return f"This toolbox does not build {network_in_words(theirs)}."
     if theirs.prefix not in BACKBONE_PREFIXES:
