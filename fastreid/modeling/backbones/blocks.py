@@ -26,6 +26,8 @@ class BlockCells(NamedTuple):
 class _ResidualBlock(nn.Cell):
     """The last step of a residual block: the sum of a branch of convolutions and a shortcut."""
 
+    recomputable = True
+
     def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
         """Build the layers of the sum.
 

@@ -2,9 +2,16 @@ import pytest
 
 from fastreid.utils.checkpoint.recognition.advice import explain_misfit, settings_for
 from fastreid.utils.checkpoint.recognition.description import describe_weights
+from fastreid.utils.checkpoint.recognition.families import register_family
 from test.utils.checkpoint.shape_tables import fastreid_model, head, resnet
 
 PLAIN = fastreid_model(classes=0)
+
+
+@pytest.fixture(autouse=True)
+def only_resnets(monkeypatch):
+    """No other family is built, whatever backbones other tests have imported."""
+    monkeypatch.setattr("fastreid.utils.checkpoint.recognition.families._SETTINGS", {})
 
 
 def misfit(have, want=PLAIN):
@@ -74,9 +81,9 @@ def test_a_different_number_of_classes_is_the_only_setting():
 REDUCTION = {**fastreid_model(embedding=8), "heads.bnneck.running_mean": (8,)}
 # Weights that fit no configuration, and the reason.
 OBSTACLES = {
-    "OSNet": (
-        {"backbone.conv2.0.conv2a.conv1.weight": (1,), **head(512)},
-        "This toolbox does not build an OSNet.",
+    "VGG": (
+        {"backbone.features.0.weight": (1,), **head(512)},
+        "This toolbox does not build a VGG.",
     ),
     "MGN": ({"b1_head.weight": (751, 256)}, "This toolbox does not build an MGN of fast-reid."),
     "ResNeXt": (
@@ -105,6 +112,12 @@ def test_models_that_no_configuration_builds_are_reported(case):
     message = misfit(have)
     assert reason in message
     assert ": set " not in message
+
+
+def test_a_network_that_another_backbone_builds_names_it():
+    message = misfit({"backbone.conv2.0.conv2a.conv1.weight": (1,), **head(512)})
+    assert message.startswith("It looks like an OSNet, 751 classes; the config builds a ResNet50")
+    assert "Set MODEL.BACKBONE.NAME build_osnet_backbone, and DEPTH, FEAT_DIM and" in message
 
 
 def test_weights_of_imagenet_point_to_pretrain_path():
@@ -148,3 +161,24 @@ def test_no_settings_are_proposed_for_an_incomplete_file():
         "No setting explains the difference: the file may be incomplete or modified. "
         "1 missing: backbone.bn1.weight."
     )
+
+
+OSNET = {"backbone.conv2.0.conv2a.conv1.weight": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "advice"),
+    [
+        ({**OSNET, **head(512)}, {**PLAIN, **head(2048)}, "Set MODEL.BACKBONE.NAME build_osnet_"),
+        ({**OSNET, **head(512)}, {**OSNET, **head(256)}, "Set MODEL.BACKBONE.DEPTH, FEAT_DIM and"),
+        (OSNET, {**OSNET, **head(512)}, "It is a backbone without a head: leave MODEL.WEIGHTS"),
+    ],
+    ids=["other network", "other size", "no head"],
+)
+def test_a_family_that_is_built_names_the_keys(have, want, advice):
+    assert "This toolbox does not build an OSNet." in explain_misfit(have, want, {})
+    register_family("an OSNet", "MODEL.BACKBONE.NAME build_osnet_backbone")
+    message = explain_misfit(have, want, {})
+    assert message.startswith("It looks like an OSNet")
+    assert f". {advice}" in message
+    assert "does not build" not in message
