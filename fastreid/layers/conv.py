@@ -22,6 +22,7 @@ class Conv2d(nn.Conv2d):
         kernel_size: side of the square kernel, in pixels.
         stride: step of the kernel, in pixels.
         padding: zeros added on each side, in pixels.
+        dilation: distance of neighbouring taps of the kernel, in pixels.
         groups: number of channel groups that are convolved separately.
         bias: whether a bias is added.
     """
@@ -34,6 +35,7 @@ class Conv2d(nn.Conv2d):
         *,
         stride: int = 1,
         padding: int = 0,
+        dilation: int = 1,
         groups: int = 1,
         bias: bool = False,
     ) -> None:
@@ -45,13 +47,15 @@ class Conv2d(nn.Conv2d):
             stride=stride,
             pad_mode="pad",
             padding=padding,
+            dilation=dilation,
             group=groups,
             has_bias=bias,
             weight_init=Normal(std),
         )
         self._shape_options = {
             **{"in_channels": in_channels, "out_channels": out_channels},
-            **{"kernel_size": kernel_size, "stride": stride, "padding": padding, "groups": groups},
+            **{"kernel_size": kernel_size, "stride": stride, "padding": padding},
+            **{"dilation": dilation, "groups": groups},
         }
         # `nn.Conv2d.construct` calls `conv2d` with the input and the weight.
         self.conv2d = Convolution(**self._shape_options)

@@ -66,6 +66,7 @@ class Convolution(nn.Cell):
         kernel_size: side of the square kernel, in pixels.
         stride: step of the kernel, in pixels.
         padding: zeros added on each side, in pixels.
+        dilation: distance of neighbouring taps of the kernel, in pixels.
         groups: number of channel groups that are convolved separately.
     """
 
@@ -77,10 +78,11 @@ class Convolution(nn.Cell):
         *,
         stride: int,
         padding: int,
+        dilation: int,
         groups: int,
     ) -> None:
         super().__init__()
-        options = {"pad_mode": "pad", "pad": padding, "group": groups}
+        options = {"pad_mode": "pad", "pad": padding, "dilation": dilation, "group": groups}
         self.convolve = ops.Conv2D(out_channels, kernel_size, stride=stride, **options)
         options = {**options, "pad_list": (padding,) * 4, "stride": (stride, stride)}
         self.weight_gradient = convolution_weight_gradient(out_channels, kernel_size, **options)

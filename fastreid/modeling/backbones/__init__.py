@@ -3,12 +3,14 @@
 from .build import BACKBONE_REGISTRY, build_backbone
 from .map_sizes import map_sizes
 from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone
+from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
     "build_backbone",
     "build_meta_dynamic_router_resnet_backbone",
+    "build_resnest_backbone",
     "build_resnet_backbone",
     "map_sizes",
 ]

@@ -23,7 +23,7 @@ class BlockCells(NamedTuple):
     ibn: Callable[[int], nn.Cell]
 
 
-class _ResidualBlock(nn.Cell):
+class ResidualBlock(nn.Cell):
     """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
 
     def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
@@ -45,7 +45,7 @@ class _ResidualBlock(nn.Cell):
         return ops.relu(y + self.downsample(x))
 
 
-class BasicBlock(_ResidualBlock):
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions and a shortcut (ResNet18/34; He et al., CVPR 2016).
 
     Args:
@@ -84,7 +84,7 @@ class BasicBlock(_ResidualBlock):
         return self.add_shortcut(self.bn2(self.conv2(y)), x)
 
 
-class Bottleneck(_ResidualBlock):
+class Bottleneck(ResidualBlock):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet50 and deeper).
 
     Args:
