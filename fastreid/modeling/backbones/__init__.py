@@ -5,6 +5,7 @@ from .map_sizes import map_sizes
 from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
+from .resnext import build_resnext_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -12,5 +13,6 @@ __all__ = [
     "build_meta_dynamic_router_resnet_backbone",
     "build_resnest_backbone",
     "build_resnet_backbone",
+    "build_resnext_backbone",
     "map_sizes",
 ]

@@ -89,7 +89,7 @@ class Bottleneck(ResidualBlock):
 
     Args:
         in_channels: channels of the input (N, in_channels, H, W).
-        planes: channels of the 3x3 convolution; the output has 4 * planes.
+        planes: channels of the 3x3 convolution where it has one group; the output has 4 * planes.
         cells: the kinds of layer.
         stride: stride of the 3x3 convolution.
         with_ibn: IBN as the first norm.
@@ -98,6 +98,9 @@ class Bottleneck(ResidualBlock):
     """
 
     expansion = 4
+    # Of the 3x3 convolution: groups, and channels of a group where `planes` is 64.
+    groups = 1
+    group_width = 64
 
     def __init__(
         self,
@@ -112,11 +115,12 @@ class Bottleneck(ResidualBlock):
     ) -> None:
         super().__init__()
         out_channels = planes * self.expansion
-        self.conv1 = cells.conv(in_channels, planes, 1)
-        self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
-        self.conv2 = cells.conv(planes, planes, 3, stride=stride, padding=1)
-        self.bn2 = cells.norm(planes)
-        self.conv3 = cells.conv(planes, out_channels, 1)
+        width = planes * self.group_width // 64 * self.groups
+        self.conv1 = cells.conv(in_channels, width, 1)
+        self.bn1 = cells.ibn(width) if with_ibn else cells.norm(width)
+        self.conv2 = cells.conv(width, width, 3, stride=stride, padding=1, groups=self.groups)
+        self.bn2 = cells.norm(width)
+        self.conv3 = cells.conv(width, out_channels, 1)
         self.bn3 = cells.norm(out_channels)
         self.set_shortcut(out_channels, with_se=with_se, downsample=downsample)
 
@@ -127,13 +131,20 @@ class Bottleneck(ResidualBlock):
         return self.add_shortcut(self.bn3(self.conv3(y)), x)
 
 
+class GroupedBottleneck(Bottleneck):
+    """A `Bottleneck` whose 3x3 convolution has 32 groups (ResNeXt 32x4d; Xie et al., CVPR 2017)."""
+
+    groups = 32
+    group_width = 4
+
+
 class ResNetStage(nn.Cell):
     """Residual blocks in sequence; a non-local block follows each of the last ones.
 
     Args:
         in_channels: channels of the input.
         spec: width, number of blocks, stride, non-local blocks.
-        block: `BasicBlock` or `Bottleneck`.
+        block: `BasicBlock`, `Bottleneck` or `GroupedBottleneck`.
         cells: the kinds of layer.
         non_local_norm: builds the norm of a non-local block.
         with_ibn: IBN as the first norm of every block.
