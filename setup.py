@@ -19,6 +19,7 @@ DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
     *TENSORBOARD,
+    "mypy>=1.19,<1.20",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
     "ruff>=0.6",

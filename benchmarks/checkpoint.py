@@ -23,7 +23,7 @@ from tabulate import tabulate
 
 from fastreid.config import get_cfg
 from fastreid.data.samplers import NaiveIdentitySampler
-from fastreid.data.samplers.passes import Bookmarks
+from fastreid.data.samplers.state import StateHistory
 from fastreid.modeling import build_model
 from fastreid.solver import build_optimizer
 from fastreid.utils.checkpoint import Checkpointer
@@ -61,19 +61,21 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     items = [("", f"a_{i // 6}", f"a_{i % 2}") for i in range(IMAGES)]
     place = IMAGES // BATCH * BATCH * EPOCHS
 
-    def draw(bookmarks: Bookmarks) -> int:
+    def draw(history: StateHistory) -> int:
         sampler = NaiveIdentitySampler(items, BATCH, num_instances=4, seed=0)
-        return next(sampler.draw(place, bookmarks))
+        return next(sampler.draw(place, history))
 
-    noted = Bookmarks()
-    drawn = draw(noted)
-    bookmark = noted.last_before(place)
-    if draw(Bookmarks(bookmark)) != drawn:
+    history = StateHistory()
+    drawn = draw(history)
+    state = history.last_before(place)
+    if state is None:
+        raise RuntimeError("The sampler stored no state.")
+    if draw(StateHistory(state)) != drawn:
         raise RuntimeError("The sampler did not come to the same place.")
-    again = place - bookmark.index
+    again = place - state.start
     return [
-        (f"draw {place:,} indices again", seconds(lambda: draw(Bookmarks()), 1)),
-        (f"the {again:,} since a bookmark", seconds(lambda: draw(Bookmarks(bookmark)), repeat)),
+        (f"draw {place:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
+        (f"the {again:,} since a stored state", seconds(lambda: draw(StateHistory(state)), repeat)),
     ]
 
 

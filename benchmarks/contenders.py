@@ -25,6 +25,9 @@ class Contender:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
         self._send(json.dumps(job))
 
     def ask(self, line: str) -> dict:
@@ -34,7 +37,7 @@ class Contender:
             SystemExit: if the process has ended.
         """
         self._send(line)
-        answer = self._process.stdout.readline()
+        answer = self._output.readline()
         if not answer:
             raise SystemExit(f"The benchmark process {self.name} failed; its error is above.")
         return json.loads(answer)
@@ -42,8 +45,8 @@ class Contender:
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
+            self._input.close()
+        self._output.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -53,4 +56,4 @@ class Contender:
     def _send(self, line: str) -> None:
         # If the process has ended, `ask` detects it by the missing answer.
         with contextlib.suppress(BrokenPipeError):
-            print(line, file=self._process.stdin, flush=True)
+            print(line, file=self._input, flush=True)

@@ -72,7 +72,7 @@ def compare(names: Sequence[str], job: dict, rounds: int) -> dict[str, list[dict
     try:
         for contender in contenders:
             contender.ask("measure")
-        measured = {name: [] for name in names}
+        measured: dict[str, list[dict]] = {name: [] for name in names}
         for _ in range(rounds):
             for contender in contenders:
                 measured[contender.name].append(contender.ask("measure"))

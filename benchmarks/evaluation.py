@@ -12,7 +12,6 @@ after the features were created. fast-reid needs torch, faiss-cpu and its Cython
 from __future__ import annotations
 
 import argparse
-import collections.abc
 import json
 import resource
 import subprocess
@@ -26,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-_ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("ranking", "reranking", "aqe")
 
 
@@ -110,45 +108,6 @@ def our_task(
     return {"ranking": ranking, "reranking": reranking, "aqe": expansion}[name]
 
 
-def fastreid_task(
-    name: str, features: np.ndarray, labels: list[np.ndarray], checkout: Path
-) -> Callable[[], dict[str, Any]]:
-    """Return the function of fast-reid to measure, as in its evaluator on a CPU."""
-    sys.path[:] = [path for path in sys.path if path != str(_ROOT)]
-    sys.path.insert(0, str(checkout))
-    # fast-reid imports this name, which Python 3.10 has removed.
-    collections.Mapping = collections.abc.Mapping
-    import torch
-
-    from fastreid.evaluation import rank
-    from fastreid.evaluation.query_expansion import aqe
-    from fastreid.utils.compute_dist import build_dist, compute_jaccard_distance
-
-    if not rank.IS_CYTHON_AVAI:
-        raise SystemExit(f"The Cython ranker of {checkout} is not built; see --help.")
-    tensors = torch.from_numpy(features)
-    cut = len(labels[0])
-
-    def score(distances: np.ndarray) -> dict[str, Any]:
-        cmc, all_ap, _ = rank.evaluate_rank(distances, *labels)
-        return {"mAP": float(np.mean(all_ap)), "Rank-1": float(cmc[0])}
-
-    def ranking() -> dict[str, Any]:
-        return score(build_dist(tensors[:cut], tensors[cut:], "cosine"))
-
-    def reranking() -> dict[str, Any]:
-        original = build_dist(tensors[:cut], tensors[cut:], "cosine")
-        units = torch.nn.functional.normalize(tensors)
-        jaccard = compute_jaccard_distance(units, k1=20, k2=6, search_option=3)
-        return score(0.7 * jaccard[:cut, cut:] + 0.3 * original)
-
-    def expansion() -> dict[str, Any]:
-        expanded = torch.cat(aqe(tensors[:cut], tensors[cut:], 1, 5, 3.0))
-        return {"mean length": float(expanded.norm(dim=1).mean())}
-
-    return {"ranking": ranking, "reranking": reranking, "aqe": expansion}[name]
-
-
 def memory_gb() -> float:
     """Return the resident memory of this process in GB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
@@ -162,6 +121,8 @@ def work(args: argparse.Namespace) -> None:
     if args.worker == "ours":
         task = our_task(name, features, labels)
     else:
+        from benchmarks.fastreid_evaluation import fastreid_task
+
         task = fastreid_task(name, features, labels, args.fastreid)
     before, seconds, scores = memory_gb(), [], {}
     for _ in range(args.repeats):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -56,7 +56,7 @@ def forward_gflops(model: nn.Cell, images: Tensor) -> dict[str, float]:
     """
     found: dict[str, float] = {}
 
-    def count(name: str, weight_size: int, out_channels: int):  # noqa: ANN202
+    def count(name: str, weight_size: int, out_channels: int) -> Callable[..., None]:
         def hook(_cell: nn.Cell, _inputs: tuple, output: Tensor) -> None:
             found[name] = 2 * weight_size * output.size / out_channels / _GIGA
 

@@ -13,6 +13,7 @@ import importlib.util
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,10 +40,10 @@ class _NoStream:
 
 
 def _stand_in_for_2022() -> None:
-    six = types.ModuleType("torch._six")
+    six: Any = types.ModuleType("torch._six")
     six.string_classes = (str, bytes)
     sys.modules["torch._six"] = six
-    collections.Mapping = collections.abc.Mapping
+    vars(collections)["Mapping"] = collections.abc.Mapping
     torch.cuda.Stream = _NoStream
     torch.cuda.stream = lambda _: contextlib.nullcontext()
     torch.cuda.current_stream = _NoStream
@@ -54,7 +55,7 @@ def _stand_in_for_2022() -> None:
 def _stand_in_for_nms() -> torch.library.Library | None:
     """Load torchvision's compiled operators, or declare them, so that it can be imported."""
     spec = importlib.util.find_spec("torchvision")
-    if spec is None:
+    if spec is None or spec.origin is None:
         raise SystemExit("The original needs torchvision: pip install --no-deps torchvision.")
     compiled = next(Path(spec.origin).parent.glob("_C*"), None)
     with contextlib.suppress(OSError):

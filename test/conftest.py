@@ -1,6 +1,15 @@
 import mindspore as ms
 import pytest
 
+from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.data.samplers import SAMPLER_REGISTRY
+from fastreid.data.transforms import TRANSFORM_REGISTRY
+from fastreid.modeling import (
+    BACKBONE_REGISTRY,
+    LOSS_REGISTRY,
+    META_ARCH_REGISTRY,
+    REID_HEADS_REGISTRY,
+)
 from test.faults import table
 
 # Where a device is set at all, MindSpore wants it before anything runs.
@@ -15,6 +24,28 @@ def mode(request):
     ms.set_context(mode=ms.GRAPH_MODE if request.param == "graph" else ms.PYNATIVE_MODE)
     yield request.param
     ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture
+def own_registries(monkeypatch):
+    """What the test registers is removed when it ends."""
+    for registry in (
+        *(DATASET_REGISTRY, SAMPLER_REGISTRY, TRANSFORM_REGISTRY),
+        *(BACKBONE_REGISTRY, LOSS_REGISTRY, META_ARCH_REGISTRY, REID_HEADS_REGISTRY),
+    ):
+        monkeypatch.setattr(registry, "_entries", dict(registry))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--zoo", action="store_true", help="also run the tests marked zoo")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests marked zoo, unless they are asked for."""
+    if not config.getoption("zoo"):
+        left_out = [item for item in items if item.get_closest_marker("zoo")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish(session):

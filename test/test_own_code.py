@@ -11,21 +11,9 @@ import pytest
 from PIL import Image
 
 from fastreid.config import load_config
-from fastreid.data.datasets import DATASET_REGISTRY
-from fastreid.data.samplers import SAMPLER_REGISTRY
-from fastreid.data.transforms import TRANSFORM_REGISTRY
-from fastreid.modeling import (
-    BACKBONE_REGISTRY,
-    LOSS_REGISTRY,
-    REID_HEADS_REGISTRY,
-)
 from fastreid.solver import SGD
 
 PAGE = Path(__file__).parents[1] / "docs" / "own_code.md"
-REGISTRIES = (
-    *(DATASET_REGISTRY, SAMPLER_REGISTRY, TRANSFORM_REGISTRY),
-    *(BACKBONE_REGISTRY, LOSS_REGISTRY, REID_HEADS_REGISTRY),
-)
 SMALL = [
     *("INPUT.SIZE_TRAIN", "(32, 16)", "INPUT.SIZE_TEST", "(32, 16)", "DATALOADER.NUM_WORKERS", "1"),
     *("SOLVER.IMS_PER_BATCH", "4", "SOLVER.STOP_ITERS", "2", "SOLVER.LOG_PERIOD", "1"),
@@ -43,10 +31,8 @@ def files_of_the_page():
 
 
 @pytest.fixture
-def _own_registries(monkeypatch):
-    """What the page registers and imports is there for this test only."""
-    for registry in REGISTRIES:
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+def own_imports(monkeypatch, own_registries):
+    """What the page registers and imports is removed when the test ends."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     yield
@@ -65,7 +51,7 @@ def draw_shop(folder):
                 Image.fromarray(rng.integers(0, 256, (32, 16, 3), dtype=np.uint8)).save(path)
 
 
-@pytest.mark.usefixtures("_own_registries")
+@pytest.mark.usefixtures("own_imports")
 def test_the_examples_train_together(tmp_path, monkeypatch, caplog):
     for name, code in files_of_the_page().items():
         (tmp_path / name).write_text(code, encoding="utf-8")

@@ -3,12 +3,15 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import setuptools
+import yaml
 from packaging.requirements import Requirement
 
 import fastreid
+from test import conftest
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ("requirements.txt", "requirements-demo.txt", "requirements-test.txt")
@@ -59,12 +62,37 @@ def test_the_pinned_set_lies_in_the_ranges_of_setup(metadata, files, extra):
         assert {wanted.name for wanted in ranges} == {name for name, _ in pinned}
 
 
-def test_ci_runs_the_test_command_of_the_readme():
+def test_ci_runs_the_checks_and_then_the_test_command_of_the_readme():
     script = ROOT / ".ci" / "run"
-    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
+    assert script.read_text(encoding="utf-8").endswith("\nmake check\nexec make test\n")
     assert script.stat().st_mode & 0o111
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "test"):
         assert f"\nmake {target} " in readme
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("asked", "run"), [(False, ["plain"]), (True, ["plain", "marked"])])
+def test_tests_marked_zoo_run_on_request_only(asked, run):
+    left_out = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
+    config = SimpleNamespace(getoption={"zoo": asked}.get, hook=hook)
+    items = [
+        SimpleNamespace(name="plain", get_closest_marker=lambda name: None),
+        SimpleNamespace(name="marked", get_closest_marker=lambda name: name == "zoo"),
+    ]
+    conftest.pytest_collection_modifyitems(config, items)
+    assert [item.name for item in items] == run
+    assert len(items) + len(left_out) == 2
+
+
+def test_pre_commit_runs_the_tools_of_make_check():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in hooks.values()} == {"system"}
+    assert {hook["entry"].split()[2] for hook in hooks.values()} == {"ruff", "mypy"}
+    # mypy checks the whole program, not the files of a commit.
+    assert hooks["mypy"]["pass_filenames"] is False

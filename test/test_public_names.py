@@ -12,7 +12,7 @@ FIDELITY = Path(__file__).parents[1] / "docs" / "fidelity.md"
 NAMES = {
     "fastreid.config": ("CfgNode", "configurable", "get_cfg"),
     "fastreid.data": ("CommDataset", "build_reid_test_loader", "build_reid_train_loader"),
-    "fastreid.data.build": ("build_reid_test_loader", "build_reid_train_loader"),
+    "fastreid.data.build": ("_root", "build_reid_test_loader", "build_reid_train_loader"),
     "fastreid.data.common": ("CommDataset",),
     "fastreid.data.data_utils": ("read_image",),
     "fastreid.data.datasets": ("DATASET_REGISTRY", "CUHK03", "MSMT17", "Market1501", "cuhkSYSU"),

@@ -22,7 +22,7 @@ if __name__ == "__main__":
     # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
-from fastreid.data.datasets.cuhk_sysu_crops import crop_release
+from fastreid.data.datasets.preparation.cuhk_sysu_crops import crop_release
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_folder
 

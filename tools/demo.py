@@ -75,6 +75,7 @@ def evaluate(cfg: CfgNode, model: nn.Cell, name: str) -> tuple[dict, RankingRepo
     evaluator = ReidEvaluator(cfg, num_query)
     with loader:
         scores = inference_on_dataset(model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED)
+    assert evaluator.report is not None  # evaluate() has filled it.
     return scores, evaluator.report
 
 

@@ -31,8 +31,8 @@ import numpy as np
 
 from fastreid.config import CfgNode, load_config
 from fastreid.data import build_image_loader, build_reid_test_loader
+from fastreid.data.datasets.files import search_images
 from fastreid.data.datasets.image_list import FILE_NAME
-from fastreid.data.datasets.image_search import search_images
 from fastreid.engine import DefaultPredictor, set_device_and_mode
 from fastreid.evaluation import UNKNOWN, FeatureSet, save_features
 from fastreid.utils.command_line.command import run_command, user_path

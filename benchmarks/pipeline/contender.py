@@ -14,8 +14,9 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
-import usage
+from benchmarks.pipeline import usage
 
 # A process is idle if it uses less than this fraction of a core for this time.
 _IDLE_SHARE = 0.1
@@ -79,7 +80,7 @@ def _rest() -> None:
         before, now = now, usage.processor_seconds(pids)
 
 
-def _check(images, job: dict) -> None:
+def _check(images: Any, job: dict) -> None:
     expected = (job["batch_size"], 3, *job["recipe"]["size"])
     if tuple(images.shape) != expected or "float32" not in str(images.dtype):
         raise SystemExit(f"Batches are {images.dtype} {tuple(images.shape)}, not {expected}.")

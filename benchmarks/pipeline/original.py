@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import torch
-from contender import endless_batches, read_job, serve
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
-from stand_ins import prepare
+from benchmarks.pipeline.contender import endless_batches, read_job, serve
+from benchmarks.stand_ins import prepare
 
 
 def main() -> None:

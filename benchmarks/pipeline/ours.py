@@ -8,8 +8,8 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-from contender import read_job, serve
 
+from benchmarks.pipeline.contender import read_job, serve
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset, ReidDataLoader, WorkerPool, build_transforms
 from fastreid.data.samplers import TrainingSampler

@@ -7,12 +7,17 @@ transform after the other, as in torchvision.
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
-from contender import endless_batches, read_job, serve
 from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.pipeline.contender import endless_batches, read_job, serve
 
 _GRAY = (128, 128, 128)
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from stepper import read_job, serve, targets_of
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
-from stand_ins import prepare
+from benchmarks.stand_ins import prepare
+from benchmarks.steps.stepper import read_job, serve, targets_of
 
 
 class _Batches:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stepper import read_job, serve, targets_of
-
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 import fastreid  # noqa: F401 - sets the environment that mindspore reads when it is imported
 
@@ -16,6 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from benchmarks.steps.stepper import read_job, serve, targets_of
 from fastreid.config import CfgNode, get_cfg
 from fastreid.engine import MetaTrainer, build_trainer, set_device_and_mode
 from fastreid.modeling import build_model
@@ -59,6 +58,8 @@ def _build_trainer(cfg: CfgNode, job: dict) -> MetaTrainer:
         [_batch(job, job["batch"], domains)] * 1000,
         domain_loaders=[[_batch(job, job["batch"] // 2, [domain])] * 1000 for domain in domains],
     )
+    if not isinstance(trainer, MetaTrainer):
+        raise SystemExit(f"{job['config_file']} has no meta steps to time.")
     trainer.iter = 1
     return trainer
 

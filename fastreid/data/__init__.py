@@ -1,15 +1,27 @@
+"""Data: data sets, samplers, transforms, and the loaders that combine them into batches.
+
+The docstring of each folder says what is in it and how to add to it:
+    datasets: lists of images with identity and camera.
+    samplers: which images are drawn, in which order.
+    transforms: augmentation and conversion of images.
+    pipeline: worker processes that read images and make batches.
+    checks: checks of a data set before a run.
+
+`build` has the functions that make loaders from the config; `common` has ``CommDataset``, the form
+in which a loader takes the images.
+"""
+
 from .build import (
     build_domain_train_loaders,
     build_image_loader,
     build_reid_test_loader,
     build_reid_train_loader,
     check_test_sets,
-    load_dataset,
 )
 from .checks import CheckResult, check_dataset
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
-from .datasets import DATASET_REGISTRY, ImageDataset
+from .datasets import DATASET_REGISTRY, ImageDataset, load_dataset
 from .pipeline.loader import ReidDataLoader
 from .pipeline.shards import held_out_domain
 from .pipeline.workers import WorkerError, WorkerPool

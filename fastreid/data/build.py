@@ -1,67 +1,88 @@
-"""Data loaders from the config; the only reader of the environment variable FASTREID_DATASETS."""
+"""Data loaders for training and testing, built from the config."""
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from fastreid.config import CfgNode, explicit_config
-from fastreid.utils import comm
-from fastreid.utils.file_io.paths import absolute_path, expand_home
 from fastreid.utils.labels import LabelNames
-from fastreid.utils.messages.own_code import locating_errors
 
-from .checks import require_files, require_sound
+from .checks import require_files, require_usable
 from .common import CommDataset
-from .datasets import DATASET_REGISTRY, ImageDataset
+from .datasets import DATASET_REGISTRY, load_dataset
 from .pipeline.loader import ReidDataLoader
-from .pipeline.shards import (
-    META_SHARDS,
-    Place,
-    RowsOf,
-    check_shares,
-    contiguous_share,
-    held_out_domain,
-    meta_share,
-)
+from .pipeline.preparation import ImageTransform
+from .pipeline.shards import Shard, contiguous_shard_rows
 from .pipeline.workers import WorkerPool
+from .process_shards import check_shards, meta_rows, own_shard
 from .samplers import InferenceSampler
 from .samplers.build import build_domain_sampler, build_train_sampler, draws_identities
+from .samplers.own_sampler import CheckedSampler
+from .train_set import build_train_set, skips_unreadable
 from .transforms import build_batch_transform, build_transforms
 
-_ON_ERROR = ("raise", "skip")
+# Projects written for fast-reid import this name; `datasets.data_root` gives the checked path.
+_root = os.environ.get("FASTREID_DATASETS", "datasets")
 
 
-def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> ReidDataLoader:
-    """Build the endless loader over all of DATASETS.NAMES.
+def build_reid_train_loader(
+    cfg: CfgNode,
+    train_set: CommDataset | None = None,
+    *,
+    sampler: Iterable[int] | None = None,
+    transforms: ImageTransform | None = None,
+    combineall: bool | None = None,
+    pool: WorkerPool | None = None,
+) -> ReidDataLoader:
+    """Build the endless loader over all training images.
 
     Args:
         cfg: DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SEED.
-        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+        train_set: training images; None: those of all data sets in DATASETS.NAMES.
+        sampler: gives indices into the training images without end, the same ones at every
+            iteration and in every process; each SOLVER.IMS_PER_BATCH indices make a batch. None:
+            DATALOADER.SAMPLER_TRAIN.
+        transforms: called with an RGB image of PIL and a ``numpy.random.Generator``; gives
+            (3, H, W) uint8 or float32. It is used if ``train_set`` has no ``transform``. None: the
+            transforms of the config. INPUT.RPT, which works on whole batches, is applied after any
+            of them. The loaders of ACL's meta steps use ``train_set.transform`` too, but not this
+            argument: pass it to ``build_domain_train_loaders``.
+        combineall: whether query and gallery of DATASETS.NAMES are training images too; None:
+            DATASETS.COMBINEALL. No effect if ``train_set`` is given.
+        pool: worker processes, which several loaders may share; None: a new pool of
+            DATALOADER.NUM_WORKERS processes.
 
     Returns:
-        Loader of batches of IMS_PER_BATCH images, or of this process's part of them; its
-        ``dataset`` has the class counts, and its ``pool`` may serve further loaders.
+        Loader of batches of IMS_PER_BATCH images, or of this process's shard of them. Its
+        ``dataset`` has the class counts, and its ``pool`` can be shared with other loaders.
 
     Raises:
-        ValueError: a setting that does not fit the data; the message names the key.
+        ValueError: a setting does not match the data, in a message that names the key; or image
+            files are missing or empty.
+        TypeError: ``train_set`` is not a CommDataset.
     """
     cfg = explicit_config(cfg)
-    train_set = _build_train_set(cfg)
-    # First: what a sampler takes for the nearest size knows nothing of the processes.
-    _check_shares(cfg)
-    sampler = build_train_sampler(cfg, train_set)
+    if train_set is None:
+        train_set = build_train_set(
+            cfg, combineall=cfg.DATASETS.COMBINEALL if combineall is None else combineall
+        )
+    else:
+        _check_own_set("train_set", train_set, skips_unreadable=skips_unreadable(cfg))
+    # Checked before the samplers: the sizes that they propose do not consider the processes.
+    check_shards(cfg, by_identity=sampler is None and draws_identities(cfg))
+    if sampler is None:
+        sampler = build_train_sampler(cfg, train_set)
+    else:
+        sampler = CheckedSampler(type(sampler).__name__, sampler, len(train_set))
     return ReidDataLoader(
         train_set,
         sampler,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
-        rows_of=contiguous_share(cfg.SOLVER.IMS_PER_BATCH, _place()),
-        transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
+        shard_rows=contiguous_shard_rows(cfg.SOLVER.IMS_PER_BATCH, own_shard()),
+        transforms=_choose_transforms(cfg, train_set, transforms, is_train=True),
         batch_transform=build_batch_transform(cfg),
         seed=cfg.SEED,
         stream=0,
@@ -71,19 +92,25 @@ def build_reid_train_loader(cfg: CfgNode, *, pool: WorkerPool | None = None) -> 
 
 
 def build_domain_train_loaders(
-    cfg: CfgNode, train_set: CommDataset, *, pool: WorkerPool | None = None
+    cfg: CfgNode,
+    train_set: CommDataset,
+    *,
+    transforms: ImageTransform | None = None,
+    pool: WorkerPool | None = None,
 ) -> list[ReidDataLoader]:
-    """Build an endless loader for each source domain, as the meta steps need them.
+    """Build an endless loader for each source domain, for the meta steps.
 
-    Each draws IMS_PER_BATCH // 2 images by a NaiveIdentitySampler; of several processes, each takes
-    the part of SOLVER.META_SHARD. The original seeds every
-    sampler anew at random; here domain d's seed is the first word of NumPy's
+    Each loader draws IMS_PER_BATCH // 2 images by a NaiveIdentitySampler; if there are several
+    processes, each takes the shard that SOLVER.META_SHARD names. The original seeds every sampler
+    at random; here the seed of domain d is the first word of NumPy's
     ``SeedSequence([SEED, d + 1])``, and its augmentation is stream d + 1.
 
     Args:
         cfg: DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SEED.
-        train_set: of ``build_reid_train_loader``.
-        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS for them all.
+        train_set: training images of all domains.
+        transforms: as in ``build_reid_train_loader``.
+        pool: worker processes, which several loaders may share; None: a new pool for all domains,
+            of DATALOADER.NUM_WORKERS processes.
 
     Returns:
         One loader per domain, in the order of DATASETS.NAMES.
@@ -103,11 +130,11 @@ def build_domain_train_loaders(
             train_set,
             sampler,
             batch_size=batch_size,
-            transforms=build_transforms(cfg, is_train=True, dtype=np.uint8),
+            transforms=_choose_transforms(cfg, train_set, transforms, is_train=True),
             batch_transform=build_batch_transform(cfg),
             seed=cfg.SEED,
             stream=domain + 1,
-            rows_of=_meta_rows(cfg, domain, len(samplers)),
+            shard_rows=meta_rows(cfg, domain, len(samplers)),
             skip_unreadable=skips_unreadable(cfg),
             pool=pool,
         )
@@ -116,46 +143,74 @@ def build_domain_train_loaders(
 
 
 def build_reid_test_loader(
-    cfg: CfgNode, dataset_name: str, *, pool: WorkerPool | None = None
+    cfg: CfgNode,
+    dataset_name: str | None = None,
+    *,
+    test_set: CommDataset | None = None,
+    num_query: int | None = None,
+    transforms: ImageTransform | None = None,
+    pool: WorkerPool | None = None,
 ) -> tuple[ReidDataLoader, int]:
-    """Build the loader of a test set: every query, then every gallery image, in order.
+    """Build the loader of a test set: all queries, then all gallery images, in order.
 
     Args:
         cfg: DATASETS, DATALOADER.NUM_WORKERS, INPUT, TEST.IMS_PER_BATCH.
-        dataset_name: registered name.
-        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
+        dataset_name: registered name of the data set; not used if ``test_set`` is given.
+        test_set: the images, queries first, made with ``relabel=False``.
+        num_query: number of queries in ``test_set``; None: 0. Not used without ``test_set``.
+        transforms: as in ``build_reid_train_loader``, for ``test_set`` or the data set.
+        pool: worker processes, which several loaders may share; None: a new pool of
+            DATALOADER.NUM_WORKERS processes.
 
     Returns:
-        Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller, and the number of
-        queries. Of several processes, each takes whole batches in turn.
+        Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller; and the number of
+        queries. If there are several processes, they take whole batches in turn.
 
     Raises:
-        ValueError: the data set has no query or no gallery images, or no query has a match.
+        ValueError: the data set has no query or no gallery images, no query has a match, image
+            files are missing or empty, ``num_query`` is not between 0 and the number of images, or
+            neither a name nor a set is given.
+        TypeError: ``test_set`` is not a CommDataset.
     """
-    data = load_dataset(cfg, dataset_name)
-    require_sound(dataset_name, data, use="test")
-    data.show_test()
-    test_set = CommDataset(
-        [*data.query, *data.gallery], relabel=False, label_names=data.label_names()
+    if test_set is not None:
+        _check_own_set("test_set", test_set)
+        num_query = num_query or 0
+        if not 0 <= num_query <= len(test_set):
+            raise ValueError(
+                f"num_query is {num_query}, but test_set has {len(test_set)} images; it must be "
+                "the number of queries at the start of test_set."
+            )
+    elif dataset_name is None:
+        raise ValueError("build_reid_test_loader needs a dataset_name or a test_set.")
+    else:
+        data = load_dataset(cfg, dataset_name)
+        require_usable(dataset_name, data, use="test")
+        data.show_test()
+        test_set = CommDataset(
+            [*data.query, *data.gallery], relabel=False, label_names=data.label_names()
+        )
+        num_query = len(data.query)
+    loader = _build_ordered_loader(
+        cfg, test_set, transforms=transforms, pool=pool, shard=own_shard()
     )
-    return _build_ordered_loader(cfg, test_set, pool=pool, place=_place()), len(data.query)
+    return loader, num_query
 
 
 def check_test_sets(cfg: CfgNode) -> None:
-    """Make the quick check of every set of DATASETS.TESTS, before training and not epochs later.
+    """Check all test sets quickly, so that training does not start if one cannot be scored.
 
     Args:
-        cfg: DATASETS.
+        cfg: DATASETS.TESTS.
 
     Raises:
         KeyError: a name is not registered.
-        ValueError: a set cannot be scored, or files of it are missing or empty.
-        FileNotFoundError: a set is not there.
+        ValueError: a test set cannot be scored, or image files are missing or empty.
+        FileNotFoundError: a test set does not exist.
     """
     for name in cfg.DATASETS.TESTS:
         DATASET_REGISTRY.get(name)
     for name in cfg.DATASETS.TESTS:
-        require_sound(name, load_dataset(cfg, name), use="test")
+        require_usable(name, load_dataset(cfg, name), use="test")
 
 
 def build_image_loader(
@@ -165,169 +220,59 @@ def build_image_loader(
     pool: WorkerPool | None = None,
     label_names: LabelNames | None = None,
 ) -> ReidDataLoader:
-    """Build the loader of any images, as a test set's are prepared, in order.
+    """Build a loader of any images in order, with the transforms of a test set.
 
     Args:
         cfg: DATALOADER.NUM_WORKERS, INPUT, TEST.IMS_PER_BATCH.
-        items: (path, pid, camid), both whole numbers.
-        pool: worker processes to share; None makes DATALOADER.NUM_WORKERS of its own.
-        label_names: identities and cameras of the items as they are written; None: not known.
+        items: (path, pid, camid) of each image, with integer pid and camid.
+        pool: worker processes, which several loaders may share; None: a new pool of
+            DATALOADER.NUM_WORKERS processes.
+        label_names: original identities and cameras of the items; None: unknown.
 
     Returns:
         Loader of batches of TEST.IMS_PER_BATCH images, the last one smaller.
 
     Raises:
-        ValueError: TEST.IMS_PER_BATCH is below 1, or files are missing or empty.
+        ValueError: TEST.IMS_PER_BATCH is below 1, or image files are missing or empty.
     """
     require_files(str(path) for path, _, _ in items)
     test_set = CommDataset(items, relabel=False, label_names=label_names)
-    return _build_ordered_loader(cfg, test_set, pool=pool, place=Place())
+    return _build_ordered_loader(cfg, test_set, transforms=None, pool=pool, shard=Shard())
 
 
 def _build_ordered_loader(
-    cfg: CfgNode, test_set: CommDataset, *, pool: WorkerPool | None, place: Place
+    cfg: CfgNode,
+    test_set: CommDataset,
+    *,
+    transforms: ImageTransform | None,
+    pool: WorkerPool | None,
+    shard: Shard,
 ) -> ReidDataLoader:
     batch_size = cfg.TEST.IMS_PER_BATCH
     if batch_size < 1:
         raise ValueError(f"TEST.IMS_PER_BATCH is {batch_size}; it must be at least 1.")
     return ReidDataLoader(
         test_set,
-        InferenceSampler(len(test_set), batch_size=batch_size, **place._asdict()),
+        InferenceSampler(len(test_set), batch_size=batch_size, **shard._asdict()),
         batch_size=batch_size,
-        transforms=build_transforms(cfg, is_train=False, dtype=np.uint8),
+        transforms=_choose_transforms(cfg, test_set, transforms, is_train=False),
         pool=pool or WorkerPool(cfg.DATALOADER.NUM_WORKERS),
     )
 
 
-def _place() -> Place:
-    return Place(comm.get_rank(), comm.get_world_size())
+def _choose_transforms(
+    cfg: CfgNode, dataset: CommDataset, transforms: ImageTransform | None, *, is_train: bool
+) -> ImageTransform:
+    chosen = transforms if dataset.transform is None else dataset.transform
+    if chosen is None:
+        chosen = build_transforms(cfg, is_train=is_train, dtype=np.uint8)
+    return chosen
 
 
-def _check_shares(cfg: CfgNode) -> None:
-    if cfg.SOLVER.META_SHARD not in META_SHARDS:
-        raise ValueError(
-            f"SOLVER.META_SHARD is {cfg.SOLVER.META_SHARD!r}; it must be one of {META_SHARDS}."
+def _check_own_set(name: str, dataset: CommDataset, *, skips_unreadable: bool = False) -> None:
+    if not isinstance(dataset, CommDataset):
+        raise TypeError(
+            f"{name} must be a fastreid.data.CommDataset, not {type(dataset).__name__}."
         )
-    check_shares(
-        cfg.SOLVER.IMS_PER_BATCH,
-        # Less than 1 is for the sampler to refuse.
-        max(cfg.DATALOADER.NUM_INSTANCE, 1) if draws_identities(cfg) else 1,
-        comm.get_world_size(),
-        has_meta_steps=cfg.SOLVER.META.PERIOD > 0,
-    )
-
-
-def _meta_rows(cfg: CfgNode, domain: int, num_domains: int) -> RowsOf:
-    batch_size, place = cfg.SOLVER.IMS_PER_BATCH // 2, _place()
-    if cfg.SOLVER.META_SHARD == "mixed" or place.world_size == 1:
-        return contiguous_share(batch_size, place)
-    seed, period = cfg.SEED, cfg.SOLVER.META.PERIOD
-    return meta_share(
-        domain,
-        num_domains=num_domains,
-        batch_size=batch_size,
-        place=place,
-        held_out=lambda number: held_out_domain(seed, number * period, num_domains),
-    )
-
-
-def load_dataset(cfg: CfgNode, name: str, *, combineall: bool = False) -> ImageDataset:
-    """Find a data set under $FASTREID_DATASETS.
-
-    Args:
-        cfg: DATASETS.
-        name: registered name.
-        combineall: train on query and gallery too.
-
-    Returns:
-        The data set; its lists are read when they are asked for.
-
-    Raises:
-        KeyError: no data set of that name is registered.
-        FileNotFoundError: its files are not there.
-        ValueError: the registered class cannot be made in this way, or is no data set.
-    """
-    # Paths of images go into files that are read from other folders.
-    root = expand_home(os.environ.get("FASTREID_DATASETS", "datasets"), "FASTREID_DATASETS")
-    make = DATASET_REGISTRY.get(name)
-    options = {"root": str(absolute_path(root)), "combineall": combineall}
-    if name == "CUHK03":
-        options["cuhk03_labeled"] = cfg.DATASETS.CUHK03.LABELED
-        options["cuhk03_classic_split"] = cfg.DATASETS.CUHK03.CLASSIC_SPLIT
-    if name == "ImageList":
-        options["image_list"] = cfg.DATASETS.IMAGE_LIST
-    options = _accepted_options(name, make, options)
-    # Some data sets extract their images at the first use.
-    with comm.local_rank_zero_first(), locating_errors(f"Data set {name}", make):
-        data = make(**options)
-        if not isinstance(data, ImageDataset):
-            raise ValueError(
-                f"What is registered as data set {name} gives {type(data).__name__}; it must be a "
-                "class that inherits from fastreid.data.datasets.ImageDataset."
-            )
-        if comm.get_world_size() > 1:
-            data.prepare()
-    return data
-
-
-def _accepted_options(name: str, make: Callable, options: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a user's class does not take."""
-    signature = inspect.signature(make)
-    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        if options["combineall"] and "combineall" not in signature.parameters:
-            raise ValueError(
-                f"Data set {name}: its constructor does not take combineall, which "
-                "DATASETS.COMBINEALL asks for; let it take **kwargs and pass them to "
-                "super().__init__."
-            )
-        options = {key: value for key, value in options.items() if key in signature.parameters}
-    try:
-        signature.bind(**options)
-    except TypeError as error:
-        raise ValueError(
-            f"Data set {name} cannot be made with {', '.join(options) or 'no arguments'}: {error}. "
-            "Its constructor must do with root and **kwargs; docs/own_code.md has an example."
-        ) from error
-    return options
-
-
-def _build_train_set(cfg: CfgNode) -> CommDataset:
-    require_names(cfg)
-    items = {}
-    for name in cfg.DATASETS.NAMES:
-        data = load_dataset(cfg, name, combineall=cfg.DATASETS.COMBINEALL)
-        data.show_train()
-        require_sound(name, data, use="train", skips_unreadable=skips_unreadable(cfg))
-        items[name] = data.train
-    return CommDataset.of_sets(items)
-
-
-def require_names(cfg: CfgNode) -> None:
-    """Check that DATASETS.NAMES names at least one data set, and each once.
-
-    Args:
-        cfg: DATASETS.NAMES.
-
-    Raises:
-        ValueError: it does not.
-    """
-    names = cfg.DATASETS.NAMES
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if not names or twice:
-        fault = f"lists {twice} more than once" if twice else "is empty"
-        raise ValueError(f"DATASETS.NAMES {tuple(names)} {fault}; name each source domain once.")
-
-
-def skips_unreadable(cfg: CfgNode) -> bool:
-    """Tell whether training replaces images that cannot be read.
-
-    Args:
-        cfg: DATALOADER.ON_ERROR.
-
-    Raises:
-        ValueError: it has another value than "raise" and "skip".
-    """
-    value = cfg.DATALOADER.ON_ERROR
-    if value not in _ON_ERROR:
-        raise ValueError(f"DATALOADER.ON_ERROR is {value!r}; it can be one of {_ON_ERROR}.")
-    return value == "skip"
+    if not skips_unreadable:
+        require_files(dataset.paths)

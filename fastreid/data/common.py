@@ -1,4 +1,4 @@
-"""Items of one or several data sets and the numbers that stand for their names."""
+"""The images of one or several data sets with integer labels, as a loader takes them."""
 
 from __future__ import annotations
 
@@ -10,43 +10,56 @@ import numpy as np
 
 from fastreid.utils.labels import LabelNames, whole_number
 
+from .pipeline.preparation import ImageTransform
+
 logger = logging.getLogger(__name__)
 
 BATCH_COLUMNS = ("images", "targets", "camids", "domainids", "img_paths")
 
 
 class CommDataset:
-    """Items (path, pid, camid) with class, camera and domain numbers.
+    """Images with class, camera and domain numbers (fast-reid's ``CommDataset``).
 
     Classes are the sorted pids, and cameras the sorted camids, domain after domain. Strings are
-    sorted as strings, as fast-reid does: "Market1501_10" comes before "Market1501_2".
+    sorted as strings, as in fast-reid: "Market1501_10" comes before "Market1501_2". With
+    ``relabel``, class and camera numbers are int32; without it, they are int64.
 
-    Class and camera numbers of training are int32; the ints of a test set are kept in 64 bits.
+    Unlike fast-reid's class, it does not read images: the worker processes of a loader do.
 
     Args:
-        img_items: (img_path, pid, camid); pids and camids are strings in training, such as
-            "<data set>_<int>", and ints in a test set.
-        relabel: number pids and camids from 0; False keeps the ints of a test set.
+        img_items: (img_path, pid, camid) of each image. pids and camids are strings in training,
+            such as "<data set>_<int>", and integers in a test set.
+        transform: called with an RGB image of PIL and a ``numpy.random.Generator``, gives
+            (3, H, W) uint8 or float32; None: the loader's transforms are used.
+        relabel: whether pids and camids are numbered from 0; False: the integers are kept.
         domains: names of the data sets, in the order of their domain numbers.
-        domainids: (N,) number of each item's domain; None: 0.
-        label_names: identities and cameras as they are written where the items come from, one of
-            each per item; None: not known.
+        domainids: (N,) domain number of each item; None: all 0.
+        label_names: original identity and camera of each item; None: unknown.
 
     Raises:
+        TypeError: ``transform`` cannot be called.
         ValueError: an identity is in two domains, a domain has no items, or an identity or camera
-            of a test set is not a whole number of 64 bits.
+            that is not relabelled is not an integer of at most 64 bits.
     """
 
     def __init__(
         self,
         img_items: Sequence[tuple],
-        *,
+        transform: ImageTransform | None = None,
         relabel: bool = True,
+        *,
         domains: Sequence[str] = (),
         domainids: Sequence[int] | None = None,
         label_names: LabelNames | None = None,
     ) -> None:
+        if transform is not None and not callable(transform):
+            raise TypeError(
+                f"CommDataset: transform is {transform!r}, which cannot be called; relabel is the "
+                "third argument."
+            )
         self.img_items = list(img_items)
+        self.transform = transform
+        self.relabel = relabel
         self.domains = tuple(domains)
         self.label_names = label_names
         self.paths = [str(path) for path, _, _ in self.img_items]
@@ -73,20 +86,21 @@ class CommDataset:
     def of_sets(cls, sets: Mapping[str, Sequence[tuple]]) -> CommDataset:
         """Put the training items of several data sets together, each set a domain.
 
-        Identities and cameras that two sets name alike are told apart: the name of the set is put
-        before them.
+        Labels of identities and cameras that are in several sets are prefixed with the name of the
+        set.
 
         Args:
             sets: name of each data set -> its items, in the order of their domain numbers.
 
         Returns:
-            The items, set after set.
+            The items of all sets.
 
         Raises:
             ValueError: a set has no items.
         """
-        items, domainids = [], []
-        for domain, own in enumerate(_told_apart(sets)):
+        items: list[tuple] = []
+        domainids: list[int] = []
+        for domain, own in enumerate(_with_unique_labels(sets)):
             items += own
             domainids += [domain] * len(own)
         return cls(items, domains=tuple(sets), domainids=domainids)
@@ -109,7 +123,7 @@ class CommDataset:
                     raise ValueError(f"{path}, {name}: {error}") from error
                 if not is_number:
                     raise ValueError(
-                        f"{path}: the {name} {number!r} of a test item must be a whole number."
+                        f"{path}: the {name} {number!r} of a test item must be an integer."
                     )
 
     def _check_domains(self) -> None:
@@ -127,33 +141,30 @@ class CommDataset:
 
     @property
     def num_classes(self) -> int:
-        """Identities of all domains together."""
+        """Number of identities in all domains."""
         return len(self.pids)
 
     @property
     def num_cameras(self) -> int:
-        """Cameras of all domains together."""
+        """Number of cameras in all domains."""
         return len(self.cams)
 
     def indices_of(self, domain: int) -> list[int]:
-        """Find the items of one domain.
+        """Give the indices of the items of one domain, in ascending order.
 
         Args:
-            domain: its number, from 0.
-
-        Returns:
-            Their indices, ascending.
+            domain: number of the domain, from 0.
         """
         return np.flatnonzero(self.domainids == domain).tolist()
 
 
-def _told_apart(sets: Mapping[str, Sequence[tuple]]) -> Iterable[Sequence[tuple]]:
+def _with_unique_labels(sets: Mapping[str, Sequence[tuple]]) -> Iterable[Sequence[tuple]]:
     pids, camids = (
         _shared({name: {item[i] for item in sets[name]} for name in sets}) for i in (1, 2)
     )
     if pids:
         logger.info(
-            "%d identities, such as %r, are in several of the data sets %s; they count as "
+            "%d identities, such as %r, are in several of the data sets %s; they are treated as "
             "different persons",
             *(len(pids), min(pids), tuple(sets)),
         )
@@ -172,6 +183,6 @@ def _told_apart(sets: Mapping[str, Sequence[tuple]]) -> Iterable[Sequence[tuple]
 
 
 def _shared(labels: Mapping[str, set]) -> set:
-    """Labels of more than one set."""
+    """Labels that are in more than one set."""
     counts = Counter(label for own in labels.values() for label in own)
     return {label for label, count in counts.items() if count > 1}

@@ -1,4 +1,4 @@
-"""Read images as files in the wild are: rotated, gray, 16 bit, CMYK, palette, transparent."""
+"""Read images of any common kind: rotated, gray, 16 bit, CMYK, palette, transparent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastreid.utils.messages.errors import ExplainedError
 
 
 class ImageError(ExplainedError, ValueError):
-    """An image file that cannot be read or prepared; the message names it."""
+    """An image file cannot be read or transformed; the message names it."""
 
 
 def read_image(file_name: str) -> Image.Image:
@@ -22,17 +22,17 @@ def read_image(file_name: str) -> Image.Image:
     dropped, CMYK and palettes are converted, and the EXIF orientation is applied.
 
     Args:
-        file_name: path of the file.
+        file_name: path of the image file.
 
     Returns:
         (H, W) PIL image of mode RGB, values 0 to 255.
 
     Raises:
-        ImageError: the file is missing or no readable image.
+        ImageError: the file is missing or not a readable image.
     """
     try:
         with Image.open(file_name) as image:
-            # Once loaded, it needs its file no more, and no copy.
+            # A loaded image does not need its file, so it need not be copied.
             image.load()
             _turn_upright(image)
             return _to_rgb(image)
@@ -45,7 +45,7 @@ def read_image(file_name: str) -> Image.Image:
 
 
 def _turn_upright(image: Image.Image) -> None:
-    # Broken EXIF data says nothing about the pixels.
+    # Damaged EXIF data does not affect the pixels.
     with contextlib.suppress(
         AttributeError, KeyError, TypeError, ValueError, SyntaxError, struct.error
     ):
@@ -54,7 +54,7 @@ def _turn_upright(image: Image.Image) -> None:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # PNG readers give 16-bit gray as "I" or "I;16", depending on the version of Pillow.
+        # The mode of a 16-bit gray PNG is "I" or "I;16", depending on the version of Pillow.
         gray = np.asarray(image).astype(np.int64)
         high = gray >> 8 if gray.max(initial=0) > 255 else gray
         image = Image.fromarray(high.clip(0, 255).astype(np.uint8))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from fastreid.config import CfgNode, explicit_config, named_classes
 
-from .build import load_dataset, require_names, skips_unreadable
 from .checks import CheckResult, check_dataset, explained
 from .common import CommDataset
+from .datasets import load_dataset
 from .samplers.build import build_domain_sampler, build_train_sampler
+from .train_set import require_names, skips_unreadable
 
 
 def check_for_run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ class DatasetEvaluator:
         """
         raise NotImplementedError
 
-    def evaluate(self) -> OrderedDict:
+    def evaluate(self) -> Any:
         """Score the collected outputs.
 
         Returns:

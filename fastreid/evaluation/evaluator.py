@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
@@ -68,7 +67,7 @@ class _Progress:
 
 def inference_on_dataset(
     model: nn.Cell, data_loader: Any, evaluator: DatasetEvaluator, flip_test: bool = False
-) -> OrderedDict:
+) -> Any:
     """Run a model on a test set in evaluation mode and score its features.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, row_blocks
 
+from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 from .single_shot import SingleShot
 
@@ -53,7 +54,7 @@ class RankResult(NamedTuple):
 
 
 def evaluate_rank(
-    distmat: np.ndarray | DistanceRows,
+    distmat: np.ndarray | DistanceRows | RerankedRows,
     q_pids: np.ndarray,
     g_pids: np.ndarray,
     q_camids: np.ndarray,

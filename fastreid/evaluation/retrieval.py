@@ -70,7 +70,7 @@ class RetrievalLabels:
         is_own = self.g_camids[of_identity] == self.q_camids[query]
         return of_identity[~is_own], of_identity[is_own]
 
-    def check(self, shape: tuple[int, int]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         """Check the number of labels against the shape of a distance matrix.
 
         Args:

@@ -6,11 +6,12 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, row_blocks
 
+from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 
 
 def evaluate_roc(
-    distmat: np.ndarray | DistanceRows,
+    distmat: np.ndarray | DistanceRows | RerankedRows,
     q_pids: np.ndarray,
     g_pids: np.ndarray,
     q_camids: np.ndarray,

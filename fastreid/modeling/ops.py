@@ -8,6 +8,7 @@ section 3.4; upstream ``fastreid/modeling/ops.py``).
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
@@ -17,6 +18,8 @@ from fastreid.layers import IBN, BatchNorm, Conv2d, InstanceNorm, Linear, SyncBa
 
 class MetaCell:
     """Marks a cell whose own trainable parameters the inner update moves."""
+
+    get_parameters: Any  # of the `nn.Cell` that it marks
 
 
 class MetaConv2d(Conv2d, MetaCell):

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from fastreid import __version__
 
+_SOURCE = Path(__file__).resolve().parents[2]
 _PACKAGES = (
     "mindspore",
     "numpy",
@@ -66,9 +67,12 @@ def command_line() -> str:
     return " ".join(sys.argv)
 
 
-def git_state() -> str:
-    """Return the commit of this source tree and the number of changed files, if any."""
-    folder = _source_folder()
+def git_state(folder: Path = _SOURCE) -> str:
+    """Return the commit of a source tree and the number of changed files, if any.
+
+    Args:
+        folder: root of the tree.
+    """
     if not (folder / ".git").exists():
         return "<no repository>"
     commit = _git(folder, "rev-parse", "HEAD")
@@ -76,10 +80,6 @@ def git_state() -> str:
     if commit is None or changed is None:
         return "<unknown>"
     return f"{commit}, {len(changed.splitlines())} changed files" if changed else commit
-
-
-def _source_folder() -> Path:
-    return Path(__file__).resolve().parents[2]
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -108,10 +108,10 @@ class _LocalRankZeroFirst(AbstractContextManager):
     ) -> None:
         if get_local_rank() > 0:
             return
-        if kind is None:
+        if error is None:
             _raise_failures(_exchange(""))
         # Other exceptions end the program, and the launcher then ends the other processes.
-        elif issubclass(kind, Exception):
+        elif isinstance(error, Exception):
             _exchange(message_of(error))
 
 

@@ -39,10 +39,11 @@ class GlobalRandomness:
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the states."""
         version, words, gauss = random.getstate()
-        kind, keys, position, has_gauss, cached = np.random.get_state()
+        drawn = np.random.get_state(legacy=False)
+        kind, keys, position = drawn["bit_generator"], drawn["state"]["key"], drawn["state"]["pos"]
         return {
             "python": json.dumps([version, list(words), gauss]),
-            "numpy": json.dumps([kind, position, has_gauss, cached]),
+            "numpy": json.dumps([kind, position, drawn["has_gauss"], drawn["gauss"]]),
             "numpy_keys": keys.astype(np.int64),
             "mindspore": ms.get_rng_state().asnumpy().copy(),
         }

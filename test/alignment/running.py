@@ -24,11 +24,16 @@ def run(function, *arrays, constants=()):
     return value.asnumpy()
 
 
-def value_and_gradient(function, *arrays, constants=(), by=0):
-    """Value of a scalar function, as a float, and its gradient by one of the arrays."""
-    cell = Call(function, constants)
-    value, gradient = value_and_grad(cell, by)(*map(Tensor, arrays))
+def value_and_gradient(function, *arrays, constants=()):
+    """Value of a scalar function, as a float, and its gradient by the first array."""
+    value, gradient = value_and_grad(Call(function, constants))(*map(Tensor, arrays))
     return float(value.asnumpy()), gradient.asnumpy()
+
+
+def value_and_gradients(function, *arrays, count):
+    """The same with the gradients by the first arrays, two or more, in one graph."""
+    value, gradients = value_and_grad(Call(function), tuple(range(count)))(*map(Tensor, arrays))
+    return float(value.asnumpy()), [gradient.asnumpy() for gradient in gradients]
 
 
 def assert_gradient(got, want):

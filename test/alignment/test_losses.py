@@ -33,7 +33,7 @@ from fastreid.modeling.meta_arch.acl import BasicLosses, MetaTestLosses, MetaTra
 from test.alignment import definitions
 from test.alignment.against_torch import AlignmentCase
 from test.alignment.reference import losses as reference
-from test.alignment.running import assert_gradient, value_and_gradient
+from test.alignment.running import assert_gradient, value_and_gradient, value_and_gradients
 
 # Identity 5 has no positive but itself.
 TARGETS = np.array([3, 3, 8, 8, 8, 5], np.int32)
@@ -184,11 +184,11 @@ class ClassificationLosses(LossCase):
             blocks = (first, second, third)
             return domain_cross_entropy_loss(blocks, labels, FIRST_LABELS, eps, ALPHA)
 
-        for k in range(len(parts)):
-            value, gradient = value_and_gradient(ours, *parts, targets, by=k)
-            self.assertAlmostEqual(value, want, delta=2e-5)
+        value, found = value_and_gradients(ours, *parts, targets, count=len(parts))
+        self.assertAlmostEqual(value, want, delta=2e-5)
+        for gradient, expected in zip(found, gradients):
             # Probabilities minus targets: their rounding is that of numbers near one.
-            np.testing.assert_allclose(gradient, gradients[k], rtol=0, atol=1e-6)
+            np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-6)
 
     def test_focal_loss(self):
         x, targets = random(4, 3), np.array([0, 2, 1, 2], np.int32)
@@ -294,18 +294,18 @@ class Criteria(LossCase):
                 want, gradients = torch_gradients(
                     lambda f, p, d, *logits, loss=in_torch: loss(f, p, logits, d, *labels), *arrays
                 )
-                for k in range(len(arrays)):
+                value, found = self.ours(criterion, arrays, targets, domains)
+                self.assertAlmostEqual(value, want, delta=2e-5 * abs(want))
+                for k, (gradient, expected) in enumerate(zip(found, gradients)):
                     with self.subTest(mode=mode, phase=name, by=k):
-                        value, gradient = self.ours(criterion, arrays, k, targets, domains)
-                        self.assertAlmostEqual(value, want, delta=2e-5 * abs(want))
-                        if gradients[k].any():
-                            assert_gradient(gradient, gradients[k])
+                        if expected.any():
+                            assert_gradient(gradient, expected)
                         else:
                             np.testing.assert_array_equal(gradient, 0)
 
     @staticmethod
-    def ours(criterion, arrays, k, targets, domains):
-        """The sum of the losses, and its gradient by array k."""
+    def ours(criterion, arrays, targets, domains):
+        """The sum of the losses, and its gradients by all arrays."""
 
         def total(features, paths, distances, first, second, third, labels, of_domains):
             outputs = {
@@ -316,7 +316,7 @@ class Criteria(LossCase):
             }
             return sum(criterion(outputs, labels, of_domains))
 
-        return value_and_gradient(total, *arrays, targets, domains, by=k)
+        return value_and_gradients(total, *arrays, targets, domains, count=len(arrays))
 
 
 if __name__ == "__main__":

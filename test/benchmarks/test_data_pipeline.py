@@ -3,7 +3,6 @@
 import os
 import random
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,16 +18,6 @@ from fastreid.data.transforms.hue import adjust_hue
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 TINY = ["--images", "6", "--batch", "4", "--warm", "1", "--timed", "2", "--rounds", "1"]
-
-
-@pytest.fixture
-def plain_torch(monkeypatch):
-    """The module of the torch pipeline, which runs as a script of its own folder."""
-    pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(str(Path(data_pipeline.__file__).parent / "pipeline"))
-    yield __import__("plain_torch")
-    for name in ("plain_torch", "contender", "usage"):
-        sys.modules.pop(name, None)
 
 
 @pytest.mark.slow
@@ -68,7 +57,10 @@ def test_image_files_have_the_sizes_of_their_data_sets(tmp_path):
     assert min(height for _, height in sizes[3:]) >= 200
 
 
-def test_the_torch_pipeline_does_the_same_to_an_image(plain_torch):
+def test_the_torch_pipeline_does_the_same_to_an_image():
+    pytest.importorskip("torch")
+    from benchmarks.pipeline import plain_torch
+
     assert [tuple(map(tuple, pair)) for pair in plain_torch.POLICY] == list(IMAGENET_POLICY)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 20, 3), dtype=np.uint8))
     for shift in (-0.1, 0.03):

@@ -9,12 +9,12 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.data import ImageDataset, build
 from fastreid.data.samplers import NaiveIdentitySampler
-from fastreid.utils.registry import Registry
+from fastreid.utils import comm
 from test.data import pipeline_case as case
 
 
 class ToyRegistry:
-    """Stands for DATASET_REGISTRY: data sets whose names are those of the folder's domains."""
+    """Replaces DATASET_REGISTRY: data sets of written images, under the names of the domains."""
 
     def __init__(self):
         self.made = []
@@ -42,7 +42,7 @@ def registry(tmp_path, monkeypatch):
         written = case.write_items(tmp_path / name, num_identities=identities)
         renamed = [(path, f"{name}{pid[1:]}", f"{name}{camid[1:]}") for path, pid, camid in written]
         registry.items[name] = renamed
-    monkeypatch.setattr(build, "DATASET_REGISTRY", registry)
+    monkeypatch.setattr("fastreid.data.datasets.build.DATASET_REGISTRY", registry)
     return registry
 
 
@@ -97,7 +97,7 @@ def test_domain_loaders_give_half_batches_of_one_domain_with_global_classes(cfg)
         assert orders[0] != orders[1] != orders[2]
 
 
-def test_the_seed_decides_every_batch(cfg):
+def test_the_seed_determines_every_batch(cfg):
     def batches(seed):
         cfg.SEED = seed
         with build.build_reid_train_loader(cfg) as mixed:
@@ -128,14 +128,13 @@ def test_the_test_loader_gives_queries_then_gallery_in_order(cfg, registry):
     assert batches[0]["camids"].tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
 
 
-def test_data_sets_get_their_root_and_options(cfg, registry, monkeypatch):
+def test_data_sets_get_root_and_combineall(cfg, registry, monkeypatch):
     monkeypatch.delenv("FASTREID_DATASETS", raising=False)
     cfg.DATASETS.COMBINEALL = True
     build.build_reid_train_loader(cfg).close()
     root = str(Path("datasets").absolute())
     assert registry.made[0] == ("B", {"root": root, "combineall": True})
-    options = {"cuhk03_labeled": True, "cuhk03_classic_split": False}
-    assert registry.made[2] == ("CUHK03", {"root": root, "combineall": True, **options})
+    assert registry.made[2] == ("CUHK03", {"root": root, "combineall": True})
     monkeypatch.setenv("FASTREID_DATASETS", "/elsewhere")
     build.build_reid_test_loader(cfg, "A")[0].close()
     assert registry.made[3] == ("A", {"root": "/elsewhere", "combineall": False})
@@ -150,7 +149,7 @@ def test_data_sets_get_their_root_and_options(cfg, registry, monkeypatch):
         "ImbalancedDatasetSampler",
     ],
 )
-def test_every_sampler_feeds_the_loader(cfg, name):
+def test_every_sampler_works_with_the_loader(cfg, name):
     cfg.DATALOADER.SAMPLER_TRAIN = name
     cfg.DATALOADER.SET_WEIGHT = [1, 0, 0, 1, 1, 0, 0, 0, 1]
     with build.build_reid_train_loader(cfg) as loader:
@@ -178,7 +177,7 @@ def test_identities_with_one_image_are_counted_in_one_warning(cfg, registry, cap
         ("DATASETS.NAMES", (), r"DATASETS.NAMES \(\) is empty"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(cfg, key, value, message):
+def test_settings_that_do_not_match_the_data_are_rejected(cfg, key, value, message):
     with pytest.raises(ValueError, match=message):
         cfg.merge_from_list([key, value])
         build.build_reid_train_loader(cfg)
@@ -191,14 +190,16 @@ def test_settings_that_do_not_fit_are_refused(cfg, key, value, message):
         (12, 4, r"Domain B, half of .*\(12\): A batch of 6 images .* multiple of .*\(4\)"),
     ],
 )
-def test_a_domain_that_cannot_fill_its_half_batch_is_named(cfg, batch_size, num_instances, message):
+def test_a_domain_with_too_few_images_for_its_half_batch_is_named(
+    cfg, batch_size, num_instances, message
+):
     cfg.SOLVER.IMS_PER_BATCH = batch_size
     cfg.DATALOADER.NUM_INSTANCE = num_instances
     with build.build_reid_train_loader(cfg) as mixed, pytest.raises(ValueError, match=message):
         build.build_domain_train_loaders(cfg, mixed.dataset)
 
 
-def test_test_settings_that_do_not_fit_are_refused(cfg, registry):
+def test_invalid_test_settings_are_rejected(cfg, registry):
     cfg.TEST.IMS_PER_BATCH = 0
     with pytest.raises(ValueError, match="TEST.IMS_PER_BATCH is 0; it must be at least 1"):
         build.build_reid_test_loader(cfg, "A")
@@ -207,48 +208,9 @@ def test_test_settings_that_do_not_fit_are_refused(cfg, registry):
         build.build_reid_test_loader(cfg, "A")
 
 
-def registered(monkeypatch, make, name="Own"):
-    registry = Registry("DATASET")
-    registry.register(make, name=name)
-    monkeypatch.setattr(build, "DATASET_REGISTRY", registry)
-
-
-class Bare(ImageDataset):
-    """Takes no combineall, and its items have nothing to do with its name."""
-
-    def __init__(self, root):
-        super().__init__([(f"{root}/a.jpg", 1, 0)], [], [])
-
-
-def test_a_users_class_gets_the_options_that_it_takes(monkeypatch):
-    monkeypatch.setenv("FASTREID_DATASETS", "/data")
-    registered(monkeypatch, Bare)
-    cfg = get_cfg()
-    assert build.load_dataset(cfg, "Own").train[0][0].endswith("/data/a.jpg")
-    with pytest.raises(ValueError, match="Own: its constructor does not take combineall, which"):
-        build.load_dataset(cfg, "Own", combineall=True)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            type("Own", (ImageDataset,), {}),
-            "Own cannot be made with root, combineall: missing a required argument: 'train'",
-        ),
-        (lambda folder: None, "Own cannot be made with no arguments: .* argument: 'folder'"),
-        (lambda **_: [], "What is registered as data set Own gives list; it must be a class that"),
-    ],
-)
-def test_what_is_no_data_set_is_refused(monkeypatch, make, message):
-    registered(monkeypatch, make)
-    with pytest.raises(ValueError, match=message):
-        build.load_dataset(get_cfg(), "Own")
-
-
-def test_a_batch_for_several_processes_is_told_the_size_that_they_need(cfg, monkeypatch):
-    monkeypatch.setattr(build.comm, "get_world_size", lambda: 2)
-    monkeypatch.setattr(build.comm, "local_rank_zero_first", contextlib.nullcontext)
+def test_an_error_names_the_batch_size_that_several_processes_need(cfg, monkeypatch):
+    monkeypatch.setattr(comm, "get_world_size", lambda: 2)
+    monkeypatch.setattr(comm, "local_rank_zero_first", contextlib.nullcontext)
     cfg.SOLVER.IMS_PER_BATCH = 3
     with pytest.raises(ValueError, match=r"multiple of 8 \(2 processes times .*; the nearest: 8\."):
         build.build_reid_train_loader(cfg)

@@ -59,15 +59,15 @@ def test_numbers_of_a_test_set_have_64_bits_and_those_of_training_32():
         (("a.jpg", 2**63, 0), "a.jpg, identity: the number 9223372036854775808 does not fit"),
         (("a.jpg", 0, -(2**63) - 1), "a.jpg, camera: the number -9223372036854775809 does not"),
         (("a.jpg", 7.5, 0), "a.jpg, identity: 7.5 is not a whole number"),
-        (("a.jpg", "7", 0), "a.jpg: the identity '7' of a test item must be a whole number"),
+        (("a.jpg", "7", 0), "a.jpg: the identity '7' of a test item must be an integer"),
     ],
 )
-def test_a_number_that_would_change_is_refused(item, message):
+def test_a_test_label_that_is_not_an_integer_of_64_bits_is_rejected(item, message):
     with pytest.raises(ValueError, match=message):
         CommDataset([item], relabel=False)
 
 
-def test_sets_are_domains_whatever_their_identities_are_called():
+def test_data_sets_are_domains_also_with_equal_labels():
     sets = {"A": [("a", "x_10", "x_0"), ("b", "x_2", "x_1")], "B": [("c", "A_1", "A_0")]}
     dataset = CommDataset.of_sets(sets)
     assert dataset.domains == ("A", "B")
@@ -79,7 +79,7 @@ def test_sets_are_domains_whatever_their_identities_are_called():
     assert dataset.img_items == [*sets["A"], *sets["B"]]
 
 
-def test_what_two_sets_call_alike_is_told_apart(caplog):
+def test_equal_labels_of_two_sets_get_prefixes(caplog):
     sets = {"A": [("a", "1", "c0"), ("b", "2", "c1")], "B": [("c", "1", "c1"), ("d", "3", "c2")]}
     with caplog.at_level(logging.INFO):
         dataset = CommDataset.of_sets(sets)
@@ -103,3 +103,15 @@ def test_an_identity_in_two_domains_is_named():
 def test_a_domain_without_images_is_named():
     with pytest.raises(ValueError, match="data set C of DATASETS.NAMES has no training images"):
         CommDataset.of_sets({"A": ITEMS, "C": []})
+
+
+def test_the_positional_arguments_are_those_of_fast_reid():
+    items = [("a.jpg", 7, 3), ("b.jpg", 5, 3)]
+    transform = str.upper
+    kept = CommDataset(items, transform, False)
+    assert kept.transform is transform
+    assert kept.targets.tolist() == [7, 5]
+    assert CommDataset(items, None, True).targets.tolist() == [1, 0]
+    assert CommDataset(items).relabel
+    with pytest.raises(TypeError, match="transform is False, which cannot be called; relabel is"):
+        CommDataset(items, False)

@@ -64,7 +64,7 @@ def test_the_exif_orientation_is_applied(tmp_path):
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "bmp", "gif", "tif", "webp"])
 @pytest.mark.parametrize("orientation", [None, 6])
-def test_an_image_outlives_its_file(tmp_path, kind, orientation):
+def test_a_read_image_does_not_need_its_file(tmp_path, kind, orientation):
     path = tmp_path / f"a.{kind}"
     options = {}
     if orientation and kind not in ("bmp", "gif"):

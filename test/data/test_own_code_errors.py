@@ -17,13 +17,13 @@ def fail(error):
 
 
 @pytest.fixture
-def register(monkeypatch):
+def register(own_registries):
     def add(train, *, in_constructor=False):
         class Faulty(ImageDataset):
             def __init__(self, **kwargs):
                 super().__init__(train() if in_constructor else train, [], [], **kwargs)
 
-        monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Faulty": Faulty})
+        DATASET_REGISTRY.register(Faulty)
 
     return add
 
@@ -39,7 +39,7 @@ def register(monkeypatch):
         (lambda: [][0], "IndexError: list index out of range"),
     ],
 )
-def test_an_error_of_a_class_is_told_with_its_place(register, error, told, in_constructor):
+def test_an_error_in_a_users_class_names_file_and_line(register, error, told, in_constructor):
     register(lambda: fail(error), in_constructor=in_constructor)
     (fault,) = check_for_run(get_cfg(), "Faulty", uses=["train"]).faults
     assert fault.startswith(f"Data set Faulty fails with {told} ({__file__}, line ")
@@ -55,17 +55,17 @@ def test_an_error_that_explains_itself_stays_as_it_is(register):
     ]
 
 
-def test_faults_of_the_packages_own_classes_keep_their_traceback():
+def test_errors_in_the_packages_own_classes_keep_their_traceback():
     with pytest.raises(KeyError), locating_errors("X", ImageDataset):
         fail(lambda: {}["x"])
 
 
-def test_samplers_and_transforms_that_cannot_be_made_are_told_too(monkeypatch):
+def test_errors_in_constructors_of_samplers_and_transforms_name_file_and_line(own_registries):
     def make(*_):
         raise RuntimeError("no list of colours")
 
-    monkeypatch.setattr(SAMPLER_REGISTRY, "_entries", {"Own": make})
-    monkeypatch.setattr(TRANSFORM_REGISTRY, "_entries", {"Own": make})
+    SAMPLER_REGISTRY.register(make, name="Own")
+    TRANSFORM_REGISTRY.register(make, name="Own")
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN = "Own"
     told = rf"Own fails with RuntimeError: no list of colours \({__file__}, line \d+\)"

@@ -7,7 +7,7 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import get_cfg
 from fastreid.data import CommDataset, ReidDataLoader, WorkerPool
-from fastreid.data.pipeline.shards import Place, contiguous_rows, held_out_domain, meta_share
+from fastreid.data.pipeline.shards import Shard, contiguous_rows, held_out_domain, meta_shard_rows
 from fastreid.data.samplers import InferenceSampler
 from fastreid.data.transforms import Compose, Resize, ToTensor
 from fastreid.engine import HookBase
@@ -83,7 +83,7 @@ def whole_batch(number):
 
 def basic_batch(number, rank):
     """A rank's part of a mixed batch."""
-    return cut(whole_batch(number), contiguous_rows(ROWS, Place(rank, WORLD_SIZE)))
+    return cut(whole_batch(number), contiguous_rows(ROWS, Shard(rank, WORLD_SIZE)))
 
 
 def sync_batches(part_of):
@@ -102,11 +102,11 @@ def held_out(number):
 
 def domain_batch(domain, number, rank):
     """A rank's part, possibly empty, of a domain's batch of a meta step."""
-    rows = meta_share(
+    rows = meta_shard_rows(
         domain,
         num_domains=NUM_DOMAINS,
         batch_size=DOMAIN_ROWS,
-        place=Place(rank, WORLD_SIZE),
+        shard=Shard(rank, WORLD_SIZE),
         held_out=held_out,
     )(number)
     seed = 100 + NUM_DOMAINS * number + domain

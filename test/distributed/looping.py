@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastreid.config import get_cfg
 from fastreid.data import WorkerPool
-from fastreid.data.pipeline.shards import Place, contiguous_share
+from fastreid.data.pipeline.shards import Shard, contiguous_shard_rows
 from fastreid.engine import default_setup, launch
 from fastreid.utils import comm
 from test.data import pipeline_case
@@ -17,8 +17,8 @@ from test.distributed import case
 def steps(folder):
     """Batches from a data worker, and a message to the other rank after each."""
     items = pipeline_case.write_items(folder / f"images_{comm.get_rank()}")
-    share = contiguous_share(8, Place(comm.get_rank(), comm.get_world_size()))
-    with pipeline_case.train_loader(items, WorkerPool(1), rows_of=share) as loader:
+    shard_rows = contiguous_shard_rows(8, Shard(comm.get_rank(), comm.get_world_size()))
+    with pipeline_case.train_loader(items, WorkerPool(1), shard_rows=shard_rows) as loader:
         for batch in loader:
             comm.synchronize()
             yield len(batch["targets"])
@@ -30,7 +30,7 @@ def evaluations(folder):
     numbered = [(path, n // 3, n % 3) for n, (path, _, _) in enumerate(items)]
     in_order = sorted(numbered, key=lambda item: item[2])
     while True:
-        case.evaluate(in_order, Place(comm.get_rank(), comm.get_world_size()))
+        case.evaluate(in_order, Shard(comm.get_rank(), comm.get_world_size()))
         yield len(in_order)
 
 

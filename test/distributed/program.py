@@ -13,7 +13,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from fastreid.config import get_cfg
-from fastreid.data.pipeline.shards import Place
+from fastreid.data.pipeline.shards import Shard
 from fastreid.engine import default_setup, launch
 from fastreid.engine.steps.train_step import LossForward, TrainStep
 from fastreid.solver import SGD, ParamGroup
@@ -112,7 +112,7 @@ def main(folder, *, with_details=False):
         results["losses"], results["not finite"] = train_acl(rank, folder)
         results["sync losses"] = train_with_sync_norms(rank, folder)
     results["toy weights"] = toy_weights(rank)
-    place = Place(rank, comm.get_world_size())
+    place = Shard(rank, comm.get_world_size())
     results["scores"] = case.evaluate(case.read_items(folder), place)
     few = [item for item in case.read_items(folder) if item[1] < 1]
     results["scores of one batch"] = case.evaluate(few, place)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastreid.data.pipeline.shards import Place
+from fastreid.data.pipeline.shards import Shard
 from fastreid.engine.launch.job import make_job
 from test.distributed import case
 from test.distributed.emulation import TwoInOne, WholeBatches
@@ -188,7 +188,7 @@ def test_norms_over_processes_make_two_train_as_one_on_the_whole_batch(folder, r
 def test_scores_of_two_processes_are_those_of_one(folder, results, key, count):
     items = [item for item in case.read_items(folder) if count > 3 or item[1] < 1]
     assert len(items) == count
-    alone = case.evaluate(items, Place())
+    alone = case.evaluate(items, Shard())
     assert set(alone) >= {"Rank-1", "mAP", "mINP", "metric", "TPR@FPR=1e-03"}
     assert results[0][key] == results[1][key] == dict(alone)
     assert list(results[1][key]) == list(alone)

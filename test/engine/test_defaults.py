@@ -131,22 +131,22 @@ def test_a_run_is_not_resumed_with_data_in_another_order(cfg):
     assert resumed.start_iter == 1
 
 
-def test_a_checkpoint_without_the_states_of_samplers_resumes_all_the_same(cfg, tmp_path):
+def test_a_checkpoint_without_sampler_states_can_be_resumed(cfg, tmp_path):
     cfg.merge_from_list(["SOLVER.STOP_ITERS", "3", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
     DefaultTrainer(cfg).train()
     path = tmp_path / "model_final.ckpt"
     content = read_checkpoint(path)
     # Two batches of ten were a pass over the twenty images.
-    assert [bookmark["index"] for bookmark in content.extra["bookmarks"]] == [20]
+    assert [state["index"] for state in content.extra["bookmarks"]] == [20]
     older = {key: value for key, value in content.extra.items() if key != "bookmarks"}
     batches = []
     for extra in (content.extra, older):
         write_checkpoint(path, content.model, states=content.states, extra=extra)
         trainer = DefaultTrainer(cfg)
         trainer.resume_or_load()
-        assert (trainer.data_loader.bookmark is None) == (extra is older)
+        assert (trainer.data_loader.sampler_state is None) == (extra is older)
         batches.append(list(itertools.islice(trainer.data_loader, 4)))
-        assert trainer.data_loader.bookmark["index"] == 60
+        assert trainer.data_loader.sampler_state["index"] == 60
         trainer.close()
     for ours, theirs in zip(*batches):
         for name, column in theirs.items():

@@ -2,7 +2,7 @@ import pytest
 
 from fastreid.config import explicit_config, get_cfg
 from fastreid.data import CommDataset
-from fastreid.data.pipeline.shards import Place, contiguous_share, meta_share
+from fastreid.data.pipeline.shards import Shard, contiguous_shard_rows, meta_shard_rows
 from fastreid.engine import pair_check
 from fastreid.engine.pair_check import missing_pairs, warn_of_missing_pairs
 from fastreid.engine.steps import batch_shards
@@ -149,13 +149,13 @@ def test_shards_are_those_that_the_loaders_cut(processes, shard, world_size):
     cfg = explicit_config(acl(batch, 2, "SOLVER.META_SHARD", shard))
     _, seen, tested = shards_by_step(cfg, domains, batch)
     for rank in range(world_size):
-        place = Place(rank, world_size)
+        process = Shard(rank, world_size)
         rows = []
         for domain in range(domains):
-            cut = contiguous_share(batch // 2, place)
+            cut = contiguous_shard_rows(batch // 2, process)
             if shard == "contiguous":
-                options = {"num_domains": domains, "batch_size": batch // 2, "place": place}
-                cut = meta_share(domain, held_out=lambda _: held_out, **options)
+                options = {"num_domains": domains, "batch_size": batch // 2, "shard": process}
+                cut = meta_shard_rows(domain, held_out=lambda _: held_out, **options)
             part = cut(0)
             rows.append(part.stop - part.start)
         assert tested[rank].rows == rows.pop(held_out)

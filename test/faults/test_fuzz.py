@@ -67,7 +67,7 @@ def with_rotation():
 
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
-def test_damaged_images(tmp_path, kind):
+def test_damaged_images_are_read_or_refused_by_name(tmp_path, kind):
     whole, path = io.BytesIO(), tmp_path / f"damaged.{kind}"
     exif = {} if kind in ("bmp", "gif") else {"exif": with_rotation()}
     IMAGE.save(whole, {"jpg": "jpeg", "tif": "tiff"}.get(kind, kind), **IMAGE_KINDS[kind], **exif)
@@ -102,7 +102,7 @@ def leaves(node, above=""):
             yield f"{above}{key}", value
 
 
-def test_damaged_configs(tmp_path):
+def test_damaged_configs_are_refused_or_keep_the_types_of_all_keys(tmp_path):
     (tmp_path / "base.yml").write_text("SEED: 1\n")
     path = tmp_path / "damaged.yml"
     kinds = {key: type(value) for key, value in leaves(get_cfg())}
@@ -157,7 +157,7 @@ HOSTILE_CONFIGS = [
 ]
 
 
-def test_hostile_configs(tmp_path):
+def test_hostile_configs_are_refused_and_execute_nothing(tmp_path):
     trace, path = tmp_path / "trace", tmp_path / "hostile.yml"
 
     def check(text):
@@ -188,7 +188,7 @@ def sound(path, kind):
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
-def test_damaged_weights(tmp_path, kind):
+def test_damaged_weights_are_refused_or_stay_small(tmp_path, kind):
     path = tmp_path / ("damaged.safetensors" if kind == "safetensors" else "damaged.pth")
 
     def check(content):
@@ -341,7 +341,7 @@ def checkpoint(tmp_path):
     return (tmp_path / "sound.ckpt").read_bytes()
 
 
-def test_damaged_checkpoints(tmp_path, checkpoint):
+def test_damaged_checkpoints_are_always_refused(tmp_path, checkpoint):
     path = tmp_path / "damaged.ckpt"
 
     def check(content):
@@ -350,7 +350,7 @@ def test_damaged_checkpoints(tmp_path, checkpoint):
     table.survive("damaged checkpoints", mutated(checkpoint, 300, seed=5), check)
 
 
-def test_checkpoints_of_strangers(tmp_path, checkpoint):
+def test_altered_checkpoints_with_a_right_check_sum_are_refused_or_stay_small(tmp_path, checkpoint):
     path = tmp_path / "stranger.ckpt"
     body = checkpoint[:-17]
 
@@ -363,7 +363,7 @@ def test_checkpoints_of_strangers(tmp_path, checkpoint):
     table.survive("checkpoints of strangers", mutated(body, 300, seed=6), check)
 
 
-def test_damaged_lists_of_checkpoints(tmp_path):
+def test_damaged_lists_of_checkpoints_are_refused_or_name_files_of_their_folder(tmp_path):
     path = tmp_path / "last_checkpoint"
 
     def check(content):

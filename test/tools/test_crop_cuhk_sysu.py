@@ -155,11 +155,11 @@ def test_a_missing_annotation_is_named(release, tmp_path, capsys, name):
     assert f"the annotation {path} is missing" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_mat_file_is_named(release, tmp_path, capsys):
+def test_a_damaged_mat_file_is_named(release, tmp_path, capsys):
     path = release / "annotation" / "Person.mat"
     path.write_bytes(b"no matrix" * 100)
     assert run(release, tmp_path) == 1
-    assert f"{path} is no readable .mat file" in capsys.readouterr().err
+    assert f"{path} is not a readable .mat file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

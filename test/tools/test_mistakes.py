@@ -146,7 +146,7 @@ def test_a_user_error_is_one_line_that_names_the_cause(line, words, run):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder above"),
+        ("check_dataset Market1501", "is missing (FASTREID_DATASETS is the folder that contains"),
         ("check_dataset ImageList DATASETS.IMAGE_LIST -x.csv", "-x.csv, which is neither a file"),
     ],
 )

@@ -60,4 +60,4 @@ def test_the_command_line_checks_a_data_set_of_ones_own(tmp_path):
     wrong = check(tmp_path, "MODULES", "own.py")
     assert wrong.returncode == 1
     assert "FAULT: Data set Pairs, train, item 0 is (" in wrong.stdout
-    assert wrong.stdout.endswith("the camera must be a whole number or a text, not NoneType.\n")
+    assert wrong.stdout.endswith("the camera must be an integer or a string, not NoneType.\n")

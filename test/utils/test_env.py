@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from fastreid import __version__
-from fastreid.utils import collect_env
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.collect_env import collect_env_info, collect_versions, git_state
 from fastreid.utils.comm import get_rank, get_world_size, is_main_process
@@ -69,18 +68,16 @@ def test_the_git_state_has_commit_and_changed_files(tmp_path, monkeypatch):
     run = subprocess.run
     for words in ("init -q", "config user.email a@b.c", "config user.name a"):
         run(["git", "-C", str(tmp_path), *words.split()], check=True)
-    monkeypatch.setattr(collect_env, "_source_folder", lambda: tmp_path)
-    assert git_state() == "<unknown>"
+    assert git_state(tmp_path) == "<unknown>"
     (tmp_path / "a").write_text("1")
     run(["git", "-C", str(tmp_path), "add", "a"], check=True)
     run(["git", "-C", str(tmp_path), "commit", "-qm", "x"], check=True)
-    assert re.fullmatch("[0-9a-f]{40}", git_state())
+    assert re.fullmatch("[0-9a-f]{40}", git_state(tmp_path))
     (tmp_path / "a").write_text("2")
-    assert re.fullmatch("[0-9a-f]{40}, 1 changed files", git_state())
+    assert re.fullmatch("[0-9a-f]{40}, 1 changed files", git_state(tmp_path))
     monkeypatch.setenv("PATH", "")
-    assert git_state() == "<unknown>"
-    monkeypatch.setattr(collect_env, "_source_folder", lambda: tmp_path / "none")
-    assert git_state() == "<no repository>"
+    assert git_state(tmp_path) == "<unknown>"
+    assert git_state(tmp_path / "none") == "<no repository>"
 
 
 def test_versions_of_numeric_packages_are_collected():

@@ -14,7 +14,7 @@ from .market1501 import write_market1501
 from .msmt17 import write_msmt17
 from .population import Population, Sizes
 
-# Raise it when the same seed gives other pictures than before.
+# Must be increased when a change gives other pictures for the same seed.
 _REVISION = 1
 
 Writer = Callable[[Path, Population, Sizes], None]
@@ -22,13 +22,13 @@ Writer = Callable[[Path, Population, Sizes], None]
 
 @dataclass(frozen=True)
 class _Layout:
-    """A data set: its look, and who writes its folders."""
+    """A data set: the look of its pictures, and the functions that write its folders."""
 
     domain: domain.Domain
     writers: dict[str, Writer]
 
 
-# The order is part of the seed.
+# The position of a data set is part of its seed.
 _LAYOUTS = {
     "Market1501": _Layout(domain.MARKET, {"Market-1501-v15.09.15": write_market1501}),
     "MSMT17": _Layout(domain.MSMT17, {"MSMT17_V1": write_msmt17}),
@@ -43,11 +43,11 @@ DEMO_DATASETS = tuple(_LAYOUTS)
 
 @dataclass(frozen=True)
 class Made:
-    """What happened to a folder.
+    """Result for one folder.
 
     Attributes:
-        folder: of demo data.
-        kept: whether it was there already, from the same settings.
+        folder: folder of demo data.
+        kept: whether it existed already, with the same settings.
     """
 
     folder: Path
@@ -64,21 +64,21 @@ def make_demo_data(
 ) -> list[Made]:
     """Make demo data sets, each with its own look and persons.
 
-    The same arguments give the same files, byte for byte, with the same versions of the packages.
+    With the same versions of the packages, the same arguments give the same files, byte for byte.
 
     Args:
-        root: folder for the data sets; made where missing.
-        seed: 0 or more.
-        sizes: of each data set.
-        names: which data sets, out of ``DEMO_DATASETS``.
-        overwrite: replace demo data; folders that this function did not make are never replaced.
+        root: folder for the data sets; it is created if missing.
+        seed: seed of persons, cameras and pictures, 0 or more.
+        sizes: sizes of each data set.
+        names: names of the data sets, of ``DEMO_DATASETS``.
+        overwrite: whether existing demo data are replaced; other folders are never replaced.
 
     Returns:
-        What happened to each folder.
+        The result for each folder.
 
     Raises:
-        FileExistsError: a folder is there and may not be replaced; nothing is written then.
-        ModuleNotFoundError: CUHK03 is wanted and h5py is not installed; nothing is written then.
+        FileExistsError: a folder exists and must not be replaced; no files are written.
+        ModuleNotFoundError: CUHK03 is to be made and h5py is not installed; no files are written.
         ValueError: a name is unknown, or the seed is negative.
     """
     _check(names, seed)
@@ -108,13 +108,11 @@ def _make(
     index = list(_LAYOUTS).index(name)
     population = Population(layout.domain, index=index, seed=settings["seed"])
     for folder, write in missing.items():
-        # Bound at once: the function is called before the loop goes on.
-        write_folder(
-            folder,
-            settings,
-            lambda path, write=write: write(path, population, sizes),
-            overwrite=overwrite,
-        )
+        write_folder(folder, settings, _filler(write, population, sizes), overwrite=overwrite)
+
+
+def _filler(write: Writer, population: Population, sizes: Sizes) -> Callable[[Path], None]:
+    return lambda folder: write(folder, population, sizes)
 
 
 def _check(names: Sequence[str], seed: int) -> None:

@@ -16,7 +16,7 @@ from .population import Group, Picture, Population, Sizes, first_of_each_camera
 _CAMERA_PAIRS = 5
 _CELLS_PER_VIEW = 5
 _CLASSIC_SPLITS = 20
-_DETECTOR_SLIP = 0.07  # share of a picture that the detector may cut off at each side
+_LARGEST_CUT = 0.07  # fraction of a picture that the detector may cut off at each side
 _KINDS = ("detected", "labeled")
 
 
@@ -42,9 +42,9 @@ def write_cuhk03(folder: Path, population: Population, sizes: Sizes) -> None:
     """Write cuhk03_release/cuhk-03.mat and cuhk03_new_protocol_config_{detected,labeled}.mat.
 
     Args:
-        folder: of the data set; exists.
+        folder: existing folder of the data set.
         population: persons and cameras.
-        sizes: how many.
+        sizes: numbers of persons and pictures.
     """
     persons = [
         _Person(pair=number % _CAMERA_PAIRS, number=number // _CAMERA_PAIRS, group=group)
@@ -65,7 +65,7 @@ def write_cuhk03(folder: Path, population: Population, sizes: Sizes) -> None:
 
 @dataclass
 class _Person:
-    """A person of a camera pair, and ten cells of pictures: five of each view."""
+    """A person of a camera pair, with ten cells of pictures, five for each view."""
 
     pair: int
     number: int
@@ -74,7 +74,7 @@ class _Person:
     is_query: dict[int, bool] = field(default_factory=dict)
 
     def take(self, pictures: Sequence[Picture], rng: np.random.Generator) -> None:
-        """Put pictures into cells; note which of them are queries."""
+        """Put pictures into cells, and record which of them are queries."""
         self.cells = {kind: [None] * (2 * _CELLS_PER_VIEW) for kind in _KINDS}
         free = [0, _CELLS_PER_VIEW]
         for picture, is_query in zip(pictures, first_of_each_camera(pictures)):
@@ -91,10 +91,10 @@ class _Person:
 
 
 def _detect(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut a picture as a person detector would: not quite right."""
+    """Crop a picture inexactly, as a person detector does."""
     height, width = image.shape[:2]
-    top, bottom = (int(height * share) for share in rng.uniform(0, _DETECTOR_SLIP, 2))
-    left, right = (int(width * share) for share in rng.uniform(0, _DETECTOR_SLIP, 2))
+    top, bottom = (int(height * cut) for cut in rng.uniform(0, _LARGEST_CUT, 2))
+    left, right = (int(width * cut) for cut in rng.uniform(0, _LARGEST_CUT, 2))
     return image[top : height - bottom, left : width - right]
 
 
@@ -109,7 +109,7 @@ def _write_release(path: Path, persons: Sequence[_Person]) -> None:
 
 
 def _classic_splits(persons: Sequence[_Person]) -> list[np.ndarray]:
-    """Twenty draws of test persons, each (persons, 2): camera pair and person, from 1."""
+    """Draw twenty sets of test persons, each (persons, 2): camera pair and person, from 1."""
     names = np.array([(person.pair + 1, person.number + 1) for person in persons], dtype=float)
     num_test = sum(person.group is Group.TEST for person in persons)
     rng = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def _classic_splits(persons: Sequence[_Person]) -> list[np.ndarray]:
 
 
 def _write_protocol(path: Path, persons: Sequence[_Person]) -> None:
-    """List the pictures by person, and number from 1 those of each split."""
+    """Write the list of all pictures by person, and the indices of each split, from 1."""
     rows = [
         (label, person, cell)
         for label, person in enumerate(persons, start=1)
@@ -135,15 +135,15 @@ def _write_protocol(path: Path, persons: Sequence[_Person]) -> None:
     columns["labels"] = _column([label for label, _, _ in rows])
     columns["camId"] = _column([1 if cell < _CELLS_PER_VIEW else 2 for _, _, cell in rows])
     io.savemat(path, {**columns, "filelist": names}, do_compression=True)
-    _forget_the_date(path)
+    _remove_date(path)
 
 
 def _column(values: Sequence[int]) -> np.ndarray:
-    # The real files give integers too: readers index with them.
+    # Integers, as in the real files, because readers use them as indices.
     return np.array(values, dtype=np.int32)[:, None]
 
 
-def _forget_the_date(path: Path) -> None:
-    """Replace the file's header text, which has the time: the same seed, the same bytes."""
+def _remove_date(path: Path) -> None:
+    """Replace the header text, which contains the time, so that the bytes are reproducible."""
     with path.open("r+b") as file:
         file.write(b"MATLAB 5.0 MAT-file, written by fastreid".ljust(116))

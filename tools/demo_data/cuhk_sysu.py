@@ -11,12 +11,12 @@ from .population import Group, Picture, Population, Sizes
 def write_training_crops(folder: Path, population: Population, sizes: Sizes) -> None:
     """Write cropped_images, e.g. p1_s12_3.jpg: identity, frame, number.
 
-    The real folder holds the test persons too. Here it does not: training and test persons differ.
+    Unlike the real folder, it does not contain the test persons: training and test persons differ.
 
     Args:
-        folder: cuhk_sysu; exists.
+        folder: existing folder cuhk_sysu.
         population: persons and scenes.
-        sizes: how many.
+        sizes: numbers of persons and pictures.
     """
     for number in range(sizes.train_ids):
         pictures = population.pictures(Group.TRAIN, number, sizes.images)
@@ -27,12 +27,12 @@ def write_training_crops(folder: Path, population: Population, sizes: Sizes) -> 
 
 
 def write_reid_version(folder: Path, population: Population, sizes: Sizes) -> None:
-    """Write train, query and gallery, e.g. query/00061_s12_0000003_0.jpg; one query a person.
+    """Write train, query and gallery, e.g. query/00061_s12_0000003_0.jpg; one query per person.
 
     Args:
-        folder: cuhksysu4reid; exists.
+        folder: existing folder cuhksysu4reid.
         population: persons and scenes.
-        sizes: how many.
+        sizes: numbers of persons and pictures.
     """
     quality = population.domain.jpeg_quality
     for number in range(sizes.train_ids):

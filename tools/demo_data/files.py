@@ -1,4 +1,4 @@
-"""Write files, and folders that are there completely or not at all."""
+"""Write picture files, and folders that exist only when they are complete."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ MARKER = ".fastreid-demo.json"
 
 
 def save_jpeg(path: Path, image: np.ndarray, *, quality: int) -> None:
-    """Save a picture; folders are made where they are missing.
+    """Save a picture as JPEG; missing folders are created.
 
     Args:
-        path: of the file.
+        path: path of the file.
         image: (H, W, 3) uint8 RGB.
-        quality: of the JPEG, 1 to 95.
+        quality: quality of the JPEG, 1 to 95.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=quality)
 
 
 def is_present(folder: Path, settings: Mapping[str, int], *, overwrite: bool) -> bool:
-    """Look at a folder that is to be written.
+    """Check whether a folder already contains the demo data that are to be written.
 
     Args:
-        folder: may exist.
-        settings: what the data are made from.
-        overwrite: whether demo data that differ may be replaced.
+        folder: path of the folder; it need not exist.
+        settings: settings that determine the data.
+        overwrite: whether other demo data may be replaced.
 
     Returns:
-        Whether it holds just these demo data, so that nothing is to do.
+        Whether the folder contains demo data with these settings, which need not be written again.
 
     Raises:
-        FileExistsError: it holds something that must not be replaced.
+        FileExistsError: the folder contains something that must not be replaced.
     """
     if not folder.exists():
         return False
     found = _read_marker(folder)
     if found is None:
         raise FileExistsError(
-            f"{folder} exists and was not made by this tool (it has no {MARKER}); it stays "
-            "untouched. Choose another --root."
+            f"{folder} exists and was not made by this tool (it has no {MARKER}); it is not "
+            "changed. Choose another --root."
         )
     if overwrite:
         return False
@@ -68,16 +68,16 @@ def write_folder(
     """Write a folder of demo data under another name, and rename it when it is complete.
 
     Args:
-        folder: where the data go; ``is_present`` has allowed it.
-        settings: for the marker file.
-        write: writes the data into the folder it is given.
-        overwrite: replace an older folder.
+        folder: folder of the data, which has passed ``is_present``.
+        settings: contents of the marker file.
+        write: function that writes the data into a given folder.
+        overwrite: whether an existing folder is replaced.
 
     Returns:
-        False where another process made the same data meanwhile; those are kept.
+        False if another process made the same data in the meantime; those are kept.
 
     Raises:
-        FileExistsError: another process made other data meanwhile.
+        FileExistsError: another process made other data in the meantime.
     """
 
     def fill(fresh: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .files import save_jpeg
 from .population import Group, Picture, Population, Sizes, first_of_each_camera
 
-# Boxes that the detector got wrong: identity 0 stays in the gallery, -1 is dropped.
+# False detections: identity 0 (distractors) stays in the gallery, -1 (junk) is dropped.
 _DISTRACTORS = 20
 _JUNK = 10
 _FRAMES_BETWEEN_PICTURES = 25
@@ -17,9 +17,9 @@ def write_market1501(folder: Path, population: Population, sizes: Sizes) -> None
     """Write bounding_box_train, query and bounding_box_test, e.g. 0002_c1s1_000451_03.jpg.
 
     Args:
-        folder: of the data set; exists.
+        folder: existing folder of the data set.
         population: persons and cameras.
-        sizes: how many.
+        sizes: numbers of persons and pictures.
     """
     writer = _Writer(folder, population.domain.jpeg_quality)
     for number in range(sizes.train_ids):
@@ -36,7 +36,7 @@ def write_market1501(folder: Path, population: Population, sizes: Sizes) -> None
 
 
 class _Writer:
-    """Names files by identity, camera, sequence, frame and box."""
+    """Writes files whose names have identity, camera, sequence, frame and box."""
 
     def __init__(self, folder: Path, jpeg_quality: int) -> None:
         self._folder = folder

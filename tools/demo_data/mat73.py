@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,14 @@ _VERSION = b"\x00\x02IM"
 
 
 class Mat73Writer:
-    """A MATLAB 7.3 file while it is written; a context manager.
+    """Writer of a MATLAB 7.3 file; a context manager.
 
-    MATLAB stores arrays column by column, so HDF5 sees their axes in reverse order. A cell array
-    is an array of references to members of the group "#refs#".
+    MATLAB stores arrays in column-major order, so HDF5 has their axes in reverse order. A cell
+    array is an array of references to members of the group "#refs#".
 
     Args:
-        h5py: the module.
-        path: of the file.
+        h5py: the module h5py.
+        path: path of the file.
     """
 
     def __init__(self, h5py: ModuleType, path: Path) -> None:
@@ -38,38 +39,38 @@ class Mat73Writer:
         with self._path.open("r+b") as file:
             file.write(_HEADER.ljust(116) + bytes(8) + _VERSION)
 
-    def array(self, values: np.ndarray | None):
+    def array(self, values: np.ndarray | None) -> Any:
         """Store an array.
 
         Args:
-            values: numbers, at least two axes; None for MATLAB's empty matrix.
+            values: numeric array with at least two axes; None: MATLAB's empty matrix.
 
         Returns:
-            Reference to it.
+            Reference to the stored array.
         """
         if values is None:
-            # MATLAB stores the shape of an empty matrix instead of its content.
+            # For an empty matrix, MATLAB stores its shape instead of its content.
             empty = self._store(np.zeros(2, np.uint64), "double")
             empty.attrs["MATLAB_empty"] = np.uint8(1)
             return empty.ref
         return self._store(values.T, "uint8" if values.dtype == np.uint8 else "double").ref
 
-    def cell(self, rows: Sequence[Sequence[np.ndarray | None]]):
+    def cell(self, rows: Sequence[Sequence[np.ndarray | None]]) -> Any:
         """Store a cell array of arrays.
 
         Args:
-            rows: of equal length.
+            rows: rows of equal length.
 
         Returns:
-            Reference to it.
+            Reference to the stored cell array.
         """
         return self._store(self.refer([[self.array(value) for value in row] for row in rows])).ref
 
     def refer(self, rows: Sequence[Sequence]) -> np.ndarray:
-        """Put references into the order of HDF5.
+        """Arrange references in the axis order of HDF5.
 
         Args:
-            rows: references, R rows of C.
+            rows: R rows of C references.
 
         Returns:
             (C, R) array.
@@ -83,17 +84,17 @@ class Mat73Writer:
         """Save a variable that is a cell array.
 
         Args:
-            name: of the variable.
-            references: from ``refer``.
+            name: name of the variable.
+            references: result of ``refer``.
         """
         self._mark(self._file.create_dataset(name, data=references), "cell")
 
-    def _store(self, values: np.ndarray, kind: str = "cell"):
+    def _store(self, values: np.ndarray, kind: str = "cell") -> Any:
         name = f"{len(self._members):06d}"
         # Only pictures are worth compressing.
         options = {"compression": "gzip", "compression_opts": 1} if values.ndim == 3 else {}
         return self._mark(self._members.create_dataset(name, data=values, **options), kind)
 
-    def _mark(self, stored, kind: str):
+    def _mark(self, stored: Any, kind: str) -> Any:
         stored.attrs["MATLAB_class"] = np.bytes_(kind)
         return stored

@@ -14,13 +14,13 @@ _TIMES = ("0303morning", "0303noon", "0303afternoon", "0113morning")
 def write_msmt17(folder: Path, population: Population, sizes: Sizes) -> None:
     """Write train, test and the four lists, e.g. train/0000/0000_000_01_0303morning_0008_0.jpg.
 
-    The last picture of each training person is in list_val.txt, the others in list_train.txt. Test
-    identities count from 0 again, as in the real set.
+    The last picture of each training person is in list_val.txt, the others in list_train.txt. As
+    in the real set, test identities are numbered from 0 again.
 
     Args:
-        folder: of the data set; exists.
+        folder: existing folder of the data set.
         population: persons and cameras.
-        sizes: how many.
+        sizes: numbers of persons and pictures.
     """
     lists: dict[str, list[str]] = {"train": [], "val": [], "query": [], "gallery": []}
     quality = population.domain.jpeg_quality
@@ -41,7 +41,7 @@ def write_msmt17(folder: Path, population: Population, sizes: Sizes) -> None:
 def _write_person(
     folder: Path, pid: int, pictures: Sequence[Picture], *, quality: int
 ) -> list[str]:
-    """Write a person's folder; return the lines that lists have for it."""
+    """Write the folder of a person; return the lines of its pictures for the lists."""
     lines = []
     for number, picture in enumerate(pictures):
         when = _TIMES[picture.camera % len(_TIMES)]

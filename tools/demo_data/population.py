@@ -1,4 +1,4 @@
-"""The people of a domain and their pictures."""
+"""The persons and cameras of a domain, and their pictures."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from .drawing.domain import Domain, draw_cameras
 from .drawing.identity import draw_identity
-from .drawing.render import Photographer
+from .drawing.render import Renderer
 
 
 class Group(IntEnum):
-    """Which persons: groups have nobody in common."""
+    """Groups of persons, without a person in common; BACKGROUND: pictures without a person."""
 
     TRAIN = 1
     TEST = 2
-    PASSERS_BY = 3
+    BACKGROUND = 3
 
 
 class Picture(NamedTuple):
@@ -36,15 +36,15 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a demo data set holds.
+    """Sizes of a demo data set.
 
     Attributes:
-        train_ids: persons to train on, 5 or more.
-        test_ids: persons to find, 5 or more.
-        images: pictures of each, 4 to 10 (a person of CUHK03 has ten at most).
+        train_ids: number of training persons, 5 or more.
+        test_ids: number of test persons, 5 or more.
+        images: pictures of each person, 4 to 10 (CUHK03 has at most ten per person).
 
     Raises:
-        ValueError: out of these bounds.
+        ValueError: a size is not in its range.
     """
 
     train_ids: int = 60
@@ -63,22 +63,22 @@ class Sizes:
 
 
 class Population:
-    """Persons and cameras of a domain, made up from a seed.
+    """Persons and cameras of a domain, generated from a seed.
 
-    A person depends on the seed, the domain, the group and the number only, not on how many others
-    there are.
+    A person depends only on the seed, the domain, the group and the number, not on the number of
+    persons.
 
     Args:
-        domain: its look.
-        index: of the domain, part of the seed.
-        seed: 0 or more.
+        domain: look of the domain.
+        index: index of the domain, a part of the seed.
+        seed: seed, 0 or more.
     """
 
     def __init__(self, domain: Domain, *, index: int, seed: int) -> None:
         self.domain = domain
         self._seeds = (seed, index)
         cameras = draw_cameras(domain, self._generator(0, 0))
-        self._photographer = Photographer(domain, cameras)
+        self._renderer = Renderer(domain, cameras)
 
     def pictures(
         self,
@@ -88,38 +88,35 @@ class Population:
         *,
         cameras: Sequence[int] | None = None,
     ) -> Iterator[Picture]:
-        """Take pictures of a person.
+        """Render pictures of a person.
 
         Args:
-            group: the person's group.
-            number: of the person in the group, from 0.
-            count: how many pictures.
-            cameras: those that see the person; by default some are drawn.
+            group: group of the person.
+            number: number of the person in the group, from 0.
+            count: number of pictures.
+            cameras: cameras that see the person; None: they are drawn at random.
 
         Yields:
-            The pictures, camera by camera in turn.
+            The pictures; the cameras take turns.
         """
         rng = self._generator(group, number)
         person = draw_identity(rng)
         if cameras is None:
-            places = min(self.domain.num_cameras, count // self.domain.images_per_camera)
-            cameras = rng.permutation(self.domain.num_cameras)[:places].tolist()
+            num_cameras = min(self.domain.num_cameras, count // self.domain.images_per_camera)
+            cameras = rng.permutation(self.domain.num_cameras)[:num_cameras].tolist()
         for turn in range(count):
             camera = cameras[turn % len(cameras)]
-            yield Picture(camera, self._photographer.picture(person, camera, rng))
+            yield Picture(camera, self._renderer.picture(person, camera, rng))
 
     def empty_picture(self, number: int) -> Picture:
-        """Take a picture of nobody.
+        """Render a picture without a person.
 
         Args:
-            number: makes the picture another one.
-
-        Returns:
-            The picture.
+            number: number of the picture, a part of its seed.
         """
-        rng = self._generator(Group.PASSERS_BY, number)
+        rng = self._generator(Group.BACKGROUND, number)
         camera = int(rng.integers(self.domain.num_cameras))
-        return Picture(camera, self._photographer.empty_picture(camera, rng))
+        return Picture(camera, self._renderer.empty_picture(camera, rng))
 
     def _generator(self, group: int, number: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([*self._seeds, group, number]))
@@ -129,10 +126,10 @@ def first_of_each_camera(pictures: Sequence[Picture]) -> list[bool]:
     """Choose the queries of a person: one picture of each camera.
 
     Args:
-        pictures: of one person.
+        pictures: pictures of one person.
 
     Returns:
-        True for each picture that is the first one of its camera.
+        For each picture, whether it is the first one of its camera.
     """
     cameras = [picture.camera for picture in pictures]
     return [camera not in cameras[:position] for position, camera in enumerate(cameras)]

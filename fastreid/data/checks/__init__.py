@@ -1,4 +1,10 @@
-from .dataset import CheckResult, check_dataset, explained, require_files, require_sound
+"""Checks of a data set before it is used: the same ones in tools and at the start of a run.
+
+`dataset` has the check; `findings` and `diagnosis` describe faults of a data set in sentences, the
+latter those of a test set; `image_files` checks image files.
+"""
+
+from .dataset import CheckResult, check_dataset, explained, require_files, require_usable
 from .findings import USES
 
-__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_sound"]
+__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_usable"]

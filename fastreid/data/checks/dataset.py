@@ -1,4 +1,4 @@
-"""Is a data set fit for training or for evaluation? The one check that all programs share."""
+"""Check whether a data set can be used for training or for testing; shared by all programs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _IMAGES_PER_JOB = 64
 
 
 class CheckResult(NamedTuple):
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        counts: split -> identities, images and cameras.
-        faults: why a run refuses the data set, a sentence each: the run says the same one.
-        remarks: what one should know.
-        uses: what was checked, of `USES`.
+        counts: split -> number of identities, images and cameras.
+        faults: reasons why a run cannot use the data set, one sentence each; a run stops with the
+            same sentences.
+        remarks: other observations, one sentence each.
+        uses: uses that were checked, of `USES`.
     """
 
     counts: dict[str, tuple[int, int, int]]
@@ -46,22 +47,22 @@ def check_dataset(
     num_workers: int = 0,
     skips_unreadable: bool = False,
 ) -> CheckResult:
-    """Check a data set for what it is to be used for.
+    """Check a data set for one or several uses.
 
     Args:
         data: the data set.
-        name: that it is registered under; "" takes its ``dataset_name``.
-        uses: of `USES`; none: whatever the data set has images for.
-        quick: look at files from outside only, as a run does at its start, instead of reading
-            every image.
-        num_workers: processes that read images; 0: this one.
-        skips_unreadable: DATALOADER.ON_ERROR is "skip": training replaces unreadable images.
+        name: registered name; "" takes its ``dataset_name``.
+        uses: uses to check, of `USES`; empty: all uses for which the data set has images.
+        quick: whether to check only that files exist and are not empty, as a run does at its start,
+            instead of reading all images.
+        num_workers: number of processes that read images; 0: this process.
+        skips_unreadable: whether training replaces unreadable images (DATALOADER.ON_ERROR "skip").
 
     Returns:
-        What was found. A split that cannot be read is a fault too.
+        Result of the check. A split that cannot be read is a fault.
 
     Raises:
-        ValueError: a use is not known.
+        ValueError: a use is unknown.
     """
     name = name or data.dataset_name
     unknown = [use for use in uses if use not in USES]
@@ -70,10 +71,12 @@ def check_dataset(
     uses, remarks = (tuple(uses), []) if uses else _uses_of(data)
     counts: dict[str, tuple[int, int, int]] = {}
     faults: list[str] = []
-    with _looking(quick=quick, num_workers=num_workers) as look:
+    with _file_check(quick=quick, num_workers=num_workers) as check_files:
         for use in uses:
             try:
-                found = examine(name, data, use, look=look, skips_unreadable=skips_unreadable)
+                found = examine(
+                    name, data, use, check_files=check_files, skips_unreadable=skips_unreadable
+                )
             except (OSError, ValueError, ImportError) as error:
                 faults.append(explained(error))
             else:
@@ -87,21 +90,21 @@ def check_dataset(
     return CheckResult(counts, list(dict.fromkeys(faults)), remarks, uses)
 
 
-def require_sound(
+def require_usable(
     name: str, data: ImageDataset, *, use: str, skips_unreadable: bool = False
 ) -> None:
-    """Make the quick check at the start of a run: log what it remarks, refuse what is at fault.
+    """Check a data set quickly at the start of a run, and log the remarks.
 
     Args:
-        name: of the data set.
-        data: only the splits of the use are read.
-        use: of `USES`.
-        skips_unreadable: DATALOADER.ON_ERROR is "skip".
+        name: name of the data set.
+        data: the data set; only the splits of the use are read.
+        use: the use, of `USES`.
+        skips_unreadable: whether training replaces unreadable images (DATALOADER.ON_ERROR "skip").
 
     Raises:
-        ValueError: the sentences that `check_dataset` calls faults.
+        ValueError: the data set has faults; the message is the ``faults`` of `check_dataset`.
     """
-    found = examine(name, data, use, look=stat_images, skips_unreadable=skips_unreadable)
+    found = examine(name, data, use, check_files=stat_images, skips_unreadable=skips_unreadable)
     if found.faults:
         raise ValueError(" ".join(found.faults))
     kind = {"train": "Data set", "test": "Test set"}[use]
@@ -112,36 +115,36 @@ def require_sound(
 
 
 def require_files(paths: Iterable[str]) -> None:
-    """Look at image files from outside.
+    """Check that image files exist and are not empty, without reading them.
 
     Args:
-        paths: of images.
+        paths: paths of the image files.
 
     Raises:
-        ValueError: some are missing or empty.
+        ValueError: files are missing or empty.
     """
     faults = faults_of_files(stat_images(paths))
     if faults:
-        raise ValueError(f"{faults} Correct the paths, or remove what is no image.")
+        raise ValueError(f"{faults} Correct the paths, or remove the entries of these files.")
 
 
 def explained(error: Exception) -> str:
-    """Give what a run would print about an error, as a fault.
+    """Give the line that a run would print about an error.
 
     Args:
-        error: of reading a data set.
+        error: error from reading a data set.
 
     Raises:
-        Exception: the error itself, if it is a fault of the program.
+        Exception: the error itself, if it is a bug of the program.
     """
-    told = explain(error)
-    if told is None:
+    explanation = explain(error)
+    if explanation is None:
         raise error
-    return told
+    return explanation
 
 
 def _uses_of(data: ImageDataset) -> tuple[tuple[str, ...], list[str]]:
-    """What a data set has images for, all uses if it has none, and what is said about the rest."""
+    """Uses for which a data set has images (all if it has none), and remarks about the others."""
     uses, remarks = [], []
     for use, splits in USES.items():
         sizes, absent = [], []
@@ -151,7 +154,7 @@ def _uses_of(data: ImageDataset) -> tuple[tuple[str, ...], list[str]]:
             except MissingPartError as error:
                 absent.append(str(error))
             except (OSError, ValueError, ImportError):
-                # The examination tells it.
+                # `examine` reports the error.
                 sizes.append(1)
         if any(sizes):
             uses.append(use)
@@ -161,10 +164,10 @@ def _uses_of(data: ImageDataset) -> tuple[tuple[str, ...], list[str]]:
 
 
 @contextmanager
-def _looking(
+def _file_check(
     *, quick: bool, num_workers: int
 ) -> Iterator[Callable[[Sequence[str]], list[FileReport]]]:
-    """Give a function that looks at files: from outside, or whole in worker processes."""
+    """Give a function that checks files: quickly, or by reading them in worker processes."""
     if quick:
         yield stat_images
         return

@@ -1,4 +1,4 @@
-"""What is wrong with a test set, said before any image goes through the model."""
+"""Find faults of a test set before its features are extracted."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 from fastreid.utils.messages.texts import list_some
 
-# Bytes at the end of a file that tell most files of one size apart.
+# Bytes at the end of a file; they differ for most files of the same size.
 _TAIL = 1024
 
 
 def why_not_scored(
     name: str, query: Sequence[tuple], gallery: Sequence[tuple], findings: Sequence[str]
 ) -> str:
-    """Say why a test set cannot be scored.
+    """Describe why a test set cannot be scored.
 
     Args:
-        name: of the data set.
-        query: (path, pid, camid).
-        gallery: the same.
-        findings: of `diagnose`.
+        name: name of the data set.
+        query: (path, pid, camid) of each query.
+        gallery: (path, pid, camid) of each gallery image.
+        findings: result of `diagnose`.
 
     Returns:
-        What is missing; "" if some query has a match.
+        The reason; "" if at least one query has a match.
     """
     if not query or not gallery:
         return (
@@ -35,8 +35,8 @@ def why_not_scored(
     if not _queries_with_a_match(query, gallery):
         return (
             f"No query of the test set {name} has a match in the gallery: an image of its "
-            f"identity from another camera. {' '.join(findings)} Are identities and cameras read "
-            "rightly from the file names?"
+            f"identity from another camera. {' '.join(findings)} Check that "
+            "identities and cameras are read correctly from the file names."
         )
     return ""
 
@@ -44,15 +44,15 @@ def why_not_scored(
 def diagnose(
     query: Sequence[tuple], gallery: Sequence[tuple], *, junk_pids: Iterable[int] = ()
 ) -> list[str]:
-    """Find what makes scores of a test set wrong or hard to compare.
+    """Find properties of a test set that make its scores wrong or hard to compare.
 
     Args:
-        query: (path, pid, camid).
-        gallery: the same.
-        junk_pids: identities that are no persons to find.
+        query: (path, pid, camid) of each query.
+        gallery: (path, pid, camid) of each gallery image.
+        junk_pids: identities that are not persons to retrieve.
 
     Returns:
-        One sentence for each finding; none if all is well.
+        One sentence for each finding.
     """
     return [
         *_absent_identities(query, gallery),
@@ -105,7 +105,7 @@ def _junk(query: Sequence[tuple], junk_pids: set[int]) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} queries are of junk identities ({list_some(junk_pids)}), which are no persons."
+        f"{count} queries are of junk identities ({list_some(junk_pids)}), which are not persons."
     ]
 
 
@@ -127,13 +127,15 @@ def _same_content(paths: Iterable[str]) -> list[str]:
 
 
 def files_with_the_same_content(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Find copies under other names; size and tail sort out nearly all files without reading them.
+    """Find copies of files under other names.
+
+    Only files whose size and last bytes are equal are read completely.
 
     Args:
-        paths: of files; what cannot be read is passed over.
+        paths: paths of the files; unreadable files are skipped.
 
     Returns:
-        Each copy with the first file of its content.
+        Each copy, with the first file of the same content.
     """
     groups = defaultdict(list)
     for path in sorted(paths):
@@ -143,7 +145,7 @@ def files_with_the_same_content(paths: Iterable[str]) -> list[tuple[str, str]]:
     copies = []
     for group in groups.values():
         if len(group) > 1:
-            first_with = {}
+            first_with: dict[bytes, str] = {}
             for path in group:
                 original = first_with.setdefault(Path(path).read_bytes(), path)
                 if original != path:
@@ -156,8 +158,8 @@ def _size_and_tail(path: Path) -> tuple[int, int] | None:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(size - _TAIL, 0))
-            # Empty files are no images; reading them names them.
+            # Empty files are not images; the check of image files reports them.
             return (size, zlib.crc32(file.read())) if size else None
     except OSError:
-        # The loader names a file that cannot be read.
+        # The check of image files reports it.
         return None

@@ -1,4 +1,4 @@
-"""What makes a data set unfit for training or for evaluation, in sentences."""
+"""Find the faults of a data set and describe them in sentences."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ..datasets import ImageDataset
 from .diagnosis import diagnose, files_with_the_same_content, why_not_scored
 from .image_files import FileReport
 
-# What a data set can be used for, with the splits that are read then.
+# Uses of a data set, with the splits that each reads.
 USES = {"train": ("train",), "test": ("query", "gallery")}
 
-# Of one file -> of several.
+# Fault of one file -> the same in the plural.
 _PLURALS = {
     "does not exist": "do not exist",
     "is empty": "are empty",
-    "is no file": "are no files",
+    "is not a file": "are not files",
     "is a link that leads to itself": "are links that lead to themselves",
 }
 
 
 class Findings(NamedTuple):
-    """What was found out about one use of a data set.
+    """Result of examining a data set for one use.
 
     Attributes:
-        counts: split -> identities, images and cameras.
-        faults: why a run refuses it.
-        warnings: what may spoil scores or was expected otherwise.
-        remarks: what one should know.
+        counts: split -> number of identities, images and cameras.
+        faults: reasons why a run cannot use the data set.
+        warnings: unexpected observations, which may make scores wrong.
+        remarks: other observations.
     """
 
     counts: dict[str, tuple[int, int, int]]
@@ -46,27 +46,27 @@ def examine(
     data: ImageDataset,
     use: str,
     *,
-    look: Callable[[Sequence[str]], list[FileReport]],
+    check_files: Callable[[Sequence[str]], list[FileReport]],
     skips_unreadable: bool,
 ) -> Findings:
     """Examine the splits that a use reads.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         data: the data set.
-        use: of `USES`.
-        look: gives reports about image files.
-        skips_unreadable: DATALOADER.ON_ERROR is "skip".
+        use: the use, of `USES`.
+        check_files: gives reports about image files.
+        skips_unreadable: whether training replaces unreadable images (DATALOADER.ON_ERROR "skip").
 
     Returns:
-        What was found.
+        Faults, warnings and remarks.
 
     Raises:
         OSError, ValueError, ImportError: a split cannot be read.
     """
     splits = {split: getattr(data, split) for split in USES[use]}
     counts = {split: _count(items) for split, items in splits.items()}
-    reports = look(sorted({str(path) for items in splits.values() for path, _, _ in items}))
+    reports = check_files(sorted({str(path) for items in splits.values() for path, _, _ in items}))
     if use == "train":
         faults, warnings = _faults_of_training(name, data.train, reports, skips=skips_unreadable)
         remarks = _few_images(data.train)
@@ -84,7 +84,7 @@ def _count(items: Sequence[tuple]) -> tuple[int, int, int]:
 def _faults_of_training(
     name: str, train: Sequence[tuple], reports: Sequence[FileReport], *, skips: bool
 ) -> tuple[list[str], list[str]]:
-    """Faults and warnings."""
+    """Give faults and warnings."""
     if not train:
         return [f"The data set {name} has no training images."], []
     broken = faults_of_files(reports)
@@ -92,8 +92,8 @@ def _faults_of_training(
         return [], []
     if not skips:
         return [
-            f"Data set {name}: {broken} Unpack it again, or let other images of the same "
-            "identities take their places with DATALOADER.ON_ERROR skip."
+            f"Data set {name}: {broken} Unpack it again, or have them replaced by other images of "
+            "the same identities: DATALOADER.ON_ERROR skip."
         ], []
     unusable = {report.path for report in reports if report.fault}
     left = {pid for path, pid, _ in train if str(path) not in unusable}
@@ -102,33 +102,31 @@ def _faults_of_training(
         return [], [broken]
     return [
         f"Data set {name}: {broken} Training identities without any other image: {len(lost)} "
-        f"({list_some(lost)}); nothing can take the place of theirs. Unpack it again, or remove "
-        "them."
+        f"({list_some(lost)}); their images cannot be replaced. Unpack it again, or remove them."
     ], []
 
 
 def _faults_of_test(
     name: str, data: ImageDataset, reports: Sequence[FileReport]
 ) -> tuple[list[str], list[str]]:
-    """Faults and warnings."""
+    """Give faults and warnings."""
     query, gallery = data.query, data.gallery
     findings = diagnose(query, gallery, junk_pids=data.junk_pids) if query and gallery else []
     broken = faults_of_files(reports)
     faults = [why_not_scored(name, query, gallery, findings)]
     if broken:
         faults.append(
-            f"Test set {name}: {broken} Unpack it again: a score without them could not be "
-            "compared."
+            f"Test set {name}: {broken} Unpack it again: scores without them are not comparable."
         )
-    # What explains a fault stands in it.
+    # The first fault, if there is one, includes the findings.
     return [fault for fault in faults if fault], [] if faults[0] else findings
 
 
 def faults_of_files(reports: Iterable[FileReport]) -> str:
-    """Say what is wrong with image files, a sentence for each kind; "" for nothing.
+    """Describe the faults of image files, in a sentence for each kind; "" if there are none.
 
     Args:
-        reports: of files.
+        reports: reports about image files.
     """
     by_fault = defaultdict(list)
     for report in reports:
@@ -142,20 +140,20 @@ def faults_of_files(reports: Iterable[FileReport]) -> str:
 
 
 def in_training_and_test(data: ImageDataset, *, quick: bool) -> list[str]:
-    """Say what is in training and in test: identities and, unless it must be quick, files.
+    """Describe which identities and files are in training and in test.
 
     Args:
-        data: all its splits are read.
-        quick: do not compare the contents of files.
+        data: the data set; all its splits are read.
+        quick: whether to leave out the comparison of files by content.
     """
     remarks = []
     shared = data.identities_in_both()
     if shared:
-        told = f"Test identities that are training identities too: {len(shared)} "
-        told += f"({list_some(shared)})."
+        remark = f"Test identities that are training identities too: {len(shared)} "
+        remark += f"({list_some(shared)})."
         if not data.trains_on_test_identities:
-            told += " Do not test on this set what was trained on it."
-        remarks.append(told)
+            remark += " Do not test a model on this set that was trained on it."
+        remarks.append(remark)
     if not quick:
         remarks += _copies_across(data)
     return remarks
@@ -169,13 +167,14 @@ def _in_several_formats(paths: Iterable[str]) -> list[str]:
     if not several:
         return []
     return [
-        f"Images that are there in several formats, each of which counts: {len(several)} "
+        f"Images that exist in several formats, each of which is used: {len(several)} "
         f"({list_some(several)})."
     ]
 
 
 def _few_images(train: Sequence[tuple]) -> list[str]:
-    images, cameras = Counter(), defaultdict(set)
+    images: Counter[str] = Counter()
+    cameras: dict[str, set[str]] = defaultdict(set)
     for _, pid, camid in train:
         images[pid] += 1
         cameras[pid].add(camid)
@@ -195,8 +194,8 @@ def _unusual(reports: Iterable[FileReport]) -> list[str]:
     kinds = Counter(kind for report in reports for kind in report.kinds)
     if not kinds:
         return []
-    told = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
-    return [f"Images of unusual kinds, which become upright 8-bit RGB ({told})."]
+    listed = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
+    return [f"Images of unusual kinds, which are converted to upright 8-bit RGB ({listed})."]
 
 
 def _copies_across(data: ImageDataset) -> list[str]:

@@ -1,4 +1,4 @@
-"""Look at image files before a run does: missing, empty, broken, or of an unusual kind."""
+"""Find image files that are missing, empty, broken or of an unusual kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..data_utils import ImageError, read_image
 
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
-# What `read_image` turns into RGB, by Pillow's mode.
+# Pillow's modes that `read_image` converts to RGB.
 _UNUSUAL_MODES = {
     "1": "black and white",
     "L": "gray",
@@ -31,12 +31,12 @@ _UNUSUAL_MODES = {
 
 
 class FileReport(NamedTuple):
-    """What was found about one image file.
+    """Result of checking one image file.
 
     Attributes:
-        path: of the file.
-        fault: why no run can use it; "" if it can.
-        kinds: unusual things that are handled, such as "CMYK" or "EXIF rotation".
+        path: path of the file.
+        fault: why the file cannot be used; "" if it can.
+        kinds: unusual properties that `read_image` handles, such as "CMYK" or "EXIF rotation".
     """
 
     path: str
@@ -45,32 +45,32 @@ class FileReport(NamedTuple):
 
 
 def stat_images(paths: Iterable[str]) -> list[FileReport]:
-    """Look at files from outside: quick.
+    """Check files without reading them.
 
     Args:
-        paths: of images.
+        paths: paths of the image files.
 
     Returns:
-        A report for each file that is missing, empty, no file, or a link to itself.
+        A report for each path that is missing, empty, not a file, or a link to itself.
     """
-    reports = [FileReport(path, _outer_fault(path), ()) for path in paths]
+    reports = [FileReport(path, _fault_without_reading(path), ()) for path in paths]
     return [report for report in reports if report.fault]
 
 
 def inspect_images(paths: Sequence[str]) -> list[FileReport]:
-    """Read images whole.
+    """Check files by reading them completely.
 
     Args:
-        paths: of images.
+        paths: paths of the image files.
 
     Returns:
-        A report for each one with a fault or of an unusual kind.
+        A report for each file with a fault or of an unusual kind.
     """
     reports = [_inspect(path) for path in paths]
     return [report for report in reports if report.fault or report.kinds]
 
 
-def _outer_fault(path: str) -> str:
+def _fault_without_reading(path: str) -> str:
     try:
         status = Path(path).stat()
     except OSError as error:
@@ -78,12 +78,12 @@ def _outer_fault(path: str) -> str:
             return "is a link that leads to itself"
         return "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {error}"
     if not stat.S_ISREG(status.st_mode):
-        return "is no file"
+        return "is not a file"
     return "" if status.st_size else "is empty"
 
 
 def _inspect(path: str) -> FileReport:
-    fault = _outer_fault(path)
+    fault = _fault_without_reading(path)
     if fault:
         return FileReport(path, fault, ())
     try:
@@ -105,7 +105,7 @@ def _kinds(image: Image.Image) -> tuple[str, ...]:
     try:
         orientation = image.getexif().get(_ORIENTATION, _UPRIGHT)
     except (OSError, SyntaxError, ValueError, KeyError, TypeError):
-        # Broken EXIF data says nothing about the pixels.
+        # Damaged EXIF data does not affect the pixels.
         orientation = _UPRIGHT
     if orientation != _UPRIGHT:
         kinds.append("EXIF rotation")

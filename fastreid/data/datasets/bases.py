@@ -1,21 +1,27 @@
-"""What every data set offers: training, query and gallery items, and tables of their counts."""
+"""The base class of data sets and their registry.
+
+To add a data set, derive a class from ``ImageDataset`` (or from ``FolderDataset`` in `folders`) and
+register it in ``DATASET_REGISTRY``; docs/own_code.md has an example.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import Any, Union
 
 import numpy as np
-from tabulate import tabulate
-from termcolor import colored
 
+from fastreid.config import CfgNode
 from fastreid.utils.labels import LabelNames, normal_form, number_labels
 from fastreid.utils.messages.own_code import locating_errors
 from fastreid.utils.registry import Registry
 
-from .image_search import Search
+from .combineall import with_test_items
+from .construction import construct
+from .counts import Counts, count_labels, counts_table, difference_from_published
+from .files import Search
 from .items import Item, check_items, has_names, name_labels
 
 logger = logging.getLogger(__name__)
@@ -24,36 +30,30 @@ DATASET_REGISTRY = Registry("DATASET")
 
 Items = Union[Iterable[Item], Callable[[], Iterable[Item]]]
 
-# A set with a smaller share of the published images is a sample of it, not a damaged copy.
-_LIKE_THE_REAL_SET = 0.25
-
-
-class Counts(NamedTuple):
-    """Published size of a split: identities and images."""
-
-    ids: int
-    images: int
-
 
 class ImageDataset:
-    """Items of a data set, each read when it is first asked for (fast-reid's ``ImageDataset``).
+    """Base class of data sets: lists of training, query and gallery items.
 
-    Items are (path, identity, camera). Given are tuples or lists, with paths as texts or path
-    objects, and identities and cameras as whole numbers or texts; they are checked when they are
-    read. ``train`` has texts: the number 5 of the class MySet becomes "MySet_5". ``query`` and
-    ``gallery`` have whole numbers: texts get a number, equal ones the same.
+    It is fast-reid's ``ImageDataset``. Each list is read and checked at first use.
 
-    Subclasses set ``dataset_name``, ``_junk_pids``, the test identities that are no persons to
-    learn, and ``trains_on_test_identities``, where the published split does.
+    Items are (path, identity, camera). The constructor takes them as tuples or lists, with paths as
+    strings or path objects, and identities and cameras as integers or strings. In ``train``, labels
+    are strings: the integer 5 becomes "MySet_5" in the class MySet. In ``query`` and ``gallery``,
+    labels are integers: strings are numbered, and equal strings get the same number.
+
+    Subclasses set ``dataset_name``; ``_junk_pids``, the test identities that are not persons to
+    train on; and ``trains_on_test_identities``, whether the published training split contains test
+    identities.
 
     Args:
-        train: items, or a function that reads them.
-        query: the same.
-        gallery: the same.
-        combineall: train on query and gallery too, as "<dataset>_test_<label>", without junk.
-        published: sizes by split ("train", "query", "gallery"). A set that is large enough to be
-            the real one but differs from them is logged as a warning.
-        **unused: what fast-reid's data sets pass on besides (root, mode, transform, verbose).
+        train: training items, or a function that reads them.
+        query: query items, or a function that reads them.
+        gallery: gallery items, or a function that reads them.
+        combineall: whether ``train`` includes query and gallery, as "<dataset>_test_<label>",
+            without junk identities.
+        published: published sizes by split ("train", "query", "gallery"). A data set that differs
+            from them, and is not just a sample, is logged as a warning.
+        **unused: other arguments of fast-reid's data sets (root, mode, transform, verbose).
     """
 
     dataset_name = "Unknown"
@@ -71,7 +71,7 @@ class ImageDataset:
         *,
         combineall: bool = False,
         published: Mapping[str, Counts] | None = None,
-        **unused: Any,  # noqa: ARG002 - subclasses pass on all that they are given
+        **unused: Any,  # noqa: ARG002 - subclasses pass on all their arguments
     ) -> None:
         self.combineall = combineall
         self._sources = {"train": train, "query": query, "gallery": gallery}
@@ -80,15 +80,32 @@ class ImageDataset:
         self._numbered: dict[str, list[Item]] = {}
         self._combined: list[Item] | None = None
 
-    def prepare(self) -> None:
-        """Make files that are made once, at the first use; subclasses that have any overwrite it.
+    @classmethod
+    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:  # noqa: ARG003
+        """Make the data set from a config; subclasses with options in the config override it.
 
-        Of several processes of a job, the first one of each machine does it before the others.
+        By default, the constructor gets ``root`` and ``combineall``, if it takes them.
+
+        Args:
+            cfg: config with the options of the data set, under DATASETS.
+            root: folder that holds the data sets.
+            combineall: whether ``train`` includes query and gallery.
+
+        Raises:
+            ValueError: the constructor needs other arguments, or does not take ``combineall``,
+                which is set.
+        """
+        return construct(cls, {"root": root, "combineall": combineall})
+
+    def prepare(self) -> None:
+        """Make files that are made once, at first use; subclasses with such files override it.
+
+        In a job of several processes, the first process of each machine calls it before the others.
         """
 
     @property
     def train(self) -> list[Item]:
-        """Training items; with ``combineall`` those of the test splits follow."""
+        """Training items; with ``combineall``, followed by those of query and gallery."""
         if not self.combineall:
             return self._load("train")
         if self._combined is None:
@@ -107,17 +124,17 @@ class ImageDataset:
 
     @property
     def junk_pids(self) -> tuple[int, ...]:
-        """Identities of query and gallery that are no persons to find, as numbers.
+        """Identities of query and gallery that are not persons to retrieve, as integers.
 
         Raises:
-            ValueError: ``_junk_pids`` is no list of identities.
+            ValueError: ``_junk_pids`` is not a list of identities.
         """
         if isinstance(self._junk_pids, str) or not isinstance(self._junk_pids, Iterable):
             raise ValueError(
                 f"Data set {type(self).__name__}: _junk_pids must be a list of identities, but is "
                 f"{self._junk_pids!r}."
             )
-        # A number that was chosen for a name is not the identity of that number.
+        # Compared as written: an integer that was assigned to a string is another identity.
         junk = {normal_form(str(pid)) for pid in self._junk_pids}
         number_of = self._numbers(1) if junk else {}
         return tuple(
@@ -143,7 +160,7 @@ class ImageDataset:
         Returns:
             Number of identities, number of cameras.
         """
-        return len({item[1] for item in data}), len({item[2] for item in data})
+        return count_labels(data)
 
     def get_num_pids(self, data: Sequence[Item]) -> int:
         """Count identities.
@@ -174,17 +191,17 @@ class ImageDataset:
         return identities, len(data), cameras
 
     def combine_all(self) -> None:
-        """Train on query and gallery too."""
+        """Include query and gallery in ``train``."""
         self.combineall = True
 
     def check_before_run(self, required_files: str | Path | Iterable[str | Path]) -> None:
         """Check that files and folders exist.
 
         Args:
-            required_files: one path, or several.
+            required_files: one path or several.
 
         Raises:
-            FileNotFoundError: the message names the data set and the first one that is missing.
+            FileNotFoundError: a path does not exist; the message names the data set and the path.
         """
         given = [required_files] if isinstance(required_files, (str, Path)) else required_files
         for path in given:
@@ -195,47 +212,50 @@ class ImageDataset:
                 )
 
     def count_differences(self, splits: Sequence[str] | None = None) -> list[str]:
-        """Say where the counts are not the published ones, a sentence for each split.
+        """Describe the differences from the published counts, in a sentence for each split.
 
         Args:
-            splits: to look at; None: all three.
+            splits: splits to compare; None: all three.
         """
-        chosen = self._sources if splits is None else splits
-        found = [self._difference_from_published(split) for split in chosen]
+        chosen = ("train", "query", "gallery") if splits is None else splits
+        found = [
+            difference_from_published(split, self._load(split), self._published) for split in chosen
+        ]
         return [difference for difference in found if difference]
 
     def identities_in_both(self) -> set | None:
-        """Give the identities of training that query or gallery have too.
+        """Give the training identities that are in query or gallery too.
 
         Returns:
-            Their names; None if the two are not numbered together, so that nobody can tell.
+            Their names; None if the two are labelled independently, so that this is unknown.
         """
         return None
 
     def label_names(self) -> LabelNames:
-        """Give identities and cameras of queries, then gallery images, as they are written.
+        """Give the original identities and cameras of the queries, then of the gallery images.
 
         Returns:
-            Two columns of texts: what the items were given with.
+            Two arrays of strings: the labels as they were passed to the constructor.
         """
         items = self._given_test_items()
         pids, camids = ([str(item[column]) for item in items] for column in (1, 2))
         return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
 
     def note_search(self, found: Search) -> None:
-        """Keep what a search for images passed over, and log it where it is worth a word.
+        """Record the files that a search for images skipped, and log unexpected ones.
 
         Args:
-            found: of ``search_images``; for subclasses that search folders.
+            found: result of ``search_images``, in subclasses that search folders.
         """
         self._searches = (*self._searches, found)
-        told = found.describe(is_quiet=True)
-        if told:
-            logger.info("%s: %s", self.dataset_name, told)
+        description = found.describe(is_quiet=True)
+        if description:
+            logger.info("%s: %s", self.dataset_name, description)
 
     def passed_over(self) -> list[str]:
-        """Say which files were not read as images, a sentence for each folder searched so far."""
-        return [told for told in (found.describe() for found in self._searches) if told]
+        """Describe the files that were skipped, in a sentence for each searched folder."""
+        descriptions = [found.describe() for found in self._searches]
+        return [description for description in descriptions if description]
 
     def show_train(self) -> None:
         """Log the table of the training set."""
@@ -246,7 +266,7 @@ class ImageDataset:
         self._show({"query": self.query, "gallery": self.gallery})
 
     def _load(self, split: str) -> list[Item]:
-        """Items as they were given, in one form; those of training with texts."""
+        """Items as they were passed to the constructor, checked; labels of training are strings."""
         if self._sources is None:
             raise ValueError(
                 f"The data set class {type(self).__name__} does not call super().__init__(train, "
@@ -258,13 +278,15 @@ class ImageDataset:
             with locating_errors(f"Data set {name}", type(self)):
                 items, extra = check_items(source() if callable(source) else source, place)
             if extra:
-                logger.info("%s: fields after path, identity and camera are not used", place)
+                logger.info("%s: fields after path, identity and camera are ignored", place)
             self._loaded[split] = name_labels(items, name) if split == "train" else items
-            self._compare_with_published(split)
+            difference = difference_from_published(split, self._loaded[split], self._published)
+            if difference:
+                logger.warning("%s %s", self.dataset_name, difference)
         return self._loaded[split]
 
     def _test_items(self, split: str) -> list[Item]:
-        """Items with whole numbers; query and gallery are numbered together."""
+        """Items with integer labels; query and gallery are numbered together."""
         items = self._load(split)
         if split not in self._numbered:
             if has_names(items):
@@ -282,14 +304,13 @@ class ImageDataset:
         return [*self._load("query"), *self._load("gallery")]
 
     def _combine(self) -> list[Item]:
-        train, added = self._load("train"), self._test_items_to_train_on()
-        clashing = {pid for _, pid, _ in train} & {pid for _, pid, _ in added}
-        if clashing:
-            raise ValueError(
-                f"{self.dataset_name}: {len(clashing)} training identities, such as "
-                f"{min(clashing)!r}, have the names that DATASETS.COMBINEALL gives to test "
-                "identities: two persons would become one. Rename them."
-            )
+        combined = with_test_items(
+            self.dataset_name,
+            self._load("train"),
+            self._given_test_items(),
+            [pid for _, pid, _ in [*self.query, *self.gallery]],
+            junk=set(self.junk_pids),
+        )
         in_both = self.identities_in_both()
         if in_both:
             logger.warning(
@@ -297,39 +318,7 @@ class ImageDataset:
                 "them is two classes",
                 *(self.dataset_name, len(in_both)),
             )
-        return [*train, *added]
-
-    def _test_items_to_train_on(self) -> list[Item]:
-        prefix, junk = f"{self.dataset_name}_test_", set(self.junk_pids)
-        given = self._given_test_items()
-        forms = {label: normal_form(str(label)) for item in given for label in item[1:]}
-        return [
-            (path, f"{prefix}{forms[pid]}", f"{prefix}{forms[camid]}")
-            for (path, pid, camid), (_, number, _) in zip(given, [*self.query, *self.gallery])
-            if number not in junk
-        ]
-
-    def _compare_with_published(self, split: str) -> None:
-        difference = self._difference_from_published(split)
-        if difference:
-            logger.warning("%s %s", self.dataset_name, difference)
-
-    def _difference_from_published(self, split: str) -> str:
-        items = self._load(split)
-        found = Counts(self.parse_data(items)[0], len(items))
-        published = self._published.get(split, found)
-        if found == published or found.images < _LIKE_THE_REAL_SET * published.images:
-            return ""
-        return (
-            f"{split}: {found.ids} identities and {found.images} images; the published set has "
-            f"{published.ids} and {published.images}."
-        )
+        return combined
 
     def _show(self, splits: Mapping[str, Sequence[Item]]) -> None:
-        rows = []
-        for name, items in splits.items():
-            num_pids, num_cams = self.parse_data(items)
-            rows.append([name, num_pids, len(items), num_cams])
-        headers = ["subset", "# ids", "# images", "# cameras"]
-        table = tabulate(rows, headers=headers, tablefmt="pipe", numalign="left")
-        logger.info("=> Loaded %s: \n%s", type(self).__name__, colored(table, "cyan"))
+        logger.info("=> Loaded %s: \n%s", type(self).__name__, counts_table(splits))

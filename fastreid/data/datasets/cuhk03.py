@@ -7,14 +7,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from fastreid.config import CfgNode
 from fastreid.utils.labels import whole_number
 
-from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
-from .cuhk03_preparation import Prepared, prepare_split
+from .bases import DATASET_REGISTRY, ImageDataset
+from .construction import construct
+from .counts import Counts
 from .files import read_text, require_folder, require_images, require_root
+from .items import Item
+from .preparation.cuhk03 import Prepared, prepare_split
 
 _SPLITS = ("train", "query", "gallery")
-# Of the new protocol.
+# Published sizes of the new protocol.
 _PUBLISHED = {
     "labeled": {
         "train": Counts(767, 7368),
@@ -31,26 +35,26 @@ _PUBLISHED = {
 
 @DATASET_REGISTRY.register()
 class CUHK03(ImageDataset):
-    """Li et al., "DeepReID", CVPR 2014; 5 pairs of cameras, of which the two views are told apart.
+    """Li et al., "DeepReID", CVPR 2014; 5 pairs of cameras, numbered as two views.
 
     The new protocol (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal
     Encoding", CVPR 2017) trains on 767 identities and tests on 700; the classic one has 20 splits
     of 1,367 and 100.
 
-    Images and ``splits_<protocol>_<boxes>.json`` are used where they are, whatever folder the JSON
-    was written for, and made from the .mat files where they are not: in ``cuhk03_new``, or in the
-    cache ($FASTREID_CACHE, ~/.cache/fastreid) where that cannot be written.
+    Images and ``splits_<protocol>_<boxes>.json`` are used if they exist, for whatever folder the
+    JSON file was written. Missing ones are made from the .mat files, in ``cuhk03_new`` or, if that
+    folder is not writable, in the cache ($FASTREID_CACHE, ~/.cache/fastreid).
 
     Args:
         root: folder that holds ``cuhk03_new``.
-        split_id: which of the splits in the JSON file.
-        cuhk03_labeled: boxes drawn by hand; False: by a detector.
-        cuhk03_classic_split: the classic protocol in place of the new one.
-        combineall: train on query and gallery too.
+        split_id: number of the split in the JSON file.
+        cuhk03_labeled: whether the boxes are those drawn by hand; False: those of a detector.
+        cuhk03_classic_split: whether to use the classic protocol instead of the new one.
+        combineall: whether ``train`` includes query and gallery.
 
     Raises:
-        FileNotFoundError: neither the prepared files nor the .mat files are there.
-        OSError: they must be made, and neither the data root nor the cache can be written.
+        FileNotFoundError: neither the prepared files nor the .mat files exist.
+        OSError: files must be made, and neither the data root nor the cache is writable.
     """
 
     dataset_name = "CUHK03"
@@ -76,9 +80,26 @@ class CUHK03(ImageDataset):
             published=None if cuhk03_classic_split else _PUBLISHED[self._boxes],
         )
 
+    @classmethod
+    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> CUHK03:
+        """Make the data set with the boxes and the protocol of DATASETS.CUHK03.
+
+        Args:
+            cfg: DATASETS.CUHK03.
+            root: folder that holds ``cuhk03_new``.
+            combineall: whether ``train`` includes query and gallery.
+        """
+        options = {
+            "root": root,
+            "combineall": combineall,
+            "cuhk03_labeled": cfg.DATASETS.CUHK03.LABELED,
+            "cuhk03_classic_split": cfg.DATASETS.CUHK03.CLASSIC_SPLIT,
+        }
+        return construct(cls, options)
+
     def prepare(self) -> None:
-        """Make the images and the JSON file of the .mat files where they are missing."""
-        self._prepared  # noqa: B018 - made once, when it is asked for
+        """Make missing images and a missing JSON file from the .mat files."""
+        self._prepared  # noqa: B018 - a cached property, which makes the files
 
     @cached_property
     def _prepared(self) -> Prepared:
@@ -94,11 +115,11 @@ class CUHK03(ImageDataset):
             splits = json.loads(read_text(self._split_file))
         except ValueError as error:
             raise ValueError(
-                f"{self._split_file} is not JSON ({error}); remove it, and it is made again."
+                f"{self._split_file} is not JSON ({error}); remove it to have it made again."
             ) from error
         if not isinstance(splits, list) or not all(isinstance(split, dict) for split in splits):
             raise ValueError(
-                f"{self._split_file} is no list of splits; remove it, and it is made again."
+                f"{self._split_file} is not a list of splits; remove it to have it made again."
             )
         if self._split_id not in range(len(splits)):
             raise ValueError(
@@ -109,7 +130,7 @@ class CUHK03(ImageDataset):
         if missing:
             raise ValueError(
                 f"Split {self._split_id} of {self._split_file} has no {missing[0]!r}; remove the "
-                "file, and it is made again."
+                "file to have it made again."
             )
         return split
 
@@ -132,15 +153,15 @@ class CUHK03(ImageDataset):
         return [(str(path), pid, camid) for path, (_, pid, camid) in zip(paths, listed)]
 
     def _resolve(self, path: str) -> Path:
-        """Find an image where the images are, whatever machine its path was written on."""
+        """Find an image in the image folder, also if its path was written on another machine."""
         parts = path.replace("\\", "/").split("/")
         return self._prepared.folder.joinpath(*parts[-2:])
 
 
 def _entries(listed: Any) -> list[list]:
-    """Check the form of what a split lists."""
+    """Check the form of the entries of a split."""
     if not isinstance(listed, list):
-        raise ValueError("it is no list.")
+        raise ValueError("it is not a list.")
     for entry in listed:
         if not isinstance(entry, list) or len(entry) != 3 or not isinstance(entry[0], str):
             raise ValueError(f"{entry!r:.200} is not [path, identity, camera].")

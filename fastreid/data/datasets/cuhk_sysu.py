@@ -1,11 +1,12 @@
-"""CUHK-SYSU, cut out of the frames of the person search data set."""
+"""CUHK-SYSU, cropped from the frames of the person search data set."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from .bases import DATASET_REGISTRY, Counts
+from .bases import DATASET_REGISTRY
+from .counts import Counts
 from .folders import FolderDataset
 
 
@@ -13,9 +14,9 @@ from .folders import FolderDataset
 class cuhkSYSU(FolderDataset):  # noqa: N801 - the name in the field's configs
     """Xiao et al., "Joint Detection and Identification Feature Learning", CVPR 2017.
 
-    Training takes every crop of ``cuhk_sysu/cropped_images``, of all 11,934 identities, so
-    ``combineall`` adds nothing. Evaluation takes the re-ID version ``cuhksysu4reid``. There are
-    no cameras: training images have camera 0, queries 0 and gallery images 1, so that the rule
+    Training uses all crops of ``cuhk_sysu/cropped_images``, from all 11,934 identities, so
+    ``combineall`` adds nothing. Evaluation uses the re-ID version, ``cuhksysu4reid``. There are no
+    cameras: training images and queries get camera 0 and gallery images camera 1, so that the rule
     "same identity, same camera" removes no match. tools/crop_cuhk_sysu.py makes both folders.
 
     Args:

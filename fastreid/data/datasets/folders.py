@@ -1,4 +1,4 @@
-"""Data sets that are folders of images whose file names say identity and camera."""
+"""Data sets that are folders of images with identity and camera in the file names."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from pathlib import Path
 
 from fastreid.utils.labels import whole_number
 
-from .bases import Counts, ImageDataset, Item
+from .bases import ImageDataset
+from .counts import Counts
 from .files import list_images, require_folder, require_root
+from .items import Item
 
 
 class FolderDataset(ImageDataset):
-    """A data set whose layout is declared, not programmed.
+    """Base class of data sets whose layout is given by class attributes.
 
-    Subclasses declare:
-        dataset_name: prefix of training identities and cameras; the registered name.
+    Subclasses define:
+        dataset_name: registered name; the prefix of training identities and cameras.
         dataset_dir: folder under the data root.
-        splits: folder of "train", "query" and "gallery" under ``dataset_dir``.
-        file_name: what file names begin with: groups "pid" and, where the cameras are told
-            apart, "camid", counted from 1.
-        suffixes: of the images, in lower case; none: those of every image format.
-        cameras: the camera, from 0, of splits whose file names have none.
-        dropped_pids: identities whose images are never used.
-        published: sizes of the real set.
+        splits: folders of "train", "query" and "gallery" under ``dataset_dir``.
+        file_name: pattern of the start of file names, with the groups "pid" and, unless ``cameras``
+            has the split, "camid", counted from 1.
+        suffixes: suffixes of the images, in lower case; none: those of all image formats.
+        cameras: camera, counted from 0, of the splits whose file names have no camera.
+        dropped_pids: identities whose images are not used at all.
+        published: published sizes of the splits.
 
     Args:
         root: folder that holds the data sets.
-        combineall: train on query and gallery too.
+        combineall: whether ``train`` includes query and gallery.
     """
 
     dataset_dir = "."
@@ -56,7 +58,7 @@ class FolderDataset(ImageDataset):
         return [item for item in items if item is not None]
 
     def identities_in_both(self) -> set:
-        """Give the identities of training that query or gallery have too."""
+        """Give the training identities that are in query or gallery too."""
         prefix = len(f"{self.dataset_name}_")
         trained = {whole_number(pid[prefix:]) for _, pid, _ in self._load("train")}
         tested = {pid for _, pid, _ in [*self.query, *self.gallery]}
@@ -66,7 +68,7 @@ class FolderDataset(ImageDataset):
         match = self.file_name.match(path.name)
         if match is None:
             raise ValueError(
-                f"{self.dataset_name}: the name of {path} does not begin with "
+                f"{self.dataset_name}: the name of {path} does not start with "
                 f"{self.file_name.pattern!r}; rename or remove the file."
             )
         try:

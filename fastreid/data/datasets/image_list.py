@@ -1,4 +1,4 @@
-"""Any images: listed in a CSV file, or in folders whose file names say identity and camera."""
+"""A data set of any images: listed in a CSV file, or in folders, with labels in the file names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastreid.config import CfgNode
 from fastreid.utils.file_io.paths import absolute_path
 from fastreid.utils.labels import (
     LabelNames,
@@ -22,16 +23,24 @@ from fastreid.utils.labels import (
     number_labels,
 )
 
-from .bases import DATASET_REGISTRY, ImageDataset, Item
-from .files import listed_path, read_text, require_images, require_root
-from .image_search import find_images, search_images
+from .bases import DATASET_REGISTRY, ImageDataset
+from .construction import construct
+from .files import (
+    find_images,
+    listed_path,
+    read_text,
+    require_images,
+    require_root,
+    search_images,
+)
+from .items import Item
 
 __all__ = ["COLUMNS", "FILE_NAME", "SPLITS", "ImageList", "find_images"]
 
 SPLITS = ("train", "query", "gallery")
 COLUMNS = ("path", "pid", "camid", "split")
 _HEADER = ", ".join(COLUMNS)
-# What programs write between the fields of a line.
+# Separators of fields that programs write.
 _DELIMITERS = ",;\t"
 FILE_NAME = re.compile(r"(?P<pid>-?[0-9]+)_c(?P<camid>[0-9]+)")
 JUNK_PID = -1
@@ -40,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Row(NamedTuple):
-    """One image: identity and camera as they are written."""
+    """One image, with identity and camera as they are written in the file or its name."""
 
     path: Path
     pid: str
@@ -50,24 +59,24 @@ class _Row(NamedTuple):
 
 @DATASET_REGISTRY.register()
 class ImageList(ImageDataset):
-    """Images of your own, for DATASETS.NAMES and DATASETS.TESTS.
+    """A data set from a CSV file or a folder, for DATASETS.NAMES and DATASETS.TESTS.
 
-    A CSV file has a first line with the columns path, pid, camid and split, in any order, others
-    being passed over; commas, semicolons or tabs separate them. Paths are relative to the file's
-    folder; pid and camid are any text, which `normal_form` reads: 7 and 007 are one identity.
-    Images with pid -1 are dropped; split is train, query or gallery.
+    The first line of a CSV file names the columns path, pid, camid and split, in any order; other
+    columns are ignored. Commas, semicolons or tabs separate the fields. Paths are relative to the
+    folder of the file. pid and camid can be any text; `normal_form` makes 7 and 007 the same
+    identity. Images with pid -1 are dropped. split is train, query or gallery.
 
-    A folder has subfolders train, query and gallery, searched to any depth, with images that are
-    named like 0002_c1_anything.jpg: identity 2, camera 1.
+    A folder has subfolders train, query and gallery, which may have subfolders of their own. Images
+    are named like 0002_c1_anything.jpg: identity 2, camera 1.
 
     Args:
-        root: folder that a relative ``image_list`` lies in.
+        root: folder that a relative ``image_list`` starts from.
         image_list: DATASETS.IMAGE_LIST, the CSV file or the folder.
-        combineall: train on query and gallery too.
+        combineall: whether ``train`` includes query and gallery.
 
     Raises:
-        FileNotFoundError: there is no such file or folder, or an image is missing.
-        ValueError: a line or a file name cannot be understood; the message says which.
+        FileNotFoundError: the file, the folder or an image does not exist.
+        ValueError: a line or a file name is not valid; the message names it.
     """
 
     dataset_name = "ImageList"
@@ -87,7 +96,7 @@ class ImageList(ImageDataset):
         self._source = Path(image_list).expanduser()
         if not self._source.is_absolute() and not self._source.exists():
             self._source = require_root(root) / self._source
-        # Paths of images go into files that are read from other folders.
+        # Absolute, because paths of images are stored in files that are read from other folders.
         self._source = absolute_path(self._source)
         super().__init__(
             self._train_items,
@@ -95,6 +104,18 @@ class ImageList(ImageDataset):
             partial(self._numbered_items, "gallery"),
             combineall=combineall,
         )
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageList:
+        """Make the data set from the file or folder DATASETS.IMAGE_LIST.
+
+        Args:
+            cfg: DATASETS.IMAGE_LIST.
+            root: folder that a relative DATASETS.IMAGE_LIST starts from.
+            combineall: whether ``train`` includes query and gallery.
+        """
+        image_list = cfg.DATASETS.IMAGE_LIST
+        return construct(cls, {"root": root, "combineall": combineall, "image_list": image_list})
 
     @cached_property
     def _rows(self) -> list[_Row]:
@@ -129,7 +150,7 @@ class ImageList(ImageDataset):
 
     def _train_items(self) -> list[Item]:
         name, rows = self.dataset_name, self._rows_of("train")
-        # The spelling decides the order of the classes, and resumed runs need it as it was.
+        # The spelling determines the order of the classes, which must be stable for resumed runs.
         pids = common_spellings(row.pid for row in rows)
         camids = common_spellings(row.camid for row in rows)
         return [
@@ -138,7 +159,7 @@ class ImageList(ImageDataset):
         ]
 
     def identities_in_both(self) -> set:
-        """Give the identities of training that query or gallery have too."""
+        """Give the training identities that are in query or gallery too."""
         trained, tested = (
             {str(normal_form(row.pid)) for row in self._rows_of(*splits)}
             for splits in (("train",), ("query", "gallery"))
@@ -146,7 +167,7 @@ class ImageList(ImageDataset):
         return trained & tested
 
     def label_names(self) -> LabelNames:
-        """Give identities and cameras of queries, then gallery images, as they are written."""
+        """Give the original identities and cameras of the queries, then of the gallery images."""
         rows = self._rows_of("query", "gallery")
         pids, camids = [row.pid for row in rows], [row.camid for row in rows]
         return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
@@ -177,8 +198,7 @@ def _rows_of_file(path: Path) -> list[_Row]:
         ]
     except csv.Error as error:
         raise ValueError(
-            f"Line {reader.line_num} of {path} cannot be read: {error}. Does a quote end that "
-            "began?"
+            f"Line {reader.line_num} of {path} cannot be read: {error}. Is a closing quote missing?"
         ) from error
     if not rows:
         raise ValueError(f"{path} lists no images.")
@@ -186,7 +206,7 @@ def _rows_of_file(path: Path) -> list[_Row]:
 
 
 def _columns(path: Path, fields: Sequence[str]) -> list[str]:
-    """Names of the columns in the first line."""
+    """Names of the columns, from the first line."""
     columns = [name.strip().lower() for name in fields]
     missing = [name for name in COLUMNS if name not in columns]
     twice = [name for name in COLUMNS if columns.count(name) > 1]
@@ -200,7 +220,7 @@ def _columns(path: Path, fields: Sequence[str]) -> list[str]:
 
 
 def _entry(columns: Sequence[str], fields: Sequence[str], place: str) -> dict[str, str]:
-    """The fields of a line by the names of their columns."""
+    """Fields of a line by the names of their columns."""
     if any(field.strip() for field in fields[len(columns) :]):
         raise ValueError(
             f"{place} has {len(fields)} fields, the first line {len(columns)}. A path that holds "
@@ -208,7 +228,7 @@ def _entry(columns: Sequence[str], fields: Sequence[str], place: str) -> dict[st
         )
     entry = dict(zip(columns, fields))
     if any("\n" in value for value in entry.values()):
-        raise ValueError(f"{place} ends a field that began on an earlier line: a quote is missing.")
+        raise ValueError(f"{place} ends a field of an earlier line: a quote is missing.")
     return entry
 
 
@@ -235,7 +255,7 @@ def _row_of_name(path: Path, split: str) -> _Row:
     match = FILE_NAME.match(path.name)
     if match is None:
         raise ValueError(
-            f"The name of {path} does not begin with identity and camera, such as 0002_c1; rename "
+            f"The name of {path} does not start with identity and camera, such as 0002_c1; rename "
             "it, or list the images in a CSV file."
         )
     try:

@@ -1,4 +1,4 @@
-"""Items of data sets, as users' classes give them: checked, and brought into one form."""
+"""Check the items of data sets and convert them to one form."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MOST_SHOWN = 200
 
 
 class CheckedItems(NamedTuple):
-    """Items in one form.
+    """Result of `check_items`.
 
     Attributes:
         items: tuples of a path (str), an identity and a camera (int or str each).
-        extra_fields: the most fields after those three that an item had; they are left out.
+        extra_fields: largest number of further fields in an item; they are removed.
     """
 
     items: list[Item]
@@ -31,29 +31,28 @@ class CheckedItems(NamedTuple):
 
 
 def check_items(items: Any, place: str) -> CheckedItems:
-    """Check the items of a split and bring them into one form.
+    """Check the items of a split and convert them to one form.
 
     Args:
-        items: any iterable of tuples or lists: path, identity, camera, and further fields. Paths
-            are texts or path objects; identities and cameras are whole numbers, NumPy's too, or
-            texts.
-        place: which split of which data set, for messages.
+        items: iterable of tuples or lists of path, identity, camera and further fields. Paths are
+            strings or path objects; identities and cameras are integers, also NumPy's, or strings.
+        place: data set and split, for error messages.
 
     Returns:
         The items, in the same order.
 
     Raises:
-        ValueError: an item is anything else, or has a number that 64 bits do not hold; the message
-            names it and says what it must be.
+        ValueError: an item has another form, or an integer of more than 64 bits; the message names
+            the item and says what it must be.
     """
     if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
         raise ValueError(
-            f"{place} must be a list of items {_FORM}, or a function that gives one, but is "
+            f"{place} must be a list of items {_FORM}, or a function that returns one, but is "
             f"{_shown(items)}."
         )
     checked, extra = [], 0
     for number, item in enumerate(items):
-        # What nearly all items are, without a call for each.
+        # A fast path without function calls, for nearly all items.
         if type(item) is tuple and len(item) == len(_FIELDS):
             path, pid, camid = item
             if (
@@ -71,7 +70,7 @@ def check_items(items: Any, place: str) -> CheckedItems:
 
 
 def _check_forms(items: Sequence[Item], place: str) -> None:
-    """See that the rule for identities and cameras can read each of them."""
+    """Check that each identity and camera has a normal form."""
     for label in dict.fromkeys(label for item in items for label in item[1:]):
         try:
             normal_form(str(label))
@@ -86,21 +85,21 @@ def _plain_item(item: Any, place: str) -> Item:
     path, *labels = item[: len(_FIELDS)]
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise ValueError(
-            f"{place} is {_shown(item)}: the path must be a text or a path object, not "
+            f"{place} is {_shown(item)}: the path must be a string or a path object, not "
             f"{_kind(path)}."
         )
     plain = [_plain_label(label) for label in labels]
     for name, label, found in zip(_FIELDS[1:], labels, plain):
         if found is None:
             raise ValueError(
-                f"{place} is {_shown(item)}: the {name} must be a whole number or a text, not "
+                f"{place} is {_shown(item)}: the {name} must be an integer or a string, not "
                 f"{_kind(label)}."
             )
     return (os.fsdecode(path), *plain)
 
 
 def _plain_label(label: Any) -> int | str | None:
-    """An int or a text; None: it is neither."""
+    """Convert a label to int or str; None if it is neither."""
     if isinstance(label, str):
         return str(label) or None
     if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, np.integer)):
@@ -109,7 +108,7 @@ def _plain_label(label: Any) -> int | str | None:
 
 
 def _kind(value: Any) -> str:
-    return "an empty text" if isinstance(value, str) else type(value).__name__
+    return "an empty string" if isinstance(value, str) else type(value).__name__
 
 
 def _shown(value: Any) -> str:
@@ -118,17 +117,17 @@ def _shown(value: Any) -> str:
 
 
 def name_labels(items: Sequence[Item], name: str) -> list[Item]:
-    """Make texts of identities and cameras that are whole numbers: 5 becomes "<name>_5".
+    """Convert identities and cameras that are integers to strings: 5 becomes "<name>_5".
 
     Args:
-        items: checked items of training.
-        name: of the data set.
+        items: checked training items.
+        name: name of the data set.
 
     Returns:
-        The items; texts that are no whole numbers lose white space around them only.
+        The items; surrounding white space is removed from strings that are not integers.
 
     Raises:
-        ValueError: a number gets a name that an item has as a text.
+        ValueError: an integer gets a name that another item has as a string.
     """
     pids, camids = (_training_names({item[column] for item in items}, name) for column in (1, 2))
     return [(path, pids[pid], camids[camid]) for path, pid, camid in items]
@@ -142,14 +141,14 @@ def _training_names(labels: Iterable[int | str], name: str) -> dict[int | str, s
         named[label] = form if isinstance(form, str) else f"{name}_{form}"
         if named[label] in texts and not isinstance(form, str):
             raise ValueError(
-                f"Data set {name}, train: the number {form} is named {named[label]!r}, and there "
-                "is a text of that name: the two would become one. Rename the text."
+                f"Data set {name}, train: the number {form} is named {named[label]!r}, which is "
+                "also a label of another item: both would get the same label. Rename the label."
             )
     return named
 
 
 def has_names(items: Sequence[Item]) -> bool:
-    """Tell whether any identity or camera is a text.
+    """Tell whether any identity or camera is a string.
 
     Args:
         items: checked items.

@@ -2,7 +2,8 @@
 
 import re
 
-from .bases import DATASET_REGISTRY, Counts
+from .bases import DATASET_REGISTRY
+from .counts import Counts
 from .folders import FolderDataset
 
 
@@ -10,8 +11,8 @@ from .folders import FolderDataset
 class Market1501(FolderDataset):
     """Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015; 6 cameras.
 
-    Files are named like 0002_c1s1_000451_03.jpg. Identity -1 (junk boxes) is dropped; identity 0
-    (distractors) stays in the gallery, but is never trained on.
+    Files are named like 0002_c1s1_000451_03.jpg. Images with identity -1 (junk boxes) are dropped;
+    those with identity 0 (distractors) stay in the gallery, and are not trained on.
     """
 
     dataset_name = "Market1501"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from fastreid.utils.labels import whole_number
 
-from .bases import DATASET_REGISTRY, Counts, ImageDataset, Item
+from .bases import DATASET_REGISTRY, ImageDataset
+from .counts import Counts
 from .files import (
     listed_path,
     read_lines,
@@ -17,17 +18,18 @@ from .files import (
     require_images,
     require_root,
 )
+from .items import Item
 
 
 class _Version(NamedTuple):
-    """Folder names of a release."""
+    """Folder names of a release of MSMT17."""
 
     folder: str
     train: str
     test: str
 
 
-# The first one found is used. Version 2 has the same images with blurred faces.
+# The first version that exists is used. Version 2 has the same images, with blurred faces.
 _VERSIONS = (
     _Version("MSMT17_V1", "train", "test"),
     _Version("MSMT17_V2", "mask_train_v2", "mask_test_v2"),
@@ -44,16 +46,16 @@ _PUBLISHED = {
 class MSMT17(ImageDataset):
     """Wei et al., "Person Transfer GAN to Bridge Domain Gap", CVPR 2018; 15 cameras.
 
-    Training takes list_train.txt; ``combineall`` adds list_val.txt, query and gallery. Test
-    identities, which the lists count from 0 again, follow those of list_train.txt, as in the
-    original.
+    Training uses list_train.txt; ``combineall`` adds list_val.txt, query and gallery. The lists
+    number test identities from 0; as in the original, they are renumbered to follow those of
+    list_train.txt.
 
     Args:
-        root: folder that holds MSMT17_V1 or MSMT17_V2; V1 wins.
-        combineall: train on everything.
+        root: folder that holds MSMT17_V1 or MSMT17_V2; if both exist, V1 is used.
+        combineall: whether ``train`` includes list_val.txt, query and gallery.
 
     Raises:
-        FileNotFoundError: neither version is there.
+        FileNotFoundError: neither version exists.
     """
 
     dataset_name = "MSMT17"
@@ -79,7 +81,7 @@ class MSMT17(ImageDataset):
         folders = " nor ".join(str(root / version.folder) for version in _VERSIONS)
         raise FileNotFoundError(
             f"{self.dataset_name}: neither {folders} exists (FASTREID_DATASETS is the folder "
-            "above them). datasets/README.md shows how they must look."
+            "that contains them). datasets/README.md shows their layout."
         )
 
     def _read_train(self) -> list[Item]:
@@ -115,11 +117,11 @@ class MSMT17(ImageDataset):
         ]
 
     def _read_list(self, name: str) -> list[tuple[str, int, int]]:
-        """Image, identity and line, sorted."""
+        """Read image, identity and line number of each entry, sorted."""
         path = require_file(self.data_dir / name, self.dataset_name)
         listed = []
         for number, line in enumerate(read_lines(path), start=1):
-            # Names of images may hold spaces.
+            # Names of images may contain spaces.
             words = line.rsplit(maxsplit=1)
             if not words:
                 continue
@@ -128,7 +130,7 @@ class MSMT17(ImageDataset):
                     f'{self.dataset_name}: line {number} of {path} is {line!r}; it must be "'
                     '<image> <identity>".'
                 )
-            # Lists from Windows; the order of the images must not depend on it.
+            # Lists may come from Windows; the order of the images must not depend on that.
             image = words[0].strip().strip('"').replace("\\", "/")
             try:
                 listed.append((image, whole_number(words[1]), number))
@@ -144,7 +146,7 @@ class MSMT17(ImageDataset):
         match = _IMAGE_NAME.match(Path(image).name)
         if match is None:
             raise ValueError(
-                f"{self.dataset_name}: the name of {image} does not begin with "
+                f"{self.dataset_name}: the name of {image} does not start with "
                 "<identity>_<number>_<camera>_, camera from 1."
             )
         return whole_number(match["camid"]) - 1

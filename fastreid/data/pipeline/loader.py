@@ -1,19 +1,19 @@
-"""Batches of images: sampler -> data workers -> MindSpore's GeneratorDataset -> dicts."""
+"""The data loader: sampler -> data workers -> MindSpore's GeneratorDataset -> dicts of arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
 
 from ..common import BATCH_COLUMNS, CommDataset
-from ..samplers.passes import Bookmark
+from ..samplers.state import SamplerState
 from ..transforms import RandomPatch
-from .feed import BatchFeed, BatchSpec
+from .batch_iterator import BatchIterator, BatchSpec
 from .preparation import ImageTransform
-from .shards import RowsOf
-from .substitutes import Substitutes
+from .replacements import ImageReplacements
+from .shards import ShardRows
 from .workers import WorkerPool
 
 
@@ -23,23 +23,25 @@ class ReidDataLoader:
     images (N, 3, H, W) float32 RGB 0 to 255; targets and camids (N,) int32, those of a test set
     int64; domainids (N,) int32; img_paths (N,) str.
 
-    A sampler without a length makes it endless, of full batches only, and iterating it
-    again goes on; one with a length gives one pass, the last batch smaller. The augmentation of
-    an image depends on ``seed``, ``stream`` and its place in the stream only: neither the number
-    of workers nor where a run was resumed changes a batch.
+    If the sampler has no length, the loader is endless: all batches are full, and iterating again
+    continues where the last iteration stopped. If it has one, each iteration is one pass over it,
+    and the last batch may be smaller. The augmentation of an image depends only on ``seed``,
+    ``stream`` and the position of the image in the stream. So batches do not depend on the number
+    of workers, nor on where a run was resumed.
 
     Args:
         dataset: paths and labels.
         sampler: gives indices into the data set, the same ones at every iteration.
         batch_size: images per batch.
         transforms: called with an RGB image and a generator; gives (3, H, W) uint8 or float32.
-        batch_transform: called with (N, 3, H, W) uint8 or float32 and a generator, or None.
-        seed: of the augmentation, at least 0.
-        stream: number of this loader among those of a run, so that no two augment alike.
-        rows_of: the rows of a batch that this process takes, by number of the batch, of an endless
-            loader; of a batch without any, the columns are empty. None: all rows.
-        skip_unreadable: an image that cannot be read is replaced by the next of its identity.
-        pool: the worker processes; loaders may share one, the last to close closes it.
+        pool: worker processes; several loaders may share a pool, which closes with the last one.
+        batch_transform: called with (N, 3, H, W) uint8 or float32 and a generator; None: no
+            transform of whole batches.
+        seed: seed of the augmentation, at least 0.
+        stream: number of this loader in a run, so that two loaders augment differently.
+        shard_rows: function from the number of a batch to the rows that this process makes, for
+            endless loaders; the columns of a batch without such rows are empty. None: all rows.
+        skip_unreadable: replace an unreadable image by the next one of its identity.
     """
 
     def __init__(
@@ -53,72 +55,74 @@ class ReidDataLoader:
         batch_transform: RandomPatch | None = None,
         seed: int = 0,
         stream: int = 0,
-        rows_of: RowsOf | None = None,
+        shard_rows: ShardRows | None = None,
         skip_unreadable: bool = False,
     ) -> None:
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
         self.pool = pool
-        self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream, rows_of)
-        self._substitutes = Substitutes(dataset) if skip_unreadable else None
+        self._spec = BatchSpec(batch_size, transforms, batch_transform, seed, stream, shard_rows)
+        self._replacements = ImageReplacements(dataset) if skip_unreadable else None
         self._is_endless = not hasattr(sampler, "__len__")
         self._position = 0
-        self._bookmark: Bookmark | None = None
-        self._feed: BatchFeed | None = None
+        self._sampler_state: SamplerState | None = None
+        self._iterator: BatchIterator | None = None
         self._is_closed = False
         pool.attach()
 
     def __len__(self) -> int:
-        if self._is_endless:
+        if not isinstance(self.sampler, Sized):
             raise TypeError("A training loader is endless: it has no length.")
         return -(-len(self.sampler) // self.batch_size)
 
     @property
     def is_shared(self) -> bool:
-        """Whether processes share the batches: each gives some of them, whole."""
+        """Whether the whole batches are divided among several processes, as in evaluation."""
         return getattr(self.sampler, "world_size", 1) > 1 and not self._is_endless
 
     @property
     def position(self) -> int:
-        """Batches handed out so far; a finite loader counts within the present pass."""
+        """Number of batches given so far; for a finite loader, in the current pass."""
         return self._position
 
     @property
-    def bookmark(self) -> dict[str, Any] | None:
-        """Where the sampler's present pass began, for ``seek``, in numbers, texts and lists.
+    def sampler_state(self) -> dict[str, Any] | None:
+        """State of the sampler at the start of its current pass, for ``seek``; JSON can hold it.
 
-        None: in the first pass, in a finite loader, or with a sampler that has no ``draw``.
+        None in the first pass, for a finite loader, and for a sampler without a method ``draw``.
         """
-        return self._bookmark and self._bookmark.as_plain()
+        return None if self._sampler_state is None else self._sampler_state.to_dict()
 
-    def seek(self, position: int, *, bookmark: Mapping[str, Any] | None = None) -> None:
-        """Let the next iteration begin at a batch, without reading those before it.
+    def seek(self, position: int, *, sampler_state: Mapping[str, Any] | None = None) -> None:
+        """Start the next iteration at a batch, without reading the images before it.
 
         Args:
-            position: batches to pass over, counted from the start of the stream.
-            bookmark: of a loader of the same data, sampler and seed at that position; with None
-                the sampler draws all that it drew before, which takes longer in a later epoch.
+            position: number of batches to skip, counted from the start of the stream.
+            sampler_state: ``sampler_state`` of a loader with the same data, sampler and seed at
+                that position. None: the sampler draws all earlier indices again, which takes the
+                longer, the later the position.
 
         Raises:
-            ValueError: it is negative, the loader is not endless, or the bookmark is damaged.
+            ValueError: the position is negative, the loader is not endless, or the state is
+                damaged or belongs to a later position.
             RuntimeError: the loader is being iterated.
         """
         if position < 0 or not self._is_endless:
             kind = "An endless" if self._is_endless else "A finite"
-            raise ValueError(f"{kind} loader cannot begin at batch {position}.")
-        if self._feed is not None:
-            raise RuntimeError("seek() must come before the loader is iterated.")
-        found = None if bookmark is None else Bookmark.of_plain(bookmark)
-        if found is not None and found.index > position * self.batch_size:
+            raise ValueError(f"{kind} loader cannot start at batch {position}.")
+        if self._iterator is not None:
+            raise RuntimeError("seek() must be called before the loader is iterated.")
+        state = None if sampler_state is None else SamplerState.from_dict(sampler_state)
+        if state is not None and state.start > position * self.batch_size:
             raise ValueError(
-                f"A bookmark at image {found.index} of the stream is beyond batch {position} of "
-                f"{self.batch_size} images; give the one that was saved with that position."
+                f"A sampler state at image {state.start} of the stream is after batch {position} "
+                f"of {self.batch_size} images; pass the state that was saved with that position."
             )
-        self._position, self._bookmark = position, found
+        self._position, self._sampler_state = position, state
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-        """Give the batches, from ``position`` on if endless, else from the first one.
+        """Give the batches: from ``position`` on for an endless loader, else from the first one.
 
         Raises:
             ImageError: an image cannot be read; the message names the file.
@@ -130,56 +134,56 @@ class ReidDataLoader:
         self._stop()
         if not self._is_endless:
             self._position = 0
-        feed = BatchFeed(
+        iterator = BatchIterator(
             self.dataset,
             self.sampler,
             self._spec,
             self.pool,
-            substitutes=self._substitutes,
+            replacements=self._replacements,
             start=self._position,
-            bookmark=self._bookmark,
+            sampler_state=self._sampler_state,
         )
-        self._feed = feed
-        return self._batches(feed)
+        self._iterator = iterator
+        return self._batches(iterator)
 
-    def _batches(self, feed: BatchFeed) -> Iterator[dict[str, np.ndarray]]:
-        rows = iter(feed)
+    def _batches(self, iterator: BatchIterator) -> Iterator[dict[str, np.ndarray]]:
+        rows = iter(iterator)
         try:
             while True:
                 while not self._spec.has_rows(self._position):
-                    self._advance(feed)
+                    self._advance(iterator)
                     yield {column: np.empty(0) for column in BATCH_COLUMNS}
                 row = next(rows, None)
                 if row is None:
                     return
-                self._advance(feed)
+                self._advance(iterator)
                 batch = dict(zip(BATCH_COLUMNS, row))
-                # Last of all: a quarter of the bytes went through queues and copies until here.
+                # Converted last: until here, uint8 takes a quarter of the bytes.
                 yield {**batch, "images": batch["images"].astype(np.float32, copy=False)}
         finally:
-            self._release(feed)
+            self._release(iterator)
 
-    def _advance(self, feed: BatchFeed) -> None:
+    def _advance(self, iterator: BatchIterator) -> None:
         self._position += 1
-        self._bookmark = feed.bookmarks.last_before(self._position * self.batch_size)
+        self._sampler_state = iterator.history.last_before(self._position * self.batch_size)
 
-    def _release(self, feed: BatchFeed) -> None:
-        feed.stop()
-        if self._feed is feed:
-            self._feed = None
+    def _release(self, iterator: BatchIterator) -> None:
+        iterator.stop()
+        if self._iterator is iterator:
+            self._iterator = None
 
     def _stop(self) -> None:
-        if self._feed is not None:
-            self._release(self._feed)
+        if self._iterator is not None:
+            self._release(self._iterator)
 
     def close(self) -> None:
-        """Stop reading and let go of the workers. May be called again."""
+        """Stop reading and release the worker pool. Further calls have no effect."""
         if not self._is_closed:
             self._is_closed = True
             self._stop()
             self.pool.detach()
-            if self._substitutes is not None:
-                self._substitutes.close()
+            if self._replacements is not None:
+                self._replacements.log_summary()
 
     def __enter__(self) -> ReidDataLoader:
         return self

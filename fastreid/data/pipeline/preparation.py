@@ -1,4 +1,4 @@
-"""What a data worker does with images: read, transform, pack."""
+"""The job of a data worker: read images, transform them, and pack them for the way back."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def prepare_images(
     *,
     keep_errors: bool = False,
 ) -> list[np.ndarray | ImageError]:
-    """Read and transform images, each with randomness of its own.
+    """Read and transform images; each image has its own random generator.
 
     Args:
         transforms: called with an RGB image and a generator; gives (3, H, W) uint8 or float32,
             0 to 255.
         rows: path and random key of each image; equal keys give equal augmentation.
-        keep_errors: give the error of an image that cannot be read in its place.
+        keep_errors: return the error of an unreadable image in its place, instead of raising it.
 
     Returns:
-        (3, H, W) arrays: uint8 where all values are whole numbers, a quarter of the bytes to
-        move between processes, else float32.
+        (3, H, W) arrays: uint8 if all values are integers, which takes a quarter of the bytes
+        between processes, else float32.
 
     Raises:
         ImageError: an image cannot be read or transformed; the message names the file.
     """
-    prepared = []
+    prepared: list[np.ndarray | ImageError] = []
     for path, key in rows:
         try:
             image = read_image(path)

@@ -1,7 +1,7 @@
-"""Which rows of a batch a process computes on, where several train together.
+"""Shards of a batch: the rows that each process computes on when several processes train together.
 
-All processes draw the same batches; each takes, and decodes, its own rows. Where a batch is made of
-identities, so is each share. One process takes all rows.
+All processes draw the same batches, and each process decodes only the rows of its own shard. If a
+batch is made of whole identities, so is each shard. A single process takes all rows.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The rows of a loader's batch with a given number that this process takes.
-RowsOf = Callable[[int], slice]
+# Gives the rows of a shard in the batch with a given number.
+ShardRows = Callable[[int], slice]
 
 META_SHARDS = ("contiguous", "mixed")
-# Sets this draw apart from the others that are keyed by the same seed.
+# Makes this draw differ from other draws with the same seed.
 _DOMAIN_DRAW_KEY = 1
 
 
-class Place(NamedTuple):
-    """Which of how many processes."""
+class Shard(NamedTuple):
+    """One of the equal parts into which processes divide their work.
+
+    Attributes:
+        rank: number of the part, the rank of its process.
+        world_size: number of parts, one for each process.
+    """
 
     rank: int = 0
     world_size: int = 1
@@ -31,93 +36,95 @@ def held_out_domain(seed: int, iteration: int, num_domains: int) -> int:
 
     Args:
         seed: SEED.
-        iteration: over the whole run.
-        num_domains: source domains.
+        iteration: number of the iteration, counted over the whole run.
+        num_domains: number of source domains.
 
     Returns:
-        Its number, the same for all processes.
+        Number of the domain, the same on all processes.
     """
     sequence = np.random.SeedSequence([seed, _DOMAIN_DRAW_KEY, iteration])
     return int(np.random.RandomState(sequence.generate_state(4)).randint(num_domains))
 
 
-def contiguous_rows(num_rows: int, place: Place) -> slice:
-    """Cut rows into one part per process.
+def contiguous_rows(num_rows: int, shard: Shard) -> slice:
+    """Divide rows into contiguous shards.
 
     Args:
-        num_rows: a multiple of the number of processes.
-        place: this process.
+        num_rows: number of rows, a multiple of the number of processes.
+        shard: shard of this process.
 
     Returns:
-        Its part.
+        Rows of the shard.
     """
-    size = num_rows // place.world_size
-    return slice(place.rank * size, (place.rank + 1) * size)
+    size = num_rows // shard.world_size
+    return slice(shard.rank * size, (shard.rank + 1) * size)
 
 
-def contiguous_share(batch_size: int, place: Place) -> RowsOf:
-    """Give a process the same contiguous rows of every batch.
+def contiguous_shard_rows(batch_size: int, shard: Shard) -> ShardRows:
+    """Select the same contiguous rows of every batch.
 
     Args:
-        batch_size: a multiple of the number of processes.
-        place: this process.
+        batch_size: rows in a batch, a multiple of the number of processes.
+        shard: shard of this process.
 
     Returns:
-        Rows by number of the batch.
+        Function from the number of a batch to the rows of the shard.
     """
-    rows = contiguous_rows(batch_size, place)
+    rows = contiguous_rows(batch_size, shard)
     return lambda _: rows
 
 
-def meta_share(
+def meta_shard_rows(
     domain: int,
     *,
     num_domains: int,
     batch_size: int,
-    place: Place,
+    shard: Shard,
     held_out: Callable[[int], int],
-) -> RowsOf:
-    """Give a process its rows of one domain's batches, as the original scatters a meta step.
+) -> ShardRows:
+    """Select the rows of one domain's batches that fall into a shard of the meta steps.
 
-    The meta-train batch is the seen domains' batches in their order; each process takes a
-    contiguous part of that, which may hold no row of a domain. The meta-test batch is cut likewise.
+    As in the original, the meta-train batch is the concatenation of the seen domains' batches, and
+    each process takes a contiguous part of it. That part may hold no row of a domain. The meta-test
+    batch is divided in the same way.
 
     Args:
-        domain: whose batches.
-        num_domains: source domains.
-        batch_size: rows of a domain's batch.
-        place: this process.
-        held_out: from the number of a meta step to its meta-test domain.
+        domain: number of the domain.
+        num_domains: number of source domains.
+        batch_size: rows in a domain's batch.
+        shard: shard of this process.
+        held_out: function from the number of a meta step to its meta-test domain.
 
     Returns:
-        Rows by number of the meta step, which is the number of the batch.
+        Function from the number of a meta step, which is the number of the domain's batch, to the
+        rows of the shard.
     """
-    of_seen = contiguous_rows((num_domains - 1) * batch_size, place)
+    seen_rows = contiguous_rows((num_domains - 1) * batch_size, shard)
 
     def rows(number: int) -> slice:
         tested = held_out(number)
         if domain == tested:
-            return contiguous_rows(batch_size, place)
+            return contiguous_rows(batch_size, shard)
         first = (domain - (domain > tested)) * batch_size
-        begin = min(max(of_seen.start - first, 0), batch_size)
-        return slice(begin, min(max(of_seen.stop - first, begin), batch_size))
+        begin = min(max(seen_rows.start - first, 0), batch_size)
+        return slice(begin, min(max(seen_rows.stop - first, begin), batch_size))
 
     return rows
 
 
-def check_shares(
+def check_shard_sizes(
     batch_size: int, num_instances: int, world_size: int, *, has_meta_steps: bool
 ) -> None:
-    """Refuse a batch that cannot be cut into one share of whole identities per process.
+    """Check that a batch can be divided into equal shards of whole identities.
 
     Args:
-        batch_size: SOLVER.IMS_PER_BATCH, over all processes.
-        num_instances: images per identity; 1 where batches are not made of identities.
+        batch_size: SOLVER.IMS_PER_BATCH, the size over all processes.
+        num_instances: images per identity; 1 if batches are not made of identities.
         world_size: number of processes.
-        has_meta_steps: each domain's batch, of half the size, is cut too.
+        has_meta_steps: whether each domain's batch, of half the size, is divided too.
 
     Raises:
-        ValueError: it names the sizes that can be cut.
+        ValueError: the batch cannot be divided; the message names sizes that can.
     """
     unit = world_size * num_instances * (2 if has_meta_steps else 1)
     if world_size == 1 or batch_size % unit == 0:

@@ -1,4 +1,4 @@
-"""Data workers that live, but do not answer."""
+"""Detection of data workers that are alive but do not finish their job."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_WARN_OF_STOPPED_SECONDS = 5.0
-_GIVE_UP_STOPPED_SECONDS = 60.0
-_WARN_OF_SLOW_SECONDS = 60.0
-# More between two looks means that the main process did not run either (Ctrl-Z, a laptop's lid).
-_LONGEST_LOOK_SECONDS = 5.0
+_STOPPED_WARNING_SECONDS = 5.0
+_STOPPED_FAILURE_SECONDS = 60.0
+_SLOW_WARNING_SECONDS = 60.0
+# A longer time between two checks means that the main process did not run either (Ctrl-Z, suspend).
+_LONGEST_INTERVAL_SECONDS = 5.0
 
 
 class _Job:
-    """What a worker is at, and for how long."""
+    """The current job of a worker, and how long it has taken."""
 
     def __init__(self, job: object) -> None:
         self.job = job
@@ -26,58 +26,60 @@ class _Job:
         self.is_reported = False
 
 
-class StallWatch:
-    """Looks at workers that are at a job, again and again."""
+class StallDetector:
+    """Finds workers that were stopped or are very slow; called at regular intervals."""
 
     def __init__(self) -> None:
         self._jobs: dict[int, _Job] = {}
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
 
-    def look(self, running: Mapping[int, object]) -> str | None:
-        """Log a worker that was stopped, or is slow beyond measure.
+    def check(self, running: Mapping[int, object]) -> str | None:
+        """Log a warning about each worker that was stopped or is very slow.
 
         Args:
-            running: process id -> its present job.
+            running: process id -> the current job of that process.
 
         Returns:
-            What ends the run: a worker that stays stopped; else None.
+            The error message if a worker has been stopped for too long, which ends the run; else
+            None.
         """
         now = time.monotonic()
-        passed, self._looked_at = min(now - self._looked_at, _LONGEST_LOOK_SECONDS), now
+        passed, self._checked_at = min(now - self._checked_at, _LONGEST_INTERVAL_SECONDS), now
         known = self._jobs
         self._jobs = {
             pid: known[pid] if pid in known and known[pid].job is job else _Job(job)
             for pid, job in running.items()
         }
         for pid, entry in self._jobs.items():
-            failure = _judge(pid, entry, passed if pid in known else 0.0)
+            failure = _check_job(pid, entry, passed if pid in known else 0.0)
             if failure is not None:
                 return failure
         return None
 
 
-def _judge(pid: int, entry: _Job, passed: float) -> str | None:
+def _check_job(pid: int, entry: _Job, passed: float) -> str | None:
     entry.seconds += passed
-    # Looking into /proc at every answer of a busy pool would cost more than it tells.
-    if entry.seconds < min(_WARN_OF_STOPPED_SECONDS, _WARN_OF_SLOW_SECONDS):
+    # Reading /proc for every job of a busy pool would be slow.
+    if entry.seconds < min(_STOPPED_WARNING_SECONDS, _SLOW_WARNING_SECONDS):
         return None
     entry.stopped_seconds = entry.stopped_seconds + passed if _is_stopped(pid) else 0.0
-    if entry.stopped_seconds >= _GIVE_UP_STOPPED_SECONDS:
+    if entry.stopped_seconds >= _STOPPED_FAILURE_SECONDS:
         return (
             f"Data worker {pid} has been stopped (SIGSTOP) for {entry.stopped_seconds:.0f} s. Find "
-            "out what stops it, and start again with --resume."
+            "out what stops it, then continue with --resume."
         )
     if not entry.is_reported and entry.stopped_seconds:
         entry.is_reported = True
         logger.warning(
-            "Data worker %d is stopped (SIGSTOP) and batches wait for it; `kill -CONT %d` lets it "
-            "go on. The run ends if it stays so for %.0f s",
-            *(pid, pid, _GIVE_UP_STOPPED_SECONDS),
+            "Data worker %d is stopped (SIGSTOP) and batches wait for it; `kill -CONT %d` resumes "
+            "it. The run ends if it stays stopped for %.0f s",
+            *(pid, pid, _STOPPED_FAILURE_SECONDS),
         )
-    elif not entry.is_reported and entry.seconds >= _WARN_OF_SLOW_SECONDS:
+    elif not entry.is_reported and entry.seconds >= _SLOW_WARNING_SECONDS:
         entry.is_reported = True
         logger.warning(
-            "Data worker %d has been at the same few images for %.0f s; is the disk slow or gone?",
+            "Data worker %d has been reading the same few images for %.0f s; is the disk slow or "
+            "disconnected?",
             *(pid, entry.seconds),
         )
     return None
@@ -88,5 +90,5 @@ def _is_stopped(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    # The name in parentheses may hold anything.
+    # The process name, in parentheses, may contain any character.
     return state.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -1,4 +1,4 @@
-"""What runs in a data worker, and how its errors travel. Nothing here loads MindSpore."""
+"""The main loop of a data worker, and how it sends errors back. Does not import MindSpore."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from ..data_utils import ImageError
 
 
 class WorkerError(RuntimeError):
-    """A data worker died, or failed at something other than an image."""
+    """A data worker died, or failed for a reason other than an image."""
 
 
 class WorkerDiedError(ExplainedError, WorkerError):
-    """A data worker was ended from outside; nothing in the program is at fault."""
+    """A data worker was ended from outside, not by an error of the program."""
 
 
-class WorkerTraceback(Exception):  # noqa: N818 - it is shown above the error that it explains
-    """Where in the worker process an error came from."""
+class WorkerTraceback(Exception):  # noqa: N818 - shown above the error that it explains
+    """Traceback of an error in the worker process."""
 
     def __str__(self) -> str:
         return f"in a data worker:\n{self.args[0]}"
 
 
 class Caught:
-    """Context manager that keeps an error instead of raising it, to hand it to someone else.
+    """Context manager that catches an error and stores it in ``error``.
 
-    What ends the program (KeyboardInterrupt, SystemExit) still passes.
+    KeyboardInterrupt and SystemExit, which end the program, are not caught.
     """
 
     error: Exception | None = None
@@ -56,12 +56,12 @@ class Caught:
 
 
 class Failure(NamedTuple):
-    """An error on its way from a worker: always picklable, unlike exceptions.
+    """Description of an error in a worker, which can always be pickled, unlike exceptions.
 
     Attributes:
-        is_image: whether an image is at fault.
-        message: for the user.
-        trace: where it came from.
+        is_image: whether an image caused the error.
+        message: message for the user.
+        trace: traceback, as text.
     """
 
     is_image: bool
@@ -69,21 +69,21 @@ class Failure(NamedTuple):
     trace: str
 
     def as_error(self) -> Exception:
-        """Make it an exception again, caused by a `WorkerTraceback`."""
+        """Convert it to an exception whose cause is a `WorkerTraceback`."""
         error = ImageError(self.message) if self.is_image else WorkerError(self.message)
         error.__cause__ = WorkerTraceback(self.trace)
         return error
 
 
 def worker_main(connection: Connection, files: Mapping[str, str]) -> None:
-    """Run jobs that come through a pipe until its other end is closed.
+    """Run jobs from a pipe until its other end is closed.
 
     Args:
-        connection: gives pickled (function, args), takes pickled (result, failure).
-        files: modules of MODULES and their files, imported only if a job needs them.
+        connection: pipe that brings pickled (function, args) and takes pickled (result, failure).
+        files: names of the modules in MODULES and their files, imported only if a job needs them.
     """
     make_importable(files)
-    # Ctrl-C reaches the whole group; the main process decides what it means.
+    # Ctrl-C reaches the whole process group; only the main process reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_main_process, daemon=True).start()
     with connection, contextlib.suppress(EOFError, OSError):
@@ -92,8 +92,10 @@ def worker_main(connection: Connection, files: Mapping[str, str]) -> None:
 
 
 def _end_with_main_process() -> None:
-    """Leave, even in the midst of a job, when the main process is killed."""
-    multiprocessing.parent_process().join()
+    """End this process, even during a job, when the main process is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)
 
 
@@ -102,6 +104,7 @@ def _answer(job: bytes) -> bytes:
         function, args = pickle.loads(job)
         return pickle.dumps((function(*args), None), pickle.HIGHEST_PROTOCOL)
     error = caught.error
+    assert error is not None
     is_image = isinstance(error, ImageError)
     message = str(error) if is_image else f"A data worker failed: {type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -1,7 +1,7 @@
-"""Worker processes for the data pipeline. Nothing here, nor what a worker runs, loads MindSpore.
+"""Worker processes of the data pipeline. Neither this module nor the workers import MindSpore.
 
-Each worker has its own pipe: a worker that is killed can leave no shared lock behind, and its
-death is seen at once as the end of its pipe.
+Each worker has its own pipe, so a killed worker cannot leave a shared lock locked, and its death
+shows at once as the end of its pipe.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastreid.config import imported_files
 
-from .stalls import StallWatch
+from .stalls import StallDetector
 from .worker_process import Caught, WorkerDiedError, WorkerError, worker_main
 
 __all__ = ["Caught", "WorkerDiedError", "WorkerError", "WorkerPool"]
 
-# How often the pool looks at its workers when no pipe has anything to say.
+# How often the pool checks its workers while no pipe has data.
 _POLL_SECONDS = 1.0
 _CLOSED = "The data workers were closed."
 
 
 @contextlib.contextmanager
-def _undisturbed_start() -> Iterator[None]:
-    """While processes start: hide the main script from them, and Ctrl-C.
+def _isolated_start() -> Iterator[None]:
+    """Context in which processes are started: it hides the main script and blocks Ctrl-C.
 
-    Spawned processes run the main script again, which would load MindSpore and demands an
-    ``if __name__ == "__main__"`` of every user.
+    Spawned processes would run the main script again. That would import MindSpore, and every
+    user's script would need ``if __name__ == "__main__"``.
     """
     main_module = sys.modules["__main__"]
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # It lets Ctrl-C through when it starts the tracker, which the first process would do otherwise.
+    # Started here, not by the first process: starting the tracker unblocks Ctrl-C again.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.modules["__main__"] = ModuleType("__main__")
@@ -58,12 +58,22 @@ class _Worker(NamedTuple):
     process: BaseProcess
     connection: Connection
 
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None  # It was started.
+        return self.process.pid
+
+
+def _pid(worker: _Worker) -> int:
+    assert worker.process.pid is not None, "the process was started"
+    return worker.process.pid
+
 
 class WorkerPool:
-    """Processes that run jobs for all loaders of a run; it closes with its last user.
+    """Processes that run jobs for all loaders of a run; the pool closes with its last user.
 
     Args:
-        num_workers: processes; 0 runs every job in the calling thread.
+        num_workers: number of processes; 0: every job runs in the calling thread.
 
     Raises:
         ValueError: ``num_workers`` is negative.
@@ -86,27 +96,27 @@ class WorkerPool:
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers; empty before the first job."""
-        return [worker.process.pid for worker in self._workers]
+        return [_pid(worker) for worker in self._workers]
 
     def attach(self) -> None:
-        """Count one more user; the first one opens the pool."""
+        """Add a user; the first one opens the pool."""
         self._users += 1
         self._open = True
 
     def detach(self) -> None:
-        """Count one user less; the last one closes the pool."""
+        """Remove a user; the last one closes the pool."""
         self._users -= 1
         if self._users <= 0:
             self.close()
 
     def start(self) -> None:
-        """Start the processes, unless they run."""
+        """Start the processes if they do not run yet."""
         with self._lock:
             if self._thread is not None or not self.num_workers or not self._open:
                 return
             self._failure = None
             context = multiprocessing.get_context("spawn")
-            with _undisturbed_start():
+            with _isolated_start():
                 self._workers = [self._spawn(context) for _ in range(self.num_workers)]
             self._wake_reader, self._wake_writer = context.Pipe(duplex=False)
             self._thread = threading.Thread(target=self._serve, name="data-workers", daemon=True)
@@ -122,15 +132,16 @@ class WorkerPool:
         return _Worker(process, ours)
 
     def submit(self, function: Callable, *args: Any) -> Future:
-        """Have a worker call a function.
+        """Call a function in a worker.
 
         Args:
-            function: importable by name from a module that does not load MindSpore.
-            args: picklable.
+            function: function that is importable by name, from a module that does not import
+                MindSpore.
+            args: picklable arguments.
 
         Returns:
-            Future of the result. It raises ImageError or WorkerError in place of what the
-            function raised, with the worker's traceback, or WorkerError when a worker died.
+            Future of the result. Instead of the function's error, it raises ImageError or
+            WorkerError with the worker's traceback; WorkerError also if a worker died.
         """
         future: Future = Future()
         if not self.num_workers:
@@ -150,7 +161,7 @@ class WorkerPool:
         return future
 
     def close(self) -> None:
-        """End the processes; jobs that are not done fail. May be called again."""
+        """End the processes; unfinished jobs fail. Further calls have no effect."""
         with self._lock:
             self._open = False
             thread = self._thread
@@ -166,20 +177,20 @@ class WorkerPool:
         atexit.unregister(self.close)
 
     def _serve(self) -> None:
-        """Move jobs to idle workers and results to their futures, until closed or broken."""
+        """Send jobs to idle workers and set results of futures, until closed or a worker fails."""
         idle = list(self._workers)
         busy: dict[Connection, tuple[_Worker, Future]] = {}
-        failure, watch = None, StallWatch()
+        failure, stalls = None, StallDetector()
         while failure is None and self._open:
             self._hand_out(idle, busy)
-            pipes = [worker.connection for worker in self._workers]
-            for ready in wait([self._wake_reader, *pipes], timeout=_POLL_SECONDS):
+            pipes = [self._wake_reader, *(worker.connection for worker in self._workers)]
+            for ready in cast("list[Connection]", wait(pipes, timeout=_POLL_SECONDS)):
                 if ready is self._wake_reader:
                     self._wake_reader.recv_bytes()
                 elif not self._collect(ready, idle, busy):
                     failure = self._death(ready)
-            running = {worker.process.pid: future for worker, future in busy.values()}
-            failure = failure or self._death() or watch.look(running)
+            running = {_pid(worker): future for worker, future in busy.values()}
+            failure = failure or self._death() or stalls.check(running)
         self._end(failure, [future for _, future in busy.values()])
 
     def _hand_out(self, idle: list[_Worker], busy: dict) -> None:
@@ -190,13 +201,13 @@ class WorkerPool:
                     continue
                 worker = idle.pop()
                 busy[worker.connection] = worker, future
-                # The death of the worker shows when its answer is read.
+                # If the worker has died, reading its answer shows it.
                 with contextlib.suppress(OSError):
                     worker.connection.send_bytes(job)
 
     @staticmethod
     def _collect(connection: Connection, idle: list[_Worker], busy: dict) -> bool:
-        """Take an answer; False: the worker is gone."""
+        """Receive an answer; False if the worker has died."""
         try:
             answer = connection.recv_bytes()
         except (EOFError, OSError):
@@ -211,7 +222,7 @@ class WorkerPool:
         return True
 
     def _death(self, ended: Connection | None = None) -> str | None:
-        """Describe the worker whose pipe ended, else the first dead one, if there is one."""
+        """Describe the worker whose pipe ended, or the first dead worker; None if all are alive."""
         for process, connection in self._workers:
             if connection is ended or not process.is_alive():
                 process.join(timeout=_POLL_SECONDS)
@@ -231,7 +242,7 @@ class WorkerPool:
             waiting = [future for _, future in self._jobs]
             self._jobs.clear()
         for process, connection in self._workers:
-            # They hold nothing that needs an orderly end, and SIGTERM may be ignored here.
+            # Killed, because workers have nothing to clean up and SIGTERM may be ignored.
             process.kill()
             connection.close()
         for process, _ in self._workers:

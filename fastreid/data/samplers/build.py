@@ -1,10 +1,13 @@
-"""Samplers of training images from the config."""
+"""The registry of samplers, and functions that build samplers from the config.
+
+To add a sampler, register a class in `SAMPLER_REGISTRY`; docs/own_code.md has an example.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -22,11 +25,12 @@ from .triplet_sampler import BalancedIdentitySampler, NaiveIdentitySampler
 logger = logging.getLogger(__name__)
 
 _LARGEST_SEED = 2**32 - 1
-_IDENTITY_SAMPLERS = {
+_IDENTITY_SAMPLERS: dict[str, Callable[..., Iterable[int]]] = {
     "NaiveIdentitySampler": NaiveIdentitySampler,
     "BalancedIdentitySampler": BalancedIdentitySampler,
 }
-# Users' entries are called with the config and the training set. Ours are here for their names.
+# Samplers of users are called with the config and the training set. The built-in samplers are
+# registered so that their names are listed and cannot be used twice.
 SAMPLER_REGISTRY = Registry("SAMPLER")
 for _sampler in (
     TrainingSampler,
@@ -38,7 +42,7 @@ for _sampler in (
 
 
 def draws_identities(cfg: CfgNode) -> bool:
-    """Tell whether each batch lists its identities one after the other, with all their images.
+    """Tell whether the sampler draws whole identities: K images of one, then K of the next.
 
     Args:
         cfg: DATALOADER.SAMPLER_TRAIN.
@@ -51,10 +55,10 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
 
     Args:
         cfg: DATALOADER, SOLVER.IMS_PER_BATCH, SEED.
-        train_set: what it draws from.
+        train_set: training images.
 
     Raises:
-        ValueError: a setting that does not fit the data; the message names the key.
+        ValueError: a setting does not match the data; the message names the key.
     """
     _check_seed(cfg)
     name = cfg.DATALOADER.SAMPLER_TRAIN
@@ -72,7 +76,7 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
             items, batch_size, set_weight=cfg.DATALOADER.SET_WEIGHT, **by_identity
         )
     if name in _IDENTITY_SAMPLERS:
-        _warn_of_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
+        _warn_about_single_images(train_set, cfg.DATALOADER.NUM_INSTANCE)
         return _IDENTITY_SAMPLERS[name](items, batch_size, **by_identity)
     if name in SAMPLER_REGISTRY:
         make = SAMPLER_REGISTRY.get(name)
@@ -80,8 +84,8 @@ def build_train_sampler(cfg: CfgNode, train_set: CommDataset) -> Iterable[int]:
             return CheckedSampler(name, make(cfg, train_set), len(items))
     raise ValueError(
         f"DATALOADER.SAMPLER_TRAIN is {name!r}; it can be one of "
-        f"{sorted(known for known, _ in SAMPLER_REGISTRY)}, or one of your own, whose file MODULES "
-        "names."
+        f"{sorted(known for known, _ in SAMPLER_REGISTRY)}, or a sampler of your own, from a "
+        "file in MODULES."
     )
 
 
@@ -90,14 +94,14 @@ def build_domain_sampler(cfg: CfgNode, train_set: CommDataset, domain: int) -> S
 
     Args:
         cfg: DATALOADER.NUM_INSTANCE, SOLVER.IMS_PER_BATCH, SEED.
-        train_set: of all domains.
+        train_set: training images of all domains.
         domain: number of the domain.
 
     Returns:
-        Gives half of SOLVER.IMS_PER_BATCH a batch, as indices into ``train_set``.
+        Sampler of indices into ``train_set``, in batches of half of SOLVER.IMS_PER_BATCH.
 
     Raises:
-        ValueError: too few identities, or NUM_INSTANCE does not divide the batch.
+        ValueError: the domain has too few identities, or NUM_INSTANCE does not divide the batch.
     """
     _check_seed(cfg)
     indices = train_set.indices_of(domain)
@@ -117,13 +121,13 @@ def build_domain_sampler(cfg: CfgNode, train_set: CommDataset, domain: int) -> S
     return SubsetSampler(sampler, indices)
 
 
-def _warn_of_single_images(train_set: CommDataset, num_instances: int) -> None:
+def _warn_about_single_images(train_set: CommDataset, num_instances: int) -> None:
     images_of = Counter(train_set.targets.tolist())
     single = sum(count == 1 for count in images_of.values())
     if single and num_instances > 1:
         logger.warning(
-            "%d of %d identities have a single image, which fills all %d places "
-            "(DATALOADER.NUM_INSTANCE) of its identity in a batch.",
+            "%d of %d identities have a single image, which is repeated %d times "
+            "(DATALOADER.NUM_INSTANCE) when its identity is drawn.",
             single,
             len(images_of),
             num_instances,

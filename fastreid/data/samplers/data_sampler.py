@@ -1,4 +1,4 @@
-"""Samplers that look at nothing but the number of images."""
+"""Samplers that depend only on the number of images."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .passes import Bookmarks, Passes, draw_from
+from .state import PassStream, StateHistory, draw_from
 
 
 def check_not_empty(size: int) -> None:
-    """Refuse a data set without images.
+    """Check that a data set has images.
 
     Args:
         size: number of images.
@@ -19,19 +19,21 @@ def check_not_empty(size: int) -> None:
         ValueError: there are none.
     """
     if size <= 0:
-        raise ValueError(f"There are no images to draw from (the data set holds {size}).")
+        raise ValueError(f"There are no images to draw from (the data set has {size}).")
 
 
 class TrainingSampler:
     """Endless stream of shuffled passes over all images (fast-reid's ``TrainingSampler``).
 
-    Every iteration starts the same stream anew; rank r of w takes every w-th index from r on.
+    Every iteration gives the same stream from its beginning; rank r of w takes every w-th index,
+    from index r on.
 
     Args:
         size: number of images.
-        shuffle: False gives them in their own order.
-        seed: of the shuffling; the same on every rank.
-        rank, world_size: this process and how many there are.
+        shuffle: whether each pass has its own random order; False: the order of the data set.
+        seed: seed of the shuffling; the same on every rank.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Raises:
         ValueError: ``size`` is not positive.
@@ -49,7 +51,7 @@ class TrainingSampler:
         check_not_empty(size)
         self._size = size
         self._shuffle = shuffle
-        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
+        self.draw = PassStream(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
         return self.draw()
@@ -60,13 +62,14 @@ class TrainingSampler:
 
 
 class InferenceSampler:
-    """Every image once, in order; ranks take contiguous shares (fast-reid's ``InferenceSampler``).
+    """Every image once, in order; ranks take contiguous shards (fast-reid's ``InferenceSampler``).
 
     Args:
         size: number of images.
-        rank, world_size: this process and how many there are.
-        batch_size: ranks take whole batches of so many images in turn instead, so that no batch is
-            another than that of one process; None: contiguous shares.
+        rank: rank of this process.
+        world_size: number of processes.
+        batch_size: number of images in a batch; ranks take whole batches in turn, so that every
+            batch is the same as with one process. None: contiguous shards.
 
     Raises:
         ValueError: ``size`` is not positive.
@@ -92,11 +95,11 @@ class InferenceSampler:
 
 
 class SubsetSampler:
-    """What a sampler draws from a part of the images, as indices into all of them.
+    """Sampler of a subset of the images, which gives indices into all images.
 
     Args:
-        sampler: gives indices into ``indices``.
-        indices: the part's images, as indices into all images.
+        sampler: sampler of the subset; gives indices into ``indices``.
+        indices: images of the subset, as indices into all images.
     """
 
     def __init__(self, sampler: Iterable[int], indices: Sequence[int]) -> None:
@@ -106,6 +109,11 @@ class SubsetSampler:
     def __iter__(self) -> Iterator[int]:
         return (self._indices[index] for index in self._sampler)
 
-    def draw(self, start: int, bookmarks: Bookmarks) -> Iterator[int]:
-        """Give the indices from a place on, as ``Passes.draw`` does."""
-        return (self._indices[index] for index in draw_from(self._sampler, start, bookmarks))
+    def draw(self, start: int, history: StateHistory) -> Iterator[int]:
+        """Give the indices from a position on.
+
+        Args:
+            start: number of indices to skip.
+            history: receives the states of the sampler; see ``PassStream.draw``.
+        """
+        return (self._indices[index] for index in draw_from(self._sampler, start, history))

@@ -1,4 +1,4 @@
-"""What batches of P identities with K images each are made of."""
+"""Helper functions of the samplers that draw P identities with K images each."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 
 def interleave_ranks(batch: list[int], world_size: int) -> list[int]:
-    """Order a global batch so that rank r, taking every w-th index, gets its r-th contiguous part.
+    """Reorder a batch so that rank r, which takes every w-th index, gets its r-th contiguous part.
 
-    So all images of an identity meet on one device; upstream: ``reorder_index``.
+    All images of an identity are then on the same device. fast-reid calls this ``reorder_index``.
 
     Args:
         batch: indices of the whole batch.
-        world_size: number of processes; divides the length of the batch.
+        world_size: number of processes; it must divide the length of the batch.
 
     Returns:
-        The same indices, one of each part in turn.
+        The same indices: the first of each part, then the second of each part, and so on.
     """
     return np.asarray(batch).reshape(world_size, -1).T.ravel().tolist()
 
 
 def group_by_identity(data_source: Sequence[tuple]) -> list[list[int]]:
-    """Collect the images of each identity.
+    """Group the images by identity.
 
     Args:
         data_source: items (path, pid, camid).
 
     Returns:
-        For every identity, in the order of their sorted names, the indices of its images.
+        Indices of the images of each identity, in the order of the sorted identities.
     """
     images_of: dict = {}
     for index, (_, pid, _) in enumerate(data_source):
@@ -38,18 +38,18 @@ def group_by_identity(data_source: Sequence[tuple]) -> list[list[int]]:
 
 
 def identities_per_batch(batch_size: int, num_instances: int, num_identities: int) -> int:
-    """Work out how many identities a batch holds, if such batches can be made at all.
+    """Compute the number of identities in a batch, and check that such batches can be drawn.
 
     Args:
         batch_size: images per batch and process.
         num_instances: images per identity.
-        num_identities: identities that there are.
+        num_identities: identities in the data set.
 
     Returns:
         batch_size / num_instances.
 
     Raises:
-        ValueError: it is no whole number, or there are fewer identities than that.
+        ValueError: the number is not an integer, or the data set has fewer identities.
     """
     if num_instances < 1:
         raise ValueError(f"DATALOADER.NUM_INSTANCE must be at least 1, not {num_instances}.")

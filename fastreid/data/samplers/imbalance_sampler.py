@@ -1,4 +1,4 @@
-"""Draw every identity equally often, however many images it has."""
+"""Sampler that draws every identity equally often, whatever the number of its images."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .data_sampler import check_not_empty
-from .passes import Passes
+from .state import PassStream
 
 
 class ImbalancedDatasetSampler:
-    """Endless stream of images drawn with replacement, each with 1 / (images of its identity).
+    """Endless stream of images drawn with replacement, with probability ~ 1 / (identity's images).
 
     Follows fast-reid's ``ImbalancedDatasetSampler``, which draws with torch.multinomial: the
     probabilities are the same, the sequence is NumPy's.
 
     Args:
         data_source: items (path, pid, camid).
-        size: draws per round; None means as many as there are images.
-        seed: of the draws; the same on every rank.
-        rank, world_size: this process and how many there are.
+        size: draws per pass; None: the number of images.
+        seed: seed of the draws; the same on every rank.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Raises:
         ValueError: there are no items.
@@ -41,7 +42,7 @@ class ImbalancedDatasetSampler:
         weights = np.array([1.0 / images_of[pid] for _, pid, _ in data_source])
         self._probabilities = weights / weights.sum()
         self._size = len(data_source) if size is None else size
-        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
+        self.draw = PassStream(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
         return self.draw()

@@ -1,4 +1,4 @@
-"""Samplers of users, with checks of what they draw."""
+"""Users' samplers, with a check of each index."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from .passes import Bookmarks, draw_from
+from .state import StateHistory, draw_from
 
 
 class CheckedSampler:
-    """The endless stream of a user's sampler; a fault in it is an error that names it.
+    """Endless stream of indices from a user's sampler, which are checked.
 
     Args:
-        name: of the sampler, for messages.
-        sampler: gives indices of images without end, the same ones whenever it is iterated.
+        name: name of the sampler, for error messages.
+        sampler: gives indices of images without end, the same ones at every iteration.
         size: number of images.
 
     Raises:
@@ -32,28 +32,28 @@ class CheckedSampler:
         self._size = size
 
     def __iter__(self) -> Iterator[int]:
-        return self.draw(0, Bookmarks())
+        return self.draw(0, StateHistory())
 
-    def draw(self, start: int, bookmarks: Bookmarks) -> Iterator[int]:
-        """Give the indices from a place on, as ``Passes.draw`` does.
+    def draw(self, start: int, history: StateHistory) -> Iterator[int]:
+        """Give the indices from a position on.
 
         Args:
-            start: indices to pass over.
-            bookmarks: as in ``Passes.draw``.
+            start: number of indices to skip.
+            history: receives the states of a sampler that has ``draw``; see ``PassStream.draw``.
 
         Raises:
-            ValueError: an index is of no image, or the sampler ends.
+            ValueError: an index is not the index of an image, or the sampler ends.
         """
         count = start
-        for index in draw_from(self._sampler, start, bookmarks):
+        for index in draw_from(self._sampler, start, history):
             if not isinstance(index, (int, np.integer)) or not 0 <= index < self._size:
                 raise ValueError(
-                    f"The sampler {self._name} gave {index!r}; it must give whole numbers from 0 "
+                    f"The sampler {self._name} gave {index!r}; it must give integers from 0 "
                     f"to {self._size - 1}, indices of the training images."
                 )
             yield int(index)
             count += 1
         raise ValueError(
-            f"The sampler {self._name} ended after {count} images; a training sampler goes on "
-            "without end: put its passes into a loop (while True)."
+            f"The sampler {self._name} ended after {count} images; a training sampler must be "
+            "endless: put its passes into a loop (while True)."
         )

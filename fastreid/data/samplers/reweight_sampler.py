@@ -1,4 +1,4 @@
-"""Batches with a fixed share of each camera."""
+"""Sampler of batches with a fixed proportion of identities from each camera."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ import numpy as np
 
 from .data_sampler import check_not_empty
 from .identity_batches import interleave_ranks
-from .passes import Passes
+from .state import PassStream
 
 
 class SetReWeightSampler:
-    """Endless stream of batches with a fixed share of identities from each camera.
+    """Endless stream of batches with a fixed proportion of identities from each camera.
 
-    Per round, camera i (in the order of the sorted camera names) gives ``set_weight[i]``
-    identities, drawn by how many images they have, with K images each; rounds fill the batch,
-    which is then shuffled. Follows the intent of fast-reid's ``SetReWeightSampler``, which
-    looks cameras up by number, lists an identity once per image, and yields nothing.
+    In each round, ``set_weight[i]`` identities of camera i are drawn, in the order of the sorted
+    camera names, with K images each. The probability of an identity is proportional to the number
+    of its images. Rounds fill the batch, which is then shuffled. fast-reid's ``SetReWeightSampler``
+    is meant to do the same; but it looks up cameras by number, lists an identity once per image,
+    and yields nothing.
 
     Args:
         data_source: items (path, pid, camid).
         mini_batch_size: images per batch and process.
-        num_instances: K.
-        set_weight: identities per camera and round, one whole number for every camera.
-        seed: of the draws; the same on every rank.
-        rank, world_size: this process and how many there are.
+        num_instances: K, the images per identity.
+        set_weight: identities per camera and round, one integer for every camera.
+        seed: seed of the draws; the same on every rank.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Raises:
-        ValueError: no items, weights that do not fit the cameras or the batch, or a camera with
-            fewer identities than its weight.
+        ValueError: there are no items, the weights do not match the cameras or the batch, or a
+            camera has fewer identities than its weight.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class SetReWeightSampler:
         self._batch_size = mini_batch_size * world_size
         self._check_weights(sorted(identities_of))
         self._world_size = world_size
-        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
+        self.draw = PassStream(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def _check_weights(self, names: list) -> None:
         if len(self._set_weight) != len(names) or not sum(self._set_weight):

@@ -1,4 +1,4 @@
-"""Batches of P identities with K images each, for losses that compare images."""
+"""Samplers of batches of P identities with K images each, for losses that compare images."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ import numpy as np
 
 from .data_sampler import check_not_empty
 from .identity_batches import group_by_identity, identities_per_batch, interleave_ranks
-from .passes import Passes
+from .state import PassStream
 
 
 class NaiveIdentitySampler:
     """Endless stream of batches: P random identities, K unused images of each.
 
-    Within a pass an identity returns until fewer than K of its images are left; one with fewer
-    than K images in all repeats some. Index for index fast-reid's ``NaiveIdentitySampler``.
+    Within a pass, an identity can be drawn until fewer than K of its images are unused; if it has
+    fewer than K images in all, some are repeated. With the same seed, the indices are those of
+    fast-reid's ``NaiveIdentitySampler``.
 
     Args:
         data_source: items (path, pid, camid).
         mini_batch_size: images per batch and process.
-        num_instances: K.
-        seed: of the draws; the same on every rank.
-        rank, world_size: this process and how many there are.
+        num_instances: K, the images per identity.
+        seed: seed of the draws; the same on every rank.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Raises:
-        ValueError: no items, a batch that K does not divide, or too few identities.
+        ValueError: there are no items, K does not divide the batch, or there are too few
+            identities.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class NaiveIdentitySampler:
         self._num_instances = num_instances
         self._batch_size = mini_batch_size * world_size
         self._world_size = world_size
-        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
+        self.draw = PassStream(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
         return self.draw()
@@ -90,19 +93,23 @@ class NaiveIdentitySampler:
 class BalancedIdentitySampler:
     """Endless stream of batches in which every identity appears once per pass, across cameras.
 
-    An identity gives one random image and K - 1 from other cameras, or from its only camera.
-    Index for index fast-reid's ``BalancedIdentitySampler``, whose oddity stays: exactly K - 1
-    other images are drawn with replacement.
+    Of an identity, one random image and K - 1 images from other cameras are drawn; if it has only
+    one camera, all are from that camera. With the same seed, the indices are those of fast-reid's
+    ``BalancedIdentitySampler``, including this: the other images are drawn with replacement if
+    there are fewer than K of them, so exactly K - 1 are drawn with replacement although they would
+    suffice without.
 
     Args:
         data_source: items (path, pid, camid).
         mini_batch_size: images per batch and process.
-        num_instances: K.
-        seed: of the draws; the same on every rank.
-        rank, world_size: this process and how many there are.
+        num_instances: K, the images per identity.
+        seed: seed of the draws; the same on every rank.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Raises:
-        ValueError: no items, a batch that K does not divide, or too few identities.
+        ValueError: there are no items, K does not divide the batch, or there are too few
+            identities.
     """
 
     def __init__(
@@ -121,13 +128,13 @@ class BalancedIdentitySampler:
         drawn = identities_per_batch(
             mini_batch_size, num_instances, len(self._images_of) // world_size
         )
-        # A pass ends with its last whole batch; the identities that remain are dropped.
+        # A pass holds whole batches only; the remaining identities are dropped.
         self._identities_per_pass = len(self._images_of) // (drawn * world_size)
         self._identities_per_pass *= drawn * world_size
         self._num_instances = num_instances
         self._batch_size = mini_batch_size * world_size
         self._world_size = world_size
-        self.draw = Passes(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
+        self.draw = PassStream(self._one_pass, seed=seed, rank=rank, world_size=world_size).draw
 
     def __iter__(self) -> Iterator[int]:
         return self.draw()

@@ -69,7 +69,7 @@ def make_job(devices: int, machines: int, machine_rank: int, dist_url: str | Non
         ValueError: the address is malformed or unknown, or not an address of machine 0.
         OSError: the port is in use.
     """
-    if dist_url in (None, "", "auto"):
+    if not dist_url or dist_url == "auto":
         if machines > 1:
             raise ValueError(
                 f"--num-machines {machines} needs --dist-url tcp://HOST:PORT, the same on all "
@@ -149,12 +149,13 @@ def rank_command() -> list[str]:
         name = spec.name
         name = name[: -len(".__main__")] if name.endswith(".__main__") else name
         return [*python, "-m", name, *sys.argv[1:]]
-    if not getattr(main, "__file__", None):
+    file = getattr(main, "__file__", None)
+    if not file:
         raise RuntimeError(
             "A job on several devices runs a program file in each process; write the call of "
             "launch() into a file and run that."
         )
-    return [*python, os.path.abspath(main.__file__), *sys.argv[1:]]  # noqa: PTH100 - keeps links
+    return [*python, os.path.abspath(file), *sys.argv[1:]]  # noqa: PTH100 - keeps links
 
 
 def scheduler_command() -> list[str]:

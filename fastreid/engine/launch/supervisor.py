@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.1
 # Ctrl-C the ranks only remove temporary files. After SIGTERM, which job schedulers send, rank 0
 # finishes its step and writes a checkpoint.
 _FAILURE_GRACE_SECONDS = 3.0
-_GRACE_SECONDS = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
+_GRACE_SECONDS: dict[int, float] = {signal.SIGINT: 1.3, signal.SIGTERM: 25.0, signal.SIGHUP: 5.0}
 
 
 class Child(NamedTuple):

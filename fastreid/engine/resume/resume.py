@@ -43,7 +43,7 @@ def loader_states(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
     loaders = list(loaders)
     return {
         "positions": [loader.position for loader in loaders],
-        "bookmarks": [loader.bookmark for loader in loaders],
+        "bookmarks": [loader.sampler_state for loader in loaders],
     }
 
 
@@ -58,9 +58,9 @@ def restore_loader_states(loaders: Sequence[ReidDataLoader], state: Mapping[str,
     Raises:
         ValueError: a sampler state is damaged.
     """
-    bookmarks = state.get("bookmarks", [None] * len(loaders))
-    for loader, position, bookmark in zip(loaders, state["positions"], bookmarks):
-        loader.seek(position, bookmark=bookmark)
+    sampler_states = state.get("bookmarks", [None] * len(loaders))
+    for loader, position, sampler_state in zip(loaders, state["positions"], sampler_states):
+        loader.seek(position, sampler_state=sampler_state)
 
 
 def finds_checkpoint(checkpointer: Checkpointer, *, resume: bool) -> bool:

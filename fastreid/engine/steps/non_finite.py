@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from fastreid.utils.messages.errors import ExplainedError
 
 _NAMES_SHOWN = 5
@@ -34,7 +36,7 @@ class NonFiniteError(ExplainedError, FloatingPointError):
         *,
         terms: Mapping[str, float],
         learning_rate: float | None,
-        img_paths: Sequence[str],
+        img_paths: Sequence[str] | np.ndarray,
         rank: int | None = None,
         statistics: Sequence[str] = (),
         parameters: Sequence[str] = (),

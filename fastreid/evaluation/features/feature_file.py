@@ -109,12 +109,16 @@ def save_features(path: str | Path, features: FeatureSet) -> None:
     if path.suffix.lower() != ".npz":
         raise ValueError(f"The name of a feature file must end with .npz: {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = dict(zip(COLUMNS, features.images))
+    columns: dict[str, Any] = dict(zip(COLUMNS, features.images))
     columns["paths"] = np.array([str(absolute_path(p)) for p in features.images.paths], np.str_)
     for name, texts in zip(NAME_COLUMNS, features.images[len(COLUMNS) :]):
         if texts is not None:
             columns[name] = np.asarray(texts, np.str_)
-    about = {"num_query": features.num_query, "name": features.name, "config": features.config}
+    about: dict[str, Any] = {
+        "num_query": features.num_query,
+        "name": features.name,
+        "config": features.config,
+    }
     # Given a path instead of a file, NumPy would append .npz to a name that ends with .NPZ.
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **columns, **about)

@@ -41,7 +41,7 @@ class ImageFeatures(NamedTuple):
         Returns:
             The selected images.
         """
-        return ImageFeatures(*(None if column is None else column[rows] for column in self))
+        return ImageFeatures._make(None if column is None else column[rows] for column in self)
 
     def with_names(self, names: LabelNames | None) -> ImageFeatures:
         """Set the original texts of the labels.

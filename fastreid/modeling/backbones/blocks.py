@@ -19,7 +19,7 @@ class BlockCells(NamedTuple):
     """The kinds of layer in a block: each builds a cell from its channel counts."""
 
     conv: Callable[..., nn.Cell]
-    norm: Callable[[int], nn.Cell]
+    norm: Callable[..., nn.Cell]
     ibn: Callable[[int], nn.Cell]
 
 

@@ -114,7 +114,9 @@ def to_release_names(weights: Mapping[str, Any], release: str) -> dict[str, Any]
     for name, value in weights.items():
         match = _HEAD.fullmatch(name)
         new_name = name
-        for rename in _RENAMES if match else ():
+        for rename in _RENAMES:
+            if match is None:
+                break
             new = rename.new.format(norm=_index_of_norm(match["head"], weights))
             if release in rename.releases and _begins(match["part"], new):
                 new_name = f"{match['head']}.{rename.old}{match['part'][len(new) :]}"

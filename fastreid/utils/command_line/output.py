@@ -8,7 +8,10 @@ import os
 import select
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def open_missing_streams() -> None:
@@ -54,6 +57,8 @@ def is_closed_by_reader(stream: TextIO | None) -> bool:
     Args:
         stream: for example ``sys.stdout``, which is None in a process without standard output.
     """
+    if stream is None:
+        return False
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):
@@ -93,7 +98,7 @@ def replace_unprintable(stream: TextIO) -> None:
 class _LenientOutput(io.FileIO):
     """A descriptor that discards data which cannot be written: pipe closed, disk full."""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Callable
+from typing import Callable, Protocol, cast
 
 import numpy as np
 
@@ -29,6 +29,12 @@ _DIFFERENCES = 2**22
 Product = Callable[[np.ndarray, int], np.ndarray]
 # Makes a `Product` with (G, D) features.
 MakeProduct = Callable[[np.ndarray], Product]
+
+
+class _DeviceProduct(Protocol):
+    """A product that also finds neighbours."""
+
+    def nearest(self, rows: np.ndarray, count: int, *, metric: str) -> np.ndarray: ...
 
 
 def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -135,7 +141,8 @@ class DistanceRows:
         Returns:
             (R, count) int32, nearest first.
         """
-        return self._product.nearest(self._rows(rows), count, metric=self.metric)
+        product = cast(_DeviceProduct, self._product)
+        return product.nearest(self._rows(rows), count, metric=self.metric)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         return self.columns_from(0, rows)

@@ -33,7 +33,7 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     num_images = len(distances)
     if distances.on_device or num_images <= BLOCK_ROWS or count > BLOCK_ROWS:
         return nearest_indices(distances, count)
-    lists = _NeighbourLists(num_images, count)
+    lists = NeighbourLists(num_images, count)
     merge_at = 1
     for number, start in enumerate(range(0, num_images, BLOCK_ROWS)):
         rows = slice(start, min(start + BLOCK_ROWS, num_images))
@@ -47,12 +47,16 @@ def mutual_nearest(distances: DistanceRows, count: int) -> np.ndarray:
     return lists.nearest
 
 
-class _NeighbourLists:
+class NeighbourLists:
     """The nearest neighbours found so far, and candidates that are not merged yet.
 
     Args:
         num_images: N.
         count: neighbours per image.
+
+    Attributes:
+        nearest: (N, count) int32 indices of the neighbours, nearest first, at the last merge.
+        num_pending: candidates since the last merge.
     """
 
     def __init__(self, num_images: int, count: int) -> None:
@@ -118,7 +122,7 @@ class _NeighbourLists:
         lists = (old // self._count, self.nearest.ravel()[old], self._dist.ravel()[old])
         image, index, dist = (np.concatenate(c) for c in zip(lists, *self._pending))
         self._pending, self.num_pending = [], 0
-        order = np.argsort(_sort_keys(image, dist), kind="stable")
+        order = np.argsort(sort_keys(image, dist), kind="stable")
         image, index, dist = image[order], index[order], dist[order]
         lengths = np.bincount(image, minlength=len(self._dist))
         place = np.arange(len(image)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -127,8 +131,16 @@ class _NeighbourLists:
         self._dist[image[kept], place[kept]] = dist[kept]
 
 
-def _sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
-    """Combine image and distance into one sortable int64: faster than sorting by two keys."""
+def sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
+    """Combine image and distance into one sortable number: faster than sorting by two keys.
+
+    Args:
+        image: (M,) index of the image.
+        dist: (M,) float32 distance.
+
+    Returns:
+        (M,) int64.
+    """
     # Adding 0 makes -0 and +0 equal. The bits of negative floats sort in reverse and are flipped.
     bits = (dist + np.float32(0)).view(np.int32)
     return (image.astype(np.int64) << 32) + (bits ^ ((bits >> 31) & 0x7FFFFFFF))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fastreid.config import get_cfg
 from fastreid.data import check_dataset, check_for_run, check_test_sets, load_dataset
-from fastreid.data.checks import USES, require_files, require_sound
+from fastreid.data.checks import USES, require_files, require_usable
 from fastreid.data.datasets import DATASET_REGISTRY, ImageDataset
 
 RNG = np.random.default_rng(0)
@@ -67,14 +67,14 @@ def refusal(cfg, name, use):
     """What a run says about a data set at its start; "" if it takes it."""
     try:
         data = load_dataset(cfg, name)
-        require_sound(name, data, use=use)
+        require_usable(name, data, use=use)
     except (OSError, ValueError) as error:
         return str(error)
     return ""
 
 
 @pytest.mark.parametrize("options", [{"quick": True}, {}, {"num_workers": 1}])
-def test_a_sound_set_has_counts_and_nothing_else(market, options):
+def test_a_data_set_without_faults_gives_counts_only(market, options):
     result = check_dataset(market(), **options)
     assert result.counts == {"train": (2, 4, 2), "query": (2, 2, 1), "gallery": (2, 2, 1)}
     assert (result.faults, result.remarks) == ([], [])
@@ -116,7 +116,7 @@ TRAIN_ONLY = [(1, 1, "train"), (1, 2, "train")]
         (TEST_ONLY[1:], "test", "has 0 query and 1 gallery images; it needs both."),
     ],
 )
-def test_check_and_run_say_the_same(image_list, rows, use, told):
+def test_the_check_and_a_run_give_the_same_messages(image_list, rows, use, told):
     cfg = image_list(*rows)
     result = check_for_run(cfg, "ImageList", uses=[use], quick=True)
     assert " ".join(result.faults) == refusal(cfg, "ImageList", use)
@@ -142,15 +142,15 @@ def test_a_set_without_test_folders_is_checked_for_training_only(market, tmp_pat
     assert fault == refusal(get_cfg(), "Market1501", "test")
 
 
-def test_what_cannot_be_read_is_a_fault_in_the_words_of_the_run(market, tmp_path):
+def test_a_split_that_cannot_be_read_is_a_fault_with_the_message_of_a_run(market, tmp_path):
     (tmp_path / "Market-1501-v15.09.15" / "query" / "person.jpg").touch()
     result = check_dataset(market(), quick=True)
     assert result.faults == [refusal(get_cfg(), "Market1501", "test")]
-    assert "person.jpg does not begin with" in result.faults[0]
+    assert "person.jpg does not start with" in result.faults[0]
     assert set(result.counts) == {"train"}
 
 
-def test_a_set_that_is_not_there_is_a_fault_and_an_unknown_name_an_error(tmp_path, monkeypatch):
+def test_a_missing_set_is_a_fault_and_an_unknown_name_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path / "none"))
     result = check_for_run(get_cfg(), "Market1501")
     assert result.faults == [refusal(get_cfg(), "Market1501", "train")]
@@ -160,7 +160,7 @@ def test_a_set_that_is_not_there_is_a_fault_and_an_unknown_name_an_error(tmp_pat
         check_dataset(None, name="x", uses=["tests"])
 
 
-def test_too_few_identities_for_the_sampler_are_a_fault_where_a_configuration_is_given(market):
+def test_too_few_identities_for_the_sampler_are_a_fault_if_a_configuration_is_given(market):
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN = "NaiveIdentitySampler"
     cfg.DATALOADER.NUM_INSTANCE, cfg.SOLVER.IMS_PER_BATCH = 2, 8
@@ -184,7 +184,7 @@ def test_too_few_identities_for_the_sampler_are_a_fault_where_a_configuration_is
         (["Other"], "NUM_CLASSES", 3, ""),
     ],
 )
-def test_class_counts_that_a_run_would_refuse_are_faults(market, names, key, counts, told):
+def test_class_counts_that_a_run_would_reject_are_faults(market, names, key, counts, told):
     market()
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN, cfg.SOLVER.IMS_PER_BATCH = "TrainingSampler", 2
@@ -196,7 +196,7 @@ def test_class_counts_that_a_run_would_refuse_are_faults(market, names, key, cou
     assert all(told in fault for fault in faults)
 
 
-def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, monkeypatch):
+def test_a_class_without_combineall_can_be_used_for_evaluation(image_list, own_registries):
     cfg = image_list(*TEST_ONLY)
 
     class Plain(ImageDataset):
@@ -204,25 +204,25 @@ def test_a_class_that_cannot_be_combined_is_fit_for_evaluation(image_list, monke
             data = load_dataset(cfg, "ImageList")
             super().__init__([], data.query, data.gallery)
 
-    monkeypatch.setattr(DATASET_REGISTRY, "_entries", {"Plain": Plain, **dict(DATASET_REGISTRY)})
+    DATASET_REGISTRY.register(Plain)
     cfg.DATASETS.COMBINEALL = True
     assert check_for_run(cfg, "Plain", uses=["test"], quick=True).faults == []
     (fault,) = check_for_run(cfg, "Plain", uses=["train"], quick=True).faults
     assert "does not take combineall" in fault
 
 
-def test_identities_of_training_and_test_are_told_but_no_fault(market, add):
+def test_identities_in_training_and_in_test_are_a_remark(market, add):
     add("train", 3, 1)
     add("train", 3, 2)
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        "Test identities that are training identities too: 1 (3). Do not test on this set what "
-        "was trained on it."
+        "Test identities that are training identities too: 1 (3). Do not test a model on "
+        "this set that was trained on it."
     ]
 
 
-def test_what_is_in_both_by_protocol_comes_without_advice(tmp_path):
+def test_identities_in_training_and_in_test_by_protocol_are_a_remark_without_advice(tmp_path):
     folders = ("cuhk_sysu/cropped_images", "cuhksysu4reid/query", "cuhksysu4reid/gallery")
     for number, folder in enumerate(folders):
         (tmp_path / folder).mkdir(parents=True)
@@ -233,14 +233,14 @@ def test_what_is_in_both_by_protocol_comes_without_advice(tmp_path):
     assert "Test identities that are training identities too: 1 (7)." in result.remarks
 
 
-def test_few_images_and_cameras_are_noted(market, add):
+def test_identities_with_few_images_or_cameras_are_a_remark(market, add):
     add("train", 8, 1)
     remarks = check_dataset(market(), quick=True).remarks
     assert "Training identities with a single image: 1 of 3." in remarks
     assert "Training identities seen by one camera only: 1 of 3." in remarks
 
 
-def test_a_test_image_that_is_in_training_under_another_name_is_noted(market, add):
+def test_a_test_image_that_is_in_training_under_another_name_is_a_remark(market, add):
     source, copy = add("train", 1, 3), add("gallery", 9, 1)
     copy.write_bytes(source.read_bytes())
     result = check_dataset(market())
@@ -249,11 +249,11 @@ def test_a_test_image_that_is_in_training_under_another_name_is_noted(market, ad
     )
 
 
-def test_an_image_in_several_formats_is_noted(market, add):
+def test_an_image_in_several_formats_is_a_remark(market, add):
     path = add("train", 1, 3)
     Image.new("RGB", (8, 16)).save(path.with_suffix(".PNG"))
     (remark,) = check_dataset(market(), quick=True).remarks
-    assert remark.startswith("Images that are there in several formats, each of which counts: 1 (")
+    assert remark.startswith("Images that exist in several formats, each of which is used: 1 (")
     assert f"{path.with_suffix('.PNG')} and {path}" in remark
 
 
@@ -261,17 +261,17 @@ def test_unusual_images_are_counted(market, add):
     path = add("train", 1, 4)
     Image.new("CMYK", (8, 16)).save(path)
     remarks = check_dataset(market()).remarks
-    assert "Images of unusual kinds, which become upright 8-bit RGB (CMYK: 1)." in remarks
+    assert "Images of unusual kinds, which are converted to upright 8-bit RGB (CMYK: 1)." in remarks
 
 
-def test_counts_like_the_published_ones_but_not_equal_are_noted(market):
+def test_counts_near_the_published_ones_but_not_equal_are_a_remark(market):
     data = market()
     data._published = {"train": type(data).published["train"]._replace(ids=2, images=5)}
     expected = "train: 2 identities and 4 images; the published set has 2 and 5."
     assert expected in check_dataset(data, quick=True).remarks
 
 
-def test_what_a_loader_passes_over_is_noted(market, add, caplog):
+def test_files_that_a_data_set_skips_are_a_remark(market, add, caplog):
     folder = add("train", 1, 5).parent
     (folder / "again").symlink_to(folder)
     (folder / "notes.docx").touch()
@@ -280,8 +280,8 @@ def test_what_a_loader_passes_over_is_noted(market, add, caplog):
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        f"Passed over in {folder}: 1 files that go with folders (Thumbs.db); 1 folders, which are "
-        "not searched here (again); 1 files whose suffix is of no image format (notes.docx)."
+        f"Skipped in {folder}: 1 system and readme files (Thumbs.db); 1 folders, which are not "
+        "searched (again); 1 files without the suffix of an image format (notes.docx)."
     ]
     assert "notes.docx" in caplog.text
     assert "Thumbs.db" not in caplog.text
@@ -293,8 +293,8 @@ def test_training_does_not_start_with_empty_files_unless_they_may_be_skipped(mar
     with pytest.raises(
         ValueError, match=rf"Data set M: Image files that are empty: 1 \({path}\). Unpack"
     ):
-        require_sound("M", market(), use="train")
-    require_sound("M", market(), use="train", skips_unreadable=True)
+        require_usable("M", market(), use="train")
+    require_usable("M", market(), use="train", skips_unreadable=True)
     assert f"Data set M: Image files that are empty: 1 ({path})." in caplog.text
     result = check_dataset(market(), quick=True, skips_unreadable=True)
     assert (len(result.faults), len(result.remarks)) == (0, 1)
@@ -305,10 +305,10 @@ def test_an_identity_that_only_has_broken_images_cannot_be_skipped(market, add):
     (fault,) = check_dataset(market(), quick=True, skips_unreadable=True).faults
     assert "Training identities without any other image: 1 (Market1501_5)" in fault
     with pytest.raises(ValueError, match="without any other image"):
-        require_sound("Market1501", market(), use="train", skips_unreadable=True)
+        require_usable("Market1501", market(), use="train", skips_unreadable=True)
 
 
-def test_test_sets_are_looked_at_before_training(market, add):
+def test_test_sets_are_checked_before_training(market, add):
     check_test_sets(get_cfg())
     path = add("query", 3, 4)
     path.write_bytes(b"")
@@ -322,7 +322,7 @@ def test_test_sets_are_looked_at_before_training(market, add):
         check_test_sets(get_cfg())
 
 
-def test_unknown_names_of_test_sets_are_said_before_any_set_is_read(tmp_path, monkeypatch):
+def test_unknown_names_of_test_sets_are_an_error_before_any_set_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path / "none"))
     cfg = get_cfg()
     cfg.DATASETS.TESTS = ("Market1501", "Marked1501")
@@ -330,7 +330,7 @@ def test_unknown_names_of_test_sets_are_said_before_any_set_is_read(tmp_path, mo
         check_test_sets(cfg)
 
 
-def test_images_that_nothing_is_known_of_are_looked_at_from_outside(tmp_path):
+def test_missing_and_empty_files_of_any_images_are_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
     require_files([str(tmp_path / "a.jpg")])
     with pytest.raises(ValueError, match=r"Image files that do not exist: 1 \(.*b\.jpg\)"):

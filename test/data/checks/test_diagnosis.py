@@ -6,7 +6,7 @@ GOOD_QUERY = [("q1", 1, 0), ("q2", 2, 1)]
 GOOD_GALLERY = [("g1", 1, 1), ("g2", 2, 0), ("g3", 9, 0)]
 
 
-def test_a_sound_test_set_has_no_findings():
+def test_a_test_set_without_faults_has_no_findings():
     assert diagnose(GOOD_QUERY, GOOD_GALLERY, junk_pids=(0,)) == []
     assert why_not_scored("Toy", GOOD_QUERY, GOOD_GALLERY, []) == ""
 
@@ -19,12 +19,12 @@ def test_identities_that_the_gallery_lacks_are_counted_and_named():
     ]
 
 
-def test_identities_that_keep_to_one_camera_are_counted():
+def test_identities_with_images_of_one_camera_only_are_counted():
     (finding,) = diagnose([*GOOD_QUERY, ("q3", 9, 0)], GOOD_GALLERY)
     assert finding.startswith("1 queries have images of their identity in the gallery only from")
 
 
-def test_a_single_camera_is_why_nothing_is_scored():
+def test_a_set_of_a_single_camera_cannot_be_scored():
     query, gallery = [("q", 1, 4)], [("g", 1, 4)]
     (finding,) = diagnose(query, gallery)
     assert finding.startswith("All images are from one camera (4)")
@@ -33,14 +33,14 @@ def test_a_single_camera_is_why_nothing_is_scored():
     assert finding in told
 
 
-def test_a_gallery_of_others_is_refused_and_said():
+def test_a_gallery_without_query_identities_cannot_be_scored():
     gallery = GOOD_GALLERY[2:]
     told = why_not_scored("Toy", GOOD_QUERY, gallery, diagnose(GOOD_QUERY, gallery))
     assert "2 of 2 query identities are not in the gallery" in told
 
 
 @pytest.mark.parametrize(("query", "gallery"), [([], GOOD_GALLERY), (GOOD_QUERY, [])])
-def test_an_empty_side_is_why_nothing_is_scored(query, gallery):
+def test_a_set_without_query_or_gallery_cannot_be_scored(query, gallery):
     told = why_not_scored("Toy", query, gallery, [])
     assert f"{len(query)} query and {len(gallery)} gallery images" in told
 
@@ -48,7 +48,7 @@ def test_an_empty_side_is_why_nothing_is_scored(query, gallery):
 def test_queries_of_junk_identities_are_counted():
     gallery = [*GOOD_GALLERY, ("g4", 0, 3)]
     (finding,) = diagnose([*GOOD_QUERY, ("j", 0, 2)], gallery, junk_pids=(0, -1))
-    assert finding == "1 queries are of junk identities (-1, 0), which are no persons."
+    assert finding == "1 queries are of junk identities (-1, 0), which are not persons."
 
 
 def test_files_that_are_listed_twice_are_counted():

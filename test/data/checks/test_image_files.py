@@ -35,7 +35,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_unusual_kinds_are_told_and_read(tmp_path, name):
+def test_unusual_kinds_are_reported_and_can_be_read(tmp_path, name):
     kind, save = KINDS[name]
     path = str(tmp_path / name)
     save(path)
@@ -47,13 +47,13 @@ def test_unusual_kinds_are_told_and_read(tmp_path, name):
     assert image.size == ((8, 6) if kind == "EXIF rotation" else (6, 8))
 
 
-def test_a_plain_image_is_not_worth_a_word(tmp_path):
+def test_an_ordinary_image_gives_no_report(tmp_path):
     RGB.save(tmp_path / "a.jpg")
     assert inspect_images([str(tmp_path / "a.jpg")]) == []
     assert stat_images([str(tmp_path / "a.jpg")]) == []
 
 
-def test_faults_are_told_apart(tmp_path):
+def test_each_fault_has_its_own_description(tmp_path):
     RGB.save(tmp_path / "cut.jpg")
     whole = (tmp_path / "cut.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -65,7 +65,7 @@ def test_faults_are_told_apart(tmp_path):
     outside = {Path(r.path).name: r.fault for r in stat_images(paths)}
     assert outside == {
         "empty.jpg": "is empty",
-        "folder.jpg": "is no file",
+        "folder.jpg": "is not a file",
         "gone.jpg": "does not exist",
         "loop.jpg": "is a link that leads to itself",
     }

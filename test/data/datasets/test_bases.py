@@ -16,7 +16,7 @@ QUERY = [("q.jpg", 5, 0)]
 GALLERY = [("g.jpg", 5, 1), ("d.jpg", 0, 2)]
 
 
-def test_items_and_their_counts_are_given():
+def test_a_data_set_gives_its_items_and_their_counts():
     people = People(TRAIN, QUERY, GALLERY)
     assert people.train == TRAIN
     assert people.query == QUERY
@@ -25,7 +25,7 @@ def test_items_and_their_counts_are_given():
     assert people.parse_data(GALLERY) == (2, 2)
 
 
-def test_a_split_is_read_once_and_only_when_it_is_asked_for():
+def test_a_split_is_read_once_at_its_first_use():
     read = []
 
     def source(split, items):

@@ -101,7 +101,7 @@ def test_prepared_files_from_windows_are_read(tmp_path, encoding):
     assert (Path(first[0]).name, others) == ("1_001_1_01.PNG", expected[1:])
 
 
-def test_paths_of_windows_are_understood(tmp_path):
+def test_paths_of_windows_are_resolved(tmp_path):
     write_cuhk03_splits(tmp_path, written_at="D:\\reid\\cuhk03_new")
     split = tmp_path / "cuhk03_new" / "splits_new_labeled.json"
     split.write_text(split.read_text().replace("/", "\\\\"))
@@ -109,7 +109,7 @@ def test_paths_of_windows_are_understood(tmp_path):
 
 
 @pytest.mark.parametrize("number", [7.5, 2**63])
-def test_an_identity_that_would_change_is_refused(tmp_path, number):
+def test_an_identity_that_is_not_an_integer_of_64_bits_is_rejected(tmp_path, number):
     split = {name: [["images_labeled/1_001_1_01.png", number, 0]] for name in ("train", "query")}
     folder = tmp_path / "cuhk03_new"
     folder.mkdir()
@@ -122,11 +122,11 @@ def test_an_identity_that_would_change_is_refused(tmp_path, number):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"train": []}, "labeled.json is no list of splits; remove it"),
-        ([[1]], "labeled.json is no list of splits; remove it"),
-        (None, "labeled.json is no list of splits; remove it"),
+        ({"train": []}, "labeled.json is not a list of splits; remove it"),
+        ([[1]], "labeled.json is not a list of splits; remove it"),
+        (None, "labeled.json is not a list of splits; remove it"),
         ([], "split_id is 0; .*labeled.json has 0 split"),
-        ([{"train": 5, "query": [], "gallery": []}], "labeled.json, train: it is no list"),
+        ([{"train": 5, "query": [], "gallery": []}], "labeled.json, train: it is not a list"),
         (
             [{"train": [["a.png", 1]], "query": [], "gallery": []}],
             r"train: \['a.png', 1\] is not \[path, identity",
@@ -188,7 +188,7 @@ def test_combineall_trains_on_the_test_persons_too(tmp_path):
     ]
 
 
-def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(tmp_path, monkeypatch):
+def test_an_interrupted_preparation_leaves_no_files_and_can_be_repeated(tmp_path, monkeypatch):
     write_release(tmp_path)
     write_protocol(tmp_path)
     save, calls = Image.Image.save, []
@@ -218,7 +218,7 @@ def test_missing_files_are_named(tmp_path):
         CUHK03(tmp_path).train  # noqa: B018
 
 
-def test_an_image_that_the_split_lists_but_is_not_there_is_named(tmp_path):
+def test_a_listed_image_that_does_not_exist_is_named(tmp_path):
     folder = write_cuhk03_splits(tmp_path)
     (folder / "images_labeled" / "1_002_2_06.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"1_002_2_06\.png, listed in .*new_labeled\.json"):
@@ -260,7 +260,7 @@ def read_when_all_are_there(root, barrier):
     return names_of(cuhk03.train), names_of(cuhk03.gallery)
 
 
-def test_processes_that_come_first_at_the_same_time_all_find_everything(tmp_path):
+def test_processes_that_prepare_at_the_same_time_all_get_complete_files(tmp_path):
     write_release(tmp_path)
     write_protocol(tmp_path)
     context = multiprocessing.get_context("spawn")
@@ -275,7 +275,7 @@ def test_processes_that_come_first_at_the_same_time_all_find_everything(tmp_path
 
 
 @pytest.mark.parametrize("protocol", ["new", "classic"])
-def test_images_that_another_extraction_left_incomplete_are_completed(tmp_path, protocol, caplog):
+def test_an_incomplete_folder_of_extracted_images_is_completed(tmp_path, protocol, caplog):
     write_release(tmp_path)
     write_protocol(tmp_path)
     classic = protocol == "classic"
@@ -307,7 +307,7 @@ def read_only(monkeypatch):
     return folders
 
 
-def test_a_root_that_cannot_be_written_is_served_by_the_cache(
+def test_files_are_made_in_the_cache_if_the_root_is_not_writable(
     tmp_path, monkeypatch, read_only, caplog
 ):
     roots = [tmp_path / "one", tmp_path / "two"]
@@ -320,7 +320,7 @@ def test_a_root_that_cannot_be_written_is_served_by_the_cache(
     read_only += roots
     caplog.set_level(logging.INFO, "fastreid")
     paths = [[path for path, _, _ in CUHK03(root).train] for root in roots]
-    assert f"{roots[0] / 'cuhk03_new'} cannot be written (Read-only" in caplog.text
+    assert f"{roots[0] / 'cuhk03_new'} is not writable (Read-only" in caplog.text
     assert sorted(roots[0].rglob("*")) == before
     folders = [Path(found[0]).parent for found in paths]
     assert folders[0] != folders[1]

@@ -4,7 +4,7 @@ from fastreid.data.datasets import cuhkSYSU
 from test.data.datasets.layouts import names_of, write_sysu
 
 
-def test_crops_train_and_the_reid_version_tests(tmp_path):
+def test_training_uses_the_crops_and_evaluation_the_reid_version(tmp_path):
     write_sysu(tmp_path)
     sysu = cuhkSYSU(tmp_path)
     assert names_of(sysu.train) == [

@@ -31,7 +31,9 @@ def test_a_csv_file_gives_the_three_splits(write):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_file_of_any_program_gives_the_same(write, delimiter, encoding, end):
+def test_separators_and_encodings_of_other_programs_give_the_same_items(
+    write, delimiter, encoding, end
+):
     path = write("")
     text = (HEADER + LINES).replace(",", delimiter).replace("\n", end)
     path.write_bytes(text.encode(encoding))
@@ -40,7 +42,7 @@ def test_a_file_of_any_program_gives_the_same(write, delimiter, encoding, end):
     assert names_of(data.query) == [("2.png", 12, 1)]
 
 
-def test_backslashes_quotes_and_spaces_are_no_part_of_a_name(write):
+def test_backslashes_quotes_and_spaces_are_not_part_of_a_name(write):
     text = (
         'Path , "PID",camid,split ,\n"b\\2.png" , 5 ,"3",query ,,\n\n , ,,\nb/3.jpg,5,1,gallery\n'
     )
@@ -48,23 +50,23 @@ def test_backslashes_quotes_and_spaces_are_no_part_of_a_name(write):
     assert (names_of(data.query), names_of(data.gallery)) == ([("2.png", 5, 3)], [("3.jpg", 5, 1)])
 
 
-def test_a_path_with_a_comma_stands_in_quotes(write):
+def test_a_path_with_a_comma_can_be_quoted(write):
     path = write(HEADER + '"b/2,5.png",1,0,query\n')
     touch(path.parent, "b/2,5.png")
     assert names_of(ImageList(image_list=path).query) == [("2,5.png", 1, 0)]
 
 
-def test_columns_may_stand_in_any_order_beside_others(write):
+def test_columns_may_be_in_any_order_with_others_between(write):
     text = "\ufeffsplit, note, camid, pid, path\nquery, x, 3, 5, b/2.png\n"
     assert names_of(ImageList(image_list=write(text)).query) == [("2.png", 5, 3)]
 
 
-def test_a_relative_name_is_looked_up_under_the_data_root(write):
+def test_a_relative_path_starts_from_the_data_root(write):
     path = write(HEADER + LINES)
     assert len(ImageList(path.parent, image_list="list.csv").gallery) == 1
 
 
-def test_names_that_are_no_numbers_are_numbered_alike_for_query_and_gallery(write):
+def test_names_get_the_same_numbers_in_query_and_gallery(write):
     text = HEADER + "b/2.png,bob,east,query\nb/3.jpg,bob,west,gallery\nb/4.jpg,al,east,gallery\n"
     data = ImageList(image_list=write(text))
     assert names_of(data.query) == [("2.png", 1, 0)]
@@ -75,7 +77,7 @@ def write_rows(write, *rows):
     return write(HEADER + "".join(f"b/2.png,{pid},{cam},{split}\n" for pid, cam, split in rows))
 
 
-def test_one_name_does_not_renumber_the_numbers(write):
+def test_a_name_beside_numbers_does_not_change_the_numbers(write):
     rows = [("10", 1, "query"), ("010", 2, "gallery"), (2**63 - 1, 1, "query")]
     data = ImageList(image_list=write_rows(write, *rows, ("anna", 1, "query")))
     assert [pid for _, pid, _ in data.query] == [10, 2**63 - 1, 0]
@@ -109,7 +111,7 @@ def test_every_spelling_of_minus_one_is_dropped(write):
     assert [pid for _, pid, _ in [*data.query, *data.gallery]] == [-2, -2]
 
 
-def test_names_that_look_like_numbers_are_names_and_said_to_be(write, caplog):
+def test_names_that_look_like_numbers_stay_names_and_are_logged(write, caplog):
     rows = [("7.0", 1, "train"), ("7", 1, "train"), ("1e3", 1, "train"), ("1_000", 1, "train")]
     data = ImageList(image_list=write_rows(write, *rows))
     assert len({pid for _, pid, _ in data.train}) == 4
@@ -118,27 +120,27 @@ def test_names_that_look_like_numbers_are_names_and_said_to_be(write, caplog):
 
 @pytest.mark.parametrize("column", ["pid", "camid"])
 @pytest.mark.parametrize("split", ["train", "query"])
-def test_a_number_beyond_64_bits_is_refused_with_its_line(write, column, split):
+def test_a_number_beyond_64_bits_is_rejected_with_its_line(write, column, split):
     number = 2**64
     row = (number, 1, split) if column == "pid" else (1, number, split)
     with pytest.raises(ValueError, match=rf"Line 2 of .*list.csv, {column}: the number {number}"):
         ImageList(image_list=write_rows(write, row)).train
 
 
-def test_a_folder_name_beyond_64_bits_is_refused(tmp_path):
+def test_a_number_beyond_64_bits_in_a_file_name_is_rejected(tmp_path):
     touch(tmp_path / "query", f"{2**63}_c1.jpg")
     with pytest.raises(ValueError, match=f"{2**63}_c1.jpg: the number {2**63} does not fit"):
         ImageList(image_list=tmp_path).query
 
 
-def test_a_training_identity_that_a_test_identity_would_join_is_refused(write):
+def test_a_training_identity_with_the_name_of_a_combined_test_identity_is_rejected(write):
     path = write_rows(write, ("test_5", 1, "train"), (5, 1, "query"))
     with pytest.raises(ValueError, match="'ImageList_test_5', have the names .*COMBINEALL gives"):
         ImageList(image_list=path, combineall=True).train
     assert len(ImageList(image_list=path).train) == 1
 
 
-def test_a_person_that_becomes_two_classes_is_told(write, caplog):
+def test_a_person_that_becomes_two_classes_is_logged(write, caplog):
     path = write_rows(write, ("05", 1, "train"), (5, 1, "query"), (6, 1, "gallery"))
     train = ImageList(image_list=path, combineall=True).train
     assert [pid for _, pid, _ in train] == ["ImageList_05", "ImageList_test_5", "ImageList_test_6"]
@@ -160,7 +162,7 @@ def test_query_and_gallery_can_be_trained_on(write):
     ]
 
 
-def test_a_folder_is_read_by_its_file_names(tmp_path):
+def test_a_folder_gives_items_from_its_file_names(tmp_path):
     touch(tmp_path / "train" / "deep", "0003_c2_x.jpg", ".0004_c1.jpg", "notes.txt")
     touch(tmp_path / "query", "5_c1.PNG", "-1_c1.jpg")
     touch(tmp_path / "gallery", "5_c2s1.jpeg")
@@ -184,25 +186,25 @@ def test_a_folder_is_read_by_its_file_names(tmp_path):
         (HEADER + "b/2.png,1\n", "Line 2 of .*list.csv has no camid, split"),
         (HEADER + "b/2,5.png,1,2,query\n", "Line 2 of .* has 5 fields, the first line 4. A path"),
         (HEADER + '"b/2.png,1,2,query\nb/3.jpg,1,1,gallery\n', "Line 3 of .* a quote is missing"),
-        (HEADER + "C:\\b\\2.png,1,2,query\n", r"path C:.* in line 2 of .* computer with Windows"),
+        (HEADER + "C:\\b\\2.png,1,2,query\n", r"path C:.* in line 2 of .* is a path of Windows"),
         (HEADER + LINES + "b/2.png,1,2,test\n", "Line 6 of .* has the split 'test'; it must be"),
     ],
 )
-def test_a_file_that_cannot_be_understood_is_refused_with_its_line(write, text, message):
+def test_an_invalid_file_is_rejected_with_its_line(write, text, message):
     with pytest.raises(ValueError, match=message):
         ImageList(image_list=write(text)).query
 
 
-def test_empty_lines_before_the_first_do_not_count(write):
+def test_empty_lines_before_the_header_are_ignored(write):
     data = ImageList(image_list=write("\n\n" + (HEADER + LINES).replace(",", ";")))
     assert names_of(data.query) == [("2.png", 12, 1)]
 
 
-def test_a_list_that_happens_to_be_utf_8_is_not_trusted(write):
+def test_a_missing_image_with_an_unusual_name_suggests_another_encoding(write):
     path = write("")
     # Its GBK is the UTF-8 of another character.
     path.write_bytes((HEADER + "b/雪.png,1,2,query\n").encode("gbk"))
-    with pytest.raises(FileNotFoundError, match="in another encoding than UTF-8\\?$"):
+    with pytest.raises(FileNotFoundError, match="another encoding than UTF-8\\?$"):
         ImageList(image_list=path).query  # noqa: B018
 
 
@@ -212,18 +214,18 @@ def test_a_missing_image_is_named(write):
         ImageList(image_list=path).query
 
 
-def test_a_missing_list_and_no_list_are_refused(tmp_path):
+def test_a_missing_list_and_an_unset_list_are_rejected(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing.csv, which is neither a file nor a folde"):
         ImageList(tmp_path, image_list="nothing.csv").train
     with pytest.raises(ValueError, match="ImageList needs DATASETS.IMAGE_LIST: a CSV file"):
         ImageList(tmp_path)
 
 
-def test_a_folder_with_other_names_or_none_is_refused(tmp_path):
+def test_a_folder_with_invalid_names_or_without_images_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="has no images in train, query, gallery"):
         ImageList(image_list=tmp_path).train
     touch(tmp_path / "query", "bob.jpg")
-    with pytest.raises(ValueError, match="bob.jpg does not begin with identity and camera"):
+    with pytest.raises(ValueError, match="bob.jpg does not start with identity and camera"):
         ImageList(image_list=tmp_path).train
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from fastreid.data.data_utils import read_image
-from fastreid.data.datasets.image_search import (
+from fastreid.data.datasets.files.image_search import (
     COMPANION,
     FOLDER,
     HIDDEN,
@@ -37,7 +37,7 @@ def test_images_are_found_by_their_suffix_in_any_case_and_read(tmp_path, suffix,
     assert read_image(str(path)).size == (4, 8)
 
 
-def test_every_suffix_that_pillow_opens_counts_without_what_is_no_picture():
+def test_all_suffixes_that_pillow_opens_are_searched_except_those_of_other_media():
     known = Image.registered_extensions()
     left_out = {suffix for suffix, name in known.items() if name in Image.OPEN} - image_suffixes()
     assert {known[suffix] for suffix in left_out} == {
@@ -47,7 +47,7 @@ def test_every_suffix_that_pillow_opens_counts_without_what_is_no_picture():
     assert {".webp", ".mpo", ".jp2", ".sgi"} <= image_suffixes()
 
 
-def test_a_format_that_a_plugin_adds_counts_too(monkeypatch):
+def test_the_suffix_of_a_plugin_format_is_searched(monkeypatch):
     Image.init()
     monkeypatch.setitem(Image.EXTENSION, ".new", "NEW")
     assert ".new" not in image_suffixes()
@@ -61,7 +61,7 @@ def test_images_are_sorted_as_paths_are(tmp_path):
     assert search_images(tmp_path).images == sorted(tmp_path / name for name in given)
 
 
-def test_what_is_no_image_is_passed_over_and_told(tmp_path):
+def test_files_that_are_not_images_are_skipped_and_described(tmp_path):
     touch(tmp_path, "a.jpg", "b.txt", "c", "d.jpg.part", "Thumbs.db", "README.md", ".e.jpg")
     touch(tmp_path, ".thumbs/f.jpg", "__MACOSX/g.jpg", "@eaDir/h.jpg", "deep/._i.jpg")
     found = search_images(tmp_path)
@@ -71,21 +71,23 @@ def test_what_is_no_image_is_passed_over_and_told(tmp_path):
         **dict.fromkeys(["Thumbs.db", "README.md"], COMPANION),
         **dict.fromkeys([".e.jpg", ".thumbs", "__MACOSX", "@eaDir", "deep/._i.jpg"], HIDDEN),
     }
-    assert "3 files whose suffix is of no image format (b.txt, c, d.jpg.part)" in found.describe()
+    assert (
+        "3 files without the suffix of an image format (b.txt, c, d.jpg.part)" in found.describe()
+    )
     quiet = found.describe(is_quiet=True)
-    assert quiet.startswith(f"Passed over in {tmp_path}: 3 files whose suffix")
+    assert quiet.startswith(f"Skipped in {tmp_path}: 3 files without the suffix")
     assert "Thumbs.db" not in quiet
     assert "thumbs" not in quiet
 
 
-def test_five_names_of_a_kind_are_told_and_all_are_counted(tmp_path):
+def test_skipped_files_are_counted_and_the_first_five_of_a_kind_are_named(tmp_path):
     touch(tmp_path, *(f"{number}.txt" for number in range(7)))
     told = search_images(tmp_path).describe()
     assert told.endswith("(0.txt, 1.txt, 2.txt, 3.txt, 4.txt, ...).")
     assert "7 files" in told
 
 
-def test_a_folder_whose_name_is_that_of_an_image_is_searched(tmp_path):
+def test_a_folder_with_the_name_of_an_image_is_searched(tmp_path):
     touch(tmp_path, "shoot.jpg/1.png")
     assert names(search_images(tmp_path), tmp_path) == ["shoot.jpg/1.png"]
     found = search_images(tmp_path, is_deep=False)
@@ -121,7 +123,7 @@ def test_loops_end_and_are_named(tmp_path):
     assert passed_over(found) == dict.fromkeys(["b/here", "b/up", "b/top"], LOOP)
 
 
-def test_links_that_lead_nowhere_are_left_to_the_check_of_files(tmp_path):
+def test_broken_links_are_listed_as_images(tmp_path):
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "none")
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
     (tmp_path / "gone").symlink_to(tmp_path / "none")
@@ -130,7 +132,7 @@ def test_links_that_lead_nowhere_are_left_to_the_check_of_files(tmp_path):
     assert passed_over(found) == {"gone": OTHER_SUFFIX}
 
 
-def test_a_folder_that_may_not_be_opened_is_named(tmp_path, monkeypatch):
+def test_a_folder_without_read_permission_is_named(tmp_path, monkeypatch):
     touch(tmp_path, "a/1.jpg", "b/2.jpg")
     scandir = os.scandir
 

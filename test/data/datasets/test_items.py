@@ -16,7 +16,7 @@ class MySet(ImageDataset):
 GOOD = [("a.jpg", 1, 0), ("b.jpg", 2, 1)]
 
 
-def test_whole_numbers_in_training_get_the_name_of_the_class():
+def test_integers_in_training_are_prefixed_with_the_class_name():
     items = [("a.jpg", 1, 0), ["b.jpg", np.int64(10), np.int32(1)], (Path("c.jpg"), "x_2", "02")]
     data = MySet(items, [], [])
     assert data.train == [
@@ -27,7 +27,7 @@ def test_whole_numbers_in_training_get_the_name_of_the_class():
     assert CommDataset.of_sets({"MySet": data.train}).targets.tolist() == [0, 1, 2]
 
 
-def test_texts_in_test_splits_are_numbered_and_equal_ones_are_one():
+def test_strings_in_test_splits_are_numbered_and_equal_strings_get_the_same_number():
     query = [("q.jpg", "anna", "hall"), ("r.jpg", "7", "c2")]
     gallery = [("g.jpg", "bo", "c2"), ("h.jpg", "anna", "gate"), ("i.jpg", 7, 1)]
     data = MySet([], query, gallery)
@@ -35,13 +35,13 @@ def test_texts_in_test_splits_are_numbered_and_equal_ones_are_one():
     assert data.gallery == [("g.jpg", 1, 0), ("h.jpg", 0, 2), ("i.jpg", 7, 1)]
 
 
-def test_whole_numbers_in_test_splits_stay_beside_texts():
+def test_integers_in_test_splits_are_kept_beside_strings():
     data = MySet([], [("q.jpg", 0, 1)], [("g.jpg", "anna", 0), ("h.jpg", -3, 0)])
     assert data.query == [("q.jpg", 0, 1)]
     assert data.gallery == [("g.jpg", 1, 0), ("h.jpg", -3, 0)]
 
 
-def test_names_are_kept_as_they_were_given():
+def test_label_names_are_the_original_labels():
     data = MySet([], [("q.jpg", "anna", "hall")], [("g.jpg", 7, "02"), ("h.jpg", "anna", 2)])
     assert data.label_names().pids.tolist() == ["anna", "7", "anna"]
     assert data.label_names().camids.tolist() == ["hall", "02", "2"]
@@ -69,7 +69,7 @@ def test_the_largest_numbers_keep_their_digits():
     assert test_set.targets.tolist() == test_set.camids.tolist() == [*numbers, *numbers]
 
 
-def test_white_space_around_a_name_counts_nowhere():
+def test_white_space_around_a_name_is_ignored():
     items = [("a.jpg", "anna", " hall"), ("b.jpg", " anna ", "hall")]
     data = MySet(items, items, items)
     assert data.train == [("a.jpg", "anna", "hall"), ("b.jpg", "anna", "hall")]
@@ -78,9 +78,9 @@ def test_white_space_around_a_name_counts_nowhere():
         MySet([], [("a.jpg", " ", 0)], []).query  # noqa: B018
 
 
-def test_a_number_and_a_text_that_would_become_one_identity_are_refused():
+def test_an_integer_and_a_string_that_would_get_the_same_label_are_rejected():
     assert MySet([("a.jpg", 7, 0), ("b.jpg", 8, "MySet_7")], [], []).train[1][2] == "MySet_7"
-    with pytest.raises(ValueError, match="the number 7 is named 'MySet_7', and there is a text"):
+    with pytest.raises(ValueError, match="the number 7 is named 'MySet_7', which is also a label"):
         MySet([("a.jpg", "007", 0), ("b.jpg", "MySet_7", 0)], [], []).train  # noqa: B018
 
 
@@ -95,7 +95,7 @@ def test_spellings_of_a_number_are_one_person_with_combineall():
 @pytest.mark.parametrize(
     ("junk", "found"), [((0, -1), {-1}), (["007"], {7}), (["nobody", "+7"], {1, 7}), ((), set())]
 )
-def test_junk_is_found_by_what_it_means(junk, found):
+def test_junk_identities_are_compared_in_their_normal_form(junk, found):
     class Crowd(ImageDataset):
         _junk_pids = junk
 
@@ -107,7 +107,7 @@ def test_junk_is_found_by_what_it_means(junk, found):
 
 
 @pytest.mark.parametrize("junk", [-1, "-1", None])
-def test_junk_that_is_no_list_is_refused(junk):
+def test_junk_identities_that_are_not_a_list_are_rejected(junk):
     class Crowd(ImageDataset):
         _junk_pids = junk
 
@@ -115,7 +115,7 @@ def test_junk_that_is_no_list_is_refused(junk):
         Crowd(GOOD, GOOD, GOOD).junk_pids  # noqa: B018
 
 
-def test_combineall_names_test_persons_as_they_were_given_and_leaves_junk_out():
+def test_combineall_keeps_the_original_labels_and_leaves_out_junk():
     class Crowd(ImageDataset):
         dataset_name = "crowd"
         _junk_pids = ("nobody", -1)
@@ -154,21 +154,21 @@ def test_items_of_a_generator_are_read_once(source):
         ("a.jpg", r"item 2 is 'a.jpg'; it must be"),
         (None, "item 2 is None; it must be"),
         ({"a.jpg", 1, 0}, "item 2 is {.*}; it must be"),
-        ((b"a.jpg", 1, 0), "the path must be a text or a path object, not bytes"),
-        ((3, 1, 0), "the path must be a text or a path object, not int"),
-        (("", 1, 0), "the path must be a text or a path object, not an empty text"),
-        (("a.jpg", 1.0, 0), "the identity must be a whole number or a text, not float"),
+        ((b"a.jpg", 1, 0), "the path must be a string or a path object, not bytes"),
+        ((3, 1, 0), "the path must be a string or a path object, not int"),
+        (("", 1, 0), "the path must be a string or a path object, not an empty string"),
+        (("a.jpg", 1.0, 0), "the identity must be an integer or a string, not float"),
         (("a.jpg", np.float32(1), 0), "the identity must be .*, not float32"),
-        (("a.jpg", None, 0), "the identity must be a whole number or a text, not NoneType"),
-        (("a.jpg", True, 0), "the identity must be a whole number or a text, not bool"),
-        (("a.jpg", np.bool_(1), 0), "the identity must be a whole number or a text, not bool"),
-        (("a.jpg", "", 0), "the identity must be a whole number or a text, not an empty text"),
-        (("a.jpg", 1, [0]), "the camera must be a whole number or a text, not list"),
-        (("a.jpg", b"1", 0), "the identity must be a whole number or a text, not bytes"),
+        (("a.jpg", None, 0), "the identity must be an integer or a string, not NoneType"),
+        (("a.jpg", True, 0), "the identity must be an integer or a string, not bool"),
+        (("a.jpg", np.bool_(1), 0), "the identity must be an integer or a string, not bool"),
+        (("a.jpg", "", 0), "the identity must be an integer or a string, not an empty string"),
+        (("a.jpg", 1, [0]), "the camera must be an integer or a string, not list"),
+        (("a.jpg", b"1", 0), "the identity must be an integer or a string, not bytes"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "query", "gallery"])
-def test_an_item_that_is_none_is_shown(split, item, message):
+def test_an_invalid_item_is_shown(split, item, message):
     splits = {"train": GOOD, "query": GOOD, "gallery": GOOD, split: [*GOOD, item]}
     data = MySet(**splits)
     with pytest.raises(ValueError, match=message) as info:
@@ -177,7 +177,7 @@ def test_an_item_that_is_none_is_shown(split, item, message):
 
 
 @pytest.mark.parametrize("items", [None, 3, "a.jpg", {"a.jpg": 1}])
-def test_a_split_that_is_no_list_is_named(items):
+def test_a_split_that_is_not_a_list_is_named(items):
     message = f"Data set MySet, query must be a list of items .* but is {re.escape(repr(items))}"
     with pytest.raises(ValueError, match=message):
         MySet(GOOD, items, GOOD).query  # noqa: B018
@@ -185,7 +185,7 @@ def test_a_split_that_is_no_list_is_named(items):
         MySet(GOOD, lambda: items, GOOD).query  # noqa: B018
 
 
-def test_a_class_that_forgets_super_is_told_so():
+def test_a_class_that_does_not_call_super_is_named():
     class Forgetful(ImageDataset):
         def __init__(self, root="datasets", **kwargs):
             self.root = root
@@ -196,7 +196,7 @@ def test_a_class_that_forgets_super_is_told_so():
             ask()
 
 
-def test_what_fast_reids_classes_use_is_there(tmp_path):
+def test_attributes_that_data_sets_of_fast_reid_use_exist(tmp_path):
     data = MySet(GOOD, GOOD, GOOD, root="x", verbose=True, mode="train", transform=None)
     assert data.get_num_pids(data.train) == data.get_num_cams(data.query) == 2
     assert data.get_imagedata_info([*GOOD, ("c.jpg", 2, 2)]) == (2, 3, 3)

@@ -19,7 +19,7 @@ def test_identities_and_cameras_come_from_the_file_names(tmp_path):
     ]
 
 
-def test_images_of_every_format_count_in_the_order_of_their_names(tmp_path):
+def test_images_of_all_formats_are_used_in_the_order_of_their_names(tmp_path):
     folder = write_market(tmp_path)
     added = ("0001_c1s1_2.JPG", "0001_c1s1_1.png", "0001_c1s1_3.jpeg", "0001_c1s1_4.webp")
     touch(folder / "query", *added, "0001_c1s1_5.txt", "0009_c1s1.jpg/0009_c1s1_1.jpg")
@@ -29,8 +29,8 @@ def test_images_of_every_format_count_in_the_order_of_their_names(tmp_path):
         *sorted(added),
     ]
     (told,) = market.passed_over()
-    assert "1 files whose suffix is of no image format (0001_c1s1_5.txt)" in told
-    assert "1 folders, which are not searched here (0009_c1s1.jpg)" in told
+    assert "1 files without the suffix of an image format (0001_c1s1_5.txt)" in told
+    assert "1 folders, which are not searched (0009_c1s1.jpg)" in told
 
 
 def test_combineall_leaves_out_distractors(tmp_path):
@@ -42,7 +42,7 @@ def test_combineall_leaves_out_distractors(tmp_path):
     ]
 
 
-def test_identities_of_64_bits_stay_apart_in_training_and_in_test(tmp_path):
+def test_identities_of_64_bits_stay_distinct_in_training_and_in_test(tmp_path):
     folder = write_market(tmp_path)
     far = 2**62
     for split in ("bounding_box_train", "query", "bounding_box_test"):
@@ -54,7 +54,7 @@ def test_identities_of_64_bits_stay_apart_in_training_and_in_test(tmp_path):
 
 
 @pytest.mark.parametrize("split", ["bounding_box_train", "query"])
-def test_a_number_beyond_64_bits_is_refused_by_file_and_number(tmp_path, split):
+def test_a_number_beyond_64_bits_is_rejected_with_file_and_number(tmp_path, split):
     folder = write_market(tmp_path)
     touch(folder / split, f"{2**63}_c1s1_1.jpg")
     message = f"Market1501: the name of .*{2**63}_c1s1_1.jpg: the number {2**63} does not fit"
@@ -62,17 +62,17 @@ def test_a_number_beyond_64_bits_is_refused_by_file_and_number(tmp_path, split):
         getattr(Market1501(tmp_path), "train" if "train" in split else split)
 
 
-def test_digits_of_other_scripts_are_no_number(tmp_path):
+def test_digits_of_other_scripts_are_not_numbers(tmp_path):
     folder = write_market(tmp_path)
     touch(folder / "query", "٧_c1s1_1.jpg")
-    with pytest.raises(ValueError, match="the name of .*٧_c1s1_1.jpg does not begin with"):
+    with pytest.raises(ValueError, match="the name of .*٧_c1s1_1.jpg does not start with"):
         Market1501(tmp_path).query  # noqa: B018
 
 
-def test_a_file_of_another_name_is_refused(tmp_path):
+def test_a_file_with_another_name_is_rejected(tmp_path):
     folder = write_market(tmp_path)
     touch(folder / "query", "person.jpg")
-    with pytest.raises(ValueError, match=r"Market1501: the name of .*person\.jpg does not begin"):
+    with pytest.raises(ValueError, match=r"Market1501: the name of .*person\.jpg does not start"):
         Market1501(tmp_path).query  # noqa: B018
 
 

@@ -23,7 +23,7 @@ def test_combineall_adds_validation_query_and_gallery(tmp_path):
     assert len(items) == 6
 
 
-def test_version_1_wins_and_version_2_serves(tmp_path):
+def test_version_1_is_preferred_and_version_2_is_read(tmp_path):
     write_msmt(tmp_path, "MSMT17_V2", "mask_train_v2", "mask_test_v2")
     assert MSMT17(tmp_path).version == "MSMT17_V2"
     assert "mask_train_v2" in MSMT17(tmp_path).train[0][0]
@@ -83,12 +83,12 @@ def test_an_image_without_a_camera_is_named(tmp_path):
     folder = write_msmt(tmp_path)
     touch(folder / "test", "0000/portrait.jpg")
     (folder / "list_query.txt").write_text("0000/portrait.jpg 0\n")
-    with pytest.raises(ValueError, match=r"the name of 0000/portrait\.jpg does not begin with"):
+    with pytest.raises(ValueError, match=r"the name of 0000/portrait\.jpg does not start with"):
         MSMT17(tmp_path).query  # noqa: B018
 
 
 @pytest.mark.parametrize("number", [str(2**63), "٧"])
-def test_an_identity_that_is_no_number_of_64_bits_is_named(tmp_path, number):
+def test_an_identity_that_is_not_an_integer_of_64_bits_is_named(tmp_path, number):
     folder = write_msmt(tmp_path)
     lines = (folder / "list_query.txt").read_text().replace(" 0", f" {number}")
     (folder / "list_query.txt").write_text(lines, encoding="utf-8")
@@ -104,7 +104,7 @@ def test_a_path_of_windows_is_named_with_its_line(tmp_path):
         MSMT17(tmp_path).query  # noqa: B018
 
 
-def test_a_test_identity_that_outgrows_64_bits_is_refused(tmp_path):
+def test_a_test_identity_whose_new_number_exceeds_64_bits_is_rejected(tmp_path):
     folder = write_msmt(tmp_path)
     lines = (folder / "list_query.txt").read_text().replace(" 0", f" {2**63 - 1}")
     (folder / "list_query.txt").write_text(lines, encoding="utf-8")

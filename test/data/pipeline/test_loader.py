@@ -14,7 +14,7 @@ from PIL import Image
 from fastreid.data.common import BATCH_COLUMNS, CommDataset
 from fastreid.data.data_utils import ImageError
 from fastreid.data.pipeline.loader import ReidDataLoader
-from fastreid.data.pipeline.shards import Place, contiguous_share
+from fastreid.data.pipeline.shards import Shard, contiguous_shard_rows
 from fastreid.data.pipeline.workers import WorkerError, WorkerPool
 from fastreid.data.samplers import NaiveIdentitySampler
 from fastreid.data.transforms import Compose, RandomPatch, Resize, ToTensor
@@ -52,7 +52,7 @@ def test_a_batch_holds_what_the_sampler_drew(items, loaders):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_names_that_are_not_utf8_arrive(items, num_workers):
+def test_names_that_are_not_utf8_are_passed_through(items, num_workers):
     named = []
     for path, pid, camid in items:
         other = Path(path).with_name(os.fsdecode(b"\xc4\xe3" + os.fsencode(Path(path).name)))
@@ -111,7 +111,7 @@ def test_results_do_not_depend_on_the_number_of_workers(loaders, batch_transform
     case.assert_same_batches(batches[2], batches[0])
 
 
-def test_an_image_that_returns_is_augmented_anew(loaders):
+def test_an_image_that_is_drawn_again_is_augmented_differently(loaders):
     seen = {}
     for batch in case.take(loaders(), 20):
         for path, image in zip(batch["img_paths"].tolist(), batch["images"]):
@@ -138,29 +138,29 @@ def test_seeking_equals_skipping_batches(loaders, num_workers):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_bookmark_spares_the_sampler_its_past(items, loaders, num_workers):
+def test_a_sampler_state_avoids_drawing_earlier_passes_again(items, loaders, num_workers):
     """24 images a pass: position 8 is in the third one or later; batches were made ahead."""
     expected = case.take(loaders(), 16)
     first = loaders(2 - num_workers)
     case.take(first, 8)
-    bookmark = json.loads(json.dumps(first.bookmark))
-    assert 24 < bookmark["index"] <= 64
+    state = json.loads(json.dumps(first.sampler_state))
+    assert 24 < state["index"] <= 64
     second = loaders(num_workers)
-    second.seek(first.position, bookmark=bookmark)
-    assert second.bookmark == bookmark
+    second.seek(first.position, sampler_state=state)
+    assert second.sampler_state == state
     drawn = []
     draw = second.sampler.draw
-    second.sampler.draw = lambda start, bookmarks: (
-        drawn.append(bookmarks.first) or draw(start, bookmarks)
+    second.sampler.draw = lambda start, history: (
+        drawn.append(history.initial) or draw(start, history)
     )
     case.assert_same_batches(case.take(second, 4), expected[8:12])
-    assert [first.index for first in drawn] == [bookmark["index"]]
+    assert [initial.start for initial in drawn] == [state["index"]]
     # Iterating again goes on from a later one.
     case.assert_same_batches(case.take(second, 4), expected[12:])
-    assert drawn[1].index > drawn[0].index
+    assert drawn[1].start > drawn[0].start
 
 
-def test_a_bookmark_serves_another_number_of_processes(loaders):
+def test_a_sampler_state_can_be_used_by_another_number_of_processes(loaders):
     one = loaders()
     case.take(one, 8)
     expected = case.take(one, 2)
@@ -168,24 +168,24 @@ def test_a_bookmark_serves_another_number_of_processes(loaders):
     case.take(alone, 8)
     parts = []
     for rank in range(2):
-        half = loaders(rows_of=contiguous_share(8, Place(rank, 2)))
-        half.seek(8, bookmark=alone.bookmark)
+        half = loaders(shard_rows=contiguous_shard_rows(8, Shard(rank, 2)))
+        half.seek(8, sampler_state=alone.sampler_state)
         parts.append(case.take(half, 2))
     for whole, *halves in zip(expected, *parts):
         for name, column in whole.items():
             np.testing.assert_array_equal(np.concatenate([h[name] for h in halves]), column)
 
 
-def test_a_bookmark_of_a_later_place_is_refused(loaders):
+def test_a_sampler_state_of_a_later_position_is_rejected(loaders):
     loader = loaders()
     case.take(loader, 8)
-    with pytest.raises(ValueError, match="A bookmark at image .* is beyond batch 1 of 8 images"):
-        loaders().seek(1, bookmark=loader.bookmark)
+    with pytest.raises(ValueError, match="sampler state at image .* is after batch 1 of 8 images"):
+        loaders().seek(1, sampler_state=loader.sampler_state)
     with pytest.raises(ValueError, match="state of a sampler is damaged"):
-        loaders().seek(8, bookmark={"index": 8})
+        loaders().seek(8, sampler_state={"index": 8})
 
 
-def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders):
+def test_position_counts_the_given_batches_and_iterating_again_continues(loaders):
     expected = case.take(loaders(), 5)
     loader = loaders()
     assert loader.position == 0
@@ -196,16 +196,16 @@ def test_position_counts_what_was_handed_out_and_iterating_again_goes_on(loaders
     case.assert_same_batches(got, expected)
 
 
-def test_seeking_is_refused_while_iterating_and_for_finite_loaders(items, loaders):
+def test_seeking_is_rejected_while_iterating_and_for_finite_loaders(items, loaders):
     loader = loaders()
     batches = iter(loader)
     next(batches)
-    with pytest.raises(RuntimeError, match="seek.. must come before"):
+    with pytest.raises(RuntimeError, match="seek.. must be called before"):
         loader.seek(3)
-    with pytest.raises(ValueError, match="An endless loader cannot begin at batch -1"):
+    with pytest.raises(ValueError, match="An endless loader cannot start at batch -1"):
         loader.seek(-1)
     finite = case.test_loader(items, WorkerPool(0))
-    with finite, pytest.raises(ValueError, match="A finite loader cannot begin at batch 2"):
+    with finite, pytest.raises(ValueError, match="A finite loader cannot start at batch 2"):
         finite.seek(2)
 
 
@@ -225,7 +225,7 @@ def test_test_labels_of_64_bits_come_through_the_pipeline(items):
     assert np.concatenate([batch["camids"] for batch in batches]).tolist() == [-n for n in far]
 
 
-def test_a_finite_loader_drops_nothing_and_starts_over(items):
+def test_a_finite_loader_gives_all_images_in_every_iteration(items):
     with case.test_loader(items, WorkerPool(0)) as loader:
         assert len(loader) == 3
         case.take(loader, 1)
@@ -270,7 +270,7 @@ def test_a_transform_that_fails_names_the_image(items, loaders, num_workers):
         next(iter(loaders(num_workers, transforms=case.Broken())))
 
 
-def test_batches_before_a_bad_image_are_still_handed_out(items, loaders):
+def test_batches_before_an_unreadable_image_are_given(items, loaders):
     expected = case.take(loaders(), 3)
     last = set(expected[2]["img_paths"]) - {p for b in expected[:2] for p in b["img_paths"]}
     Path(min(last)).unlink()
@@ -403,7 +403,7 @@ def start_script(tmp_path):
         yield begin
 
 
-def test_a_script_that_ends_in_the_midst_of_an_endless_loader_ends_cleanly(start_script):
+def test_a_script_that_ends_while_iterating_an_endless_loader_ends_cleanly(start_script):
     process = start_script(steps="next(batches)", ending="")
     started = time.monotonic()
     _, errors = process.communicate(timeout=20)

@@ -18,11 +18,11 @@ def test_rows_come_in_order_and_end():
     assert [int(columns[0][0]) for columns in rows] == list(range(5))
 
 
-def test_no_rows_are_no_rows():
+def test_a_generator_without_rows_gives_no_rows():
     assert list(Prefetcher(lambda: iter(()))) == []
 
 
-def test_ctrl_c_breaks_off_the_wait_for_a_row_that_does_not_come():
+def test_ctrl_c_interrupts_the_wait_for_a_row():
     stalled = threading.Event()
 
     def rows():
@@ -41,7 +41,7 @@ def test_ctrl_c_breaks_off_the_wait_for_a_row_that_does_not_come():
     assert time.monotonic() - began < 5
 
 
-def test_a_wait_ends_when_it_is_closed_from_elsewhere():
+def test_a_wait_ends_when_another_thread_closes_the_prefetcher():
     stalled = threading.Event()
 
     def rows():

@@ -3,11 +3,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from fastreid.data.pipeline import stalls
-from fastreid.data.pipeline.stalls import StallWatch
+from fastreid.data.pipeline.stalls import StallDetector
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def process():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time that the watch believes in."""
+    """Replace the clock of the detector; returns a function that advances it."""
     now = [0.0]
     monkeypatch.setattr(stalls.time, "monotonic", lambda: now[0])
 
@@ -29,66 +30,69 @@ def clock(monkeypatch):
     return advance
 
 
+def state_of(process):
+    """The state of a process as Linux shows it; T: stopped."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 def stop(process):
     os.kill(process.pid, signal.SIGSTOP)
-    state = ""
     end = time.perf_counter() + 5
-    while not state.startswith("T") and time.perf_counter() < end:
-        with open(f"/proc/{process.pid}/stat") as file:  # noqa: PTH123
-            state = file.read().rpartition(") ")[2]
-    assert state.startswith("T")
+    while state_of(process) != "T" and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert state_of(process) == "T"
 
 
-def look(watch, clock, running, seconds):
-    """Look once a second."""
-    told = None
+def check_for(detector, clock, running, seconds):
+    """Check once a second, and return the first failure."""
+    failure = None
     for _ in range(seconds):
         clock(1.0)
-        told = told or watch.look(running)
-    return told
+        failure = failure or detector.check(running)
+    return failure
 
 
-def test_a_stopped_worker_is_named_within_ten_seconds_and_ends_the_run_after_a_minute(
+def test_a_stopped_worker_is_reported_within_ten_seconds_and_ends_the_run_after_a_minute(
     process, clock, caplog
 ):
-    watch, running = StallWatch(), {process.pid: object()}
+    detector, running = StallDetector(), {process.pid: object()}
     stop(process)
-    assert look(watch, clock, running, 9) is None
+    assert check_for(detector, clock, running, 9) is None
     assert f"Data worker {process.pid} is stopped (SIGSTOP)" in caplog.text
     assert caplog.text.count("is stopped") == 1
-    assert look(watch, clock, running, 50) is None
-    assert f"Data worker {process.pid} has been stopped" in look(watch, clock, running, 10)
+    assert check_for(detector, clock, running, 50) is None
+    assert f"Data worker {process.pid} has been stopped" in check_for(detector, clock, running, 10)
 
 
-def test_a_worker_that_goes_on_is_forgiven(process, clock):
-    watch, running = StallWatch(), {process.pid: object()}
+def test_a_stopped_worker_that_continues_does_not_end_the_run(process, clock):
+    detector, running = StallDetector(), {process.pid: object()}
     stop(process)
-    assert look(watch, clock, running, 60) is None
+    assert check_for(detector, clock, running, 60) is None
     os.kill(process.pid, signal.SIGCONT)
     end = time.perf_counter() + 5
-    while stalls._is_stopped(process.pid) and time.perf_counter() < end:
+    while state_of(process) == "T" and time.perf_counter() < end:
         time.sleep(0.01)
-    assert look(watch, clock, running, 90) is None
+    assert check_for(detector, clock, running, 90) is None
 
 
-def test_time_in_which_the_main_process_slept_does_not_count(process, clock):
-    watch, running = StallWatch(), {process.pid: object()}
+def test_time_in_which_the_main_process_was_suspended_does_not_count(process, clock):
+    detector, running = StallDetector(), {process.pid: object()}
     stop(process)
-    watch.look(running)
+    detector.check(running)
     clock(3600.0)
-    assert watch.look(running) is None
-    assert watch.look(running) is None
+    assert detector.check(running) is None
+    assert detector.check(running) is None
 
 
-def test_a_slow_worker_is_named_once_and_the_run_goes_on(process, clock, caplog):
-    watch, running = StallWatch(), {process.pid: object()}
-    assert look(watch, clock, running, 200) is None
-    assert caplog.text.count(f"Data worker {process.pid} has been at the same few images") == 1
+def test_a_slow_worker_is_reported_once_and_does_not_end_the_run(process, clock, caplog):
+    detector, running = StallDetector(), {process.pid: object()}
+    assert check_for(detector, clock, running, 200) is None
+    assert caplog.text.count(f"Data worker {process.pid} has been reading the same few images") == 1
 
 
-def test_workers_that_answer_are_not_looked_at(clock, caplog):
-    watch = StallWatch()
+def test_workers_that_finish_their_jobs_are_not_reported(clock, caplog):
+    detector = StallDetector()
     for _ in range(200):
-        assert look(watch, clock, {os.getpid(): object()}, 4) is None
-    assert look(watch, clock, {}, 200) is None
+        assert check_for(detector, clock, {os.getpid(): object()}, 4) is None
+    assert check_for(detector, clock, {}, 200) is None
     assert caplog.text == ""

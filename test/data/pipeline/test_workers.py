@@ -40,7 +40,7 @@ def wait_until(condition, seconds: float = 5.0) -> bool:
     return condition()
 
 
-def test_results_come_back_to_the_job_that_asked(pool):
+def test_each_job_gets_its_own_result(pool):
     futures = [pool.submit(divmod, number, 7) for number in range(20)]
     assert [future.result(10) for future in futures] == [divmod(n, 7) for n in range(20)]
 
@@ -75,9 +75,7 @@ class Halve{}:
 """
 
 
-def test_workers_import_ones_own_code_under_the_same_names_when_they_need_it(
-    pool, tmp_path, monkeypatch
-):
+def test_workers_import_users_modules_under_the_same_names_when_needed(pool, tmp_path, monkeypatch):
     import random
 
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -101,7 +99,7 @@ def test_workers_import_ones_own_code_under_the_same_names_when_they_need_it(
     assert modules[1] is not random
 
 
-def test_without_workers_jobs_run_here():
+def test_without_workers_jobs_run_in_the_calling_thread():
     pool = WorkerPool(0)
     assert pool.submit(case.sleep, 0).result() == os.getpid()
     with pytest.raises(KeyError, match="lost"):
@@ -109,7 +107,7 @@ def test_without_workers_jobs_run_here():
     assert pool.pids == []
 
 
-def test_a_negative_number_of_workers_is_refused():
+def test_a_negative_number_of_workers_is_rejected():
     with pytest.raises(ValueError, match=r"NUM_WORKERS is -1; it must be 0 \(no processes\)"):
         WorkerPool(-1)
 
@@ -143,7 +141,7 @@ def test_an_idle_worker_that_is_killed_is_reported(pool):
     assert wait_until(lambda: isinstance(pool.submit(divmod, 1, 1).exception(5), WorkerError))
 
 
-def test_an_answer_that_breaks_off_counts_as_a_death():
+def test_an_incomplete_answer_is_reported_as_a_dead_worker():
     ours, theirs = multiprocessing.Pipe()
     # The length of a message, and less than that of it.
     os.write(theirs.fileno(), struct.pack("!i", 100) + b"half")
@@ -230,7 +228,7 @@ def test_ctrl_c_shows_the_traceback_of_the_main_process_only(run_script):
     assert not any(map(is_running, pids))
 
 
-def test_what_ends_the_program_is_not_caught():
+def test_errors_that_end_the_program_are_not_caught():
     with Caught() as caught:
         raise ValueError("kept")
     assert str(caught.error) == "kept"

@@ -25,7 +25,7 @@ def test_ranks_share_one_stream():
         assert take(TrainingSampler(10, seed=1, rank=rank, world_size=3), 10) == whole[rank::3]
 
 
-def test_iterating_again_starts_the_stream_anew():
+def test_iterating_again_gives_the_same_stream():
     sampler = TrainingSampler(10, seed=1)
     assert take(sampler, 15) == take(sampler, 15)
 
@@ -39,11 +39,11 @@ def test_inference_sampler_gives_every_image_once(size, world_size):
     assert sum(map(len, shares)) == size
 
 
-def test_a_subset_sampler_speaks_of_all_images():
+def test_a_subset_sampler_gives_indices_into_all_images():
     assert list(SubsetSampler([2, 0, 1, 0], [10, 20, 30])) == [30, 10, 20, 10]
 
 
 @pytest.mark.parametrize("sampler", [TrainingSampler, InferenceSampler])
-def test_no_images_are_refused(sampler):
+def test_a_data_set_without_images_is_rejected(sampler):
     with pytest.raises(ValueError, match="no images to draw from"):
         sampler(0)

@@ -16,7 +16,7 @@ def test_identities_are_drawn_equally_often_and_images_within_them_too():
     assert counts[:90].min() > 0
 
 
-def test_the_seed_decides_the_draws_and_ranks_share_them():
+def test_the_seed_determines_the_draws_and_ranks_share_them():
     def draw(**options):
         return list(itertools.islice(ImbalancedDatasetSampler(ITEMS, size=7, **options), 40))
 
@@ -24,6 +24,6 @@ def test_the_seed_decides_the_draws_and_ranks_share_them():
     assert draw(seed=1, rank=1, world_size=2)[:20] == draw(seed=1)[1::2]
 
 
-def test_no_images_are_refused():
+def test_a_data_set_without_images_is_rejected():
     with pytest.raises(ValueError, match="no images to draw from"):
         ImbalancedDatasetSampler([])

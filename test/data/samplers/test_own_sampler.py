@@ -9,7 +9,7 @@ from fastreid.data.common import CommDataset
 from fastreid.data.samplers import SAMPLER_REGISTRY, TrainingSampler
 from fastreid.data.samplers.build import build_train_sampler
 from fastreid.data.samplers.own_sampler import CheckedSampler
-from fastreid.data.samplers.passes import Bookmarks
+from fastreid.data.samplers.state import StateHistory
 
 ITEMS = [(f"{number}.jpg", f"A_{number // 2}", f"A_{number % 2}") for number in range(10)]
 
@@ -34,46 +34,46 @@ def test_a_registered_sampler_is_chosen_by_name_and_draws():
     cfg.DATALOADER.SAMPLER_TRAIN = "BackwardsSampler"
     sampler = build_train_sampler(cfg, CommDataset(ITEMS))
     assert first(sampler) == first(sampler) == [*range(9, -1, -1), 9, 8, 7, 6, 5]
-    assert first(sampler.draw(12, Bookmarks()), 3) == [7, 6, 5]
+    assert first(sampler.draw(12, StateHistory()), 3) == [7, 6, 5]
     assert not hasattr(sampler, "__len__")
 
 
-def test_a_name_of_ours_cannot_be_taken():
+def test_the_name_of_a_built_in_sampler_cannot_be_registered():
     with pytest.raises(KeyError, match="SAMPLER registry has a 'TrainingSampler' already"):
         SAMPLER_REGISTRY.register(type("TrainingSampler", (), {}))
 
 
-def test_an_unknown_name_lists_all_and_the_way_to_ones_own():
+def test_an_unknown_name_lists_the_samplers_and_says_how_to_add_one():
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN = "Forwards"
-    message = r"'Forwards'; it can be one of \['BackwardsSampler', 'Bal.*, whose file MODULES names"
+    message = r"'Forwards'; it can be one of \['BackwardsSampler', 'Bal.*, from a file in MODULES"
     with pytest.raises(ValueError, match=message):
         build_train_sampler(cfg, CommDataset(ITEMS))
 
 
-def test_bookmarks_pass_through():
+def test_the_states_of_the_wrapped_sampler_are_recorded():
     ours = TrainingSampler(10, seed=3)
-    bookmarks = Bookmarks()
-    drawn = first(CheckedSampler("Own", ours, 10).draw(0, bookmarks), 25)
+    history = StateHistory()
+    drawn = first(CheckedSampler("Own", ours, 10).draw(0, history), 25)
     assert drawn == first(ours, 25)
-    bookmark = bookmarks.last_before(25)
-    assert bookmark.index == 20
-    again = CheckedSampler("Own", ours, 10).draw(22, Bookmarks(bookmark))
+    state = history.last_before(25)
+    assert state.start == 20
+    again = CheckedSampler("Own", ours, 10).draw(22, StateHistory(state))
     assert first(again, 3) == drawn[22:]
 
 
 @pytest.mark.parametrize("wrong", [10, -1, 1.0, "1", None, np.float32(1)])
-def test_what_is_no_index_is_named(wrong):
+def test_an_invalid_index_is_named(wrong):
     sampler = CheckedSampler("Own", [0, np.int64(9), wrong], 10)
     with pytest.raises(ValueError, match=r"The sampler Own gave .*; it must .* from 0 to 9"):
         first(sampler)
 
 
-def test_a_sampler_that_ends_is_named():
-    with pytest.raises(ValueError, match="The sampler Own ended after 2 images; .* without end"):
+def test_a_sampler_that_ends_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="Own ended after 2 images; .* must be endless"):
         first(CheckedSampler("Own", [0, 1], 10))
 
 
-def test_what_cannot_be_iterated_is_no_sampler():
+def test_a_sampler_that_cannot_be_iterated_is_rejected():
     with pytest.raises(ValueError, match="The sampler Own must have a method __iter__ .*Namespace"):
         CheckedSampler("Own", SimpleNamespace(), 10)

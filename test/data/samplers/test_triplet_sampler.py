@@ -47,7 +47,7 @@ def test_an_identity_with_one_image_repeats_it(sampler):
         assert all(len(set(batch[start : start + 4])) == 1 for start in (0, 4))
 
 
-def test_balanced_batches_cross_cameras_where_they_can():
+def test_balanced_batches_have_several_cameras_of_an_identity_where_possible():
     items = [(str(n), f"A_{n // 6}", f"A_{n % 3}") for n in range(36)]
     for batch in batches_of(BalancedIdentitySampler(items, 4, num_instances=2, seed=3), 4, 20):
         for first, second in (batch[:2], batch[2:]):
@@ -68,13 +68,13 @@ def test_each_rank_gets_whole_identities(sampler):
 
 
 @pytest.mark.parametrize("sampler", BY_IDENTITY)
-def test_iterating_again_starts_the_stream_anew(sampler):
+def test_iterating_again_gives_the_same_stream(sampler):
     drawn = sampler(ITEMS, 8, num_instances=4, seed=7)
     assert take(drawn, 50) == take(drawn, 50)
 
 
 @pytest.mark.parametrize("sampler", BY_IDENTITY)
-def test_a_batch_that_num_instance_does_not_divide_is_refused(sampler):
+def test_a_batch_that_num_instance_does_not_divide_is_rejected(sampler):
     with pytest.raises(
         ValueError, match=r"batch of 14 .* multiple of .*NUM_INSTANCE \(4\).*12 and 16"
     ):
@@ -84,14 +84,14 @@ def test_a_batch_that_num_instance_does_not_divide_is_refused(sampler):
 
 
 @pytest.mark.parametrize("sampler", BY_IDENTITY)
-def test_too_few_identities_are_refused(sampler):
+def test_too_few_identities_are_rejected(sampler):
     message = "needs 32 identities, and the data has 30: lower SOLVER.IMS_PER_BATCH .* 60 images"
     with pytest.raises(ValueError, match=message):
         sampler(ITEMS, 64, num_instances=2)
 
 
 @pytest.mark.parametrize("sampler", BY_IDENTITY)
-def test_no_images_are_refused(sampler):
+def test_a_data_set_without_images_is_rejected(sampler):
     with pytest.raises(ValueError, match="no images to draw from"):
         sampler([], 8, num_instances=2)
 
@@ -99,7 +99,7 @@ def test_no_images_are_refused(sampler):
 CAMERAS = [(str(n), f"A_{n // 2}", f"A_{n % 10 // 5}") for n in range(100)]
 
 
-def test_set_weights_decide_how_many_identities_a_camera_gives():
+def test_set_weights_determine_the_number_of_identities_of_each_camera():
     # Two cameras with identities of their own.
     items = [(str(n), f"A_{n // 4}", f"A_{n // 40}") for n in range(80)]
     sampler = SetReWeightSampler(items, 16, num_instances=2, set_weight=[1, 3], seed=0)
@@ -107,7 +107,7 @@ def test_set_weights_decide_how_many_identities_a_camera_gives():
         assert Counter(items[index][2] for index in batch) == {"A_0": 4, "A_1": 12}
 
 
-def test_set_weights_draw_identities_by_their_number_of_images():
+def test_identities_of_a_camera_are_drawn_in_proportion_to_their_images():
     items = [(str(n), "A_0" if n < 9 else "A_1", "A_0") for n in range(10)]
     sampler = SetReWeightSampler(items, 1, num_instances=1, set_weight=[1], seed=0)
     share = np.mean([index < 9 for index in take(sampler, 3000)])
@@ -123,6 +123,6 @@ def test_set_weights_draw_identities_by_their_number_of_images():
         (200, [60, 40], "asks for 60 identities of camera A_0, which has"),
     ],
 )
-def test_set_weights_that_do_not_fit_are_refused(batch_size, weights, message):
+def test_set_weights_that_do_not_match_are_rejected(batch_size, weights, message):
     with pytest.raises(ValueError, match=message):
         SetReWeightSampler(CAMERAS, batch_size, num_instances=2, set_weight=weights)

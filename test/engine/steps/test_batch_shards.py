@@ -4,7 +4,7 @@ import pytest
 
 from fastreid.config import explicit_config, get_cfg
 from fastreid.data import CommDataset
-from fastreid.data.pipeline.shards import check_shares
+from fastreid.data.pipeline.shards import check_shard_sizes
 from fastreid.data.samplers.build import build_domain_sampler, build_train_sampler, draws_identities
 from fastreid.engine.steps import batch_shards
 from fastreid.engine.steps.batch_shards import is_divisible, takes_meta_steps
@@ -37,7 +37,7 @@ def is_accepted(cfg, data, world_size):
     images = cfg.DATALOADER.NUM_INSTANCE if draws_identities(cfg) else 1
     meta = takes_meta_steps(cfg)
     try:
-        check_shares(cfg.SOLVER.IMS_PER_BATCH, images, world_size, has_meta_steps=meta)
+        check_shard_sizes(cfg.SOLVER.IMS_PER_BATCH, images, world_size, has_meta_steps=meta)
         build_train_sampler(cfg, data)
         for domain in range(DOMAINS if meta else 0):
             build_domain_sampler(cfg, data, domain)

@@ -55,8 +55,8 @@ class Undeclared(nn.Cell):
         self.heads = nn.Identity()
 
 
-def test_parts_without_declarations_are_not_checked(monkeypatch):
-    monkeypatch.setattr(META_ARCH_REGISTRY, "_entries", {"Undeclared": Undeclared})
+def test_parts_without_declarations_are_not_checked(own_registries):
+    META_ARCH_REGISTRY.register(Undeclared)
     cfg = plain_cfg()
     cfg.MODEL.META_ARCHITECTURE = "Undeclared"
     assert isinstance(build_model(cfg), Undeclared)

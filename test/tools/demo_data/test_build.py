@@ -37,7 +37,7 @@ def test_another_seed_gives_other_pictures(demo_root, demo_sizes, tmp_path):
     assert not ours & theirs
 
 
-def test_a_person_does_not_depend_on_how_many_there_are(tmp_path):
+def test_a_person_does_not_depend_on_the_number_of_persons(tmp_path):
     few, many = tmp_path / "few", tmp_path / "many"
     make_demo_data(few, sizes=SMALL, names=["MSMT17"])
     make_demo_data(many, sizes=Sizes(7, 6, 4), names=["MSMT17"])
@@ -64,7 +64,7 @@ def test_data_of_the_same_settings_are_kept(tmp_path):
     assert picture.stat().st_mtime_ns == written
 
 
-def test_data_of_other_settings_are_replaced_only_on_demand(tmp_path):
+def test_data_of_other_settings_are_replaced_only_with_overwrite(tmp_path):
     make_market(tmp_path, seed=1)
     before = contents(tmp_path)
     with pytest.raises(FileExistsError, match="demo data of other settings.*--overwrite"):
@@ -76,7 +76,7 @@ def test_data_of_other_settings_are_replaced_only_on_demand(tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_made_by_somebody_else_is_never_touched(tmp_path, overwrite):
+def test_a_folder_that_is_not_demo_data_is_never_changed(tmp_path, overwrite):
     real = tmp_path / "cuhksysu4reid" / "query" / "real.jpg"
     real.parent.mkdir(parents=True)
     real.write_bytes(b"precious")
@@ -86,7 +86,7 @@ def test_a_folder_made_by_somebody_else_is_never_touched(tmp_path, overwrite):
     assert contents(tmp_path) == {"cuhksysu4reid/query/real.jpg": b"precious"}
 
 
-def test_a_failure_leaves_the_old_data_and_nothing_half_written(tmp_path):
+def test_a_failure_leaves_the_old_data_and_no_incomplete_files(tmp_path):
     make_market(tmp_path)
     before = contents(tmp_path)
 

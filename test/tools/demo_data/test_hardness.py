@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 
 @pytest.mark.parametrize("name", DEMO_DATASETS)
 @pytest.mark.parametrize("describe", [thumbnail, colour_histograms])
-def test_pixels_and_colours_alone_find_few_persons(name, describe, root):
+def test_pixels_and_colours_alone_retrieve_few_persons(name, describe, root):
     dataset = DATASET_REGISTRY.get(name)(str(root))
     # A random order gives about 0.06.
     assert 0.07 < mean_ap(dataset, describe) < 0.3

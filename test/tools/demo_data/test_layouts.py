@@ -23,7 +23,7 @@ def load(name, root):
 
 
 @pytest.mark.parametrize("name", DEMO_DATASETS)
-def test_the_loader_finds_all_persons(name, demo_root, demo_sizes):
+def test_the_data_set_classes_find_all_persons(name, demo_root, demo_sizes):
     dataset = load(name, demo_root)
     assert dataset.parse_data(dataset.train)[0] == demo_sizes.train_ids
     assert len({pid for _, pid, _ in dataset.query}) == demo_sizes.test_ids
@@ -80,7 +80,7 @@ def test_msmt17_has_files_and_lists_like_the_real_ones(demo_root, demo_sizes):
     assert (folder / "list_query.txt").read_text().startswith("0000/")
 
 
-def test_sysu_has_names_of_the_field(demo_root):
+def test_sysu_has_file_names_like_the_real_set(demo_root):
     crops = [path.name for path in (demo_root / "cuhk_sysu" / "cropped_images").glob("*.jpg")]
     assert crops
     assert all(re.fullmatch(r"p\d+_s\d+_\d+\.jpg", name) for name in crops)
@@ -88,7 +88,7 @@ def test_sysu_has_names_of_the_field(demo_root):
     assert all(re.fullmatch(r"\d{5}_s\d+_\d{7}_\d\.jpg", name) for name in reid)
 
 
-def test_the_mat_file_of_cuhk03_is_read_as_the_real_one(demo_root, demo_sizes):
+def test_the_mat_file_of_cuhk03_is_read_like_the_real_one(demo_root, demo_sizes):
     h5py = pytest.importorskip("h5py")
     path = demo_root / "cuhk03_new" / "cuhk03_release" / "cuhk-03.mat"
     assert path.read_bytes()[:19] == b"MATLAB 7.3 MAT-file"

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
-from fastreid.utils.checkpoint import files as checkpoint_file
+from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer, files
 from fastreid.utils.checkpoint.files import read_checkpoint, remove_leftovers, replacing
 from fastreid.utils.checkpoint.weights import load_weights
 
@@ -199,7 +198,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         path.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(checkpoint_file, "write_ckpt", fail)
+    monkeypatch.setattr(files, "write_ckpt", fail)
     with pytest.raises(OSError, match="No space left"):
         filled(saver.model, 2.0)
         saver.save("a")
@@ -298,7 +297,7 @@ def full_disk(monkeypatch):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_file, "write_ckpt", fail)
+    monkeypatch.setattr(files, "write_ckpt", fail)
 
 
 def test_a_full_disk_is_a_warning_and_the_old_checkpoints_stay(tmp_path, monkeypatch, caplog):

@@ -6,10 +6,10 @@ from fastreid.utils.compute_dist import (
     build_dist,
     compute_cosine_distance,
     compute_euclidean_distance,
+    distances,
     normalize_features,
     row_blocks,
 )
-from fastreid.utils.compute_dist import distances as compute_dist
 from test.evaluation.retrieval_case import METRICS, golden_case
 
 
@@ -60,7 +60,7 @@ def test_features_of_unequal_length_are_refused():
 
 
 def test_blocks_cover_all_rows_once(monkeypatch):
-    monkeypatch.setattr(compute_dist, "BLOCK_ELEMENTS", 30)
+    monkeypatch.setattr(distances, "BLOCK_ELEMENTS", 30)
     assert list(row_blocks(7, 10)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(row_blocks(2, 100)) == [slice(0, 1), slice(1, 2)]
 
@@ -84,9 +84,9 @@ def test_distances_between_near_features_are_accurate(metric, size):
 
 
 def test_distances_of_collapsed_features_are_not_recomputed_from_differences(monkeypatch):
-    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PAIRS", 0)
-    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PER_ROW", 1)
+    monkeypatch.setattr(distances, "_MOST_NEAR_PAIRS", 0)
+    monkeypatch.setattr(distances, "_MOST_NEAR_PER_ROW", 1)
     features = 1 + 1e-4 * np.random.RandomState(0).randn(6, 32).astype(np.float32)
     assert (build_dist(features, features, "cosine").diagonal() != 0).any()
-    monkeypatch.setattr(compute_dist, "_MOST_NEAR_PER_ROW", 6)
+    monkeypatch.setattr(distances, "_MOST_NEAR_PER_ROW", 6)
     assert (build_dist(features, features, "cosine").diagonal() == 0).all()

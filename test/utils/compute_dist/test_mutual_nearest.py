@@ -3,7 +3,7 @@ import pytest
 
 from fastreid.utils.compute_dist import DistanceRows
 from fastreid.utils.compute_dist import mutual_nearest as module
-from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
+from fastreid.utils.compute_dist.mutual_nearest import NeighbourLists, mutual_nearest, sort_keys
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -42,7 +42,7 @@ def test_with_fewer_images_than_neighbours_all_are_returned():
 def test_keys_sort_by_image_then_by_distance():
     dist = np.array([0.0, -0.0, -1e-7, 3, 0.5, -2, 1e30], np.float32)
     images = np.array([1, 1, 1, 0, 0, 0, 0])
-    keys = module._sort_keys(images, dist)
+    keys = sort_keys(images, dist)
     np.testing.assert_array_equal(np.argsort(keys, kind="stable"), np.lexsort((dist, images)))
 
 
@@ -57,19 +57,15 @@ def test_neighbours_are_right_when_consecutive_images_are_similar(most_pending, 
     np.testing.assert_array_equal(mutual_nearest(distances, 7), want)
 
 
-def test_equal_features_keep_the_number_of_candidates_small(monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(module, "MOST_PENDING", 10**9)
-    noted = []
-    note = module._NeighbourLists._add
-
-    def count(lists, *columns):
-        noted.append(len(columns[0]))
-        note(lists, *columns)
-
-    monkeypatch.setattr(module._NeighbourLists, "_add", count)
+def test_equal_features_keep_the_number_of_candidates_small():
     features = np.ones((200, 3), np.float32)
-    nearest = mutual_nearest(DistanceRows(features, features, metric="euclidean"), 5)
-    assert nearest.tolist() == [[0, 1, 2, 3, 4]] * 200
+    distances = DistanceRows(features, features, metric="euclidean")
+    lists, noted = NeighbourLists(200, 5), 0
+    for start in range(0, 200, 20):
+        lists.take_in(distances.columns_from(start, slice(start, start + 20)), start)
+        noted += lists.num_pending
+        lists.merge()
+        assert lists.num_pending == 0
+    assert lists.nearest.tolist() == [[0, 1, 2, 3, 4]] * 200
     # Each image's own row, and the first block's columns: not 200 x 200.
-    assert sum(noted) <= 2 * 200 * 5
+    assert noted <= 2 * 200 * 5

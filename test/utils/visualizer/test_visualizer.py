@@ -10,16 +10,16 @@ from fastreid.utils.visualizer import (
     RankedImage,
     RankedQuery,
     RankingReport,
+    curves,
     draw_queries,
     draw_rank_list,
+    features,
     plot_cmc,
     plot_feature_map,
     plot_roc,
     plot_training_curves,
+    ranking,
 )
-from fastreid.utils.visualizer import curves as plots_curves
-from fastreid.utils.visualizer import features as plots_features
-from fastreid.utils.visualizer import ranking as plots_ranking
 from fastreid.utils.visualizer.features import principal_plane
 
 
@@ -40,14 +40,14 @@ def metrics_json(tmp_path):
 def figures(monkeypatch):
     """The figures that get drawn."""
     made = []
-    new_figure = plots_curves.new_figure
+    new_figure = curves.new_figure
 
     def keep(*args, **kwargs):
         made.append(new_figure(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(plots_curves, "new_figure", keep)
-    monkeypatch.setattr(plots_features, "new_figure", keep)
+    monkeypatch.setattr(curves, "new_figure", keep)
+    monkeypatch.setattr(features, "new_figure", keep)
     return made
 
 
@@ -172,20 +172,20 @@ def report(tmp_path):
 
 def frame_colour(sheet, row, column):
     """Colour of the left edge of a tile; column 0 is the query."""
-    pitch = plots_ranking.TILE[0] + 2 * plots_ranking.FRAME + plots_ranking.GAP
-    height = plots_ranking.TILE[1] + 2 * plots_ranking.FRAME
-    height += plots_ranking.CAPTION + plots_ranking.GAP
-    left = plots_ranking.MARGIN + plots_ranking.LABEL_WIDTH + column * pitch
-    left += plots_ranking.QUERY_GAP if column else 0
-    return sheet.getpixel((left + 2, plots_ranking.HEADER + row * height + 40))
+    pitch = ranking.TILE[0] + 2 * ranking.FRAME + ranking.GAP
+    height = ranking.TILE[1] + 2 * ranking.FRAME
+    height += ranking.CAPTION + ranking.GAP
+    left = ranking.MARGIN + ranking.LABEL_WIDTH + column * pitch
+    left += ranking.QUERY_GAP if column else 0
+    return sheet.getpixel((left + 2, ranking.HEADER + row * height + 40))
 
 
 def test_right_images_are_framed_green_and_wrong_ones_red(report, tmp_path):
     draw_rank_list(report, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         frames = [[frame_colour(sheet, row, column) for column in range(3)] for row in range(2)]
-    right, wrong = plots_ranking.RIGHT, plots_ranking.WRONG
-    query, nothing = plots_ranking.QUERY, plots_ranking.WHITE
+    right, wrong = ranking.RIGHT, ranking.WRONG
+    query, nothing = ranking.QUERY, ranking.WHITE
     assert frames == [[query, right, wrong], [query, wrong, nothing]]
 
 
@@ -197,7 +197,7 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
     told = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
     assert record.getMessage().startswith(f"{told}{tmp_path / '1.png'}: ")
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert plots_ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
+        assert ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
 
 
 def test_an_image_known_to_be_missing_is_an_empty_tile_without_a_warning(report, tmp_path, caplog):
@@ -207,22 +207,22 @@ def test_an_image_known_to_be_missing_is_an_empty_tile_without_a_warning(report,
     assert caplog.text == ""
     with Image.open(tmp_path / "sheet.png") as sheet:
         colours = {colour for _, colour in sheet.getcolors(10**6)}
-    assert plots_ranking.PAPER in colours
+    assert ranking.PAPER in colours
 
 
 def test_labels_under_an_image_are_names_or_numbers_that_fit():
     image = RankedImage("a", 8123101712, 3, 0.0)
-    assert plots_ranking._label(image) == "id 8123101712  c3"
-    assert plots_ranking._label(image._replace(pid=-1)) == ""
+    assert ranking._label(image) == "id 8123101712  c3"
+    assert ranking._label(image._replace(pid=-1)) == ""
     named = image._replace(pid=0, pid_name="anna", camid_name="hall")
-    assert plots_ranking._label(named) == "id anna  c hall"
+    assert ranking._label(named) == "id anna  c hall"
     # The font lacks these characters and would draw all names as boxes.
-    assert plots_ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
-    assert plots_ranking._fitted("id 2  c1") == ("id 2  c1", 12)
-    text, size = plots_ranking._fitted("id 8123101712  c3")
+    assert ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
+    assert ranking._fitted("id 2  c1") == ("id 2  c1", 12)
+    text, size = ranking._fitted("id 8123101712  c3")
     assert text == "id 8123101712  c3"
     assert size < 12
-    text, _ = plots_ranking._fitted("id somebody with a long name  c entrance hall")
+    text, _ = ranking._fitted("id somebody with a long name  c entrance hall")
     assert text.startswith("id som")
     assert "..." in text
     assert text.endswith("hall")
@@ -230,10 +230,10 @@ def test_labels_under_an_image_are_names_or_numbers_that_fit():
 
 def test_images_keep_their_proportions(tmp_path):
     Image.new("RGB", (100, 100), (0, 0, 255)).save(tmp_path / "square.png")
-    tile = plots_ranking._read_tile(str(tmp_path / "square.png"))
-    assert tile.size == plots_ranking.TILE
+    tile = ranking._read_tile(str(tmp_path / "square.png"))
+    assert tile.size == ranking.TILE
     assert tile.getpixel((40, 80)) == (0, 0, 255)
-    assert tile.getpixel((40, 10)) == plots_ranking.PAPER
+    assert tile.getpixel((40, 10)) == ranking.PAPER
 
 
 def test_frames_tell_junk_and_unknown_images_apart(report, tmp_path):
@@ -246,11 +246,11 @@ def test_frames_tell_junk_and_unknown_images_apart(report, tmp_path):
     draw_queries(queries, tmp_path / "sheet.png", title="t", legend="l")
     with Image.open(tmp_path / "sheet.png") as sheet:
         frames = [[frame_colour(sheet, row, column) for column in (1, 2)] for row in range(2)]
-    junk, grey = plots_ranking.JUNK, plots_ranking.UNKNOWN
+    junk, grey = ranking.JUNK, ranking.UNKNOWN
     assert frames == [[junk, grey], [grey, grey]]
-    meaning = plots_ranking._explain_colours(queries)
+    meaning = ranking._explain_colours(queries)
     assert "Yellow: same identity and camera, does not count." in meaning
-    assert "Green" not in plots_ranking._explain_colours(queries[1:])
+    assert "Green" not in ranking._explain_colours(queries[1:])
 
 
 def test_the_legend_of_a_roc_has_the_rate_at_one_in_a_thousand(tmp_path, figures):

@@ -1,4 +1,4 @@
-"""Backgrounds: a wall with things on it, above a floor."""
+"""Draw backgrounds: a wall with objects, above a floor."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _WIDTHS_OF_A_PICTURE = 4
 
 
 def paint_backdrop(camera: Camera, texture: Texture, size: tuple[int, int]) -> np.ndarray:
-    """Paint what a camera sees when nobody is there.
+    """Draw the background of a camera.
 
     Args:
-        camera: its seed decides all details.
-        texture: what is there.
+        camera: the camera; its seed determines all details.
+        texture: kind of background.
         size: width and height of a picture of a person.
 
     Returns:
-        (H, 4 W, 3) uint8, four pictures wide: people are seen before different parts of it.
+        (H, 4 W, 3) uint8, four pictures wide; each picture of a person shows a part of it.
     """
     rng = np.random.default_rng(camera.seed)
     width, height = size[0] * _WIDTHS_OF_A_PICTURE, size[1]
@@ -89,7 +89,7 @@ def _shops(image: np.ndarray, floor: int, rng: np.random.Generator) -> None:
         sign = top + max(2, (bottom - top) // 5)
         cv2.rectangle(image, (left, top), (right, sign), _muted(rng), -1)
     for _ in range(5):
-        # People in the distance.
+        # Persons in the distance.
         x = int(rng.integers(width))
         tall = int(height * rng.uniform(0.12, 0.22))
         foot = floor + int(height * rng.uniform(0.0, 0.08))
@@ -101,17 +101,17 @@ def _shops(image: np.ndarray, floor: int, rng: np.random.Generator) -> None:
 def _cloud(
     rng: np.random.Generator, size: tuple[int, int], *, cells: int, strength: float
 ) -> np.ndarray:
-    """Smooth noise; (H, W)."""
+    """Draw smooth noise; (H, W) float32."""
     noise = rng.normal(0, strength, (cells, cells)).astype(np.float32)
     return cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
 
 
 def _muted(rng: np.random.Generator) -> Colour:
-    """A colour that does not outshine the people."""
+    """Draw an unsaturated colour, less conspicuous than the clothes of persons."""
     return _colour(rng.uniform(40, 200) + rng.uniform(-35, 35, 3))
 
 
-def _colour(values: np.ndarray) -> Colour:
+def _colour(values: np.ndarray | Colour) -> Colour:
     return tuple(int(value) for value in np.clip(values, 0, 255))
 
 

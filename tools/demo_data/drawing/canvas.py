@@ -1,4 +1,4 @@
-"""Smooth shapes on a small image, in units of the drawn figure."""
+"""Draw anti-aliased shapes on a small image, in units of the figure's height."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 _FRACTION_BITS = 4
 _OUTLINE = 0.78
 
-Point = tuple  # x, y in units of the figure's height, y downwards
+Point = tuple  # x, y in units of the figure's height; y points down
 
 
 class Canvas:
-    """An image, and the mask of what was drawn on it.
+    """An image, and the mask of the pixels that were drawn.
 
     Args:
         size: width and height in pixels.
-        origin: pixel of the point (0, 0).
+        origin: pixel coordinates of the point (0, 0).
         unit: pixels per unit.
     """
 
@@ -30,10 +30,10 @@ class Canvas:
         self._unit = unit
 
     def polygon(self, points: Sequence[Point], colour: Sequence[int]) -> None:
-        """Fill a polygon; its edge is darker, so that limbs stand out against the body.
+        """Fill a polygon and draw its edge darker, so that limbs contrast with the body.
 
         Args:
-            points: its corners.
+            points: corners of the polygon.
             colour: red, green, blue.
         """
         corners = self._fixed_point(points)
@@ -46,8 +46,8 @@ class Canvas:
         """Fill an ellipse.
 
         Args:
-            centre: its centre.
-            radii: horizontal and vertical.
+            centre: centre of the ellipse.
+            radii: horizontal and vertical radius.
             colour: red, green, blue.
         """
         turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
@@ -55,12 +55,14 @@ class Canvas:
         y = centre[1] + radii[1] * np.sin(turns)
         self.polygon(list(zip(x, y)), colour)
 
-    def limb(self, joints: Sequence[Point], widths: Sequence[float], colour: Sequence[int]) -> None:
+    def limb(
+        self, joints: Sequence[Point], widths: Sequence[float] | np.ndarray, colour: Sequence[int]
+    ) -> None:
         """Fill a bent, tapered band with round joints.
 
         Args:
             joints: two points or more, e.g. hip, knee and ankle.
-            widths: of the band, at each joint.
+            widths: width of the band at each joint.
             colour: red, green, blue.
         """
         line = np.array(joints, dtype=float)
@@ -75,8 +77,8 @@ class Canvas:
         """Fill a polygon from an image.
 
         Args:
-            points: its corners.
-            texture: (H, W, 3) uint8, as large as the canvas.
+            points: corners of the polygon.
+            texture: (H, W, 3) uint8, of the size of the canvas.
         """
         inside = np.zeros_like(self.mask)
         cv2.fillPoly(inside, [self._fixed_point(points)], 255, cv2.LINE_8, _FRACTION_BITS)
@@ -84,10 +86,10 @@ class Canvas:
         np.maximum(self.mask, inside, out=self.mask)
 
     def squeeze(self, share: float) -> None:
-        """Shorten everything towards the middle row, as a camera high above sees it.
+        """Compress the image vertically around its middle row, as seen by a high camera.
 
         Args:
-            share: of the height, that is lost.
+            share: fraction of the height that is removed.
         """
         height, width = self.mask.shape
         matrix = np.array([[1, 0, 0], [0, 1 - share, share * height / 2]], np.float32)
@@ -95,7 +97,7 @@ class Canvas:
         self.mask = cv2.warpAffine(self.mask, matrix, (width, height))
 
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates of all pixels.
+        """Give the coordinates of all pixels.
 
         Returns:
             x (1, W) and y (H, 1), in units.

@@ -1,4 +1,4 @@
-"""Where pictures are taken: the look of each data set, and its cameras."""
+"""The look of each data set, and its cameras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .identity import Colour
 
 
 class Texture(Enum):
-    """What stands behind the people."""
+    """Kinds of background."""
 
     LAWN = "lawn"
     STREET = "street"
@@ -22,23 +22,25 @@ class Texture(Enum):
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set's own look. Pairs are the bounds of a uniform distribution.
+    """Look of a data set. Pairs of numbers are the bounds of a uniform distribution.
 
     Attributes:
         size: width and height of a picture in pixels.
-        size_jitter: relative spread of the size from picture to picture.
-        num_cameras: cameras, each with a place and a light of its own.
-        images_per_camera: how often a camera sees a person it sees at all, at least.
-        tint: of red, green and blue, by the domain's light.
-        tint_spread: by which cameras differ from it.
-        exposure: brightness.
-        contrast: about the middle gray.
-        saturation: of colours; 0 is gray.
-        blur: Gaussian sigma, pixels.
-        noise: standard deviation, 0 to 255.
-        occluded: share of pictures with something before the person.
-        walls, grounds: colours of backgrounds.
-        jpeg_quality: of the files.
+        size_jitter: relative variation of the size between pictures.
+        num_cameras: number of cameras; each has its own background and lighting.
+        images_per_camera: least number of pictures of a person by a camera that sees it.
+        texture: kind of background.
+        tint: mean gain of red, green and blue.
+        tint_spread: relative variation of the gains between cameras.
+        exposure: brightness factor.
+        contrast: contrast factor about middle gray.
+        saturation: saturation factor; 0 gives gray.
+        blur: sigma of the Gaussian blur, in pixels of a picture of height 128.
+        noise: standard deviation of the noise, on the scale 0 to 255.
+        occluded: fraction of pictures in which an object covers part of the person.
+        walls: possible colours of the wall.
+        grounds: possible colours of the ground.
+        jpeg_quality: quality of the JPEG files.
     """
 
     size: tuple[int, int]
@@ -61,18 +63,22 @@ class Domain:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera: where it stands, and what it does to light.
+    """Position, background and image properties of a camera.
 
     Attributes:
-        yaw: from where it sees most people, radians.
-        scale: share of the picture's height that the tallest person fills.
-        tilt: how much a high camera shortens the body, 0 for none.
-        gains: (3,) exposure and tint of red, green and blue.
-        contrast, saturation, blur, noise: see Domain.
-        light: -1 (from the left) to 1 (from the right).
-        horizon: where the ground begins, as a share of the height.
-        wall, ground: colours.
-        seed: of the details of the place.
+        yaw: direction from which the camera sees most persons, in radians.
+        scale: height of the tallest person, as a fraction of the picture's height.
+        tilt: fraction by which a high camera shortens the body; 0 for none.
+        gains: (3,) product of exposure and tint, for red, green and blue.
+        contrast: see Domain.
+        saturation: see Domain.
+        blur: see Domain.
+        noise: see Domain.
+        light: direction of the light, -1 (from the left) to 1 (from the right).
+        horizon: upper edge of the ground, as a fraction of the picture's height.
+        wall: colour of the wall.
+        ground: colour of the ground.
+        seed: seed of the details of the background.
     """
 
     yaw: float
@@ -129,7 +135,7 @@ MSMT17 = Domain(
 CUHK03 = Domain(
     size=(66, 176),
     size_jitter=0.12,
-    num_cameras=10,  # five pairs; a person is seen by one pair
+    num_cameras=10,  # five pairs; each person is seen by one pair
     images_per_camera=2,
     texture=Texture.CORRIDOR,
     tint=(1.0, 0.94, 0.96),
@@ -165,15 +171,15 @@ CUHK_SYSU = Domain(
 
 
 def draw_cameras(domain: Domain, rng: np.random.Generator) -> list[Camera]:
-    """Set up the cameras of a domain.
+    """Draw the cameras of a domain.
 
     Args:
-        domain: whose.
-        rng: source of all randomness.
+        domain: the domain.
+        rng: generator of all random numbers.
 
     Returns:
-        ``domain.num_cameras`` cameras. Their views go round the person and their exposures from
-        dark to bright, so that every domain has all views, however few its cameras are.
+        ``domain.num_cameras`` cameras. Their directions and exposures are spread evenly over their
+        ranges, so that also a domain with few cameras has all views.
     """
     count = domain.num_cameras
     yaws = 2 * np.pi * (rng.random() + rng.permutation(count) / count)

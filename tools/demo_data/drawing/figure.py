@@ -1,4 +1,4 @@
-"""Draw a walking person, seen from any side."""
+"""Draw a walking person from any side."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .pose import Pose
 _SHOULDER, _ELBOW, _HIP, _HAND, _KNEE, _ANKLE = 0.165, 0.33, 0.5, 0.475, 0.73, 0.955
 _STRIPE = 0.066
 
-_FAR_SIDE = 0.8  # brightness of the arm and the leg behind the body
-_BEHIND = -0.03  # what is farther than this from the body's axis is drawn before the body
+_FAR_SIDE = 0.8  # brightness of the arm and the leg on the far side of the body
+_BEHIND = -0.03  # parts farther from the camera than this are drawn first, the body after them
 
 
 def draw_figure(canvas: Canvas, person: Identity, pose: Pose) -> None:
     """Draw a person; (0, 0) is the top of the head, (0, 1) the ground below.
 
     Args:
-        canvas: drawn on.
-        person: who.
-        pose: how.
+        canvas: canvas to draw on.
+        person: the person.
+        pose: pose of the person.
     """
     _Figure(canvas, person, pose).draw()
 
 
 class _Figure:
-    """One drawing; parts are painted from the farthest to the nearest."""
+    """One drawing of a person; parts are drawn from the farthest to the nearest."""
 
     def __init__(self, canvas: Canvas, person: Identity, pose: Pose) -> None:
         self._canvas = canvas
@@ -124,7 +124,7 @@ class _Figure:
         if person.pattern is Pattern.STRIPES:
             second |= (y / _STRIPE) % 1 < 0.45
         elif person.pattern is Pattern.CHECKS:
-            # The cloth goes round the body: checks are narrower in a side view.
+            # Cloth goes around the body, so checks are narrower in a side view.
             columns = x / (_STRIPE * self._shoulders / 0.11)
             second |= ((y / _STRIPE) % 1 < 0.5) ^ (columns % 1 < 0.5)
         elif person.pattern is Pattern.BLOCKS:
@@ -199,16 +199,16 @@ class _Figure:
             self._canvas.limb([(top, _SHOULDER), (x, 0.47)], [0.014, 0.014], strap)
             self._canvas.polygon(_rounded((x, 0.525), (half, 0.062)), colour)
 
-        # Hung outside the arm.
+        # The bag is outside of the arm.
         return nearness * 1.2 + 0.001, draw
 
 
 def shade(canvas: Canvas, *, light: float) -> np.ndarray:
-    """Round the figure: darker towards its edge and on the side away from the light.
+    """Shade the figure: darker towards its edge and on the side away from the light.
 
     Args:
-        canvas: with a figure on it.
-        light: -1 (from the left) to 1 (from the right).
+        canvas: canvas with a figure.
+        light: direction of the light, -1 (from the left) to 1 (from the right).
 
     Returns:
         (H, W, 3) float32, 0 to 255.
@@ -222,7 +222,7 @@ def shade(canvas: Canvas, *, light: float) -> np.ndarray:
 
 
 def _rounded(centre: Point, half: Point) -> list[Point]:
-    """A rectangle with cut corners."""
+    """Give the corners of a rectangle with cut corners."""
     (x, y), (w, h) = centre, half
     cut = 0.35 * min(w, h)
     corner = [(w, h - cut), (w - cut, h)]

@@ -18,9 +18,9 @@ def draw_head(canvas: Canvas, person: Identity, pose: Pose) -> None:
     """Draw the head of a person; see ``draw_figure``.
 
     Args:
-        canvas: drawn on.
-        person: who.
-        pose: how.
+        canvas: canvas to draw on.
+        person: the person.
+        pose: pose of the person.
     """
     facing = np.cos(pose.yaw)
     if person.hair is Hair.LONG:

@@ -1,14 +1,16 @@
-"""Who is in a picture: body, hair, clothes and bag of a made-up person."""
+"""Appearance of a generated person: body, hair, clothes and bag."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 import numpy as np
 
 Colour = tuple  # red, green, blue, 0 to 255
+_Choice = TypeVar("_Choice")
 
 
 class Hair(Enum):
@@ -21,7 +23,7 @@ class Hair(Enum):
 
 
 class Pattern(Enum):
-    """Patterns of an upper garment. A logo is seen from the front only."""
+    """Patterns of an upper garment. A logo is visible only from the front."""
 
     PLAIN = "plain"
     STRIPES = "stripes"
@@ -39,14 +41,15 @@ class Lower(Enum):
 
 
 class Bag(Enum):
-    """Bags. A backpack shows its straps from the front; a handbag may hide behind the body."""
+    """Bags. From the front, only the straps of a backpack are visible."""
 
     NONE = "none"
     BACKPACK = "backpack"
     HANDBAG = "handbag"
 
 
-# Dark and grey clothes are the most common, as in a street: colour alone tells few persons apart.
+# Colour -> weight. Dark and gray clothes are the most common, as in real data, so that colour alone
+# distinguishes few persons.
 _CLOTHES: Mapping[Colour, float] = {
     (38, 38, 42): 5,
     (232, 232, 228): 4,
@@ -86,14 +89,24 @@ _SHOES: Mapping[Colour, float] = {
 
 @dataclass(frozen=True)
 class Identity:
-    """What stays the same in all pictures of a person.
+    """Properties of a person that are the same in all pictures.
 
     Attributes:
-        height: of the body, relative to the tallest.
+        height: height of the body, relative to the tallest person.
         build: width of the body, relative to the average.
+        skin: colour of the skin.
+        hair: hair style.
+        hair_colour: colour of the hair.
+        upper_colour: colour of the upper garment.
+        pattern: pattern of the upper garment.
         pattern_colour: second colour of stripes, checks, blocks and logo.
-        long_sleeves: else the forearms are bare.
-        bag_side: -1 or 1, the hand that carries a handbag.
+        long_sleeves: whether the sleeves cover the forearms.
+        lower: kind of the lower garment.
+        lower_colour: colour of the lower garment.
+        shoe_colour: colour of the shoes.
+        bag: kind of bag.
+        bag_colour: colour of the bag.
+        bag_side: side of a handbag, -1 or 1.
     """
 
     height: float
@@ -114,13 +127,10 @@ class Identity:
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
-    """Draw a person.
+    """Draw a random person.
 
     Args:
-        rng: source of all randomness.
-
-    Returns:
-        The person.
+        rng: generator of all random numbers.
     """
     return Identity(
         height=rng.uniform(0.84, 1.0),
@@ -155,7 +165,7 @@ def dim(colour: Colour, light: float) -> Colour:
 
     Args:
         colour: red, green, blue.
-        light: share of it that is left, 0 to 1.
+        light: factor, 0 to 1.
 
     Returns:
         The darker colour.
@@ -163,12 +173,12 @@ def dim(colour: Colour, light: float) -> Colour:
     return tuple(int(value * light) for value in colour)
 
 
-def _choose(rng: np.random.Generator, weights: Mapping):
+def _choose(rng: np.random.Generator, weights: Mapping[_Choice, float]) -> _Choice:
     shares = np.array(list(weights.values()), dtype=float)
     return list(weights)[rng.choice(len(weights), p=shares / shares.sum())]
 
 
 def _draw_colour(rng: np.random.Generator, palette: Mapping[Colour, float]) -> Colour:
-    """A colour of the palette, in a shade of its own."""
+    """Draw a colour of the palette and vary it."""
     shade = np.array(_choose(rng, palette)) * rng.uniform(0.85, 1.15) + rng.uniform(-8, 8, 3)
     return tuple(int(value) for value in shade.clip(0, 255))

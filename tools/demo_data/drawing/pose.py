@@ -1,4 +1,4 @@
-"""How a person stands before the camera."""
+"""Pose of a person in a picture."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pose:
-    """How a person stands in a picture.
+    """Direction and step of a walking person.
 
     Attributes:
-        yaw: radians; 0 faces the camera, pi/2 walks to the right, pi shows the back.
-        phase: radians, of the walk.
-        stride: reach of a foot, in units of the height.
+        yaw: direction in radians; 0: towards the camera, pi/2: to the right, pi: away from it.
+        phase: phase of the step, in radians.
+        stride: largest distance of a foot from the body's axis, in units of the height.
     """
 
     yaw: float
@@ -22,10 +22,20 @@ class Pose:
     stride: float
 
     def place(self, lateral: float, forward: float = 0.0) -> tuple[float, float]:
-        """Turn a position beside and before the body's axis into x and nearness to the camera."""
+        """Convert a position relative to the body's axis to x and nearness to the camera.
+
+        Args:
+            lateral: distance to the side of the axis.
+            forward: distance in front of the axis.
+        """
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return lateral * cos + forward * sin, forward * cos - lateral * sin
 
     def half_width(self, lateral: float, forward: float) -> float:
-        """Half the visible width of an elliptic cross-section with these half axes."""
+        """Give half the visible width of an elliptic cross-section.
+
+        Args:
+            lateral: half axis to the side.
+            forward: half axis to the front.
+        """
         return float(np.hypot(lateral * np.cos(self.yaw), forward * np.sin(self.yaw)))

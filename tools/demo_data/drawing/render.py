@@ -1,4 +1,4 @@
-"""Take a picture: the person before the backdrop, through the camera's eyes."""
+"""Render a picture: the person in front of the background, with the properties of the camera."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SUPERSAMPLING = 2
 _MIDDLE_GRAY = 118.0
 
 
-class Photographer:
-    """Takes pictures with the cameras of a domain.
+class Renderer:
+    """Renders pictures of the cameras of a domain.
 
     Args:
-        domain: the look of the pictures.
-        cameras: of the domain.
+        domain: look of the pictures.
+        cameras: cameras of the domain.
     """
 
     def __init__(self, domain: Domain, cameras: list[Camera]) -> None:
@@ -32,12 +32,12 @@ class Photographer:
         ]
 
     def picture(self, person: Identity, camera: int, rng: np.random.Generator) -> np.ndarray:
-        """Take a picture of a person.
+        """Render a picture of a person.
 
         Args:
-            person: who.
+            person: the person.
             camera: index of the camera.
-            rng: of what differs from picture to picture: pose, crop, size, noise.
+            rng: generator of what differs between pictures: pose, crop, size, noise.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -46,21 +46,21 @@ class Photographer:
         size = self._draw_size(rng)
         scene = self._draw_scene(person, settings, self._backdrops[camera], size, rng)
         small = cv2.resize(scene, size, interpolation=cv2.INTER_AREA)
-        return _develop(small, settings, rng)
+        return _apply_camera(small, settings, rng)
 
     def empty_picture(self, camera: int, rng: np.random.Generator) -> np.ndarray:
-        """Take a picture of nobody, such as a detector's false alarm.
+        """Render a picture without a person, such as a false detection.
 
         Args:
             camera: index of the camera.
-            rng: of the place, the size and the noise.
+            rng: generator of crop, size and noise.
 
         Returns:
             (H, W, 3) uint8 RGB.
         """
         size = self._draw_size(rng)
         scene = _crop_backdrop(self._backdrops[camera], size, rng)
-        return _develop(scene, self._cameras[camera], rng)
+        return _apply_camera(scene, self._cameras[camera], rng)
 
     def _draw_size(self, rng: np.random.Generator) -> tuple[int, int]:
         spread = 1 + self._domain.size_jitter * rng.uniform(-1, 1)
@@ -76,7 +76,7 @@ class Photographer:
         size: tuple[int, int],
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """(2 H, 2 W, 3) float32: the person before the backdrop, in neutral light."""
+        """Draw the person in front of the background, in neutral light; (2 H, 2 W, 3) float32."""
         large = (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING)
         scene = _crop_backdrop(backdrop, large, rng)
         canvas = _place_figure(person, camera, large, rng)
@@ -91,7 +91,7 @@ class Photographer:
 def _crop_backdrop(
     backdrop: np.ndarray, size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """Part of a backdrop, (H, W, 3) float32."""
+    """Crop a random part of the background; (H, W, 3) float32."""
     height, width = backdrop.shape[:2]
     part_height = int(height * rng.uniform(0.85, 1.0))
     part_width = min(width, round(part_height * size[0] / size[1]))
@@ -108,7 +108,7 @@ def _place_figure(
     unit = height * camera.scale * person.height * rng.uniform(0.94, 1.06)
     middle = width * (0.5 + rng.normal(0, 0.035))
     ground = height * (0.5 + 0.5 * camera.scale + rng.normal(0, 0.02))
-    # Some people walk the other way than most.
+    # Some persons walk in the opposite direction.
     turned = np.pi if rng.random() < 0.15 else 0.0
     pose = Pose(
         yaw=camera.yaw + turned + rng.normal(0, 0.3),
@@ -134,7 +134,7 @@ def _cast_shadow(scene: np.ndarray, canvas: Canvas) -> None:
 
 
 def _occlude(scene: np.ndarray, rng: np.random.Generator) -> None:
-    """Put a post, a hedge or the corner of a car before the person, in place."""
+    """Draw a post, a hedge or the corner of a car over the person, in place."""
     height, width = scene.shape[:2]
     colour = (rng.uniform(50, 170) + rng.uniform(-25, 25, 3)).astype(np.float32)
     if rng.random() < 0.4:
@@ -144,8 +144,8 @@ def _occlude(scene: np.ndarray, rng: np.random.Generator) -> None:
     scene[int(height * rng.uniform(0.68, 0.85)) :, : int(width * rng.uniform(0.4, 1.0))] = colour
 
 
-def _develop(scene: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Colours, contrast, sharpness and noise of the camera; (H, W, 3) uint8."""
+def _apply_camera(scene: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Apply colours, contrast, blur and noise of the camera; (H, W, 3) uint8."""
     height, width = scene.shape[:2]
     image = scene * (camera.gains * rng.uniform(0.9, 1.1)).astype(np.float32)
     gray = image.mean(axis=2, keepdims=True)

@@ -42,11 +42,13 @@ def write_ckpt(path: Path, entries: Mapping[str, np.ndarray | str]) -> None:
 
 def _encode(name: str, value: np.ndarray | str) -> tuple[bytes, bytes | memoryview]:
     """Encode an entry as a header and its content."""
+    dims: tuple[int, ...] = (0,)
+    content: bytes | memoryview
     if isinstance(value, str):
-        kind, dims, content = TEXT, (0,), value.encode("utf-32-le")
+        kind, content = TEXT, value.encode("utf-32-le")
     elif value.dtype in _NAMES:
         kind, dims = _NAMES[value.dtype], value.shape
-        content = memoryview(np.ascontiguousarray(value).reshape(-1)).cast("B")
+        content = np.ascontiguousarray(value).reshape(-1).data.cast("B")
     else:
         raise TypeError(f"{name} is of the type {value.dtype}, which a .ckpt file does not have.")
     size = len(content)

@@ -108,7 +108,7 @@ def _read_zip(file: BinaryIO) -> Any:
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    entry = archive.getinfo(name)
+    entry: Any = archive.getinfo(name)
     # torch.save does not compress. A compressed entry could expand to any size.
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError("its data are compressed, which torch.save does not do")

@@ -47,10 +47,11 @@ class _BoundedFile:
         return self._file.readline()
 
 
-def _read_string(file: _BoundedFile) -> str:
+def _read_string(file: Any) -> str:
     """Read a string of Python 2, which is the text form of its bytes."""
-    text = pickletools.read_stringnl(file, decode=False)
-    return codecs.escape_decode(text)[0].decode("latin1")
+    escaped: Any = pickletools.read_stringnl(file, decode=False)
+    text: Any = codecs.escape_decode(escaped)[0]
+    return text.decode("latin1")
 
 
 def _pushing(make: Callable[[], Any]) -> _Step:
@@ -125,7 +126,7 @@ _CHEAP: dict[str, _Step] = {
 }
 
 
-def _reader_of(opcode: pickletools.OpcodeInfo) -> Callable[[_BoundedFile], Any] | None:
+def _reader_of(opcode: pickletools.OpcodeInfo) -> Callable[[Any], Any] | None:
     if opcode.arg is None:
         return None
     return _read_string if opcode.name == "STRING" else opcode.arg.reader

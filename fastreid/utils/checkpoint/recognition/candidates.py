@@ -90,15 +90,15 @@ def _mappings(content: Any) -> Iterator[tuple[str, dict[Any, Any], str]]:
         for keys, thing in level:
             if not isinstance(thing, (dict, Record)):
                 continue
-            is_record = isinstance(thing, Record)
             # Several records can share one dict of items.
-            items = thing.items if is_record else thing
+            items = thing.items if isinstance(thing, Record) else thing
             if id(items) in met:
                 continue
             if len(met) == _MOST_MAPPINGS:
                 return
             met.add(id(items))
-            yield "/".join(keys), items, thing.module_class() if is_record else ""
+            class_name = thing.module_class() if isinstance(thing, Record) else ""
+            yield "/".join(keys), items, class_name
             if len(keys) < _MOST_KEYS:
                 following += [
                     ((*keys, key), value)

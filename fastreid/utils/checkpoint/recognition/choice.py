@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ _HOLDERS = ("model.", "network.", "net.")
 _MOST_PREFIXES = 4
 # Without a model, a mapping with fewer tensors than this fraction of the largest one is ignored.
 _SMALL = 0.5
+
+_Value = TypeVar("_Value")
 
 
 class Choice(NamedTuple):
@@ -212,11 +214,11 @@ def _plain_name(name: str) -> str:
 
 def _below(candidate: Candidate, start: str) -> Candidate:
     """Keep the tensors with a prefix, and remove the prefix from their names."""
-    weights, unreadable = (
-        {name[len(start) :]: value for name, value in part.items() if name.startswith(start)}
-        for part in (candidate.weights, candidate.unreadable)
-    )
-    return Candidate(candidate.key_path, weights, unreadable)
+
+    def cut(part: dict[str, _Value]) -> dict[str, _Value]:
+        return {name[len(start) :]: part[name] for name in part if name.startswith(start)}
+
+    return Candidate(candidate.key_path, cut(candidate.weights), cut(candidate.unreadable))
 
 
 def _without_numbers(candidate: Candidate, expected: Mapping[str, tuple[int, ...]]) -> Candidate:

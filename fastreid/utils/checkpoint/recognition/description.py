@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..release_names import is_auxiliary, to_current_names
 from .families import family_of
@@ -13,7 +13,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 # MODEL.BACKBONE.DEPTH by kind of block, widths of the stem and of the first stage, and blocks of
 # each stage. A test compares the table with the built models.
-_DEPTHS = {
+_DEPTHS: dict[tuple[str, int, int, tuple[int, ...]], str] = {
     ("bottleneck", 32, 16, (2, 2, 2, 2)): "tiny",
     ("basic", 64, 64, (2, 2, 2, 2)): "18x",
     ("basic", 64, 64, (3, 4, 6, 3)): "34x",
@@ -92,7 +92,7 @@ def describe_weights(shapes: Shapes) -> WeightsDescription:
     shapes = {k: tuple(v) for k, v in current.items() if not is_auxiliary(k)}
     family = family_of(shapes)
     start = next((match for match in map(_FIRST_BLOCK.fullmatch, sorted(shapes)) if match), None)
-    backbone: dict[str, object] = {}
+    backbone: dict[str, Any] = {}
     if not family and start:
         prefix = start["prefix"]
         inside = {k[len(prefix) :]: v for k, v in shapes.items() if k.startswith(prefix)}
@@ -100,7 +100,7 @@ def describe_weights(shapes: Shapes) -> WeightsDescription:
     return WeightsDescription(**{"family": family, **backbone, **_describe_head(shapes)})
 
 
-def _describe_resnet(shapes: Shapes) -> dict[str, object]:
+def _describe_resnet(shapes: Shapes) -> dict[str, Any]:
     counts = [0, 0, 0, 0]
     for match in filter(None, map(_BLOCK.fullmatch, shapes)):
         stage = int(match["stage"]) - 1
@@ -133,7 +133,7 @@ def _kind_of_ibn(shapes: Shapes) -> str:
     return "b" if any(re.search(r"layer\d\.\d+\.IN\.|^bn1\.IN\.", name) for name in shapes) else ""
 
 
-def _describe_head(shapes: Shapes) -> dict[str, object]:
+def _describe_head(shapes: Shapes) -> dict[str, Any]:
     parts: list[str] = []
     embedding_dim = 0
     for index in range(3):

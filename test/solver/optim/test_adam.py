@@ -4,7 +4,14 @@ import torch
 from mindspore import Tensor, ops
 
 from fastreid.solver import Adam, ParamGroup
-from test.solver.stepping import Step, gradients_of, our_groups, run_ours, run_torch, torch_groups
+from test.solver.optim.stepping import (
+    Step,
+    gradients_of,
+    our_groups,
+    run_ours,
+    run_torch,
+    torch_groups,
+)
 
 
 def test_five_steps_with_changing_rates_are_those_of_torch(mode):

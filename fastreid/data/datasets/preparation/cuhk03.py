@@ -1,11 +1,11 @@
-"""CUHK03's images and lists of splits, out of its .mat files."""
+"""Extract the images and splits of CUHK03 from its .mat files."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import util
@@ -17,7 +17,7 @@ from PIL import Image
 
 from fastreid.utils.atomic_file import make_folder, replacing
 
-from .files import require_file
+from ..files import require_file
 from .prepared_folder import cache_of, writable_folder
 
 logger = logging.getLogger(__name__)
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 _NAME = "CUHK03"
 _RELEASE = "cuhk03_release/cuhk-03.mat"
 _CONFIGS = tuple(f"cuhk03_new_protocol_config_{boxes}.mat" for boxes in ("labeled", "detected"))
-# Of the ten cells of a person, the first five are of the first camera of the pair.
+# A person has ten cells; the first five hold images of the first camera of the pair.
 _IMAGES_PER_VIEW = 5
-# The last bytes of every whole PNG file.
+# The last bytes of every complete PNG file.
 _PNG_END = b"IEND\xaeB`\x82"
 
 
 class Prepared(NamedTuple):
-    """What CUHK03 is read from.
+    """The files that CUHK03 is read from.
 
     Attributes:
-        split_file: the JSON file of the splits.
-        folder: the folder that holds ``images_<boxes>``.
+        split_file: JSON file of the splits.
+        folder: folder that contains ``images_<boxes>``.
     """
 
     split_file: Path
@@ -44,12 +44,12 @@ class Prepared(NamedTuple):
 
 
 def prepare_split(data_dir: Path, *, boxes: str, protocol: str) -> Prepared:
-    """Find ``images_<boxes>`` and ``splits_<protocol>_<boxes>.json``, or make them of the release.
+    """Find ``images_<boxes>`` and ``splits_<protocol>_<boxes>.json``, or extract them.
 
-    They are made in `data_dir`, or in the cache ($FASTREID_CACHE) where that cannot be written.
-    Each appears under its name when it is whole: an interrupted run leaves nothing that the next
-    one would trust, and of several processes that make them at once each takes what the first one
-    made. Images that an earlier version or fast-reid left incomplete are completed.
+    They are made in `data_dir` or, if that is not writable, in the cache ($FASTREID_CACHE). A file
+    or folder gets its name only when it is complete, so an interrupted run leaves no incomplete
+    ones. If several processes make them at the same time, all use those of the first one. Missing
+    images in a folder from an earlier version or from fast-reid are added.
 
     Args:
         data_dir: ``cuhk03_new``, with ``cuhk03_release/cuhk-03.mat`` and, for the new protocol,
@@ -58,24 +58,24 @@ def prepare_split(data_dir: Path, *, boxes: str, protocol: str) -> Prepared:
         protocol: "new" or "classic".
 
     Returns:
-        Where they are.
+        Paths of the split file and of the images.
 
     Raises:
         FileNotFoundError: a .mat file is missing.
         ModuleNotFoundError: h5py, which reads cuhk-03.mat, is not installed.
         ValueError: a .mat file is damaged.
-        OSError: neither `data_dir` nor the cache can be written.
+        OSError: neither `data_dir` nor the cache is writable.
     """
     cache = cache_of(data_dir, [data_dir / name for name in (_RELEASE, *_CONFIGS)])
     name, split_name = f"images_{boxes}", f"splits_{protocol}_{boxes}.json"
     split_file = _first((data_dir, cache), split_name)
-    # Images beside the data may be incomplete, and those in the cache made in their place.
+    # The images in the folder of the split file come first: those in `data_dir` may be incomplete.
     folder = _first((split_file.parent if split_file else data_dir, data_dir, cache), name)
     if split_file is not None and folder is not None:
         return Prepared(split_file, folder.parent)
     if split_file is not None and not (data_dir / _RELEASE).is_file():
         return Prepared(split_file, data_dir)
-    images = _whole_images(data_dir, cache, boxes)
+    images = _complete_images(data_dir, cache, boxes)
     if split_file is None:
         if protocol == "new":
             splits = [_new_split(data_dir / f"cuhk03_new_protocol_config_{boxes}.mat", images)]
@@ -92,24 +92,24 @@ def _first(places: Iterable[Path], name: str) -> Path | None:
     return next((place / name for place in places if (place / name).exists()), None)
 
 
-def _whole_images(data_dir: Path, cache: Path, boxes: str) -> Path:
-    """Find or make the folder of all images."""
+def _complete_images(data_dir: Path, cache: Path, boxes: str) -> Path:
+    """Find the folder of all images, or extract them."""
     folder = _first((data_dir, cache), f"images_{boxes}")
-    # Without the release, or h5py to read it, nobody can tell what they should be.
+    # Whether images are missing can be checked only with the release and with h5py to read it.
     can_compare = (data_dir / _RELEASE).is_file() and util.find_spec("h5py") is not None
     if folder is not None and not can_compare:
         return folder
     with _open_release(data_dir) as mat:
         cells = dict(_cells(mat, boxes))
-        missing = cells.keys() - _whole_files(folder) if folder is not None else cells.keys()
+        missing = cells.keys() - _complete_files(folder) if folder is not None else cells.keys()
         if folder is not None and not missing:
             return folder
         target = writable_folder(data_dir, cache) / f"images_{boxes}"
         if not target.is_dir():
-            logger.info("Extracting the %s images of %s; this is done once", boxes, mat.filename)
+            logger.info("Extracting the %s images of %s; this happens once", boxes, mat.filename)
             make_folder(target, partial(_save_images, mat, cells))
-            # What another process made may be of another version.
-            missing = cells.keys() - _whole_files(target)
+            # Another process may have made them with another version.
+            missing = cells.keys() - _complete_files(target)
         if missing:
             logger.warning(
                 "%s lacks %d of its %d images; extracting them", target, len(missing), len(cells)
@@ -121,9 +121,9 @@ def _whole_images(data_dir: Path, cache: Path, boxes: str) -> Path:
 
 
 def _cells(mat: Any, boxes: str) -> Iterator[tuple[str, Any]]:
-    """File name of every image in the release, and the reference to its pixels."""
+    """Give the file name of each image in the release, and the reference to its pixels."""
     for pair, reference in enumerate(mat[boxes][0], start=1):
-        # HDF5 sees MATLAB's axes in reverse order.
+        # HDF5 has MATLAB's axes in reverse order.
         for person, cells in enumerate(mat[reference][:].T, start=1):
             for cell, image in enumerate(cells, start=1):
                 # An empty cell has fewer axes.
@@ -142,8 +142,8 @@ def _save_image(mat: Any, reference: Any, path: Path) -> None:
     Image.fromarray(np.ascontiguousarray(mat[reference][:].T)).save(path)
 
 
-def _whole_files(folder: Path) -> set[str]:
-    """Names of the PNG files that were written to their end."""
+def _complete_files(folder: Path) -> set[str]:
+    """Give the names of the complete PNG files."""
     found = set()
     for entry in os.scandir(folder):
         if entry.name.endswith(".png") and not entry.name.startswith("."):
@@ -156,8 +156,8 @@ def _whole_files(folder: Path) -> set[str]:
 
 
 def _new_split(config: Path, images: Path) -> dict[str, Any]:
-    """The split of the new protocol; training identities are numbered anew, from 0."""
-    # Data workers import this package and need no SciPy.
+    """Read the split of the new protocol; training identities are renumbered from 0."""
+    # Imported here: data workers import this package and do not need SciPy.
     from scipy import io
 
     require_file(config, _NAME)
@@ -171,7 +171,7 @@ def _new_split(config: Path, images: Path) -> dict[str, Any]:
         }
     except (LookupError, ValueError, NotImplementedError, io.matlab.MatReadError) as error:
         raise ValueError(
-            f"{_NAME}: {config} is not a file of the new protocol ({error}); get it again."
+            f"{_NAME}: {config} is not a file of the new protocol ({error}); download it again."
         ) from error
     label_of = {pid: label for label, pid in enumerate(np.unique(pids[rows["train"]]))}
     listed = {
@@ -185,7 +185,7 @@ def _new_split(config: Path, images: Path) -> dict[str, Any]:
 
 
 def _classic_splits(data_dir: Path, images: Path) -> list[dict[str, Any]]:
-    """The 20 splits of the release; identities are numbered from 0 in each part."""
+    """Read the 20 splits of the release; identities are numbered from 0 in each part."""
     images_of: dict[tuple[int, int], list[Path]] = {}
     for path in sorted(images.glob("[!.]*.png")):
         pair, person = path.name.split("_")[:2]
@@ -211,8 +211,8 @@ def _classic_split(
     return _describe({"train": train, "query": test, "gallery": test})
 
 
-def _describe(listed: dict[str, Iterable[tuple[Path, int]]]) -> dict[str, Any]:
-    """What fast-reid keeps of a split: items and counts. Cameras are the views, from 0."""
+def _describe(listed: Mapping[str, Iterable[tuple[Path, int]]]) -> dict[str, Any]:
+    """Give a split in the form of fast-reid's JSON files; cameras are the views, from 0."""
     split: dict[str, Any] = {}
     for name, items in listed.items():
         split[name] = [
@@ -236,6 +236,6 @@ def _open_release(data_dir: Path) -> Iterator[Any]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(f"{_NAME}: {path} is damaged ({error}); get it again.") from error
+        raise ValueError(f"{_NAME}: {path} is damaged ({error}); download it again.") from error
     with file:
         yield file

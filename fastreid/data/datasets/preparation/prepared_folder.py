@@ -1,4 +1,4 @@
-"""Where the files go that a data set makes of itself: beside the data, or into the cache."""
+"""Choose where prepared files of a data set are written: beside the data, or in the cache."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fastreid.utils.file_io.cache_folder import CACHE_VARIABLE, cache_folder
 
 logger = logging.getLogger(__name__)
 
-# Other errors, such as a full disk, are for the user to mend: the cache may be on the same disk.
+# Other errors, such as a full disk, are raised: the cache may be on the same disk.
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def cache_of(data_dir: Path, sources: Iterable[Path]) -> Path:
-    """Name the folder in the cache for what is made of a data set.
+    """Give the folder in the cache for the prepared files of a data set.
 
-    Two data sets have two folders, and so has one whose files were replaced.
+    The folder depends on the data set and on the size and time of its source files.
 
     Args:
         data_dir: folder of the data set.
-        sources: the files that all is made of; those that are missing do not count.
+        sources: files from which the prepared files are made; missing ones are ignored.
 
     Returns:
-        The folder; it may be missing.
+        Path of the folder; it need not exist.
     """
     about = [os.path.realpath(data_dir)]
     for path in sources:
@@ -40,44 +40,41 @@ def cache_of(data_dir: Path, sources: Iterable[Path]) -> Path:
 
 
 def writable_folder(data_dir: Path, cache: Path) -> Path:
-    """Choose where files are made: beside the data, or in the cache where that cannot be written.
+    """Choose the folder of the data set or, if that is not writable, the cache.
 
     Args:
         data_dir: folder of the data set.
-        cache: of `cache_of`; it is made if it is chosen.
+        cache: result of `cache_of`; the folder is made if it is chosen.
 
     Returns:
-        One of the two.
+        One of the two folders.
 
     Raises:
-        OSError: neither can be written; the message names both.
+        OSError: neither is writable; the message names both.
     """
-    refusal = _why_not(data_dir)
-    if refusal is None:
+    first = _write_error(data_dir)
+    if first is None:
         return data_dir
-    if refusal.errno not in _READ_ONLY:
-        raise refusal
+    if first.errno not in _READ_ONLY:
+        raise first
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        second = _why_not(cache)
+        second = _write_error(cache)
     except OSError as error:
         second = error
     if second is not None:
         raise OSError(
             second.errno,
-            f"Neither {data_dir} ({refusal.strerror}) nor the cache {cache} ({second.strerror}) "
-            f"can be written. Make one of them writable, or set {CACHE_VARIABLE} to a folder that "
-            "is.",
+            f"Neither {data_dir} ({first.strerror}) nor the cache {cache} ({second.strerror}) "
+            f"is writable. Make one of them writable, or set {CACHE_VARIABLE}.",
         )
-    # A warning: it is seen where nobody set up logs, as in tools.
-    logger.warning(
-        "%s cannot be written (%s); using the cache %s", data_dir, refusal.strerror, cache
-    )
+    # A warning, because tools that do not set up logging show only warnings.
+    logger.warning("%s is not writable (%s); using the cache %s", data_dir, first.strerror, cache)
     return cache
 
 
-def _why_not(folder: Path) -> OSError | None:
-    """Try to make a folder in a folder."""
+def _write_error(folder: Path) -> OSError | None:
+    """Try to write to a folder; return the error, or None."""
     try:
         with tempfile.TemporaryDirectory(prefix=".fastreid-", dir=folder):
             return None

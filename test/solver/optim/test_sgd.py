@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fastreid.solver import SGD
-from test.solver.stepping import Step, our_groups, run_ours, run_torch, torch_groups
+from test.solver.optim.stepping import Step, our_groups, run_ours, run_torch, torch_groups
 
 VARIANTS = {
     "plain": {},

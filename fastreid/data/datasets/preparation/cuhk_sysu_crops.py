@@ -1,4 +1,4 @@
-"""Cut the persons of CUHK-SYSU out of the frames of the person search release."""
+"""Crop the persons of CUHK-SYSU from the frames of the person search release."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from scipy import io
 
-from ..data_utils import ImageError
-from .bases import Counts
-from .cuhk_sysu import cuhkSYSU
+from ...data_utils import ImageError
+from ..counts import Counts
+from ..cuhk_sysu import cuhkSYSU
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ class Appearance(NamedTuple):
     """A person in a frame.
 
     Attributes:
-        frame: file name, e.g. s123.jpg.
+        frame: file name of the frame, e.g. s123.jpg.
         box: left, top, width and height in pixels.
         pid: identity.
-        is_hard: the annotators' mark for bad light, low resolution or occlusion, 0 or 1.
+        is_hard: 1 if annotated as hard (bad light, low resolution or occlusion), else 0.
     """
 
     frame: str
@@ -45,11 +45,11 @@ class Appearance(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What was cut.
+    """Result of cropping.
 
     Attributes:
-        counts: identities and images by folder.
-        skipped: names of crops that had no pixel inside their frame.
+        counts: number of identities and images, by folder.
+        skipped: names of crops that would have no pixel inside their frame.
     """
 
     counts: Mapping[str, Counts]
@@ -59,19 +59,19 @@ class Summary(NamedTuple):
 def crop_release(release: str | Path, root: str | Path) -> Summary:
     """Make cuhk_sysu/cropped_images and cuhksysu4reid/{train,query,gallery}.
 
-    cropped_images gets every person of Person.mat, as p<pid>_s<frame>_<n>.jpg; the re-ID version
-    those of Train.mat and, by the protocol TestG50, queries and their matches, as
-    <pid>_s<frame>_<n>_<hard>.jpg. Both appear when they are complete, or not at all.
+    cropped_images contains all persons of Person.mat, as p<pid>_s<frame>_<n>.jpg. The re-ID version
+    contains those of Train.mat and the queries and matches of the protocol TestG50, as
+    <pid>_s<frame>_<n>_<hard>.jpg. The folders get their names only when both are complete.
 
     Args:
-        release: folder with Image/SSM and annotation.
-        root: folder of the data sets.
+        release: folder that contains Image/SSM and annotation.
+        root: folder that holds the data sets.
 
     Returns:
-        Counts; those that differ from the published ones are logged as warnings.
+        The counts; differences from the published ones are logged as warnings.
 
     Raises:
-        FileExistsError: an output is there already.
+        FileExistsError: an output folder exists already.
         FileNotFoundError: a part of the release is missing.
         ImageError: a frame cannot be read; the message names it.
         ValueError: an annotation file is not as expected.
@@ -80,7 +80,7 @@ def crop_release(release: str | Path, root: str | Path) -> Summary:
     targets = [root / _CROPS, root / _REID]
     for target in targets:
         if target.exists():
-            raise FileExistsError(f"{target} exists. Move or remove it to cut the crops again.")
+            raise FileExistsError(f"{target} exists. Move or remove it to crop again.")
     files = {**_name_crops(release), **_name_reid_version(release)}
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".cuhk_sysu-", dir=root) as work:
@@ -93,8 +93,8 @@ def crop_release(release: str | Path, root: str | Path) -> Summary:
                 if not target.exists():
                     raise
                 raise FileExistsError(
-                    f"{target} appeared while the crops were being cut: another process cuts them "
-                    "too. Use what it makes, or remove it and start again."
+                    f"{target} appeared in the meantime: another process makes the same crops. "
+                    "Use its crops, or remove them and start again."
                 ) from error
     summary = Summary(_count(files, skipped), skipped)
     _compare_with_published(summary)
@@ -118,7 +118,7 @@ def _name_reid_version(release: Path) -> dict[str, Appearance]:
         pid = _pid_of(query, release / _TEST)
         splits["query"].append(_appearance(query, pid, release / _TEST))
         for scene in _as_list(_field(entry, "Gallery", release / _TEST)):
-            # Frames of the gallery without the person have no box.
+            # Gallery frames that do not show the person have no box.
             if np.size(_field(scene, "idlocate", release / _TEST)):
                 splits["gallery"].append(_appearance(scene, pid, release / _TEST))
     return {
@@ -138,7 +138,7 @@ def _entries(path: Path, variable: str) -> list[Any]:
     try:
         content = io.loadmat(path, simplify_cells=True)
     except (ValueError, TypeError, NotImplementedError, io.matlab.MatReadError) as error:
-        raise ValueError(f"cuhkSYSU: {path} is no readable .mat file: {error}.") from error
+        raise ValueError(f"cuhkSYSU: {path} is not a readable .mat file: {error}.") from error
     return _as_list(_field(content, variable, path))
 
 
@@ -165,17 +165,17 @@ def _pid_of(entry: Mapping[str, Any], path: Path) -> int:
 
 def _field(entry: Any, name: str, path: Path) -> Any:
     if not isinstance(entry, Mapping) or name not in entry:
-        raise ValueError(f"cuhkSYSU: {path} has no field {name!r} where one must be.")
+        raise ValueError(f"cuhkSYSU: {path} has no field {name!r}.")
     return entry[name]
 
 
 def _as_list(value: Any) -> list[Any]:
-    """MATLAB does not tell one struct from an array of one."""
+    """Make a list; MATLAB stores an array of one struct as that struct."""
     return [value] if isinstance(value, Mapping) else list(value)
 
 
 def _cut(release: Path, work: Path, files: Mapping[str, Appearance]) -> list[str]:
-    """Write all crops under ``work``, frame by frame; return names of empty ones."""
+    """Write all crops under ``work``, frame by frame; return the names of empty ones."""
     by_frame = defaultdict(list)
     for name, found in files.items():
         by_frame[found.frame].append((name, found.box))
@@ -194,7 +194,7 @@ def _cut(release: Path, work: Path, files: Mapping[str, Appearance]) -> list[str
 
 
 def _read_frame(path: Path) -> Image.Image:
-    # Boxes count pixels as they are stored, so the EXIF orientation must not be applied.
+    # Boxes refer to the stored pixels, so the EXIF orientation must not be applied.
     try:
         with Image.open(path) as image:
             return image.convert("RGB")
@@ -207,7 +207,7 @@ def _read_frame(path: Path) -> Image.Image:
 def _clip(
     box: tuple[int, int, int, int], size: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Corners of the part of a box that is inside the frame; None if there is none."""
+    """Give the corners of the part of a box that is inside the frame; None if it is empty."""
     left, top, width, height = box
     right, bottom = min(left + width, size[0]), min(top + height, size[1])
     left, top = max(left, 0), max(top, 0)

@@ -5,7 +5,7 @@ import pytest
 
 from demo_data.drawing.domain import CUHK03, CUHK_SYSU, MARKET, MSMT17, draw_cameras
 from demo_data.drawing.identity import Bag, Hair, Lower, Pattern, draw_identity
-from demo_data.drawing.render import Photographer
+from demo_data.drawing.render import Renderer
 from demo_data.population import Group, Population
 
 DOMAINS = {"market": MARKET, "msmt17": MSMT17, "cuhk03": CUHK03, "sysu": CUHK_SYSU}
@@ -13,14 +13,14 @@ DOMAINS = {"market": MARKET, "msmt17": MSMT17, "cuhk03": CUHK03, "sysu": CUHK_SY
 STUDIO = dataclasses.replace(MARKET, num_cameras=1, noise=(0, 0), occluded=0.0)
 
 
-def studio(yaw: float) -> Photographer:
+def studio(yaw: float) -> Renderer:
     (camera,) = draw_cameras(STUDIO, np.random.default_rng(0))
-    return Photographer(STUDIO, [dataclasses.replace(camera, yaw=yaw)])
+    return Renderer(STUDIO, [dataclasses.replace(camera, yaw=yaw)])
 
 
-def picture_of(photographer, person, seed=0):
+def picture_of(renderer, person, seed=0):
     # The seed keeps pose and place; 0 gives a yaw within half a radian of the camera's.
-    return photographer.picture(person, 0, np.random.default_rng(seed)).astype(float)
+    return renderer.picture(person, 0, np.random.default_rng(seed)).astype(float)
 
 
 @pytest.fixture
@@ -55,20 +55,20 @@ def test_a_person_is_seen_by_two_cameras_or_more(domain):
     assert len(set(cameras)) >= 2
 
 
-def test_every_drawn_person_can_be_drawn_from_every_side():
+def test_persons_can_be_drawn_from_all_sides():
     rng = np.random.default_rng(5)
     people = [draw_identity(rng) for _ in range(120)]
     for values, name in ((Hair, "hair"), (Pattern, "pattern"), (Lower, "lower"), (Bag, "bag")):
         assert {getattr(person, name) for person in people} == set(values)
-    photographers = [studio(yaw) for yaw in (0, np.pi / 2, np.pi, -np.pi / 2)]
+    renderers = [studio(yaw) for yaw in (0, np.pi / 2, np.pi, -np.pi / 2)]
     for number, person in enumerate(people):
-        picture = picture_of(photographers[number % 4], person)
+        picture = picture_of(renderers[number % 4], person)
         assert picture.std() > 10
 
 
 def test_a_person_differs_from_the_empty_place(person):
-    photographer = studio(0.0)
-    red = picture_of(photographer, person)[30:50, 26:38].mean(axis=(0, 1))
+    renderer = studio(0.0)
+    red = picture_of(renderer, person)[30:50, 26:38].mean(axis=(0, 1))
     assert red[0] > 2 * red[1]
 
 
@@ -93,16 +93,16 @@ def test_a_person_differs_from_the_empty_place(person):
 )
 def test_every_feature_is_visible_from_the_front(person, change):
     person = dataclasses.replace(person, lower=Lower.TROUSERS, pattern_colour=(240, 240, 240))
-    photographer = studio(0.0)
-    changed = picture_of(photographer, dataclasses.replace(person, **change))
-    difference = np.abs(changed - picture_of(photographer, person)).max(axis=2)
+    renderer = studio(0.0)
+    changed = picture_of(renderer, dataclasses.replace(person, **change))
+    difference = np.abs(changed - picture_of(renderer, person)).max(axis=2)
     assert (difference > 20).sum() > 15
 
 
 def test_a_logo_is_not_seen_from_behind(person):
-    photographer = studio(np.pi)
+    renderer = studio(np.pi)
     with_logo = dataclasses.replace(person, pattern=Pattern.LOGO)
-    changed, plain = (picture_of(photographer, someone) for someone in (with_logo, person))
+    changed, plain = (picture_of(renderer, someone) for someone in (with_logo, person))
     np.testing.assert_array_equal(changed, plain)
 
 

@@ -1,4 +1,4 @@
-"""Find the images of a folder, and say what else lies in it."""
+"""Find the images of a folder, and list what else is in it."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from PIL import Image
 
 from fastreid.utils.messages.texts import list_some
 
-# Formats that Pillow knows but that hold no picture of a person: data and films, which it names but
-# does not decode; page and vector graphics, which another program has to draw; icons of programs.
-_NO_PICTURES = frozenset(
+# Formats that Pillow registers but that are not photographs: data and films, which it does not
+# decode; documents and vector graphics, which need another program; icons.
+_NOT_PHOTOGRAPHS = frozenset(
     {"BUFR", "GRIB", "HDF5", "MPEG", "PDF", "EPS", "WMF", "ICO", "CUR", "ICNS"}
 )
-# Pillow's reader of JPEG files reads these too, without claiming their suffix.
+# Pillow's JPEG reader also reads this format, but does not register its suffix.
 _READ_AS_JPEG = "MPO"
-# Folders that systems and archivers make beside the images.
+# Folders that operating systems and archive programs create.
 _SYSTEM_FOLDERS = frozenset(
     {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
 )
-# Files that are at home in a folder of images and need no word in the log.
+# Files that are common in folders of images and are not worth a log message.
 _COMPANIONS = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "license.txt"}
     | {"readme", "readme.txt", "readme.md"}
 )
 
 HIDDEN = "hidden files and folders"
-COMPANION = "files that go with folders"
-OTHER_SUFFIX = "files whose suffix is of no image format"
-FOLDER = "folders, which are not searched here"
+COMPANION = "system and readme files"
+OTHER_SUFFIX = "files without the suffix of an image format"
+FOLDER = "folders, which are not searched"
 UNREADABLE = "folders that cannot be opened"
-LOOP = "links that lead back to a folder above them"
-READ_ALREADY = "links to folders that are read already"
+LOOP = "links to a folder that contains them"
+READ_ALREADY = "links to folders that were already searched"
 _QUIET = (HIDDEN, COMPANION)
 
 
 class PassedOver(NamedTuple):
-    """A file, folder or link that no image was read from.
+    """A file, folder or link that was skipped in a search.
 
     Attributes:
-        name: relative to the folder that was searched.
+        name: path relative to the searched folder.
         reason: one of this module's constants.
     """
 
@@ -52,12 +52,12 @@ class PassedOver(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What a search found.
+    """Result of a search.
 
     Attributes:
-        folder: that was searched.
-        images: sorted by path.
-        passed_over: everything else, sorted.
+        folder: the searched folder.
+        images: paths of the images, sorted.
+        passed_over: everything that was skipped, sorted.
     """
 
     folder: Path
@@ -65,10 +65,10 @@ class Search(NamedTuple):
     passed_over: list[PassedOver]
 
     def describe(self, *, is_quiet: bool = False) -> str:
-        """Say what was passed over, with the first names of each kind; "" for nothing.
+        """Describe what was skipped, with the first names of each kind; "" if nothing was.
 
         Args:
-            is_quiet: leave out hidden files and the usual companions, such as Thumbs.db.
+            is_quiet: whether to leave out hidden files and system files, such as Thumbs.db.
         """
         names = defaultdict(list)
         for name, reason in self.passed_over:
@@ -76,31 +76,31 @@ class Search(NamedTuple):
                 names[reason].append(name)
         if not names:
             return ""
-        told = "; ".join(f"{len(of)} {reason} ({list_some(of)})" for reason, of in names.items())
-        return f"Passed over in {self.folder}: {told}."
+        kinds = [f"{len(of)} {reason} ({list_some(of)})" for reason, of in names.items()]
+        return f"Skipped in {self.folder}: {'; '.join(kinds)}."
 
 
 def image_suffixes() -> frozenset[str]:
-    """Give the suffixes of the image formats that are read, in lower case, with their dots.
+    """Give the suffixes of the supported image formats, in lower case, with their dots.
 
-    These are the formats that the installed Pillow can open, those of plugins included, without
-    the ones that hold no picture of a person.
+    These are the formats that the installed Pillow and its plugins can open, except those that are
+    not photographs.
     """
     return frozenset(
         suffix.lower()
         for suffix, name in Image.registered_extensions().items()
-        if (name in Image.OPEN or name == _READ_AS_JPEG) and name not in _NO_PICTURES
+        if (name in Image.OPEN or name == _READ_AS_JPEG) and name not in _NOT_PHOTOGRAPHS
     )
 
 
 def find_images(folder: Path) -> list[Path]:
-    """List the images of a folder and of all folders in it, sorted.
+    """List the images of a folder and of all its subfolders, sorted.
 
     Args:
-        folder: it may be missing: then there are none.
+        folder: path of the folder; if it does not exist, the list is empty.
 
     Returns:
-        Their paths; see `search_images` for what is passed over.
+        Paths of the images; see `search_images` for what is skipped.
     """
     return search_images(folder).images if folder.is_dir() else []
 
@@ -108,17 +108,17 @@ def find_images(folder: Path) -> list[Path]:
 def search_images(folder: Path, *, is_deep: bool = True, suffixes: Collection[str] = ()) -> Search:
     """Find the images of a folder.
 
-    Suffixes are compared in any case. Hidden files and folders are passed over. Links to folders
-    are followed once: folders come first, links after them in the order of their paths, and a link
-    to a folder that was searched already, or that lies above it, is passed over.
+    The case of suffixes is ignored. Hidden files and folders are skipped. Links to folders are
+    followed after all folders have been searched, in the order of their paths; a link to a folder
+    that was already searched, or that contains the link, is skipped.
 
     Args:
-        folder: it must exist.
-        is_deep: search the folders in it too, also those with names such as a.jpg.
-        suffixes: lower case; none: those of `image_suffixes`.
+        folder: path of the folder; it must exist.
+        is_deep: whether subfolders are searched too, even those with names such as a.jpg.
+        suffixes: suffixes of the images, in lower case; none: those of `image_suffixes`.
 
     Returns:
-        Images and the rest.
+        The images, and what was skipped.
 
     Raises:
         OSError: the folder cannot be opened.
@@ -130,7 +130,7 @@ def search_images(folder: Path, *, is_deep: bool = True, suffixes: Collection[st
 
 
 class _Searching:
-    """One search; names are relative to its folder."""
+    """A search in progress; names are relative to the searched folder."""
 
     def __init__(self, folder: Path, suffixes: Collection[str], *, is_deep: bool) -> None:
         self.images: list[str] = []
@@ -167,8 +167,8 @@ class _Searching:
                 self._pass_over(folder, UNREADABLE)
 
     def _sort_out(self, entries: Iterable[os.DirEntry], above: str) -> list[str]:
-        """Take in what a folder holds; give the folders in it that are to be searched."""
-        folders = []
+        """Record the images of a folder; return its subfolders that are to be searched."""
+        folders: list[str] = []
         for entry in entries:
             name = above + entry.name
             if entry.name.startswith("."):
@@ -206,7 +206,7 @@ class _Searching:
 
 
 def _parts(name: str) -> list[str]:
-    """Paths are compared part by part: a/z comes before a.b/a."""
+    """Sort key by which paths are compared part by part: a/z comes before a.b/a."""
     return name.split(os.sep)  # noqa: PTH206 - a hundred thousand files
 
 
@@ -214,5 +214,5 @@ def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link to itself is no folder; whoever opens it as a file names it.
+        # A link to itself is not a folder; an error names it when it is opened as a file.
         return False

@@ -12,7 +12,7 @@ from fastreid.data.samplers import (
     SubsetSampler,
     TrainingSampler,
 )
-from fastreid.data.samplers.passes import Bookmark, Bookmarks, Passes, draw_from
+from fastreid.data.samplers.state import PassStream, SamplerState, StateHistory, draw_from
 
 # Two cameras with identities of their own, of which some have fewer images than the rest.
 ITEMS = [(str(n), f"A_{n // 5}", f"A_{n // 30}") for n in range(58)]
@@ -32,78 +32,78 @@ LONGEST_PASS = len(ITEMS)
 
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_a_sampler_goes_on_from_a_bookmark_anywhere(make):
+def test_a_sampler_resumes_from_a_stored_state_at_any_position(make):
     whole = list(itertools.islice(make(), 400))
     for place in (0, 1, 57, 58, 59, 160, 300):
-        bookmarks = Bookmarks()
+        history = StateHistory()
         # Half a batch more is drawn than was used.
-        drawn = list(itertools.islice(draw_from(make(), 0, bookmarks), place + 4))
+        drawn = list(itertools.islice(draw_from(make(), 0, history), place + 4))
         assert drawn == whole[: place + 4]
-        bookmark = bookmarks.last_before(place)
-        assert bookmark is not None or place < LONGEST_PASS
-        if bookmark is not None:
-            assert 0 <= place - bookmark.index <= LONGEST_PASS
-            bookmark = Bookmark.of_plain(json.loads(json.dumps(bookmark.as_plain())))
-        rest = draw_from(make(), place, Bookmarks(bookmark))
+        state = history.last_before(place)
+        assert state is not None or place < LONGEST_PASS
+        if state is not None:
+            assert 0 <= place - state.start <= LONGEST_PASS
+            state = SamplerState.from_dict(json.loads(json.dumps(state.to_dict())))
+        rest = draw_from(make(), place, StateHistory(state))
         assert list(itertools.islice(rest, 400 - place)) == whole[place:]
 
 
-def test_passes_before_a_bookmark_are_not_drawn_again():
+def test_passes_before_a_state_are_not_drawn_again():
     begun = []
 
     def one_pass(rng):
         begun.append(rng)
         yield from rng.permutation(10).tolist()
 
-    passes, bookmarks = Passes(one_pass, seed=1), Bookmarks()
-    whole = list(itertools.islice(passes.draw(0, bookmarks), 60))
+    stream, history = PassStream(one_pass, seed=1), StateHistory()
+    whole = list(itertools.islice(stream.draw(0, history), 60))
     assert len(begun) == 6
     begun.clear()
-    again = passes.draw(45, Bookmarks(bookmarks.last_before(45)))
+    again = stream.draw(45, StateHistory(history.last_before(45)))
     assert [next(again) for _ in range(5)] == whole[45:50]
     assert len(begun) == 1
 
 
-def test_a_run_goes_on_more_than_once():
-    place, bookmark, drawn = 0, None, []
+def test_a_sampler_can_be_resumed_several_times():
+    place, state, drawn = 0, None, []
     for _ in range(9):
-        bookmarks = Bookmarks(bookmark)
-        drawn += itertools.islice(SAMPLERS["TrainingSampler"]().draw(place, bookmarks), 17)
+        history = StateHistory(state)
+        drawn += itertools.islice(SAMPLERS["TrainingSampler"]().draw(place, history), 17)
         place += 17
-        bookmark = bookmarks.last_before(place)
+        state = history.last_before(place)
     assert drawn == list(itertools.islice(SAMPLERS["TrainingSampler"](), 9 * 17))
-    assert bookmark.index == 9 * 17 // 23 * 23
+    assert state.start == 9 * 17 // 23 * 23
 
 
 @pytest.mark.parametrize("sampler", [NaiveIdentitySampler, BalancedIdentitySampler])
-def test_ranks_that_share_a_stream_start_anywhere_without_bookmarks(sampler):
+def test_ranks_that_share_a_stream_start_at_any_position_and_record_no_states(sampler):
     parts = [sampler(ITEMS, 4, rank=rank, world_size=2, **BY_IDENTITY) for rank in range(2)]
     for part in parts:
-        bookmarks = Bookmarks()
-        got = list(itertools.islice(part.draw(37, bookmarks), 80))
+        history = StateHistory()
+        got = list(itertools.islice(part.draw(37, history), 80))
         assert got == list(itertools.islice(part, 117))[37:]
-        assert bookmarks.last_before(37) is None
+        assert history.last_before(37) is None
 
 
-def test_a_sampler_of_another_kind_is_passed_over():
-    bookmarks = Bookmarks()
-    assert list(draw_from([5, 6, 7], 1, bookmarks)) == [6, 7]
-    assert bookmarks.last_before(3) is None
+def test_the_first_indices_of_a_sampler_without_draw_are_skipped():
+    history = StateHistory()
+    assert list(draw_from([5, 6, 7], 1, history)) == [6, 7]
+    assert history.last_before(3) is None
 
 
-def test_bookmarks_that_are_passed_are_forgotten():
-    bookmarks = Bookmarks()
+def test_the_history_drops_states_before_the_last_one_asked_for():
+    history = StateHistory()
     for index in range(0, 100, 10):
-        bookmarks.note(Bookmark(index, {}))
-    assert bookmarks.last_before(35).index == 30
-    assert bookmarks.last_before(39).index == 30
-    assert len(bookmarks._noted) == 7
-    assert bookmarks.last_before(1000).index == 90
-    assert len(bookmarks._noted) == 1
+        history.add(SamplerState(index, {}))
+    assert history.last_before(35).start == 30
+    assert history.last_before(39).start == 30
+    assert len(history) == 7
+    assert history.last_before(1000).start == 90
+    assert len(history) == 1
 
 
 def damaged(**changes):
-    plain = Bookmark(3, np.random.RandomState(1).get_state(legacy=False)).as_plain()
+    plain = SamplerState(3, np.random.RandomState(1).get_state(legacy=False)).to_dict()
     return {**plain, **changes}
 
 
@@ -123,6 +123,19 @@ def damaged(**changes):
     ],
     ids=range(10),
 )
-def test_a_damaged_bookmark_is_refused(plain):
+def test_a_damaged_state_is_rejected(plain):
     with pytest.raises(ValueError, match="state of a sampler is damaged.*an earlier checkpoint"):
-        Bookmark.of_plain(plain)
+        SamplerState.from_dict(plain)
+
+
+def test_a_state_in_the_form_of_release_0_1_is_read_and_written():
+    """The form in which checkpoints hold the states, under the key "bookmarks"."""
+    _, key, position, has_gauss, gauss = np.random.RandomState(11).get_state()
+    words = {"key": key.tolist(), "pos": position}
+    generator = {"bit_generator": "MT19937", "has_gauss": has_gauss, "gauss": gauss}
+    stored = {"index": 46, "generator": {**generator, "state": words}}
+    state = SamplerState.from_dict(json.loads(json.dumps(stored)))
+    assert state.to_dict() == stored
+    resumed = TrainingSampler(23, seed=4).draw(46, StateHistory(state))
+    expected = itertools.islice(TrainingSampler(23, seed=11), 23)
+    assert list(itertools.islice(resumed, 23)) == list(expected)

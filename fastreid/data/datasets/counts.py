@@ -1,0 +1,71 @@
+"""Counts of identities, images and cameras of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from tabulate import tabulate
+from termcolor import colored
+
+from .items import Item
+
+# A data set with a smaller fraction of the published images is taken for a sample of the published
+# set, not for a damaged copy.
+_SAMPLE_FRACTION = 0.25
+
+
+class Counts(NamedTuple):
+    """Published size of a split: identities and images."""
+
+    ids: int
+    images: int
+
+
+def count_labels(items: Sequence[Item]) -> tuple[int, int]:
+    """Count the identities and the cameras of items.
+
+    Args:
+        items: items of a split.
+
+    Returns:
+        Number of identities, number of cameras.
+    """
+    return len({item[1] for item in items}), len({item[2] for item in items})
+
+
+def difference_from_published(
+    split: str, items: Sequence[Item], published: Mapping[str, Counts]
+) -> str:
+    """Describe the difference between the counts of a split and the published ones.
+
+    Args:
+        split: name of the split.
+        items: its items.
+        published: published counts by split; splits that are not in it are not compared.
+
+    Returns:
+        A sentence; "" if the counts are equal or the split is only a sample of the published one.
+    """
+    found = Counts(count_labels(items)[0], len(items))
+    expected = published.get(split, found)
+    if found == expected or found.images < _SAMPLE_FRACTION * expected.images:
+        return ""
+    return (
+        f"{split}: {found.ids} identities and {found.images} images; the published set has "
+        f"{expected.ids} and {expected.images}."
+    )
+
+
+def counts_table(splits: Mapping[str, Sequence[Item]]) -> str:
+    """Format a table with a row of counts for each split.
+
+    Args:
+        splits: name of each split -> its items.
+    """
+    rows = []
+    for name, items in splits.items():
+        num_pids, num_cams = count_labels(items)
+        rows.append([name, num_pids, len(items), num_cams])
+    headers = ["subset", "# ids", "# images", "# cameras"]
+    return colored(tabulate(rows, headers=headers, tablefmt="pipe", numalign="left"), "cyan")
