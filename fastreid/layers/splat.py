@@ -50,9 +50,16 @@ class SplAtConv2d(nn.Cell):
     ) -> None:
         super().__init__()
         hidden = max(in_channels * radix // reduction_factor, 32)
-        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": radix}
         self.radix = radix
-        self.conv = Conv2d(in_channels, channels * radix, kernel_size, **options)
+        self.conv = Conv2d(
+            in_channels,
+            channels * radix,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=radix,
+        )
         self.bn0 = norm(channels * radix)
         self.fc1 = Conv2d(channels, hidden, 1, bias=True)
         self.bn1 = norm(hidden)

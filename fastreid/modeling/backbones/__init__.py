@@ -3,10 +3,10 @@
 from .build import BACKBONE_REGISTRY, build_backbone
 from .map_sizes import map_sizes
 from .meta_dynamic_router_resnet import build_meta_dynamic_router_resnet_backbone
-from .resnest import build_resnest_backbone
 from .mobilenet import build_mobilenetv2_backbone
 from .mobilenetv3 import build_mobilenetv3_backbone
 from .osnet import build_osnet_backbone
+from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 from .resnext import build_resnext_backbone
 

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, get_norm
 
 from .blocks import BlockCells, GroupedBottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY, check_feat_dim
+from .build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from .pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from .pretrained.rules import Shapes, Weights
 from .resnet_specs import StageSpec
-
-logger = logging.getLogger(__name__)
 
 # DEPTH -> blocks of each stage.
 _BLOCKS = {"50x": (3, 4, 6, 3), "101x": (3, 4, 23, 3), "152x": (3, 8, 36, 3)}
 _PLANES = (64, 128, 256, 512)
 _NON_LOCAL = (0, 2, 3, 0)
+_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
+_LAST_BN1 = re.compile(r"layer4\.\d+\.bn1\.\w+")
+
+
+def _without_last_norms(weights: Weights, shapes: Shapes) -> dict[str, np.ndarray]:
+    """Remove the plain norms of IBN-Net's last stage, where the network here has IBN."""
+    has_ibn = "layer4.0.bn1.IN.weight" in shapes
+    return {k: v for k, v in weights.items() if not (has_ibn and _LAST_BN1.fullmatch(k))}
+
+
+register_pretrained(
+    "build_resnext_backbone",
+    PretrainedRules(
+        files={"ibn_101x": PublishedFile(_IBN_NET + "resnext101_ibn_a-6ace051d.pth")},
+        key=lambda backbone: "ibn_" * backbone.WITH_IBN + backbone.DEPTH,
+        optional=(r"NL_", r"layer4\.\d+\.bn1\.(IN|BN)\."),
+        convert=_without_last_norms,
+    ),
+)
 
 
 class ResNeXt(nn.Cell):
@@ -33,6 +53,7 @@ class ResNeXt(nn.Cell):
     """
 
     gives_paths = False
+    pads_stem = True
     stem_channels = 64
 
     def __init__(
@@ -61,6 +82,7 @@ class ResNeXt(nn.Cell):
             channels = stage.out_channels
             built.append(stage)
         self.stages = nn.CellList(built)
+        self.stage_strides = tuple(stage.stride for stage in built)
         self.out_channels = channels
 
     def construct(self, x: Tensor) -> Tensor:
@@ -111,4 +133,6 @@ def build_resnext_backbone(cfg: CfgNode) -> ResNeXt:
         with_ibn=backbone.WITH_IBN,
     )
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "WITH_SE")
+    load_pretrained(model, cfg)
     return model

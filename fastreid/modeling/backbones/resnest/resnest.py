@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -11,11 +10,12 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import load_pretrained, register_pretrained
 from .blocks import ResNeStStage
-from .specs import ResNeStSpec, resnest_spec
+from .specs import IMAGENET_WEIGHTS, ResNeStSpec, resnest_spec
 
-logger = logging.getLogger(__name__)
+register_pretrained("build_resnest_backbone", IMAGENET_WEIGHTS)
 
 
 class ResNeSt(nn.Cell):
@@ -27,6 +27,7 @@ class ResNeSt(nn.Cell):
     """
 
     gives_paths = False
+    pads_stem = True
 
     def __init__(self, spec: ResNeStSpec, *, norm: Callable[[int], nn.Cell] = BatchNorm) -> None:
         super().__init__()
@@ -48,6 +49,7 @@ class ResNeSt(nn.Cell):
             channels = stage.out_channels
             stages.append(stage)
         self.stages = nn.CellList(stages)
+        self.stage_strides = tuple(stage.stride for stage in stages)
         self.out_channels = channels
 
     def construct(self, x: Tensor) -> Tensor:
@@ -72,4 +74,6 @@ def build_resnest_backbone(cfg: CfgNode) -> ResNeSt:
     spec = resnest_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = ResNeSt(spec, norm=partial(get_norm, backbone.NORM))
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..pretrained import PretrainedRules, PublishedFile
+
 
 class StageSpec(NamedTuple):
     """One stage.
@@ -40,6 +42,16 @@ _DEPTHS = {
 _PLANES = (64, 128, 256, 512)
 # Without its stride, the last stage sees as far by dilated convolutions.
 _LAST_DILATIONS = {1: 2, 2: 1}
+
+_RELEASE = "https://github.com/zhanghang1989/ResNeSt/releases/download/weights_step1/"
+IMAGENET_WEIGHTS = PretrainedRules(
+    files={
+        "50x": PublishedFile(_RELEASE + "resnest50-528c19ca.pth"),
+        "101x": PublishedFile(_RELEASE + "resnest101-22405ba7.pth"),
+        "200x": PublishedFile(_RELEASE + "resnest200-75117900.pth"),
+        "269x": PublishedFile(_RELEASE + "resnest269-0cc87c48.pth"),
+    }
+)
 
 
 def resnest_spec(depth: str, *, last_stride: int) -> ResNeStSpec:
