@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, get_cfg
 from fastreid.utils.registry import Registry
+
+logger = logging.getLogger(__name__)
 
 BACKBONE_REGISTRY = Registry("BACKBONE")
 
@@ -39,3 +43,16 @@ def check_feat_dim(cfg: CfgNode, out_channels: int) -> None:
             f"MODEL.BACKBONE.FEAT_DIM is {options.FEAT_DIM}, but DEPTH {options.DEPTH!r} gives "
             f"{out_channels} channels; set it to {out_channels}."
         )
+
+
+def warn_of_ignored(cfg: CfgNode, *keys: str) -> None:
+    """Log one warning for options that a config sets and that its backbone does not have.
+
+    Args:
+        cfg: the whole configuration.
+        *keys: names of the options in MODEL.BACKBONE, such as "WITH_SE".
+    """
+    options, defaults = cfg.MODEL.BACKBONE, get_cfg().MODEL.BACKBONE
+    ignored = [f"{key} {options[key]}" for key in keys if options[key] != defaults[key]]
+    if ignored:
+        logger.warning("%s has no such option: MODEL.BACKBONE %s", options.NAME, ", ".join(ignored))

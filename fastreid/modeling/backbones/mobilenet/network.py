@@ -10,8 +10,10 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
 from .layers import Norm, conv_norm, round_channels
+from .names import from_torchvision
 
 
 class StageSpec(NamedTuple):
@@ -60,6 +62,22 @@ WIDTHS = {
     "0.1x": Width(0.1, divisor=4),
 }
 
+_D_LI14 = "https://github.com/d-li14/mobilenetv2.pytorch/raw/master/pretrained/"
+register_pretrained(
+    "build_mobilenetv2_backbone",
+    PretrainedRules(
+        files={
+            "1.0x": PublishedFile(f"{_D_LI14}mobilenetv2_1.0-0c6065bc.pth"),
+            "0.75x": PublishedFile(f"{_D_LI14}mobilenetv2_0.75-dace9791.pth"),
+            "0.5x": PublishedFile(f"{_D_LI14}mobilenetv2_0.5-eaa6f9ad.pth"),
+            "0.35x": PublishedFile(f"{_D_LI14}mobilenetv2_0.35-b2e15951.pth"),
+            "0.25x": PublishedFile(f"{_D_LI14}mobilenetv2_0.25-b61d2159.pth"),
+            "0.1x": PublishedFile(f"{_D_LI14}mobilenetv2_0.1-7d1d638a.pth"),
+        },
+        convert=from_torchvision,
+    ),
+)
+
 
 class InvertedResidual(nn.Cell):
     """Expand by a 1x1 convolution, filter each channel by 3x3, project by 1x1 without activation.
@@ -73,6 +91,8 @@ class InvertedResidual(nn.Cell):
         stride: stride of the 3x3 convolution.
         norm: builds a norm.
     """
+
+    recomputable = True
 
     def __init__(
         self, in_channels: int, out_channels: int, *, expansion: int, stride: int, norm: Norm
@@ -138,4 +158,6 @@ def build_mobilenetv2_backbone(cfg: CfgNode) -> MobileNetV2:
         )
     model = MobileNetV2(WIDTHS[backbone.DEPTH], norm=partial(get_norm, backbone.NORM))
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model

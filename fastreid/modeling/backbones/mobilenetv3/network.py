@@ -9,15 +9,30 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
 from ..channel_gate import ChannelGate
 from ..mobilenet.layers import Norm, conv_norm, round_channels
+from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
 from .specs import SPECS, STEM_CHANNELS, BlockSpec, MobileNetV3Spec
 
 ACTIVATIONS = {"relu": nn.ReLU, "hardswish": nn.HSwish}
 # The hidden layer of a gate is a quarter of the block's width; the last stage is 6 times as wide as
 # the last block.
 _GATE_REDUCTION, _LAST_EXPANSION = 4, 6
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+# torchvision's networks end with a linear layer in place of the last 1x1 convolution, which
+# therefore keeps its start values.
+register_pretrained(
+    "build_mobilenetv3_backbone",
+    PretrainedRules(
+        files={
+            "Large": PublishedFile(f"{_TORCHVISION}mobilenet_v3_large-8738ca79.pth"),
+            "Small": PublishedFile(f"{_TORCHVISION}mobilenet_v3_small-047dcff4.pth"),
+        },
+        optional=(r"conv\.",),
+    ),
+)
 
 
 class InvertedResidual(nn.Cell):
@@ -30,6 +45,8 @@ class InvertedResidual(nn.Cell):
         spec: widths, kernel, gate, activation and stride.
         norm: builds a norm.
     """
+
+    recomputable = True
 
     def __init__(self, in_channels: int, spec: BlockSpec, *, norm: Norm) -> None:
         super().__init__()
@@ -101,4 +118,6 @@ def build_mobilenetv3_backbone(cfg: CfgNode) -> MobileNetV3:
         )
     model = MobileNetV3(SPECS[backbone.DEPTH], norm=partial(get_norm, backbone.NORM))
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model

@@ -85,6 +85,8 @@ class OSBlock(nn.Cell):
         with_instance_norm: instance norm of the sum with the shortcut.
     """
 
+    recomputable = True
+
     def __init__(
         self,
         in_channels: int,

@@ -9,7 +9,8 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, InstanceNorm, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
 from .blocks import ConvNorm, Norm, os_stage
 
 # MODEL.BACKBONE.DEPTH -> channels of the stem and of the three stages.
@@ -20,6 +21,28 @@ WIDTHS = {
     "x0_25": (16, 64, 96, 128),
 }
 _BLOCKS = 2
+
+_DRIVE = "https://drive.google.com/uc?id="
+# Name of the network -> id of torchreid's ImageNet weights, which are also fast-reid's.
+_IMAGENET = {
+    "osnet_x1_0": "1LaG1EJpHrxdAxKnSCJ_i0u-nbxSAeiFY",
+    "osnet_x0_75": "1uwA9fElHOk3ZogwbeY5GkLI6QPTX70Hq",
+    "osnet_x0_5": "16DGLbZukvVYgINws8u8deSaOqjybZ83i",
+    "osnet_x0_25": "1rb8UN5ZzPKRc_xvtHlyDh-cSz88YX9hs",
+    "osnet_ibn_x1_0": "1sr90V6irlYYDd4_4ISU2iruoRG8J__6l",
+}
+# torchreid's classifier, which its re-ID models have too: a layer `fc` and the layer `classifier`.
+register_pretrained(
+    "build_osnet_backbone",
+    PretrainedRules(
+        files={
+            name: PublishedFile(_DRIVE + file, f"{name}_imagenet.pth")
+            for name, file in _IMAGENET.items()
+        },
+        key=lambda backbone: f"osnet_{'ibn_' * backbone.WITH_IBN}{backbone.DEPTH}",
+        classifiers=("fc.", "classifier."),
+    ),
+)
 
 
 class OSNet(nn.Cell):
@@ -73,4 +96,6 @@ def build_osnet_backbone(cfg: CfgNode) -> OSNet:
     norm = partial(get_norm, backbone.NORM)
     model = OSNet(WIDTHS[backbone.DEPTH], norm=norm, with_ibn=backbone.WITH_IBN)
     check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
     return model

@@ -18,6 +18,12 @@ _LONGEST_NAME = 120
 _CLASSIFIER = "heads.weight"
 _ROUTER = "build_meta_dynamic_router_resnet_backbone"
 _BUILT_DEPTHS = ("tiny", "18x", "34x", "50x", "101x")
+# Other networks that this toolbox builds, whose sizes are not recognized.
+_BUILDERS = {
+    "an OSNet": "build_osnet_backbone",
+    "a MobileNetV2": "build_mobilenetv2_backbone",
+    "a MobileNetV3": "build_mobilenetv3_backbone",
+}
 
 
 def explain_misfit(have: Shapes, want: Shapes, faults: Mapping[str, Sequence[str]]) -> str:
@@ -124,6 +130,12 @@ def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> 
 
 def _explain_unsupported(theirs: WeightsDescription) -> str:
     """Explain why this toolbox cannot build a model for the weights; "" if it can."""
+    if theirs.family in _BUILDERS:
+        return (
+            f"Set MODEL.BACKBONE.NAME {_BUILDERS[theirs.family]}, and DEPTH, FEAT_DIM and WITH_IBN "
+            "of MODEL.BACKBONE to those of the weights; weights without a head of fast-reid can "
+            "only be loaded by MODEL.BACKBONE.PRETRAIN_PATH."
+        )
     if not theirs.blocks or theirs.is_grouped or theirs.depth not in _BUILT_DEPTHS:
         return f"This toolbox does not build {network_in_words(theirs)}."
     if theirs.prefix not in BACKBONE_PREFIXES:
