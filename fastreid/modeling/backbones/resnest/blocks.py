@@ -59,6 +59,27 @@ class SplitAttentionBottleneck(ResidualBlock):
         return self.add_shortcut(self.bn3(self.conv3(y)), x)
 
 
+def pooled_shortcut(
+    in_channels: int, out_channels: int, stride: int, *, norm: Callable[[int], nn.Cell]
+) -> nn.Cell:
+    """Build an average over stride x stride pixels, a 1x1 convolution and a norm (ResNet-D).
+
+    Args:
+        in_channels: channels of the input (N, in_channels, H, W).
+        out_channels: channels of the output.
+        stride: side of the average, in pixels; at the border it is over the pixels that there are.
+        norm: builds a norm from its channel count.
+
+    Returns:
+        The cell, (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up.
+    """
+    pool = nn.Identity()
+    if stride > 1:
+        options = {"ceil_mode": True, "count_include_pad": False}
+        pool = nn.AvgPool2d(stride, stride, pad_mode="pad", **options)
+    return nn.SequentialCell(pool, Conv2d(in_channels, out_channels, 1), norm(out_channels))
+
+
 class ResNeStStage(nn.Cell):
     """Blocks in sequence.
 
@@ -79,7 +100,7 @@ class ResNeStStage(nn.Cell):
             spec.planes,
             norm=norm,
             pool_stride=spec.stride if spec.pools else 0,
-            downsample=_shortcut(in_channels, self.out_channels, spec.stride, norm),
+            downsample=pooled_shortcut(in_channels, self.out_channels, spec.stride, norm=norm),
         )
         rest = [
             SplitAttentionBottleneck(
@@ -94,15 +115,3 @@ class ResNeStStage(nn.Cell):
         for block in self.blocks:
             x = block(x)
         return x
-
-
-def _shortcut(
-    in_channels: int, out_channels: int, stride: int, norm: Callable[[int], nn.Cell]
-) -> nn.Cell:
-    """Average over stride x stride pixels, a 1x1 convolution and a norm (ResNet-D)."""
-    pool = nn.Identity()
-    if stride > 1:
-        # In the last row and column, the average is over the pixels that there are.
-        options = {"ceil_mode": True, "count_include_pad": False}
-        pool = nn.AvgPool2d(stride, stride, pad_mode="pad", **options)
-    return nn.SequentialCell(pool, Conv2d(in_channels, out_channels, 1), norm(out_channels))

@@ -23,6 +23,8 @@ _BUILDERS = {
     "an OSNet": "build_osnet_backbone",
     "a MobileNetV2": "build_mobilenetv2_backbone",
     "a MobileNetV3": "build_mobilenetv3_backbone",
+    "a ResNeSt": "build_resnest_backbone",
+    "a ResNeXt": "build_resnext_backbone",
 }
 
 
