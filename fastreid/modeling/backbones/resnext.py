@@ -28,7 +28,7 @@ _LAST_BN1 = re.compile(r"layer4\.\d+\.bn1\.\w+")
 
 def _without_last_norms(weights: Weights, shapes: Shapes) -> dict[str, np.ndarray]:
     """Remove the plain norms of IBN-Net's last stage, where the network here has IBN."""
-    has_ibn = "layer4.0.bn1.IN.weight" in shapes
+    has_ibn = "layer1.0.bn1.IN.weight" in shapes
     return {k: v for k, v in weights.items() if not (has_ibn and _LAST_BN1.fullmatch(k))}
 
 
@@ -132,7 +132,7 @@ def build_resnext_backbone(cfg: CfgNode) -> ResNeXt:
         norm=partial(get_norm, backbone.NORM),
         with_ibn=backbone.WITH_IBN,
     )
-    check_feat_dim(cfg, model.out_channels)
     warn_of_ignored(cfg, "WITH_SE")
+    check_feat_dim(cfg, model.out_channels)
     load_pretrained(model, cfg)
     return model

@@ -73,7 +73,7 @@ def build_resnest_backbone(cfg: CfgNode) -> ResNeSt:
     backbone = cfg.MODEL.BACKBONE
     spec = resnest_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = ResNeSt(spec, norm=partial(get_norm, backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
     warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
+    check_feat_dim(cfg, model.out_channels)
     load_pretrained(model, cfg)
     return model
