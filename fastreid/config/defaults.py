@@ -67,7 +67,7 @@ def _model() -> CN:
     backbone.LAST_STRIDE = 1
     # Channels that the backbone returns: 2048 for 50x and 101x, 512 for 18x, 34x and tiny.
     backbone.FEAT_DIM = 2048
-    # Batch norms: "BN", or "syncBN" with statistics over all processes.
+    # Norms: "BN"; "syncBN" with statistics over all processes; "FrozenBN", never trained; "GN".
     backbone.NORM = "BN"
     # Instance-batch norm (IBN-a), squeeze-and-excitation, non-local blocks.
     backbone.WITH_IBN = False

@@ -1,4 +1,4 @@
-"""Batch, instance and IBN normalization with PyTorch's conventions.
+"""Batch, frozen batch, instance, group and IBN normalization with PyTorch's conventions.
 
 Running statistics follow ``new = (1 - momentum) * old + momentum * batch``, and the running
 variance is unbiased, both as in PyTorch.
@@ -98,6 +98,58 @@ class BatchNorm(nn.Cell):
         if self.training:
             return self.by_batch(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
         return self.by_running(x, gamma, beta, self.moving_mean, self.moving_variance)[0]
+
+
+class FrozenBatchNorm(nn.Cell):
+    """Batch normalization by given statistics, in training too; nothing of it is trained.
+
+    In a state dict its four tensors have the names of a batch norm's, as in fast-reid. At the start
+    it changes nothing.
+
+    Args:
+        num_features: C of the input (N, C, H, W).
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        shape = (num_features,)
+        self.gamma = Parameter(ops.ones(shape, ms.float32), requires_grad=False)
+        self.beta = Parameter(ops.zeros(shape, ms.float32), requires_grad=False)
+        self.moving_mean = Parameter(ops.zeros(shape, ms.float32), requires_grad=False)
+        start = ops.full(shape, 1 - eps, dtype=ms.float32)
+        self.moving_variance = Parameter(start, requires_grad=False)
+        self.normalize = ops.BatchNorm(False, eps, 0.0)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) -> the same."""
+        return self.normalize(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
+
+
+class GroupNorm(nn.GroupNorm):
+    """Normalization over the pixels and channels of each of 32 groups (Wu and He, ECCV 2018).
+
+    Args:
+        num_features: C of the input (N, C, H, W), a multiple of 32.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: if C is not a multiple of 32.
+    """
+
+    groups = 32
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5) -> None:
+        if num_features % self.groups:
+            raise ValueError(
+                f"NORM 'GN' has {self.groups} groups, which do not divide {num_features} channels; "
+                "choose 'BN', or widths that are multiples of 32."
+            )
+        super().__init__(self.groups, num_features, eps=eps)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) -> the same; computed in float32 where x is float16."""
+        return super().construct(x.astype(ms.float32)).astype(x.dtype)
 
 
 class InstanceNorm(nn.Cell):

@@ -59,7 +59,10 @@ class Conv2d(nn.Conv2d):
         shape = ConvShape(
             in_channels,
             out_channels,
-            *map(_pair, (kernel_size, stride, padding, dilation)),
+            kernel_size=_pair(kernel_size),
+            stride=_pair(stride),
+            padding=_pair(padding),
+            dilation=_pair(dilation),
             groups=groups,
         )
         std = math.sqrt(2.0 / (math.prod(shape.kernel_size) * out_channels))
@@ -82,7 +85,7 @@ class Conv2d(nn.Conv2d):
 
     def train_in_half_precision(self) -> None:
         """Compute in float16 in training and return float16; the weight stays float32."""
-        self.conv2d = HalfConvolution(self._shape)
+        self.conv2d = HalfConvolution(self._shape).set_train(self.training)
 
 
 class Linear(nn.Dense):

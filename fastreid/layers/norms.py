@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from mindspore import nn
 
-from .batch_norm import BatchNorm, InstanceNorm
+from .batch_norm import BatchNorm, FrozenBatchNorm, GroupNorm, InstanceNorm
 from .sync_batch_norm import SyncBatchNorm
 
-NORMS = {"BN": BatchNorm, "IN": InstanceNorm, "syncBN": SyncBatchNorm}
+NORMS = {
+    "BN": BatchNorm,
+    "FrozenBN": FrozenBatchNorm,
+    "GN": GroupNorm,
+    "IN": InstanceNorm,
+    "syncBN": SyncBatchNorm,
+}
 
 
 def get_norm(norm: str, out_channels: int) -> nn.Cell:
     """Build the norm of a name in the config.
 
     Args:
-        norm: "BN", "IN", or "syncBN", which has statistics over all processes.
+        norm: "BN"; "syncBN", with statistics over all processes; "FrozenBN", which never trains;
+            "GN", with 32 groups; "IN".
         out_channels: C of the input (N, C, H, W).
 
     Returns:
         The cell, (N, C, H, W) -> (N, C, H, W).
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or a channel count that the norm cannot have.
     """
     if norm not in NORMS:
         raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")

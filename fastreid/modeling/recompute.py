@@ -5,36 +5,49 @@ Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mindspore import nn
 
 from fastreid.layers import BatchNorm, sends_messages
 
-from .backbones.blocks import BasicBlock, Bottleneck
-from .backbones.dynamic_router import AdaptorBank
-
-_BLOCKS = (BasicBlock, Bottleneck, AdaptorBank)
-
 
 def recompute_blocks(model: nn.Cell) -> None:
-    """Keep only the inputs of residual blocks and adaptor banks for the backward pass.
+    """Keep only the inputs of blocks for the backward pass.
 
-    The results are the same. A batch norm in such a block runs twice a step, so each run updates
-    its running statistics by a part. For graph mode; call it before the model is compiled.
+    A block is a cell that declares `recomputable = True` in its class, as residual blocks do; it
+    must not draw random numbers. The results are the same. A batch norm in such a block runs twice
+    a step, so each run updates its running statistics by a part. For graph mode; call it before the
+    model is compiled.
 
     Args:
         model: of any architecture.
 
     Raises:
-        ValueError: if the model has norms over several processes.
+        ValueError: if the model has norms over several processes, or no such block.
     """
     if sends_messages(model):
         raise ValueError(
             "MODEL.RECOMPUTE would send the messages of NORM 'syncBN' again in the backward pass; "
             "set it to False, or NORM to 'BN'."
         )
-    for _, block in model.cells_and_names():
-        if isinstance(block, _BLOCKS):
-            block.recompute()
-            for _, cell in block.cells_and_names():
-                if isinstance(cell, BatchNorm):
-                    cell.move_in_two_parts()
+    blocks = list(_blocks(model))
+    if not blocks:
+        raise ValueError(
+            "MODEL.RECOMPUTE has no effect: no cell of this model declares `recomputable = True`. "
+            "Set it to False, or declare it in the class of the backbone's blocks."
+        )
+    for block in blocks:
+        block.recompute()
+        for _, cell in block.cells_and_names():
+            if isinstance(cell, BatchNorm):
+                cell.move_in_two_parts()
+
+
+def _blocks(cell: nn.Cell) -> Iterator[nn.Cell]:
+    """List the outermost recomputable cells."""
+    if getattr(cell, "recomputable", False):
+        yield cell
+        return
+    for child in cell.cells():
+        yield from _blocks(child)

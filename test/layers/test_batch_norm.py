@@ -1,3 +1,6 @@
+import re
+
+import mindspore as ms
 import numpy as np
 import pytest
 import torch
@@ -6,12 +9,22 @@ from mindspore import Tensor, nn
 from fastreid.layers import (
     IBN,
     BatchNorm,
+    FrozenBatchNorm,
+    GroupNorm,
     InstanceNorm,
     SyncBatchNorm,
     get_norm,
     held_statistics,
 )
-from test.alignment.against_torch import assert_close, copy_weights, ours, randomize
+from test.alignment.against_torch import (
+    assert_close,
+    assert_same,
+    copy_weights,
+    feature_map,
+    ours,
+    projection,
+    randomize,
+)
 
 
 @pytest.fixture
@@ -84,5 +97,48 @@ def test_get_norm_builds_by_name():
     assert isinstance(get_norm("BN", 8), BatchNorm)
     assert isinstance(get_norm("IN", 8), InstanceNorm)
     assert isinstance(get_norm("syncBN", 8), SyncBatchNorm)
-    with pytest.raises(ValueError, match=r"'BNN' is unknown; .* \['BN', 'IN', 'syncBN'\]"):
+    assert isinstance(get_norm("FrozenBN", 8), FrozenBatchNorm)
+    assert isinstance(get_norm("GN", 64), GroupNorm)
+    choices = "['BN', 'FrozenBN', 'GN', 'IN', 'syncBN']"
+    with pytest.raises(ValueError, match=rf"'BNN' is unknown; .* {re.escape(choices)}"):
         get_norm("BNN", 8)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_frozen_batch_norm_uses_and_keeps_its_statistics(mode, images, training):
+    cell, module = FrozenBatchNorm(8), randomize(torch.nn.BatchNorm2d(8)).eval()
+    copy_weights(cell, module)
+    before = statistics(cell)
+    x = torch.tensor(images, requires_grad=True)
+    want = module(x)
+    (want * torch.tensor(projection(images.shape))).sum().backward()
+    output, gradient, gradients = ours(cell.set_train(training), images)
+    assert gradients == {}
+    assert_close(output, want.detach().numpy())
+    assert_close(gradient, x.grad.numpy())
+    for now, old in zip(statistics(cell), before):
+        np.testing.assert_array_equal(now, old)
+
+
+def test_a_new_frozen_batch_norm_changes_nothing(images):
+    assert_close(FrozenBatchNorm(8)(Tensor(images)).asnumpy(), images)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (1, 1)])
+def test_group_norms_are_pytorchs(mode, size):
+    x = feature_map(size, channels=64)
+    cell, module = pair(GroupNorm(64), torch.nn.GroupNorm(32, 64))
+    assert_same(cell.set_train(), module, x, tolerance=1e-5)
+
+
+def test_group_norms_of_half_precision_maps_are_computed_in_single_precision():
+    x = feature_map((4, 3), channels=64)
+    cell = GroupNorm(64)
+    half = cell(Tensor(x, ms.float16))
+    assert half.dtype == ms.float16
+    np.testing.assert_allclose(half.asnumpy(), cell(Tensor(x)).asnumpy(), rtol=0, atol=5e-3)
+
+
+def test_a_width_that_32_groups_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="'GN' has 32 groups, which do not divide 48 channels"):
+        get_norm("GN", 48)

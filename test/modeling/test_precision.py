@@ -1,11 +1,13 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from fastreid.engine.steps.loss_scale import LossScale
 from fastreid.engine.steps.train_step import GradientStep, LossForward
+from fastreid.layers import Conv2d
 from fastreid.modeling import build_model, use_half_precision
+from test.alignment.against_torch import ours
 from test.modeling.test_recompute import ADAPTIVE, PLAIN, config_of
 
 EXTRAS = {"MODEL.BACKBONE.WITH_NL": True, "MODEL.BACKBONE.WITH_SE": True}
@@ -80,3 +82,34 @@ def test_maps_are_half_as_wide_in_training_and_whole_in_evaluation(options, pyna
         for m in (model_of(options, half=True), exact)
     ]
     np.testing.assert_array_equal(*features)
+
+
+class Branched(nn.Cell):
+    """An architecture with two parts that train in float16, and one that does not."""
+
+    half_precision_parts = ("backbone", "branch")
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.branch, self.heads = (Conv2d(3, 3, 1) for _ in range(3))
+
+
+def test_an_architecture_names_the_parts_that_train_in_half_precision(pynative):
+    model = Branched().set_train()
+    use_half_precision(model)
+    types = [part(Tensor(IMAGES)).dtype for part in (model.backbone, model.branch, model.heads)]
+    assert types == [ms.float16, ms.float16, ms.float32]
+
+
+@pytest.mark.parametrize("groups", [2, 6])
+def test_gradients_of_grouped_convolutions_in_half_precision(pynative, groups):
+    ms.set_seed(0)
+    conv = Conv2d(6, 6, 3, padding=1, groups=groups).set_train()
+    x = np.random.RandomState(0).randn(2, 6, 5, 4).astype(np.float32)
+    exact = ours(conv, x)
+    conv.train_in_half_precision()
+    output, by_input, by_weight = ours(conv, x)
+    assert output.dtype == np.float16
+    for got, want in ((by_input, exact[1]), (by_weight["weight"], exact[2]["weight"])):
+        # float16 keeps 11 bits.
+        np.testing.assert_allclose(got, want, rtol=0, atol=4e-3 * np.abs(want).max())

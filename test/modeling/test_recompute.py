@@ -1,12 +1,13 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
 
 from fastreid.config import get_cfg
 from fastreid.engine.steps.train_step import GradientStep, LossForward
-from fastreid.layers import held_statistics, sync_batch_norm
+from fastreid.layers import BatchNorm, held_statistics, sync_batch_norm
 from fastreid.modeling import build_model
+from fastreid.modeling.recompute import recompute_blocks
 from test.small_backbones import TWO_ADAPTIVE_STAGES, TWO_BASIC_STAGES
 
 ADAPTIVE = [
@@ -78,6 +79,30 @@ def test_recomputing_norms_over_several_processes_is_refused(monkeypatch):
     sync = {"MODEL.BACKBONE.NORM": "syncBN", "MODEL.RECOMPUTE": True}
     with pytest.raises(ValueError, match="MODEL.RECOMPUTE would send .* NORM 'syncBN' again"):
         build_model(config_of(PLAIN, **sync))
+
+
+class Blockwise(nn.Cell):
+    """A block, a block inside of a block, and a cell that is none."""
+
+    def __init__(self, *, depth):
+        super().__init__()
+        self.recomputable = depth > 0
+        self.norm = BatchNorm(4)
+        if depth < 2:
+            self.inner = Blockwise(depth=depth + 1)
+
+
+def test_of_nested_blocks_the_outermost_is_recomputed():
+    model = Blockwise(depth=0)
+    recompute_blocks(model)
+    outside, outer, inner = model.norm, model.inner.norm, model.inner.inner.norm
+    assert outside.momentum == BatchNorm(4).momentum
+    assert outer.momentum == inner.momentum == pytest.approx(1 - np.sqrt(0.9))
+
+
+def test_recomputing_a_model_without_blocks_is_refused():
+    with pytest.raises(ValueError, match="no cell of this model declares `recomputable = True`"):
+        recompute_blocks(nn.SequentialCell(BatchNorm(4)))
 
 
 def test_recomputing_outside_of_graph_mode_is_refused():

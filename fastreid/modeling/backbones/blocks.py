@@ -26,6 +26,8 @@ class BlockCells(NamedTuple):
 class ResidualBlock(nn.Cell):
     """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
 
+    recomputable = True
+
     def set_shortcut(self, channels: int, *, with_se: bool, downsample: nn.Cell | None) -> None:
         """Build the layers of the sum.
 

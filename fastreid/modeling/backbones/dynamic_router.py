@@ -63,6 +63,8 @@ class AdaptorBank(nn.Cell):
         with_se: squeeze and excitation before the sum with the input.
     """
 
+    recomputable = True
+
     def __init__(
         self, channels: int, planes: int, *, cells: BlockCells, with_ibn: bool, with_se: bool
     ) -> None:

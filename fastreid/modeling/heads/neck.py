@@ -8,7 +8,7 @@ from typing import Any
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
-from fastreid.layers import get_pooling, l2_normalize
+from fastreid.layers import GroupNorm, get_pooling, l2_normalize
 
 NECK_FEATS = ("before", "after")
 
@@ -55,7 +55,7 @@ class NeckHead(nn.Cell):
             neck.append(conv(feat_dim, embedding_dim, 1))
         if norm is not None:
             neck.append(norm(self.embedding_dim))
-            neck[-1].beta.requires_grad = False
+            _freeze_shift(neck[-1])
         self.bottleneck = nn.SequentialCell(neck)
 
     @classmethod
@@ -106,6 +106,13 @@ class NeckHead(nn.Cell):
             margin; `features`, what the metric losses take; more for losses of the subclass.
         """
         raise NotImplementedError
+
+
+def _freeze_shift(norm: nn.Cell) -> None:
+    """Exclude a norm's shift from training; fast-reid trains that of its group norm."""
+    shift = getattr(norm, "beta", None)
+    if shift is not None and not isinstance(norm, GroupNorm):
+        shift.requires_grad = False
 
 
 def cosine_logits(features: Tensor, class_weights: Tensor) -> Tensor:

@@ -41,6 +41,16 @@ def test_the_shift_of_the_neck_is_frozen_and_the_classifier_is_not():
     assert trainable["weight"]
 
 
+@pytest.mark.parametrize(("norm", "trained"), [("GN", True), ("FrozenBN", False)])
+def test_other_norms_of_the_neck_train_what_fast_reid_trains(norm, trained):
+    head = EmbeddingHead(**{**OPTIONS, "feat_dim": 64, "norm_type": norm})
+    trainable = {to_torch_name(p.name): p.requires_grad for p in head.get_parameters()}
+    assert trainable["bottleneck.0.weight"] == trained
+    assert trainable["bottleneck.0.bias"] == trained
+    rows = head.set_train(False)(Tensor(np.ones((2, 64, 3, 2), np.float32)))
+    assert rows.shape == (2, 64)
+
+
 def test_the_classifier_starts_normal():
     weight = EmbeddingHead(**{**OPTIONS, "feat_dim": 200, "num_classes": 300}).weight
     assert weight.asnumpy().std() == pytest.approx(0.01, rel=0.02)

@@ -9,6 +9,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from fastreid.config import CfgNode
+from fastreid.utils.checkpoint.recognition.families import register_family
 
 Weights = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -48,6 +49,8 @@ class PretrainedRules(NamedTuple):
         convert: computes the tensors by the names of the backbone from those of a file and from the
             shapes that the backbone needs, by PyTorch name (empty if not known); None: they are the
             same. Unknown names must be kept, so that loading reports them.
+        family: title of the network in `utils/checkpoint/recognition/families.py`, for messages
+            about weights that do not fit; "": the sizes of its weights are recognized, or none.
     """
 
     files: Mapping[str, PublishedFile] = {}
@@ -55,6 +58,7 @@ class PretrainedRules(NamedTuple):
     classifiers: tuple[str, ...] = ("fc.", "classifier.")
     optional: tuple[str, ...] = ()
     convert: Callable[[Weights, Shapes], dict[str, np.ndarray]] | None = None
+    family: str = ""
 
     def is_optional(self, name: str) -> bool:
         """Return whether a file may lack a tensor of the backbone.
@@ -76,6 +80,8 @@ def register_pretrained(backbone: str, rules: PretrainedRules) -> None:
         rules: its files and names.
     """
     _RULES[backbone] = rules
+    if rules.family:
+        register_family(rules.family, f"MODEL.BACKBONE.NAME {backbone}")
 
 
 def pretrained_rules(backbone: str) -> PretrainedRules:

@@ -12,6 +12,7 @@ from .description import (
     in_words,
     network_in_words,
 )
+from .families import family_setting
 
 _SHOWN = 3
 _LONGEST_NAME = 120
@@ -94,6 +95,8 @@ def _compare(
         ours = _without_additions(ours, theirs)
     own_words = in_words(ours)
     both = f"{looks}; the config builds {own_words}" if own_words else looks
+    if family_setting(theirs.family):
+        return f"{both}. {_advise_family(theirs, ours)}"
     unsupported = _explain_unsupported(theirs)
     if unsupported:
         return f"{both}. {unsupported}"
@@ -115,6 +118,19 @@ def _compare(
     if settings:
         return f"{both}: set {', '.join(settings)}."
     return f"{both}. No setting explains the difference: the file may be incomplete or modified."
+
+
+def _advise_family(theirs: WeightsDescription, ours: WeightsDescription) -> str:
+    """Name the keys for weights of a family whose sizes are not recognized."""
+    if ours.has_head and not theirs.has_head:
+        return (
+            "It is a backbone without a head: leave MODEL.WEIGHTS empty, and set "
+            "MODEL.BACKBONE.PRETRAIN True and MODEL.BACKBONE.PRETRAIN_PATH to this file."
+        )
+    options = "MODEL.BACKBONE.DEPTH, FEAT_DIM and WITH_IBN to those of the weights"
+    if theirs.family == ours.family:
+        return f"Set {options}."
+    return f"Set {family_setting(theirs.family)}, and {options}."
 
 
 def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> WeightsDescription:

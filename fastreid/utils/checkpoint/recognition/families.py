@@ -46,6 +46,29 @@ _FAMILIES = tuple(
 )
 
 
+# The setting that selects a family, by its title: of the families that this toolbox builds.
+_SETTINGS: dict[str, str] = {}
+
+
+def register_family(title: str, setting: str) -> None:
+    """Declare that this toolbox builds a family, for messages about weights that do not fit.
+
+    Args:
+        title: its title above, such as "an OSNet".
+        setting: the key and the value that select it, such as "MODEL.META_ARCHITECTURE MGN".
+    """
+    _SETTINGS[title] = setting
+
+
+def family_setting(title: str) -> str:
+    """Return the key and the value that select a family; "" if this toolbox does not build it.
+
+    Args:
+        title: title of the family.
+    """
+    return _SETTINGS.get(title, "")
+
+
 def family_of(names: Iterable[str]) -> str:
     """Recognize the kind of network that tensors belong to.
 

@@ -2,9 +2,16 @@ import pytest
 
 from fastreid.utils.checkpoint.recognition.advice import explain_misfit, settings_for
 from fastreid.utils.checkpoint.recognition.description import describe_weights
+from fastreid.utils.checkpoint.recognition.families import register_family
 from test.utils.checkpoint.shape_tables import fastreid_model, head, resnet
 
 PLAIN = fastreid_model(classes=0)
+
+
+@pytest.fixture(autouse=True)
+def only_resnets(monkeypatch):
+    """No other family is built, whatever backbones other tests have imported."""
+    monkeypatch.setattr("fastreid.utils.checkpoint.recognition.families._SETTINGS", {})
 
 
 def misfit(have, want=PLAIN):
@@ -151,3 +158,24 @@ def test_no_settings_are_proposed_for_an_incomplete_file():
         "No setting explains the difference: the file may be incomplete or modified. "
         "1 missing: backbone.bn1.weight."
     )
+
+
+OSNET = {"backbone.conv2.0.conv2a.conv1.weight": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "advice"),
+    [
+        ({**OSNET, **head(512)}, {**PLAIN, **head(2048)}, "Set MODEL.BACKBONE.NAME build_osnet_"),
+        ({**OSNET, **head(512)}, {**OSNET, **head(256)}, "Set MODEL.BACKBONE.DEPTH, FEAT_DIM and"),
+        (OSNET, {**OSNET, **head(512)}, "It is a backbone without a head: leave MODEL.WEIGHTS"),
+    ],
+    ids=["other network", "other size", "no head"],
+)
+def test_a_family_that_is_built_names_the_keys(have, want, advice):
+    assert "This toolbox does not build an OSNet." in explain_misfit(have, want, {})
+    register_family("an OSNet", "MODEL.BACKBONE.NAME build_osnet_backbone")
+    message = explain_misfit(have, want, {})
+    assert message.startswith("It looks like an OSNet")
+    assert f". {advice}" in message
+    assert "does not build" not in message
