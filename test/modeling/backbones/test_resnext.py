@@ -102,3 +102,12 @@ def test_squeeze_and_excitation_is_logged_as_ignored(caplog):
     with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="set it to 2048"):
         build_backbone(backbone_cfg(NAME, WITH_SE=True, FEAT_DIM=512))
     assert "WITH_SE True" in caplog.text
+
+
+@pytest.mark.zoo
+def test_the_deepest_network_builds():
+    model = ResNeXt(resnext_stages("152x", last_stride=1))
+    names = export_weights(model)
+    assert "layer3.35.conv3.weight" in names
+    assert "layer3.36.conv3.weight" not in names
+    assert model.out_channels == 2048
