@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mindspore import nn
 
 from fastreid.config import CfgNode
-from fastreid.layers import BatchNorm, InstanceNorm, SyncBatchNorm
+from fastreid.layers import BatchNorm, InstanceNorm, SplAtConv2d, SyncBatchNorm
 from fastreid.modeling import map_sizes
 from fastreid.utils.comm import get_world_size
 
@@ -65,7 +65,10 @@ def check_norms(cfg: CfgNode, model: nn.Cell, num_domains: int) -> None:
 
 def _norm_inputs(model: nn.Cell, height: int, width: int) -> Iterator[_NormInput]:
     sizes = map_sizes(getattr(model, "backbone", None), height, width)
-    pixels = {f"backbone.{part}.": math.prod(size) for part, size in sizes.items()}
+    # The first prefix that fits a name counts.
+    attentions = [k for k, cell in model.cells_and_names() if isinstance(cell, SplAtConv2d)]
+    pixels = {f"{name}.bn1.": 1 for name in attentions}
+    pixels.update({f"backbone.{part}.": math.prod(size) for part, size in sizes.items()})
     if sizes:
         pixels["backbone.bn1."] = math.prod(sizes["conv1"])
     # The necks of this toolbox's heads come after the pooling.

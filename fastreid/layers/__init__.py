@@ -46,6 +46,7 @@ from .pooling import (
 )
 from .precise import exp, log1p, log_odds_against, softplus
 from .se_layer import SELayer
+from .splat import SplAtConv2d
 from .sync_batch_norm import SyncBatchNorm
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "SELayer",
     "ScaleChannels",
     "SpatialMean",
+    "SplAtConv2d",
     "StemMaxPool",
     "SyncBatchNorm",
     "cosine_gaps",

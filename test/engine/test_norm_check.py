@@ -1,7 +1,7 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from fastreid.config import explicit_config, get_cfg
 from fastreid.engine import norm_check
@@ -9,6 +9,7 @@ from fastreid.engine.norm_check import check_norms
 from fastreid.engine.steps import batch_shards
 from fastreid.layers import BatchNorm
 from fastreid.modeling import build_backbone, build_model, map_sizes
+from fastreid.modeling.backbones.resnest import ResNeSt, ResNeStSpec, StageSpec
 from test.small_backbones import (
     ONE_ADAPTIVE_STAGE,
     TWO_ADAPTIVE_STAGES,
@@ -58,6 +59,29 @@ def test_map_sizes_are_those_that_the_backbone_gives(words):
         assert map_sizes(backbone, height, width)["stages.1"] == out.shape[2:]
         stem = backbone.conv1(Tensor(np.zeros((1, 3, height, width), np.float32)))
         assert map_sizes(backbone, height, width)["conv1"] == stem.shape[2:]
+
+
+def small_resnest():
+    stages = (StageSpec(8, 1, 1, 1, False), StageSpec(8, 1, 2, 1, True))
+    return ResNeSt(ResNeStSpec(8, stages)).set_train(False)
+
+
+def test_map_sizes_of_a_padded_stem_are_those_that_the_backbone_gives():
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    backbone = small_resnest()
+    for height, width in SIZES:
+        images = Tensor(np.zeros((1, 3, height, width), np.float32))
+        sizes = map_sizes(backbone, height, width)
+        assert sizes["stages.1"] == backbone(images).shape[2:]
+        assert sizes["conv1"] == backbone.conv1(images).shape[2:]
+
+
+def test_a_single_image_is_refused_by_split_attention_however_large():
+    model = nn.Cell()
+    model.backbone = small_resnest()
+    cfg = cfg_of(size=(256, 128), batch=1)
+    with pytest.raises(ValueError, match=r"gives backbone\.stages\.0\.blocks\.0\.conv2\.bn1 only"):
+        check_norms(explicit_config(cfg), model, 3)
 
 
 def test_a_batch_of_one_image_is_refused_with_the_smallest_that_works():

@@ -23,7 +23,7 @@ class BlockCells(NamedTuple):
     ibn: Callable[[int], nn.Cell]
 
 
-class _ResidualBlock(nn.Cell):
+class ResidualBlock(nn.Cell):
     """The last step of a residual block: the sum of a branch of convolutions and a shortcut."""
 
     recomputable = True
@@ -47,7 +47,7 @@ class _ResidualBlock(nn.Cell):
         return ops.relu(y + self.downsample(x))
 
 
-class BasicBlock(_ResidualBlock):
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions and a shortcut (ResNet18/34; He et al., CVPR 2016).
 
     Args:
@@ -86,12 +86,12 @@ class BasicBlock(_ResidualBlock):
         return self.add_shortcut(self.bn2(self.conv2(y)), x)
 
 
-class Bottleneck(_ResidualBlock):
+class Bottleneck(ResidualBlock):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet50 and deeper).
 
     Args:
         in_channels: channels of the input (N, in_channels, H, W).
-        planes: channels of the 3x3 convolution; the output has 4 * planes.
+        planes: channels of the 3x3 convolution where it has one group; the output has 4 * planes.
         cells: the kinds of layer.
         stride: stride of the 3x3 convolution.
         with_ibn: IBN as the first norm.
@@ -100,6 +100,9 @@ class Bottleneck(_ResidualBlock):
     """
 
     expansion = 4
+    # Of the 3x3 convolution: groups, and channels of a group where `planes` is 64.
+    groups = 1
+    group_width = 64
 
     def __init__(
         self,
@@ -114,11 +117,12 @@ class Bottleneck(_ResidualBlock):
     ) -> None:
         super().__init__()
         out_channels = planes * self.expansion
-        self.conv1 = cells.conv(in_channels, planes, 1)
-        self.bn1 = cells.ibn(planes) if with_ibn else cells.norm(planes)
-        self.conv2 = cells.conv(planes, planes, 3, stride=stride, padding=1)
-        self.bn2 = cells.norm(planes)
-        self.conv3 = cells.conv(planes, out_channels, 1)
+        width = planes * self.group_width // 64 * self.groups
+        self.conv1 = cells.conv(in_channels, width, 1)
+        self.bn1 = cells.ibn(width) if with_ibn else cells.norm(width)
+        self.conv2 = cells.conv(width, width, 3, stride=stride, padding=1, groups=self.groups)
+        self.bn2 = cells.norm(width)
+        self.conv3 = cells.conv(width, out_channels, 1)
         self.bn3 = cells.norm(out_channels)
         self.set_shortcut(out_channels, with_se=with_se, downsample=downsample)
 
@@ -129,13 +133,20 @@ class Bottleneck(_ResidualBlock):
         return self.add_shortcut(self.bn3(self.conv3(y)), x)
 
 
+class GroupedBottleneck(Bottleneck):
+    """A `Bottleneck` whose 3x3 convolution has 32 groups (ResNeXt 32x4d; Xie et al., CVPR 2017)."""
+
+    groups = 32
+    group_width = 4
+
+
 class ResNetStage(nn.Cell):
     """Residual blocks in sequence; a non-local block follows each of the last ones.
 
     Args:
         in_channels: channels of the input.
         spec: width, number of blocks, stride, non-local blocks.
-        block: `BasicBlock` or `Bottleneck`.
+        block: `BasicBlock`, `Bottleneck` or `GroupedBottleneck`.
         cells: the kinds of layer.
         non_local_norm: builds the norm of a non-local block.
         with_ibn: IBN as the first norm of every block.

@@ -9,8 +9,8 @@ def map_sizes(backbone: nn.Cell | None, height: int, width: int) -> dict[str, tu
     """Compute the size of the smallest map of each part of a backbone.
 
     Args:
-        backbone: a backbone with ResNet's stem that declares `stage_strides`; or any other, or
-            None, with an empty result.
+        backbone: a backbone with ResNet's stem that declares `stage_strides`, and `pads_stem` where
+            its pooling pads one pixel; or any other, or None, with an empty result.
         height: height of the images, in pixels.
         width: width of the images, in pixels.
 
@@ -21,10 +21,14 @@ def map_sizes(backbone: nn.Cell | None, height: int, width: int) -> dict[str, tu
     strides = getattr(backbone, "stage_strides", None)
     if strides is None:
         return {}
-    # The stem: 7x7 of stride 2 with 3 zeros on each side; 3x3 pooling of stride 2, rounding up.
+    # The stem: a convolution of stride 2 that covers all pixels; 3x3 pooling of stride 2, which
+    # rounds up without padding.
     height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
     sizes = {"conv1": (height, width)}
-    height, width = -(-(height - 3) // 2) + 1, -(-(width - 3) // 2) + 1
+    if getattr(backbone, "pads_stem", False):
+        height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
+    else:
+        height, width = -(-(height - 3) // 2) + 1, -(-(width - 3) // 2) + 1
     for number, stride in enumerate(strides):
         height, width = (height - 1) // stride + 1, (width - 1) // stride + 1
         sizes[f"stages.{number}"] = (height, width)

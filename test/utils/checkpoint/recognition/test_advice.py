@@ -86,10 +86,7 @@ OBSTACLES = {
         "This toolbox does not build a VGG.",
     ),
     "MGN": ({"b1_head.weight": (751, 256)}, "This toolbox does not build an MGN of fast-reid."),
-    "ResNeXt": (
-        fastreid_model(groups=32),
-        "This toolbox does not build a ResNeXt of 3-4-6-3 blocks.",
-    ),
+    "ResNeXt": (fastreid_model(groups=32), "Set MODEL.BACKBONE.NAME build_resnext_backbone, and"),
     "152": (fastreid_model(blocks=(3, 8, 36, 3)), "This toolbox does not build a ResNet152."),
     "other names": (
         resnet(prefix="base."),
