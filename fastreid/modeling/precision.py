@@ -13,8 +13,10 @@ def use_half_precision(model: nn.Cell) -> None:
     Parameters, statistics, the head, the losses and evaluation stay float32.
 
     Args:
-        model: any architecture; call this before it is compiled.
+        model: any architecture; call this before it is compiled. The backbone is its part
+            `backbone`, or the parts that it names in `backbone_parts`.
     """
-    for _, cell in model.backbone.cells_and_names():
-        if isinstance(cell, Conv2d):
-            cell.train_in_half_precision()
+    for part in getattr(model, "backbone_parts", ("backbone",)):
+        for _, cell in getattr(model, part).cells_and_names():
+            if isinstance(cell, Conv2d):
+                cell.train_in_half_precision()
