@@ -25,7 +25,7 @@ mean_over, assign_add = ops.ReduceMean(), ops.AssignAdd()
 
 # MindSpore has no public name for these two gradients. This is the only use of `_grad_ops`.
 def convolution_weight_gradient(
-    out_channels: int, kernel_size: int, **options: Any
+    out_channels: int, kernel_size: tuple[int, int], **options: Any
 ) -> ops.Primitive:
     """Build the gradient of a convolution's weight; the options are those of ``ops.Conv2D``."""
     return _grad_ops.Conv2DBackpropFilter(out_channels, kernel_size, **options)
@@ -34,87 +34,6 @@ def convolution_weight_gradient(
 def batch_norm_gradient(eps: float) -> ops.Primitive:
     """Build the gradient of a batch norm that normalizes by given statistics."""
     return _grad_ops.BatchNormGrad(False, eps)
-
-
-class PointwiseInputGradient(nn.Cell):
-    """The input gradient of a 1x1 convolution of stride 1, computed as a forward convolution.
-
-    On CPU the framework's own gradient takes up to twice as long.
-
-    Args:
-        in_channels: channels of the input.
-    """
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.convolve = ops.Conv2D(in_channels, 1)
-
-    def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
-        """(N, out, H, W), (out, in, 1, 1), shape of the input -> (N, in, H, W)."""
-        return self.convolve(dout, transpose(weight, (1, 0, 2, 3)))
-
-
-class Convolution(nn.Cell):
-    """A convolution that computes the gradient of its weight before that of its input.
-
-    In the framework's order the weight's gradient is computed at the end of the backward pass, and
-    its input map and output gradient stay in memory until then.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        kernel_size: side of the square kernel, in pixels.
-        stride: step of the kernel, in pixels.
-        padding: zeros added on each side, in pixels.
-        groups: number of channel groups that are convolved separately.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int,
-        padding: int,
-        groups: int,
-    ) -> None:
-        super().__init__()
-        options = {"pad_mode": "pad", "pad": padding, "group": groups}
-        self.convolve = ops.Conv2D(out_channels, kernel_size, stride=stride, **options)
-        options = {**options, "pad_list": (padding,) * 4, "stride": (stride, stride)}
-        self.weight_gradient = convolution_weight_gradient(out_channels, kernel_size, **options)
-        if (kernel_size, stride, padding, groups) == (1, 1, 0, 1):
-            self.input_gradient = PointwiseInputGradient(in_channels)
-        else:
-            self.input_gradient = ops.Conv2DBackpropInput(out_channels, kernel_size, **options)
-
-    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
-        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
-        return self.convolve(x, weight)
-
-    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of the input (N, in, H, W) and of the weight (out, in / groups, k, k)."""
-        dweight = self.weight_gradient(dout, x, shape(weight))
-        return self.input_gradient(depend(dout, dweight), weight, shape(x)), dweight
-
-
-class HalfConvolution(Convolution):
-    """A `Convolution` that computes in float16 in training and returns float16."""
-
-    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
-        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
-        if not self.training:
-            return self.convolve(x, weight)
-        return self.convolve(cast(x, ms.float16), cast(weight, ms.float16))
-
-    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of input (N, in, H, W) and weight (out, in / groups, k, k), of their types."""
-        half_x, half_weight = cast(x, ms.float16), cast(weight, ms.float16)
-        half_dout = cast(dout, ms.float16)
-        dweight = self.weight_gradient(half_dout, half_x, shape(weight))
-        dx = self.input_gradient(depend(half_dout, dweight), half_weight, shape(x))
-        return cast(dx, x.dtype), cast(dweight, weight.dtype)
 
 
 class StemMaxPool(nn.Cell):

@@ -49,6 +49,22 @@ CONVOLUTIONS = {
     "grouped": (3, {"padding": 1, "groups": 4}),
     "stem": (7, {"padding": 3, "stride": 2, "bias": True}),
 }
+# Channels of the output, kernel, options.
+GROUPED_CONVOLUTIONS = {
+    "depthwise": (8, 3, {"padding": 1, "groups": 8}),
+    "depthwise, twice as wide": (16, 5, {"padding": 2, "groups": 8}),
+    "depthwise, strided": (8, 5, {"padding": 2, "stride": 2, "groups": 8, "bias": True}),
+    "depthwise, dilated": (8, 3, {"padding": 2, "dilation": 2, "groups": 8}),
+    "grouped, dilated": (12, 3, {"padding": 2, "dilation": 2, "groups": 2}),
+    "grouped, narrower": (4, 3, {"groups": 4, "bias": True}),
+    "grouped, pointwise": (12, 1, {"groups": 4}),
+    "grouped, padded beyond the kernel": (12, 1, {"padding": 1, "groups": 4}),
+    "dilated": (12, 3, {"padding": 2, "dilation": 2}),
+    "dilated, strided": (12, 3, {"padding": 2, "dilation": 2, "stride": 2}),
+    "rectangular": (12, (1, 3), {"padding": (0, 1)}),
+    "rectangular, strided": (12, (3, 1), {"padding": (1, 0), "stride": (2, 1), "groups": 4}),
+    "rectangular, depthwise": (8, (3, 2), {"padding": (2, 1), "dilation": (2, 1), "groups": 8}),
+}
 NORMS = {
     "BN": (BatchNorm, lambda: torch.nn.BatchNorm2d(8)),
     "MetaBNNorm": (MetaBNNorm, lambda: torch.nn.BatchNorm2d(8)),
@@ -87,13 +103,30 @@ class Convolutions(AlignmentCase):
                             copy_weights(cell, module)
                             assert_same(cell, module, feature_map(size))
 
-    def test_linear_layers(self):
-        x = np.random.RandomState(0).randn(5, 6).astype(np.float32)
+    def test_groups_dilations_and_rectangles(self):
         for mode in self.modes():
-            for make in (Linear, MetaLinear):
-                with self.subTest(mode=mode, cell=make.__name__):
-                    module = randomize(torch.nn.Linear(6, 3, bias=False))
-                    cell = make(6, 3)
+            for kind, (channels, kernel, options) in GROUPED_CONVOLUTIONS.items():
+                for size in SIZES if mode == "pynative" else SIZES[1:]:
+                    with self.subTest(mode=mode, kind=kind, size=size):
+                        torch_options = {"bias": False, **options}
+                        module = randomize(torch.nn.Conv2d(8, channels, kernel, **torch_options))
+                        cell = Conv2d(8, channels, kernel, **options)
+                        copy_weights(cell, module)
+                        assert_same(cell, module, feature_map(size))
+
+    def test_linear_layers(self):
+        rows = np.random.RandomState(0).randn(5, 6).astype(np.float32)
+        tokens = np.random.RandomState(1).randn(2, 4, 6).astype(np.float32)
+        for mode in self.modes():
+            for make, bias, x in (
+                (Linear, False, rows),
+                (MetaLinear, False, rows),
+                (Linear, True, rows),
+                (Linear, True, tokens),
+            ):
+                with self.subTest(mode=mode, cell=make.__name__, bias=bias, dimensions=x.ndim):
+                    module = randomize(torch.nn.Linear(6, 3, bias=bias))
+                    cell = make(6, 3, bias=bias)
                     copy_weights(cell, module)
                     assert_same(cell, module, x)
 

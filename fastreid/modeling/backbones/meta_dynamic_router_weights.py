@@ -19,9 +19,12 @@ from fastreid.utils.checkpoint.names import export_weights, to_mindspore_weights
 from fastreid.utils.checkpoint.recognition.advice import explain_misfit
 from fastreid.utils.checkpoint.weights import load_weights
 
-from .pretrained import find_pretrained, read_pretrained
+from .pretrained import find_pretrained, read_pretrained, register_pretrained
+from .resnet_specs import IMAGENET_WEIGHTS
 
 logger = logging.getLogger(__name__)
+
+register_pretrained("build_meta_dynamic_router_resnet_backbone", IMAGENET_WEIGHTS)
 
 # What the parts of a stage are called in the original's state dict.
 register_names(

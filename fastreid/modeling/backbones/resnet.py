@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
-from fastreid.utils.checkpoint.expected_weights import expected_shapes
-from fastreid.utils.checkpoint.names import export_weights, to_mindspore_weights
-from fastreid.utils.checkpoint.recognition.advice import explain_misfit
-from fastreid.utils.checkpoint.weights import load_weights
 
 from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY, check_feat_dim
-from .pretrained import find_pretrained, read_pretrained
-from .resnet_specs import ResNetSpec, resnet_spec
+from .pretrained import load_pretrained, register_pretrained
+from .resnet_specs import IMAGENET_WEIGHTS, ResNetSpec, resnet_spec
 
-logger = logging.getLogger(__name__)
+register_pretrained("build_resnet_backbone", IMAGENET_WEIGHTS)
 
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
@@ -96,48 +90,5 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
         with_se=backbone.WITH_SE,
     )
     check_feat_dim(cfg, model.out_channels)
-    if backbone.PRETRAIN:
-        path = find_pretrained(cfg)
-        weights = read_pretrained(path, _needed(model))
-        load_imagenet_weights(model, weights, source=str(path))
-        logger.info("Loaded ImageNet weights from %s", path)
+    load_pretrained(model, cfg)
     return model
-
-
-def load_imagenet_weights(model: ResNet, weights: dict[str, np.ndarray], *, source: str) -> None:
-    """Load ImageNet weights into a plain ResNet: all of them, or none.
-
-    Squeeze and excitation and non-local blocks keep their start values if the weights have none.
-
-    Args:
-        model: the ResNet.
-        weights: PyTorch name -> array.
-        source: the file of the weights, for messages.
-
-    Raises:
-        ValueError: if a tensor is missing, unknown or of another shape; the message describes the
-            weights and names some of these tensors.
-    """
-    start = export_weights(model)
-    optional = start.keys() - _needed(model).keys()
-    have, want = ({k: tuple(v.shape) for k, v in arrays.items()} for arrays in (weights, start))
-    faults = {
-        "missing": sorted(want.keys() - optional - have.keys()),
-        "unexpected": sorted(have.keys() - want.keys()),
-        "of another shape": sorted(k for k in want if have.get(k, want[k]) != want[k]),
-    }
-    if any(faults.values()):
-        raise ValueError(
-            f"The weights of {source} do not fit MODEL.BACKBONE. "
-            f"{explain_misfit(have, want, faults)}"
-        )
-    kept = sorted(optional - weights.keys())
-    if kept:
-        logger.info("%s has no weights for %d tensors, as %s", source, len(kept), kept[0])
-    load_weights(model, to_mindspore_weights(model, {**start, **weights}))
-
-
-def _needed(model: ResNet) -> dict[str, tuple[int, ...]]:
-    """List the tensors of a ResNet without its optional blocks, PyTorch name -> shape."""
-    shapes = expected_shapes(model).items()
-    return {k: v for k, v in shapes if not (k.startswith("NL_") or ".se." in k)}

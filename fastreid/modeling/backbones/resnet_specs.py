@@ -1,8 +1,12 @@
-"""Specifications of ResNets: the stages of each depth, and their non-local blocks."""
+"""Specifications of ResNets: the stages of each depth, non-local blocks, ImageNet weights."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from fastreid.config import CfgNode
+
+from .pretrained import PretrainedRules, PublishedFile
 
 
 class StageSpec(NamedTuple):
@@ -70,3 +74,28 @@ def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNe
     strides = (1, 2, 2, last_stride)
     places = non_local if with_nl else (0, 0, 0, 0)
     return ResNetSpec(block, stem_channels, tuple(map(StageSpec, planes, blocks, strides, places)))
+
+
+def _imagenet_key(backbone: CfgNode) -> str:
+    return "se_" * backbone.WITH_SE + "ibn_" * backbone.WITH_IBN + backbone.DEPTH
+
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
+_URLS = {
+    "18x": _TORCHVISION + "resnet18-5c106cde.pth",
+    "34x": _TORCHVISION + "resnet34-333f7ec4.pth",
+    "50x": _TORCHVISION + "resnet50-19c8e357.pth",
+    "101x": _TORCHVISION + "resnet101-5d3b4d8f.pth",
+    "ibn_18x": _IBN_NET + "resnet18_ibn_a-2f571257.pth",
+    "ibn_34x": _IBN_NET + "resnet34_ibn_a-94bc1577.pth",
+    "ibn_50x": _IBN_NET + "resnet50_ibn_a-d9d0bb7b.pth",
+    "ibn_101x": _IBN_NET + "resnet101_ibn_a-59ea0ac6.pth",
+    "se_ibn_101x": _IBN_NET + "se_resnet101_ibn_a-fabed4e2.pth",
+}
+# The files of fast-reid. They lack squeeze and excitation and non-local blocks.
+IMAGENET_WEIGHTS = PretrainedRules(
+    files={key: PublishedFile(url) for key, url in _URLS.items()},
+    key=_imagenet_key,
+    optional=(r"NL_", r".*\.se\."),
+)

@@ -1,4 +1,4 @@
-"""ImageNet weights: the published file of a backbone, where to find it, and how to read it."""
+"""The file of ImageNet weights of a backbone: where to find it, and how to read it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fastreid.config import CfgNode
+from fastreid.utils.checkpoint.names import plain_names
 from fastreid.utils.checkpoint.recognition.description import (
     BACKBONE_PREFIXES,
     describe_weights,
@@ -20,30 +21,17 @@ from fastreid.utils.checkpoint.weights_file import choose_weights, read_candidat
 from fastreid.utils.file_io.cache_folder import cache_folder
 from fastreid.utils.file_io.paths import expand_home
 
-_TORCHVISION = "https://download.pytorch.org/models/"
-_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
+from .rules import PretrainedRules, pretrained_rules
 
-# Depth with the prefixes "ibn_" and "se_" -> published file, the same as in fast-reid.
-PRETRAINED_URLS = {
-    "18x": _TORCHVISION + "resnet18-5c106cde.pth",
-    "34x": _TORCHVISION + "resnet34-333f7ec4.pth",
-    "50x": _TORCHVISION + "resnet50-19c8e357.pth",
-    "101x": _TORCHVISION + "resnet101-5d3b4d8f.pth",
-    "ibn_18x": _IBN_NET + "resnet18_ibn_a-2f571257.pth",
-    "ibn_34x": _IBN_NET + "resnet34_ibn_a-94bc1577.pth",
-    "ibn_50x": _IBN_NET + "resnet50_ibn_a-d9d0bb7b.pth",
-    "ibn_101x": _IBN_NET + "resnet101_ibn_a-59ea0ac6.pth",
-    "se_ibn_101x": _IBN_NET + "se_resnet101_ibn_a-fabed4e2.pth",
-}
-
-# Subfolders of a cache folder to look in, and suffixes of the files.
+# Subfolders of a cache folder to look in, and the suffix of converted files.
 _INSIDE = ("", "checkpoints", "hub/checkpoints")
-_SUFFIXES = (".pth", ".ckpt")
+_CONVERTED = ".ckpt"
 # A head of a fast-reid model, with the prefix of its name; MoCo's two encoders (v1/v2, v3).
 _HEAD = re.compile(r"(?P<start>(.*\.)?)(heads|b\d+_head)\.")
 _TRAINED = re.compile(r"(^|\.)(encoder_q|base_encoder)\.")
 _FOLLOWER = re.compile(r"(^|\.)(encoder_k|momentum_encoder)\.")
-_CLASSIFIERS = ("fc.", "classifier.")
+# The end of a published name: a part of the file's hash.
+_HASH = re.compile(r"-[0-9a-f]{8}(?=\.\w+$)")
 _SCRATCH = "MODEL.BACKBONE.PRETRAIN False trains from scratch."
 
 
@@ -82,35 +70,38 @@ def find_pretrained(cfg: CfgNode) -> Path:
 
 def _find_published(cfg: CfgNode, roots: list[Path]) -> Path:
     backbone = cfg.MODEL.BACKBONE
-    key = "se_" * backbone.WITH_SE + "ibn_" * backbone.WITH_IBN + backbone.DEPTH
-    if key not in PRETRAINED_URLS:
+    rules = pretrained_rules(backbone.NAME)
+    key = rules.key(backbone)
+    if key not in rules.files:
+        others = f"only for {sorted(rules.files)}" if rules.files else "nor for others of its kind"
         raise ValueError(
-            f"No ImageNet weights are published for {key!r} (MODEL.BACKBONE.DEPTH with WITH_IBN "
-            f"and WITH_SE), only for {sorted(PRETRAINED_URLS)}. Set MODEL.BACKBONE.PRETRAIN_PATH "
-            f"to a file of your own; {_SCRATCH}"
+            f"No ImageNet weights are published for {backbone.NAME} with {key!r} (options of "
+            f"MODEL.BACKBONE), {others}. Set MODEL.BACKBONE.PRETRAIN_PATH to a file of your own; "
+            f"{_SCRATCH}"
         )
-    url = PRETRAINED_URLS[key]
-    published = url.rsplit("/", 1)[-1]
-    names = [f"{Path(published).stem}{suffix}" for suffix in _SUFFIXES]
+    published = rules.files[key]
+    names = list(dict.fromkeys((published.name, f"{Path(published.name).stem}{_CONVERTED}")))
     folders = list(dict.fromkeys(root / inside for root in roots for inside in _INSIDE))
     for folder in folders:
         for name in names:
             if _is_readable_file(folder / name):
                 return folder / name
-    similar = _similar_files(folders, published)
+    similar = _similar_files(folders, published.name)
     hint = f" There is {similar[0]}: if it is right, give its path." if similar else ""
     raise FileNotFoundError(
         f"The ImageNet weights {' or '.join(names)} are in none of "
-        f"{', '.join(map(str, folders))}. Download {url} and put it into {roots[0]}, or set "
-        f"MODEL.BACKBONE.PRETRAIN_PATH to where you have it.{hint} {_SCRATCH}"
+        f"{', '.join(map(str, folders))}. Download {published.url} and put it into {roots[0]}, or "
+        f"set MODEL.BACKBONE.PRETRAIN_PATH to where you have it.{hint} {_SCRATCH}"
     )
 
 
 def _similar_files(folders: list[Path], published: str) -> list[Path]:
     """Find files of the same network, whose names differ in the hash at the end only."""
-    start = published.rpartition("-")[0]
+    start = _HASH.split(published)[0]
+    if start == published:
+        return []
     files = [path for folder in folders for path in sorted(folder.glob(f"{start}-*"))]
-    return [path for path in files if path.stem.rpartition("-")[0] == start]
+    return [path for path in files if _HASH.split(path.name)[0] == start]
 
 
 def _is_readable_file(path: Path) -> bool:
@@ -128,15 +119,19 @@ def _cache_folders() -> list[Path]:
 
 
 def read_pretrained(
-    path: Path, expected: Mapping[str, tuple[int, ...]] | None = None
+    path: Path,
+    expected: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    rules: PretrainedRules | None = None,
 ) -> dict[str, np.ndarray]:
     """Read ImageNet weights without their classifier.
 
     Args:
-        path: a file of weights, as published by torchvision or IBN-Net; of MoCo's two encoders the
-            query encoder is taken.
+        path: a file of weights, as published; of MoCo's two encoders the query encoder is taken.
         expected: PyTorch name -> shape of the tensors that the backbone needs, to choose between
             several sets of weights in the file; None: not known.
+        rules: the names of the backbone's classifier, and the conversion of its weights; None: the
+            rules of torchvision's ResNets.
 
     Returns:
         PyTorch name -> array, without the classifier (`fc.*`, `classifier.*`) and the batch
@@ -146,20 +141,32 @@ def read_pretrained(
         ValueError: if the file cannot be read, has several sets of weights, or is a whole re-ID
             model.
     """
+    rules = rules or PretrainedRules()
     file, key_path = split_key_path(path)
     candidates = read_candidates(file, expected)
     for candidate in candidates:
         if key_path in ("", candidate.key_path):
             _refuse_model(candidate.weights, file)
-    own = [candidate._replace(weights=_queries(candidate.weights)) for candidate in candidates]
+    own = [
+        candidate._replace(weights=_converted(_queries(candidate.weights), rules, expected))
+        for candidate in candidates
+    ]
     weights = choose_weights(own, expected, file, key_path=key_path)
     prefix = describe_weights({name: value.shape for name, value in weights.items()}).prefix
     bare = (_without_prefix(name, prefix) for name in weights)
     return {
         name: value
         for name, value in zip(bare, weights.values())
-        if not name.startswith(_CLASSIFIERS) and not is_auxiliary(name)
+        if not name.startswith(rules.classifiers) and not is_auxiliary(name)
     }
+
+
+def _converted(
+    weights: dict[str, np.ndarray],
+    rules: PretrainedRules,
+    expected: Mapping[str, tuple[int, ...]] | None,
+) -> dict[str, np.ndarray]:
+    return rules.convert(plain_names(weights), expected or {}) if rules.convert else weights
 
 
 def _refuse_model(weights: Mapping[str, np.ndarray], file: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_missing_path_says_so(tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"DEPTH": "50x", "WITH_SE": True}], ids=["tiny", "se"])
 def test_a_backbone_without_published_weights_says_so(options):
-    with pytest.raises(ValueError, match="No ImageNet weights are published for '(tiny|se_50x)'"):
+    with pytest.raises(ValueError, match="for build_resnet_backbone with '(tiny|se_50x)'"):
         find_pretrained(tiny_cfg(**options))
 
 

@@ -1,0 +1,163 @@
+"""Convolutions with gradients written for speed and memory on CPU.
+
+Each computes the same numbers as the framework's convolution; docs/performance.md says what was
+measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from .kernels import cast, convolution_weight_gradient, depend, reshape, shape, transpose
+
+_mirrored = ops.ReverseV2([2, 3])
+
+
+class ConvShape(NamedTuple):
+    """Channels and sizes of a convolution; pairs are (height, width), in pixels.
+
+    Attributes:
+        in_channels: channels of the input (N, in_channels, H, W).
+        out_channels: channels of the output.
+        kernel_size: size of the kernel.
+        stride: step of the kernel.
+        padding: zeros added on each side.
+        dilation: distance of neighbouring points of the kernel.
+        groups: number of channel groups that are convolved separately.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Zeros above, below, left and right."""
+        height, width = self.padding
+        return (height, height, width, width)
+
+    def options(self) -> dict[str, Any]:
+        """Give the keyword arguments of MindSpore's convolution primitives."""
+        return {
+            **{"pad_mode": "pad", "pad": self.pads, "group": self.groups},
+            **{"stride": self.stride, "dilation": self.dilation},
+        }
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it is a 1x1 convolution of stride 1 without groups."""
+        return self == ConvShape(self.in_channels, self.out_channels, (1, 1))
+
+    @property
+    def reversed_padding(self) -> tuple[int, int]:
+        """Padding of the convolution of stride 1 from the output's gradient to the input's."""
+        sides = zip(self.kernel_size, self.dilation, self.padding)
+        height, width = (step * (side - 1) - pad for side, step, pad in sides)
+        return height, width
+
+
+class _PointwiseInputGradient(nn.Cell):
+    """The input gradient of a 1x1 convolution of stride 1, computed as a forward convolution.
+
+    On CPU the framework's own gradient takes up to twice as long.
+
+    Args:
+        in_channels: channels of the input.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.convolve = ops.Conv2D(in_channels, 1)
+
+    def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
+        """(N, out, H, W), (out, in, 1, 1), shape of the input -> (N, in, H, W)."""
+        return self.convolve(dout, transpose(weight, (1, 0, 2, 3)))
+
+
+class _MirroredInputGradient(nn.Cell):
+    """The input gradient of a grouped convolution of stride 1, computed as a forward convolution.
+
+    The kernels are mirrored, and within a group inputs and outputs change places. On CPU the
+    framework's own gradient takes up to four times as long; without groups it is the faster one.
+
+    Args:
+        spec: the convolution.
+    """
+
+    def __init__(self, spec: ConvShape) -> None:
+        super().__init__()
+        self.spec = spec
+        gradient = spec._replace(padding=spec.reversed_padding)
+        self.convolve = ops.Conv2D(spec.in_channels, spec.kernel_size, **gradient.options())
+
+    def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
+        """(N, out, H', W'), (out, in / groups, k, k), shape of the input -> (N, in, H, W)."""
+        groups, k = self.spec.groups, self.spec.kernel_size
+        ins, outs = self.spec.in_channels, self.spec.out_channels // groups
+        by_group = reshape(weight, (groups, outs, ins // groups, *k))
+        swapped = transpose(by_group, (0, 2, 1, 3, 4))
+        return self.convolve(dout, _mirrored(reshape(swapped, (ins, outs, *k))))
+
+
+def _input_gradient(spec: ConvShape) -> nn.Cell | ops.Primitive:
+    """Choose how the gradient of the input is computed."""
+    if spec.is_pointwise:
+        return _PointwiseInputGradient(spec.in_channels)
+    if spec.groups > 1 and spec.stride == (1, 1) and min(spec.reversed_padding) >= 0:
+        return _MirroredInputGradient(spec)
+    options = {**spec.options(), "pad_list": spec.pads}
+    return ops.Conv2DBackpropInput(spec.out_channels, spec.kernel_size, **options)
+
+
+class Convolution(nn.Cell):
+    """A convolution that computes the gradient of its weight before that of its input.
+
+    In the framework's order the weight's gradient is computed at the end of the backward pass, and
+    its input map and output gradient stay in memory until then.
+
+    Args:
+        spec: channels and sizes.
+    """
+
+    def __init__(self, spec: ConvShape) -> None:
+        super().__init__()
+        options = spec.options()
+        self.convolve = ops.Conv2D(spec.out_channels, spec.kernel_size, **options)
+        self.weight_gradient = convolution_weight_gradient(
+            spec.out_channels, spec.kernel_size, pad_list=spec.pads, **options
+        )
+        self.input_gradient = _input_gradient(spec)
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        return self.convolve(x, weight)
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the input (N, in, H, W) and of the weight (out, in / groups, k, k)."""
+        dweight = self.weight_gradient(dout, x, shape(weight))
+        return self.input_gradient(depend(dout, dweight), weight, shape(x)), dweight
+
+
+class HalfConvolution(Convolution):
+    """A `Convolution` that computes in float16 in training and returns float16."""
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, in, H, W), (out, in / groups, k, k) -> (N, out, H', W')."""
+        if not self.training:
+            return self.convolve(x, weight)
+        return self.convolve(cast(x, ms.float16), cast(weight, ms.float16))
+
+    def bprop(self, x: Tensor, weight: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of input (N, in, H, W) and weight (out, in / groups, k, k), of their types."""
+        half_x, half_weight = cast(x, ms.float16), cast(weight, ms.float16)
+        half_dout = cast(dout, ms.float16)
+        dweight = self.weight_gradient(half_dout, half_x, shape(weight))
+        dx = self.input_gradient(depend(half_dout, dweight), half_weight, shape(x))
+        return cast(dx, x.dtype), cast(dweight, weight.dtype)
