@@ -76,7 +76,9 @@ class _Parts:
     def __init__(self, cfg: CfgNode) -> None:
         options = cfg.MODEL.BACKBONE
         norm = partial(get_norm, options.NORM)
-        self.cells = BlockCells(Conv2d, norm, partial(IBN, batch_norm=norm))
+        # The weights are copied later, so they need no random start values.
+        conv = partial(Conv2d, weight_init="zeros")
+        self.cells = BlockCells(conv, norm, partial(IBN, batch_norm=norm))
         self.spec = resnet_spec(options.DEPTH, last_stride=options.LAST_STRIDE)
         self.with_ibn, self.with_se = options.WITH_IBN, options.WITH_SE
 
