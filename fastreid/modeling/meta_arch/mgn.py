@@ -42,8 +42,8 @@ class MGN(nn.Cell):
 
     takes_paths = False
     takes_meta_steps = False
-    # Parts with the layers of a backbone: those that mixed precision covers.
-    backbone_parts = (TRUNK, *(branch.name for branch in BRANCHES))
+    # The parts with the layers of a backbone, which mixed precision covers.
+    half_precision_parts = (TRUNK, *(branch.name for branch in BRANCHES))
 
     @configurable
     def __init__(
@@ -56,7 +56,7 @@ class MGN(nn.Cell):
         pixel_std: Sequence[float],
     ) -> None:
         super().__init__()
-        for name in self.backbone_parts:
+        for name in self.half_precision_parts:
             setattr(self, name, parts[name])
         for name in HEAD_NAMES:
             setattr(self, f"{name}_head", heads[name])
