@@ -128,8 +128,9 @@ NAMES = {
         "pairwise_cosface",
         "triplet_loss",
     ),
-    "fastreid.modeling.meta_arch": ("META_ARCH_REGISTRY", "Baseline", "build_model"),
+    "fastreid.modeling.meta_arch": ("META_ARCH_REGISTRY", "MGN", "Baseline", "build_model"),
     "fastreid.modeling.meta_arch.baseline": ("Baseline",),
+    "fastreid.modeling.meta_arch.mgn": ("MGN",),
     "fastreid.modeling.meta_arch.build": ("META_ARCH_REGISTRY", "build_model"),
     "fastreid.modeling.ops": (
         "MetaBNNorm",

@@ -10,6 +10,7 @@ from fastreid.engine.steps import batch_shards
 from fastreid.layers import BatchNorm
 from fastreid.modeling import build_backbone, build_model, map_sizes
 from fastreid.modeling.backbones.resnest import ResNeSt, ResNeStSpec, StageSpec
+from test.modeling.meta_arch.mgn_models import WORDS as MGN
 from test.small_backbones import (
     ONE_ADAPTIVE_STAGE,
     TWO_ADAPTIVE_STAGES,
@@ -94,6 +95,12 @@ def test_a_batch_of_one_image_is_refused_with_the_smallest_that_works():
         with pytest.raises(ValueError, match=message):
             check(cfg_of(*PLAIN, *words))
         check(cfg_of(*PLAIN, *words, batch=2))
+
+
+def test_the_necks_of_all_heads_of_an_mgn_are_checked():
+    cfg = cfg_of(*MGN, size=(80, 32))
+    with pytest.raises(ValueError, match=r"b1_head\.bottleneck\.1 only 1 image of 1x1 pixel"):
+        check(cfg)
 
 
 def test_maps_of_several_pixels_let_a_single_image_pass_where_the_neck_has_no_norm():
