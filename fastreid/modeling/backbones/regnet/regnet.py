@@ -34,7 +34,7 @@ _IMAGENET = {
     "4000y": "160906838/RegNetY-4.0GF",
     "6400y": "160907112/RegNetY-6.4GF",
 }
-register_pycls_weights("build_regnet_backbone", _IMAGENET)
+register_pycls_weights("build_regnet_backbone", _IMAGENET, family="a RegNet")
 
 
 class BottleneckTransform(nn.Cell):
