@@ -45,8 +45,6 @@ class MBConv(nn.Cell):
         norm: builds a norm.
     """
 
-    recomputable = True
-
     def __init__(self, in_channels: int, spec: MBStageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()
         width = in_channels * spec.expansion
