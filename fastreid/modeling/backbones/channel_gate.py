@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
-from mindspore.common.initializer import Normal, Zero, initializer
+from mindspore.common.initializer import Initializer, Normal, initializer
 
 from fastreid.layers import ScaleChannels, SpatialMean
 
@@ -15,20 +15,22 @@ from fastreid.layers import ScaleChannels, SpatialMean
 class PointwiseLinear(nn.Cell):
     """A 1x1 convolution with a bias on maps of one pixel, computed as a matrix product.
 
-    The weight starts as N(0, sqrt(2 / out_channels)), the bias as 0. The weight has four dimensions
-    as in published files.
+    The weight starts as N(0, sqrt(2 / out_channels)). It has four dimensions as in published files.
 
     Args:
         in_channels: C of the input (N, C).
         out_channels: C' of the output (N, C').
+        bias_init: start value of the bias (C',).
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias_init: Initializer | str = "zeros"
+    ) -> None:
         super().__init__()
         shape = (out_channels, in_channels, 1, 1)
         std = math.sqrt(2.0 / out_channels)
         self.weight = Parameter(initializer(Normal(std), shape, ms.float32))
-        self.bias = Parameter(initializer(Zero(), (out_channels,), ms.float32))
+        self.bias = Parameter(initializer(bias_init, (out_channels,), ms.float32))
         self.product = ops.MatMul(transpose_b=True)
 
     def construct(self, x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ _IMAGENET = {
     "b4": "161305098/EN-B4",
     "b5": "161305138/EN-B5",
 }
-register_pycls_weights("build_effnet_backbone", _IMAGENET)
+register_pycls_weights("build_effnet_backbone", _IMAGENET, family="an EfficientNet")
 
 
 class MBConv(nn.Cell):
@@ -44,8 +44,6 @@ class MBConv(nn.Cell):
         stride: stride of the block.
         norm: builds a norm.
     """
-
-    recomputable = True
 
     def __init__(self, in_channels: int, spec: MBStageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ _IMAGENET = {
     "4000y": "160906838/RegNetY-4.0GF",
     "6400y": "160907112/RegNetY-6.4GF",
 }
-register_pycls_weights("build_regnet_backbone", _IMAGENET)
+register_pycls_weights("build_regnet_backbone", _IMAGENET, family="a RegNet")
 
 
 class BottleneckTransform(nn.Cell):
@@ -77,8 +77,6 @@ class ResBottleneckBlock(nn.Cell):
         stride: stride of the block.
         norm: builds a norm.
     """
-
-    recomputable = True
 
     def __init__(self, in_channels: int, spec: StageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()

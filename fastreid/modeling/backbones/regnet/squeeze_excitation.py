@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+import math
 
-from fastreid.layers import Conv2d, ScaleChannels, SpatialMean
+from mindspore import Tensor, nn
+from mindspore.common.initializer import Uniform
+
+from fastreid.layers import ScaleChannels, SpatialMean
+
+from ..channel_gate import PointwiseLinear
 
 
 class SqueezeExcitation(nn.Cell):
@@ -15,22 +20,25 @@ class SqueezeExcitation(nn.Cell):
     Args:
         channels: C of the input (N, C, H, W).
         hidden: units of the hidden layer.
-        activation: of the hidden layer, (N, hidden, 1, 1) -> the same.
+        activation: of the hidden layer, (N, hidden) -> the same.
     """
 
     def __init__(self, channels: int, hidden: int, *, activation: nn.Cell) -> None:
         super().__init__()
         self.mean = SpatialMean()
         self.f_ex = nn.SequentialCell(
-            Conv2d(channels, hidden, 1, bias=True),
+            _layer(channels, hidden),
             activation,
-            Conv2d(hidden, channels, 1, bias=True),
+            _layer(hidden, channels),
             nn.Sigmoid(),
         )
         self.scale = ScaleChannels()
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
-        n, c = x.shape[:2]
-        weights = self.f_ex(self.mean(x).reshape(n, c, 1, 1))
-        return self.scale(x, weights.reshape(n, c))
+        return self.scale(x, self.f_ex(self.mean(x)))
+
+
+def _layer(in_channels: int, out_channels: int) -> PointwiseLinear:
+    """Build a layer whose bias starts as in PyTorch."""
+    return PointwiseLinear(in_channels, out_channels, bias_init=Uniform(1 / math.sqrt(in_channels)))
