@@ -57,24 +57,24 @@ def write_plainly(path: Path, size: int) -> None:
 
 
 def resume_sampler(repeat: int) -> list[tuple[str, str]]:
-    """Time a sampler's way to the end of the last epoch, two ways."""
+    """Time a sampler's draws up to the end of the last epoch, with and without a stored state."""
     items = [("", f"a_{i // 6}", f"a_{i % 2}") for i in range(IMAGES)]
-    place = IMAGES // BATCH * BATCH * EPOCHS
+    end = IMAGES // BATCH * BATCH * EPOCHS
 
     def draw(history: StateHistory) -> int:
         sampler = NaiveIdentitySampler(items, BATCH, num_instances=4, seed=0)
-        return next(sampler.draw(place, history))
+        return next(sampler.draw(end, history))
 
     history = StateHistory()
     drawn = draw(history)
-    state = history.last_before(place)
+    state = history.last_before(end)
     if state is None:
         raise RuntimeError("The sampler stored no state.")
     if draw(StateHistory(state)) != drawn:
-        raise RuntimeError("The sampler did not come to the same place.")
-    again = place - state.start
+        raise RuntimeError("The sampler did not continue at the same position.")
+    again = end - state.start
     return [
-        (f"draw {place:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
+        (f"draw {end:,} indices again", seconds(lambda: draw(StateHistory()), 1)),
         (f"the {again:,} since a stored state", seconds(lambda: draw(StateHistory(state)), repeat)),
     ]
 

@@ -12,7 +12,7 @@ from fastreid.modeling import (
 )
 from test.faults import table
 
-# Where a device is set at all, MindSpore wants it before anything runs.
+# MindSpore requires that a device is set before anything runs.
 ms.set_device("CPU")
 # The toolbox's own default; MindSpore's is the other one, until a test sets a mode.
 ms.set_context(mode=ms.GRAPH_MODE)
@@ -41,7 +41,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests marked zoo, unless they are asked for."""
+    """Leave out the tests marked zoo, unless --zoo is given."""
     if not config.getoption("zoo"):
         left_out = [item for item in items if item.get_closest_marker("zoo")]
         config.hook.pytest_deselected(items=left_out)
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionfinish(session):
-    """Hand the counts of faults to the process that starts the others, where one does."""
+    """Send the counts of faults to the process that started this one, if there is one."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["faults"] = table.rows()
@@ -57,7 +57,7 @@ def pytest_sessionfinish(session):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    """Take over the counts of a process of pytest-xdist."""
+    """Add the counts of a process of pytest-xdist."""
     table.add(getattr(node, "workeroutput", {}).get("faults", {}))
 
 

@@ -1,4 +1,4 @@
-"""Docstrings say what a signature does not: every argument, and the shapes of arrays."""
+"""Docstrings describe every argument, and the shapes of arrays."""
 
 import ast
 import re
@@ -65,7 +65,7 @@ def test_documented_arguments_are_those_of_the_signature(path):
 
 
 @pytest.mark.parametrize("folder", OF_ARRAYS)
-def test_functions_of_arrays_give_shapes(folder):
+def test_docstrings_of_functions_of_arrays_give_shapes(folder):
     for path in sorted((PACKAGE / folder).glob("*.py")):
         for name, node, _ in public(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and takes_arrays(node):

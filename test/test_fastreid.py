@@ -36,7 +36,7 @@ def test_importing_quietens_mindspore_and_does_not_import_it():
     assert printed.endswith("False\n")
 
 
-def test_what_the_user_chose_stays():
+def test_variables_that_the_user_set_are_kept():
     printed = environment_after_import(GLOG_v="1", ONEDNN_MAX_CPU_ISA="AVX")
     assert "'GLOG_v': '1'" in printed
     assert "'ONEDNN_MAX_CPU_ISA': 'AVX'" in printed

@@ -96,7 +96,7 @@ def test_training_leaves_logs_pictures_scores_and_a_model(straight):
     assert meta == {0, 3}
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(data, straight, tmp_path):
+def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(data, straight, tmp_path):
     output, printed = straight
     # The folder as a power failure in the fifth iteration would have left it.
     shutil.copy(output / "model_iter_0000003.ckpt", tmp_path)

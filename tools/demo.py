@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         mean_aps={label: report.mean_ap for label, (_, report) in compared.items()},
     )
     rows = [[label, *(scores[name] for name in _SHOWN)] for label, (scores, _) in compared.items()]
-    print(f"\nACL, trained on {', '.join(cfg.DATASETS.NAMES)}, tested on {target}, never seen:")
+    print(f"\nACL, trained on {', '.join(cfg.DATASETS.NAMES)}, tested on the unseen {target}:")
     print(tabulate(rows, headers=["", *_SHOWN], floatfmt=".1f"))
     print(f"\nPictures, logs and the model are in {output.resolve()}")
     print(f"The whole demo took {time.perf_counter() - start:.0f} s.")

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.pipeline import usage
 
 # A process is idle if it uses less than this fraction of a core for this time.
-_IDLE_SHARE = 0.1
+_IDLE_FRACTION = 0.1
 _REST_SECONDS = 0.4
 
 
@@ -75,7 +75,7 @@ def _rest() -> None:
     """Wait until this process and its workers are idle."""
     pids = usage.process_tree(os.getpid())
     before, now = -1.0, usage.processor_seconds(pids)
-    while now - before > _IDLE_SHARE * _REST_SECONDS:
+    while now - before > _IDLE_FRACTION * _REST_SECONDS:
         time.sleep(_REST_SECONDS)
         before, now = now, usage.processor_seconds(pids)
 

@@ -1,4 +1,4 @@
-from .acl_recipe import explicit_config, explicit_settings, named_classes
+from .acl_recipe import explicit_config, explicit_settings, is_acl, named_classes
 from .cfg_node import CfgNode
 from .config import get_cfg, is_setting, without_pretraining
 from .configurable import configurable
@@ -13,6 +13,7 @@ __all__ = [
     "get_cfg",
     "import_modules",
     "imported_files",
+    "is_acl",
     "is_setting",
     "load_config",
     "load_stored_config",

@@ -29,8 +29,8 @@ _AUTO_KEYS: Mapping[str, _Choice] = {
     "SOLVER.WARMUP_UNIT": _Choice(acl="epoch", plain="iteration"),
     "SOLVER.STEPS_FROM": _Choice(acl="start", plain="warmup"),
 }
-# The original jitters the view that it trains on whatever CJ.ENABLED says. The other three change
-# a second view, which it does not use.
+# The original applies colour jitter to the view that it trains on, for any CJ.ENABLED. The other
+# three transforms change a second view, which it does not use.
 _SET_BY_ACL: Mapping[str, Any] = {
     "INPUT.CJ.ENABLED": True,
     "INPUT.AFFINE.ENABLED": False,
@@ -100,11 +100,21 @@ def explicit_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def is_acl(cfg: CfgNode) -> bool:
+    """Tell whether a configuration has ACL's head; deprecated, for projects of release 0.1.
+
+    Args:
+        cfg: the whole configuration.
+    """
+    return cfg.MODEL.HEADS.NAME == "MetaEmbeddingHead"
+
+
 def named_classes(cfg: CfgNode) -> tuple[str, list[int]]:
     """Read the number of identities of each source domain where the configuration gives it.
 
     Args:
-        cfg: the whole configuration; CLASSES_PER_DOMAIN wins over the original's NUM_CLASSES1 to 3.
+        cfg: the whole configuration; CLASSES_PER_DOMAIN takes precedence over the original's
+            NUM_CLASSES1 to 3.
 
     Returns:
         The key that gives the counts, and one count per domain; no counts where no key is set.

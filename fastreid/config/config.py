@@ -1,4 +1,4 @@
-"""Configurations to start from, and what is true of every one."""
+"""The default configuration, and helper functions for configurations."""
 
 from __future__ import annotations
 

@@ -44,14 +44,16 @@ def _model() -> CN:
     # "Baseline" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the
     # original's files (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
-    # Parts of the model ("backbone") that are frozen for the first SOLVER.FREEZE_ITERS iterations.
+    # What is frozen for the first SOLVER.FREEZE_ITERS iterations: parts of the model ("backbone"),
+    # whose norms also stay in evaluation mode, and regular expressions that match from the
+    # beginning of PyTorch's parameter names ("backbone.layer[12]").
     model.FREEZE_LAYERS = []
     # Length of MoCo's queue; kept so that fast-reid's files load.
     model.QUEUE_SIZE = 8192
     # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
     # time, the same numbers. Needs MODE "graph".
     model.RECOMPUTE = False
-    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::PLACE
+    # Weights to start from or to evaluate: a PyTorch, MindSpore or safetensors file; FILE::KEY
     # selects one of several sets of weights in it.
     model.WEIGHTS = ""
     # Mean and standard deviation of the three channels, RGB, in 0..255.
@@ -94,7 +96,8 @@ def _model() -> CN:
     heads.NUM_CLASSES1 = 0
     heads.NUM_CLASSES2 = 0
     heads.NUM_CLASSES3 = 0
-    # (new) ACL: identities of each source domain, any number of domains; wins over NUM_CLASSES1..3.
+    # (new) ACL: identities of each source domain, any number of domains; takes precedence over
+    # NUM_CLASSES1..3.
     heads.CLASSES_PER_DOMAIN = []
     # (new) Which counts the training sets fill in: "joint" (NUM_CLASSES, all sets together),
     # "per_domain" (CLASSES_PER_DOMAIN) or "auto" ("per_domain" for ACL).
@@ -212,10 +215,14 @@ def _solver() -> CN:
     solver = CN()
     # Mixed precision: convolutions in float16, with loss scaling. Ignored on CPU, with a warning.
     solver.AMP = CN({"ENABLED": False})
-    # "SGD" or "Adam".
+    # "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adamax", "NAdam" or "RAdam", with the constants
+    # of torch.optim, or "Lamb".
     solver.OPT = "Adam"
     # Images per basic step over all devices; each ACL domain loader gives half as many.
     solver.IMS_PER_BATCH = 64
+    # (new) Parts of a batch whose gradients are computed one after the other and averaged: less
+    # memory. Batch norms and metric losses see one part at a time. Not for ACL's meta steps.
+    solver.ACCUMULATE = 1
     solver.MAX_EPOCH = 120
     # (new) Stop after this many iterations without changing the schedule; 0: run to MAX_EPOCH.
     solver.STOP_ITERS = 0
@@ -237,6 +244,10 @@ def _solver() -> CN:
     solver.WEIGHT_DECAY = 0.0005
     solver.WEIGHT_DECAY_NORM = 0.0005
     solver.WEIGHT_DECAY_BIAS = 0.0005
+
+    # (new) Moving average of weights and running statistics, MOMENTUM times the old average at each
+    # iteration: evaluation uses it, and checkpoints hold it as the model's weights.
+    solver.EMA = CN({"ENABLED": False, "MOMENTUM": 0.999})
 
     # "MultiStepLR" (times GAMMA at the epochs STEPS) or "CosineAnnealingLR" (down to ETA_MIN_LR).
     solver.SCHED = "MultiStepLR"
@@ -292,6 +303,7 @@ def _test() -> CN:
     test.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
     # k-reciprocal re-ranking (Zhong et al., CVPR 2017).
     test.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
-    # Re-estimation of batch-norm statistics before evaluation; accepted, without effect.
+    # Running statistics as means over NUM_ITER batches of the training set DATASET, computed after
+    # the last epoch.
     test.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
     return test

@@ -1,6 +1,6 @@
 """Data: data sets, samplers, transforms, and the loaders that combine them into batches.
 
-The docstring of each folder says what is in it and how to add to it:
+The docstring of each folder describes its content and how to extend it:
     datasets: lists of images with identity and camera.
     samplers: which images are drawn, in which order.
     transforms: augmentation and conversion of images.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mindspore import Parameter, nn
+from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, explicit_config
 from fastreid.layers import running_statistics
 from fastreid.modeling import Phase
 from fastreid.solver import build_gradient_clipper, build_optimizer
+from fastreid.utils.comm import get_world_size
 
+from .freezing import FrozenLayers, frozen_layers
 from .meta_trainer import MetaTrainer
 from .setup import uses_mixed_precision
+from .steps.batch_shards import is_divisible
 from .steps.loss_scale import LossScale
 from .steps.meta_steps import MetaSteps, PhaseForwards
 from .steps.statistics_watch import StatisticsWatch
@@ -42,22 +46,24 @@ def build_trainer(
         make_meta_optimizer: builds the optimizer of meta steps; None: `build_meta_optimizer`.
 
     Returns:
-        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`.
+        A `MetaTrainer` for a model whose class sets `takes_meta_steps`, else a `SimpleTrainer`. For
+        a model without that declaration, SOLVER.META.PERIOD decides.
 
     Raises:
         ValueError: a frozen layer does not exist, no layer is left to learn, layers are frozen in a
             training with meta steps, or frozen layers have no optimizer of their own.
     """
-    frozen_parts = _frozen_parts(cfg)
-    if frozen_parts and len(domain_loaders) > 0:
+    frozen = frozen_layers(cfg, model)
+    if cfg.SOLVER.FREEZE_ITERS > 0 and cfg.MODEL.FREEZE_LAYERS and len(domain_loaders) > 0:
         raise ValueError(
             "SOLVER.FREEZE_ITERS cannot be combined with ACL's meta steps, which update every "
             "part; set it to 0, or SOLVER.META.PERIOD to 0."
         )
     optimizers = (make_optimizer or build_optimizers)(cfg, model)
     optimizers = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
-    _check_first_optimizer(optimizers[0], frozen_parts)
-    forward = LossForward(model, model.criterion())
+    _check_first_optimizer(optimizers[0], frozen)
+    _check_accumulation(cfg, model)
+    forward = LossForward(model, _basic_criterion(model))
     shared: dict[str, Any] = {
         "optimizers": optimizers,
         "clipper": build_gradient_clipper(cfg),
@@ -67,12 +73,12 @@ def build_trainer(
     options = {
         "forward": forward,
         "log_period": cfg.SOLVER.LOG_PERIOD,
-        "frozen_parts": frozen_parts,
-        "freeze_iters": cfg.SOLVER.FREEZE_ITERS,
+        "frozen_parts": frozen.parts,
+        "freeze_iters": cfg.SOLVER.FREEZE_ITERS if cfg.MODEL.FREEZE_LAYERS else 0,
         **shared,
     }
-    if not getattr(model, "takes_meta_steps", False):
-        return SimpleTrainer(model, data_loader, **options)
+    if not getattr(model, "takes_meta_steps", cfg.SOLVER.META.PERIOD > 0):
+        return SimpleTrainer(model, data_loader, accumulate=cfg.SOLVER.ACCUMULATE, **options)
     meta_optimizer = (make_meta_optimizer or build_meta_optimizer)(cfg, model)
     meta = cfg.SOLVER.META
     return MetaTrainer(
@@ -85,6 +91,12 @@ def build_trainer(
         seed=cfg.SEED,
         **options,
     )
+
+
+def _basic_criterion(model: nn.Cell) -> nn.Cell:
+    """Return the losses of basic steps; models written for release 0.1 must be given the phase."""
+    takes_phase = len(inspect.signature(model.criterion).parameters) > 0
+    return model.criterion(Phase.BASIC) if takes_phase else model.criterion()
 
 
 def _build_meta_steps(
@@ -121,25 +133,19 @@ def build_optimizers(cfg: CfgNode, model: nn.Cell) -> list[nn.Cell]:
     Raises:
         ValueError: a frozen layer does not exist, or no layer is left to learn.
     """
-    frozen_parts, parts = _frozen_parts(cfg), list(model.name_cells())
-    for part in frozen_parts:
-        if part not in parts:
-            raise ValueError(
-                f"MODEL.FREEZE_LAYERS names {part!r}, which the model does not have; its parts "
-                f"are {parts}."
-            )
-    is_frozen, parameters = _frozen_filter(frozen_parts), model.trainable_params()
-    frozen = [parameter for parameter in parameters if is_frozen(parameter)]
-    learning = [parameter for parameter in parameters if not is_frozen(parameter)]
+    layers, parameters = frozen_layers(cfg, model), model.trainable_params()
+    frozen = [parameter for parameter in parameters if layers.has(parameter)]
+    learning = [parameter for parameter in parameters if not layers.has(parameter)]
     if not learning:
         raise ValueError(
-            f"MODEL.FREEZE_LAYERS {list(frozen_parts)} freezes every parameter; name fewer layers."
+            f"MODEL.FREEZE_LAYERS {list(cfg.MODEL.FREEZE_LAYERS)} freezes every parameter; name "
+            "fewer layers."
         )
     return [build_optimizer(cfg, group) for group in (learning, frozen) if group]
 
 
 def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
-    """Build the optimizer of ACL's meta steps: as SOLVER.OPT says, without momentum.
+    """Build the optimizer of ACL's meta steps: of the kind that SOLVER.OPT names, without momentum.
 
     Args:
         cfg: the whole configuration.
@@ -151,20 +157,24 @@ def build_meta_optimizer(cfg: CfgNode, model: nn.Cell) -> nn.Cell:
     return build_optimizer(cfg, model.trainable_params(), with_momentum=False)
 
 
-def _check_first_optimizer(optimizer: nn.Cell, frozen_parts: tuple[str, ...]) -> None:
-    is_frozen = _frozen_filter(frozen_parts)
-    if any(is_frozen(parameter) for parameter in optimizer.parameters):
+def _check_first_optimizer(optimizer: nn.Cell, frozen: FrozenLayers) -> None:
+    if any(frozen.has(parameter) for parameter in optimizer.parameters):
         raise ValueError(
             "SOLVER.FREEZE_ITERS needs two optimizers, the second one for the parts of "
             "MODEL.FREEZE_LAYERS, but the first one that build_optimizer returned updates these."
         )
 
 
-def _frozen_parts(cfg: CfgNode) -> tuple[str, ...]:
-    return tuple(cfg.MODEL.FREEZE_LAYERS) if cfg.SOLVER.FREEZE_ITERS > 0 else ()
-
-
-def _frozen_filter(frozen_parts: tuple[str, ...]) -> Callable[[Parameter], bool]:
-    """Return a function that tells whether a parameter belongs to a frozen part."""
-    prefixes = tuple(f"{part}." for part in frozen_parts)
-    return lambda parameter: bool(prefixes) and parameter.name.startswith(prefixes)
+def _check_accumulation(cfg: CfgNode, model: nn.Cell) -> None:
+    if cfg.SOLVER.ACCUMULATE == 1:
+        return
+    if getattr(model, "takes_meta_steps", False):
+        raise ValueError("SOLVER.ACCUMULATE must be 1 for ACL.")
+    explicit = explicit_config(cfg)
+    if not is_divisible(explicit, cfg.SOLVER.IMS_PER_BATCH):
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH ({cfg.SOLVER.IMS_PER_BATCH}) must be a multiple of "
+            f"SOLVER.ACCUMULATE ({cfg.SOLVER.ACCUMULATE}) times the number of processes "
+            f"({get_world_size()}), and, for samplers that draw identities, times "
+            f"DATALOADER.NUM_INSTANCE ({cfg.DATALOADER.NUM_INSTANCE})."
+        )

@@ -65,7 +65,7 @@ class DefaultParts(TrainerBase):
 
         Args:
             cfg: the whole configuration, with the class counts filled in.
-            train_set: of the training loader.
+            train_set: data set of the training loader.
             pool: worker processes to share.
 
         Returns:
@@ -146,8 +146,8 @@ class DefaultParts(TrainerBase):
             model: built from it.
 
         Returns:
-            One optimizer. Where MODEL.FREEZE_LAYERS freezes parts of the model at first, two: the
-            second one moves these parts.
+            One optimizer; two if MODEL.FREEZE_LAYERS freezes parts of the model at first, the
+            second one for these parts.
         """
         return build_optimizers(cfg, model)
 
@@ -172,7 +172,7 @@ class DefaultParts(TrainerBase):
 
         Args:
             cfg: the whole configuration.
-            optimizer: what `build_optimizer` returned; the default does not need it.
+            optimizer: result of `build_optimizer`; not used by default.
             iters_per_epoch: iterations in an epoch.
 
         Returns:
@@ -183,7 +183,7 @@ class DefaultParts(TrainerBase):
 
     @staticmethod
     def auto_scale_hyperparams(cfg: CfgNode, num_classes: Sequence[int]) -> CfgNode:
-        """Fill in what the training set decides.
+        """Fill in the settings that depend on the training sets.
 
         Args:
             cfg: the whole configuration.
@@ -226,11 +226,11 @@ def accepted(function: Callable, **options: Any) -> dict[str, Any]:
     """Select the options that a function takes, for overrides with fewer arguments.
 
     Args:
-        function: to be called with them.
+        function: function to call with the options.
         **options: name -> value.
 
     Returns:
-        The options of these that the function has a parameter for.
+        Those of the options for which the function has a parameter.
     """
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from .setup import (
 )
 from .steps.non_finite import NonFiniteError
 from .train_loop import HookBase, SimpleTrainer, TrainerBase
+from .weight_average import WeightAverage
 
 __all__ = [
     "CLASSIFIER_PREFIXES",
@@ -73,6 +75,7 @@ class DefaultTrainer(DefaultParts):
         domain_loaders: the loaders of ACL's meta steps.
         model: the model.
         scheduler: the schedule of the learning rates.
+        average: the moving average of the weights; None without SOLVER.EMA.
         checkpointer: saves and loads model, optimizers and random states.
         iters_per_epoch: iterations in an epoch.
     """
@@ -106,7 +109,13 @@ class DefaultTrainer(DefaultParts):
         self.scheduler = self.build_lr_scheduler(cfg, self.optimizer, self.iters_per_epoch)
         self._record = record_run(cfg, train_set)
         states: dict[str, Any] = checkpointables_of(self._trainer)
-        self.checkpointer = Checkpointer(self.model, cfg.OUTPUT_DIR, **states)
+        self.average: WeightAverage | None = None
+        if cfg.SOLVER.EMA.ENABLED:
+            self.average = WeightAverage(self.model, momentum=cfg.SOLVER.EMA.MOMENTUM)
+            states["average"] = self.average
+        self.checkpointer = Checkpointer(
+            self.model, cfg.OUTPUT_DIR, while_saving=self.averaged, **states
+        )
         self.start_iter = 0
         self.last_results: Results = OrderedDict()
         self.register_hooks(self.build_hooks())
@@ -132,6 +141,10 @@ class DefaultTrainer(DefaultParts):
             make_meta_optimizer=self.build_meta_optimizer,
         )
 
+    def averaged(self) -> AbstractContextManager:
+        """Make a context in which the model has the average of its weights, if there is one."""
+        return self.average.applied() if self.average else nullcontext()
+
     def build_hooks(self) -> list[HookBase]:
         """Build the hooks: timing, learning rates, evaluation, checkpoints, metrics, curves."""
         cfg = self.cfg
@@ -139,6 +152,8 @@ class DefaultTrainer(DefaultParts):
         built = [
             hooks.IterationTimer(),
             hooks.LRScheduler(optimizers, self.scheduler),
+            *([hooks.MovingAverage(self.average)] if self.average else []),
+            *self._build_precise_bn(),
             hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
             hooks.CheckpointHook(
                 PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD),
@@ -151,6 +166,19 @@ class DefaultTrainer(DefaultParts):
         if cfg.TEST.PLOTS and comm.is_main_process():
             built.append(hooks.TrainingCurves(Path(cfg.OUTPUT_DIR)))
         return built
+
+    def _build_precise_bn(self) -> list[HookBase]:
+        options = self.cfg.TEST.PRECISE_BN
+        if not options.ENABLED:
+            return []
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        # No worker processes: this loader is used once.
+        cfg.DATALOADER.NUM_WORKERS = 0
+        cfg.DATASETS.NAMES = (options.DATASET,)
+        cfg.freeze()
+        loader = self.build_train_loader(cfg)
+        return [hooks.PreciseBN(self.model, loader, options.NUM_ITER, context=self.averaged)]
 
     def build_writers(self) -> list[EventWriter]:
         """Build the writers: of the log, and on rank 0 of metrics.json and TensorBoard files."""
@@ -242,9 +270,10 @@ class DefaultTrainer(DefaultParts):
 
     def _evaluate(self) -> Results:
         # In training each process has running statistics of its own; those of rank 0 are kept.
-        broadcast_parameters(running_statistics(self.model))
-        options = accepted(self.test, pool=self.data_loader.pool)
-        self.last_results = self.test(self.cfg, self.model, **options)
+        with self.averaged():
+            broadcast_parameters(running_statistics(self.model))
+            options = accepted(self.test, pool=self.data_loader.pool)
+            self.last_results = self.test(self.cfg, self.model, **options)
         return self.last_results
 
     def _target_metric(self) -> float | None:
@@ -260,7 +289,7 @@ class DefaultTrainer(DefaultParts):
             )
 
     def checkpoint_extra(self) -> dict[str, Any]:
-        """Return what a checkpoint holds beside weights and states, to resume from it."""
+        """Return the values that a checkpoint contains besides weights and states."""
         return {
             "iteration": self.iter,
             **loader_states([self.data_loader, *self.domain_loaders]),

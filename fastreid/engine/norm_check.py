@@ -14,7 +14,7 @@ from mindspore import nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, InstanceNorm, SplAtConv2d, SyncBatchNorm
-from fastreid.modeling import map_sizes
+from fastreid.modeling import NeckHead, map_sizes
 from fastreid.utils.comm import get_world_size
 
 from .steps.batch_shards import is_divisible, shards_by_step
@@ -72,7 +72,8 @@ def _norm_inputs(model: nn.Cell, height: int, width: int) -> Iterator[_NormInput
     if sizes:
         pixels["backbone.bn1."] = math.prod(sizes["conv1"])
     # The necks of this toolbox's heads come after the pooling.
-    pixels["heads.bottleneck."] = 1
+    heads = [name for name, cell in model.cells_and_names() if isinstance(cell, NeckHead)]
+    pixels.update({f"{name}.bottleneck.": 1 for name in heads})
     for name, cell in model.cells_and_names():
         if not isinstance(cell, (BatchNorm, InstanceNorm)) or name.endswith(_UNUSED):
             continue
@@ -97,7 +98,7 @@ def _check_instance_norms(cfg: CfgNode, model: nn.Cell, norms: list[_NormInput])
         return
     name = failing[0].name
     start = f"Expected more than 1 value per channel when training: {name}, an instance norm, "
-    if name.startswith("heads."):
+    if ".bottleneck." in name:
         raise ValueError(f"{start}gets one pooled value of each image. Set MODEL.HEADS.NORM to BN.")
     height, width = cfg.INPUT.SIZE_TRAIN
     while any(_is_single_pixel_instance_norm(n) for n in norms):

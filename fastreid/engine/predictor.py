@@ -1,4 +1,4 @@
-"""A trained model that is ready to give features."""
+"""A trained model that computes features."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class DefaultPredictor:
         cfg: the whole configuration; MODEL.WEIGHTS are the weights.
 
     Raises:
-        ValueError: MODEL.WEIGHTS is empty, or the weights are not of this model.
-        FileNotFoundError: the weights are not there.
+        ValueError: MODEL.WEIGHTS is empty, or the weights do not fit this model.
+        FileNotFoundError: the file of weights does not exist.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -51,12 +51,12 @@ class DefaultPredictor:
         return self.model(Tensor(np.asarray(images, np.float32))).asnumpy()
 
     def extract(self, loader: Any, *, num_query: int = 0, name: str = "") -> FeatureSet:
-        """Compute the features of all images of a loader, which is closed then.
+        """Compute the features of all images of a loader, and close the loader.
 
         Args:
-            loader: of `build_reid_test_loader` or `build_image_loader`.
-            num_query: the first so many images are queries.
-            name: of the data set.
+            loader: result of `build_reid_test_loader` or `build_image_loader`.
+            num_query: number of queries, which come first.
+            name: name of the data set.
 
         Returns:
             Features, labels and paths, and the configuration with absolute paths.

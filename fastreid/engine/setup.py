@@ -130,7 +130,6 @@ def _start_log(output_dir: Path) -> None:
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
     """List the keys that are set but whose fast-reid features this version lacks."""
     values = {
-        "TEST.PRECISE_BN.ENABLED": cfg.TEST.PRECISE_BN.ENABLED,
         "KD.MODEL_CONFIG": cfg.KD.MODEL_CONFIG,
     }
     return [key for key, value in values.items() if value]

@@ -46,7 +46,7 @@ class CosSoftmax(LinearSoftmax):
 class ArcSoftmax(LinearSoftmax):
     """Additive angular margin (ArcFace; Deng et al., CVPR 2019): cos(angle + m), true class.
 
-    As in fast-reid, angles above pi - m have no rule of their own.
+    As in fast-reid, angles above pi - m are not treated separately.
     """
 
     takes_cosines = True

@@ -1,8 +1,8 @@
 """Operations written for speed, for memory, or for the order of messages between processes.
 
 Each computes the same numbers as its textbook form. The comment on each gives the reason;
-docs/performance.md has the table of all of them with what was measured. Blocks, heads and norms use
-these cells by name and contain no such measure themselves.
+docs/performance.md lists all of them with the measured gains. Blocks, heads and norms use these
+cells by name and contain no optimizations themselves.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Non_local(nn.Cell):  # noqa: N801 - fast-reid's name
 
     def __init__(self, in_channels: int, *, norm: Callable[[int], nn.Cell] = BatchNorm) -> None:
         super().__init__()
-        # fast-reid divides its reduction ratio by itself: one channel at every ratio.
+        # fast-reid divides its reduction ratio by itself, so there is one channel at every ratio.
         inter_channels = 1
         self.g = _pointwise(in_channels, inter_channels)
         self.theta = _pointwise(in_channels, inter_channels)

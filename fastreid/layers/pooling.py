@@ -102,7 +102,7 @@ class GeneralizedMeanPooling(nn.Cell):
         if self.p == 3.0:
             # The usual power as products: `ops.pow` is several times slower.
             return ops.pow(self.mean(x * x * x), 1.0 / 3).reshape(n, c, 1, 1)
-        powers, largest = _powers_of_shares(x, self.p)
+        powers, largest = _powers_of_fractions(x, self.p)
         return (largest * ops.pow(self.mean(powers), 1.0 / self.p)).reshape(n, c, 1, 1)
 
     def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
@@ -130,7 +130,7 @@ class GeneralizedMeanPooling(nn.Cell):
         )
 
 
-def _powers_of_shares(x: Tensor, power: float | Tensor) -> tuple[Tensor, Tensor]:
+def _powers_of_fractions(x: Tensor, power: float | Tensor) -> tuple[Tensor, Tensor]:
     """Divide every pixel by the largest of its channel; return the powers and the largest.
 
     Without the division the power underflows: 1e-6 to the seventh is zero in float32, and a root of
@@ -139,8 +139,8 @@ def _powers_of_shares(x: Tensor, power: float | Tensor) -> tuple[Tensor, Tensor]
     n, c, h, w = x.shape
     rows = x.reshape(n * c, h * w)
     largest = ops.stop_gradient(ops.amax(rows, 1, keepdims=True))
-    shares = rows * ops.broadcast_to(1 / largest, rows.shape)
-    return ops.pow(shares, power).reshape(n, c, h, w), largest.reshape(n, c)
+    fractions = rows * ops.broadcast_to(1 / largest, rows.shape)
+    return ops.pow(fractions, power).reshape(n, c, h, w), largest.reshape(n, c)
 
 
 class GeneralizedMeanPoolingP(nn.Cell):
@@ -161,7 +161,7 @@ class GeneralizedMeanPoolingP(nn.Cell):
         """(N, C, H, W), negative values allowed -> (N, C, 1, 1)."""
         n, c, h, w = x.shape
         power = ops.broadcast_to(self.p, (n * c, h * w))
-        powers, largest = _powers_of_shares(ops.clamp(x, min=self.eps), power)
+        powers, largest = _powers_of_fractions(ops.clamp(x, min=self.eps), power)
         roots = ops.pow(self.mean(powers), ops.broadcast_to(1.0 / self.p, (n, c)))
         return (largest * roots).reshape(n, c, 1, 1)
 

@@ -126,7 +126,7 @@ class SyncBatchNorm(BatchNorm):
 
     Args:
         num_features: C of the input (N, C, H, W); N is the same on every process.
-        **options: of `BatchNorm`.
+        **options: further arguments of `BatchNorm`.
     """
 
     def __init__(self, num_features: int, **options: Any) -> None:

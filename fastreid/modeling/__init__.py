@@ -1,7 +1,7 @@
 """Models: backbones, heads and losses, each with a registry, and the architectures made of them."""
 
 from .backbones import BACKBONE_REGISTRY, build_backbone, map_sizes
-from .heads import REID_HEADS_REGISTRY, build_heads, classifier_prefixes
+from .heads import REID_HEADS_REGISTRY, NeckHead, build_heads, classifier_prefixes
 from .losses import LOSS_REGISTRY
 from .meta_arch import META_ARCH_REGISTRY, Phase, build_model
 from .ops import adaptor_parameters, mark_adaptor, meta_parameters
@@ -12,6 +12,7 @@ __all__ = [
     "LOSS_REGISTRY",
     "META_ARCH_REGISTRY",
     "REID_HEADS_REGISTRY",
+    "NeckHead",
     "Phase",
     "adaptor_parameters",
     "build_backbone",

@@ -116,7 +116,7 @@ def mark_adaptor(cell: nn.Cell) -> nn.Cell:
     """Declare a cell to be an adaptor: `adaptor_parameters` then lists its parameters.
 
     Args:
-        cell: of inputs and outputs of any shape.
+        cell: cell with inputs and outputs of any shape.
 
     Returns:
         The same cell.

@@ -21,7 +21,7 @@ def recompute_blocks(model: nn.Cell) -> None:
     model is compiled.
 
     Args:
-        model: of any architecture.
+        model: model of any architecture.
 
     Raises:
         ValueError: if the model has norms over several processes, or no such block.

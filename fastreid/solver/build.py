@@ -17,12 +17,12 @@ from .lr_scheduler import (
     WarmupCosineAnnealingLR,
     WarmupMultiStepLR,
 )
-from .optim import SGD, Adam
+from .optim import RULES, SGD, Adam, Adaptive
 from .param_groups import get_default_optimizer_params
 
 logger = logging.getLogger(__name__)
 
-OPTIMIZERS = ("SGD", "Adam")
+OPTIMIZERS = ("SGD", "Adam", *RULES)
 SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
 
 
@@ -33,7 +33,8 @@ def build_optimizer(
 
     Args:
         cfg: the whole configuration.
-        parameters: what it moves, named from the model's root; a model: its trainable parameters.
+        parameters: parameters to update, with names from the model's root; or a model, for its
+            trainable parameters.
         with_momentum: False for ACL's meta optimizer: the same kind, but SGD has no momentum.
 
     Returns:
@@ -53,6 +54,8 @@ def build_optimizer(
         return SGD(groups, momentum=cfg.SOLVER.MOMENTUM, nesterov=cfg.SOLVER.NESTEROV)
     if cfg.SOLVER.OPT == "Adam":
         return Adam(groups)
+    if cfg.SOLVER.OPT in RULES:
+        return Adaptive(groups, name=cfg.SOLVER.OPT)
     raise ValueError(f"SOLVER.OPT {cfg.SOLVER.OPT!r} is unknown; it must be one of {OPTIMIZERS}.")
 
 

@@ -40,7 +40,7 @@ class _ColorfulFormatter(logging.Formatter):
 
 
 class _ScreenHandler(logging.StreamHandler):
-    """Prints to a stream; when the reader has closed it, log files get a line that says so."""
+    """Prints to a stream; when the reader has closed it, the log files get a line about it."""
 
     def format(self, record: logging.LogRecord) -> str:
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
@@ -83,7 +83,7 @@ def setup_logger(
         output_dir: folder of ``log.txt``, or a path that ends in ``.txt`` or ``.log``; None: no
             file. Ranks other than 0 add ``.rank<n>`` to it.
         distributed_rank: rank of this process; only rank 0 writes to the screen.
-        name: of the logger to set up; loggers below it are included.
+        name: name of the logger to set up; loggers below it are included.
 
     Returns:
         The logger.
@@ -126,7 +126,7 @@ def log_to_files(
         level: a level of `logging`, such as ``logging.ERROR``.
         message: the line.
         error: an error whose traceback follows the line; None: no traceback.
-        name: of the logger, as given to `setup_logger`.
+        name: name of the logger, as given to `setup_logger`.
     """
     trace = None if error is None else (type(error), error, error.__traceback__)
     root = logging.getLogger(name)
@@ -144,13 +144,13 @@ def log_first_n(
     Args:
         lvl: a level of `logging`, such as ``logging.WARNING``.
         msg: the line.
-        n: how many times to log.
-        name: of the logger; None: the module of the caller.
+        n: maximum number of logs.
+        name: name of the logger; None: the module of the caller.
         key: which calls are counted together: "caller", those from one line of code; "message",
             those with one text; both: those from one line of code with one text.
 
     Raises:
-        ValueError: the key is another one.
+        ValueError: the key is none of these.
     """
     keys = (key,) if isinstance(key, str) else tuple(key)
     if not keys or not set(keys) <= {"caller", "message"}:
@@ -169,7 +169,7 @@ def log_every_n(lvl: int, msg: str, n: int = 1, *, name: str | None = None) -> N
         lvl: a level of `logging`, such as ``logging.WARNING``.
         msg: the line.
         n: calls from one log to the next.
-        name: of the logger; None: the module of the caller.
+        name: name of the logger; None: the module of the caller.
     """
     module, caller = _caller()
     counted = ("every", caller)
@@ -185,7 +185,7 @@ def log_every_n_seconds(lvl: int, msg: str, n: float = 1, *, name: str | None = 
         lvl: a level of `logging`, such as ``logging.WARNING``.
         msg: the line.
         n: seconds from one log to the next.
-        name: of the logger; None: the module of the caller.
+        name: name of the logger; None: the module of the caller.
     """
     module, caller = _caller()
     now = time.monotonic()

@@ -18,7 +18,7 @@ class AlignmentCase(unittest.TestCase):
     """A test in both execution modes."""
 
     def modes(self):
-        """Put one mode after the other in force."""
+        """Set one mode after the other."""
         self.addCleanup(ms.set_context, mode=ms.GRAPH_MODE)
         for name, mode in MODES.items():
             ms.set_context(mode=mode)
@@ -31,7 +31,8 @@ def feature_map(size, *, channels=8, rows=2):
 
 
 def randomize(module, seed=0):
-    """Give every tensor of a torch module values that no mistake leaves unnoticed."""
+    """Give every tensor of a torch module random values, so that a wrong mapping changes the
+    result."""
     rng = np.random.RandomState(seed)
     for name, tensor in sorted(module.state_dict().items()):
         if name.endswith("num_batches_tracked"):
@@ -102,7 +103,7 @@ def assert_close(got, want, tolerance=2e-6):
 def assert_same(cell, module, *inputs, tolerance=5e-6, before_norm=()):
     """Output, input gradient and every parameter's gradient agree.
 
-    A batch norm undoes the scale and the shift of what it sees, so the gradients of the layer
+    A batch norm undoes the scale and the shift of its input, so the gradients of the layer
     `before_norm` cancel to nearly nothing: their rounding is measured by the largest gradient.
     """
     got, want = ours(cell, *inputs), theirs(module, *inputs)

@@ -1,4 +1,4 @@
-"""Hold this toolbox to a golden file: numbers that the PyTorch original computed.
+"""Compare this toolbox with a golden file: numbers that the PyTorch original computed.
 
 One row per check: our error against the original in float64, the original's own error in float32,
 what is allowed, and the verdict. The exit code is 0 only if all pass; 2 where nothing could be
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-# Before MindSpore is imported: it sets what must be in the environment by then.
+# Imported before MindSpore, because it sets environment variables that MindSpore reads.
 import fastreid  # noqa: F401, I001
 
 import mindspore as ms

@@ -1,7 +1,7 @@
-"""Golden files: what the PyTorch original computed, and how far we may be from it.
+"""Golden files: numbers that the PyTorch original computed, and the allowed differences from them.
 
-A file holds each number twice: in float64, which is the truth, and in float32, which shows how far
-rounding alone strays. An allowance is a multiple of that distance. Names are PyTorch's.
+A file has each number twice: in float64, which is the reference, and in float32, which shows the
+size of rounding errors. An allowed error is a multiple of that size. Names are PyTorch's.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from test.golden.golden_inputs import golden_direction, golden_weight
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
 CONFIGS = FOLDER.parent.parent / "configs"
-# Gradients below this share of the largest are zero up to rounding: nothing relative about them.
+# Gradients below this fraction of the largest are zero up to rounding and have no relative error.
 NEGLIGIBLE = 1e-6
-# How many times the original's own float32 error ours may be, and what is always allowed.
+# Allowed multiple of the original's float32 error, and the error that is always allowed.
 STRAY, FLOOR = 5, 2e-5
-# A unit on the edge of its ReLU moves gradients by as much; measured in docs/alignment.md.
+# An activation near the zero of its ReLU changes gradients by as much; see docs/alignment.md.
 GRADIENT_FLOORS = {"median": 1e-3, "worst": 2e-2}
 
 
@@ -55,8 +55,8 @@ class GoldenFile:
         path: the file.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is not a golden file, or lacks the number that is asked for.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it is not a golden file, or lacks a requested number.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -196,6 +196,8 @@ def check_buffers(
     names = golden.strings(f"{name}.names")
     yield check_same_names(f"{name}.names", ours, set(names))
     kept = [i for i, key in enumerate(names) if skip not in key and key in ours]
+    if not kept:  # group norms have no statistics
+        return
     rows = summaries(weights, [names[i] for i in kept], golden.seed)
     truth, float32 = golden.truth(name)[kept], golden.float32(name)[kept]
     yield compare(name, rows, truth, float(np.abs(float32 - truth).max()))
@@ -249,4 +251,8 @@ def check_unreached(
     parameters = {k for k in weights if not k.endswith(("running_mean", "running_var"))}
     reached = {key for key in unreached & gradients.keys() if gradients[key].any()}
     known = unreached | set(golden.strings("basic.grad.names"))
-    return exactly("basic.nograd", sorted(reached | (parameters ^ known)))
+    # In the original, scale and shift of a FrozenBN are no parameters.
+    norms = {k.rpartition(".")[0] for k in weights if k.endswith("running_mean")}
+    pairs = [{f"{norm}.weight", f"{norm}.bias"} for norm in norms]
+    frozen = set().union(*(pair for pair in pairs if not pair & (known | gradients.keys())))
+    return exactly("basic.nograd", sorted(reached | ((parameters - frozen) ^ known)))

@@ -39,7 +39,7 @@ META_TEST_DOMAIN = 1
 # The trajectory: iterations of four an epoch, the first of ten basic steps, meta steps at 0 and 3.
 STEP_ITERATIONS = [0] * 11 + [1, 2, 3, 3, 4]
 HELD_OUT = [1, 2]
-# Rounding is amplified step by step: losses may stray further after the first meta step.
+# Rounding errors grow from step to step: larger errors are allowed after the first meta step.
 EARLY_STEPS = 11
 EARLY_FLOOR, LATE_FLOOR, LOSS_STRAY = 2e-4, 5e-2, 10
 DELTA_MEDIAN, COSINE_LOSS = 0.2, 0.02
@@ -213,7 +213,7 @@ def _check_loss_rows(golden: GoldenFile, rows: list[dict[str, float]]) -> Iterat
         return
     errors, strays = np.abs(ours - truth), np.abs(float32 - truth)
     floors = np.where(np.arange(len(truth)) < EARLY_STEPS, EARLY_FLOOR, LATE_FLOOR)
-    # Errors grow from step to step; where one passes through zero it says nothing of rounding.
+    # Errors grow from step to step; an error near zero does not measure rounding.
     reached = np.maximum.accumulate(np.nan_to_num(strays))
     limits = LOSS_STRAY * reached + floors[:, np.newaxis]
     for column, name in enumerate(names):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,10 +36,13 @@ def main() -> int:
     words = sys.argv[1:]
     first = next((i for i, word in enumerate(words) if word.startswith("MODEL.")), len(words))
     args = parser.parse_args(words[:first])
-    modules = import_original(args.original.resolve())
+    out, root = args.out.resolve(), args.original.resolve()
+    modules = import_original(root)
+    # fast-reid reads some tables of its networks by paths relative to its root.
+    os.chdir(root)
     from fastreid.modeling.backbones import build_backbone
 
-    table = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
+    table = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     for depth in args.depths:
         cfg = modules.get_cfg()
         cfg.MODEL.BACKBONE.PRETRAIN = False
@@ -51,7 +55,7 @@ def main() -> int:
         tensors = backbone.state_dict().items()
         kept = {k: tuple(v.shape) for k, v in tensors if not k.endswith("num_batches_tracked")}
         table[" ".join(options)] = {"feat_dim": width, **digest(kept)}
-    args.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -14,6 +14,7 @@ torch 2.13 is what the originals import: pip install torchvision scikit-learn fa
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -174,7 +175,10 @@ def main() -> int:
     args = parser.parse_args()
     if not (args.original / "fastreid").is_dir():
         parser.error(f"--original {args.original} has no folder fastreid")
-    modules = import_original(args.original.resolve())
+    out, root = args.out.resolve(), args.original.resolve()
+    modules = import_original(root)
+    # fast-reid reads some tables of its networks by paths relative to its root.
+    os.chdir(root)
     numbers_of = {"dr50": dr50_numbers, "fastreid": fastreid_numbers}[args.kind]
     content = {
         "meta/kind": np.array(args.kind),
@@ -192,7 +196,7 @@ def main() -> int:
         if args.shaken:
             truth, names = content["f64/basic.grad"], list(content["basic.grad.names"])
             print_shaken(original, truth, names, args.shaken)
-    np.savez_compressed(args.out, **content)
+    np.savez_compressed(out, **content)
     return 0
 
 

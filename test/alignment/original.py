@@ -40,7 +40,7 @@ def import_original(path: Path) -> types.SimpleNamespace:
 
 
 def define_missing_operators():
-    """Declare what a torchvision of another build lacks and nobody calls; keep the result alive."""
+    """Declare unused operators that another build of torchvision lacks; keep the result alive."""
     try:
         importlib.import_module("torchvision")
     except RuntimeError:

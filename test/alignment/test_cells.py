@@ -162,7 +162,7 @@ class Norms(AlignmentCase):
                 assert_same(cell.set_train(), module.train(), np.float32(scale) * x)
                 self.assert_statistics(statistics(cell), torch_statistics(module))
 
-    def test_holding_normalizes_alike_and_leaves_them(self):
+    def test_held_batch_norms_normalize_alike_and_keep_the_running_statistics(self):
         for cell, module, x in self.pairs():
             before = torch_statistics(module)
             with held_statistics(cell):
@@ -171,7 +171,7 @@ class Norms(AlignmentCase):
                 if old is not None:
                     np.testing.assert_array_equal(ours, old.astype(np.float32))
 
-    def test_evaluation_uses_them(self):
+    def test_evaluation_uses_the_running_statistics_of_batch_norms(self):
         for cell, module, x in self.pairs():
             assert_same(cell.set_train(False), module.eval(), x)
             self.assert_statistics(statistics(cell), torch_statistics(module))

@@ -64,6 +64,16 @@ class FastReidNetworks(GoldenCase):
         self.assert_aligned("fastreid_sbs_R50-ibn")
 
 
+@pytest.mark.zoo
+class Zoo(GoldenCase):
+    def setUp(self):
+        super().setUp()
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+
+    def test_mgn(self):
+        self.assert_aligned("fastreid_mgn_R50-ibn")
+
+
 class Command(unittest.TestCase):
     """`check_golden.py` as its user calls it."""
 

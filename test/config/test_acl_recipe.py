@@ -88,7 +88,7 @@ def test_what_the_user_sets_wins_over_auto():
     assert explicit_config(config("SOLVER.WARMUP_UNIT", "epoch")).SOLVER.WARMUP_UNIT == "epoch"
 
 
-def test_an_explicit_file_says_the_same_as_the_originals(tmp_path):
+def test_an_explicit_file_gives_the_settings_of_the_originals(tmp_path):
     explicit = explicit_config(load_config(FILE_OF_ACL))
     path = tmp_path / "explicit.yml"
     path.write_text(explicit.dump(), encoding="utf-8")

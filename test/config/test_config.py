@@ -50,7 +50,7 @@ def test_a_cycle_of_bases_names_its_files(cfg, write):
         cfg.merge_from_file(path)
 
 
-def test_a_missing_file_is_named_with_who_asked_for_it(cfg, write, tmp_path):
+def test_a_missing_file_is_named_with_its_origin(cfg, write, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no configuration file .*gone\.yml"):
         cfg.merge_from_file(tmp_path / "gone.yml")
     path = write("a.yml", "_BASE_: gone.yml\n")
@@ -206,7 +206,7 @@ def test_what_is_dumped_reads_back(cfg, write):
 
 
 @pytest.mark.parametrize("text", ["007", "1e3", "2024.10", "0x10", "1_000", "2024-10-01", "+1"])
-def test_what_stands_for_a_text_stays_as_it_was_written(cfg, write, text):
+def test_values_of_text_settings_stay_as_they_were_written(cfg, write, text):
     cfg.merge_from_file(write("a.yml", f"OUTPUT_DIR: {text}\nDATASETS: {{NAMES: [{text}]}}\n"))
     assert text == cfg.OUTPUT_DIR
     assert (text,) == cfg.DATASETS.NAMES
@@ -283,7 +283,7 @@ def test_a_home_is_expanded_in_paths(cfg, write, monkeypatch):
         ("MODEL.PIXEL_MEAN", "[1, 2, 1e999]", "finite"),
     ],
 )
-def test_a_value_that_cannot_work_names_the_key_the_value_and_the_way_out(cfg, key, value, message):
+def test_an_invalid_value_is_named_with_its_key_and_the_remedy(cfg, key, value, message):
     with pytest.raises(ValueError, match=rf"the command line: {key} is .*; it must be .*{message}"):
         cfg.merge_from_list([key, value])
 
@@ -307,7 +307,7 @@ def test_a_single_text_in_place_of_a_list_shows_how_a_list_is_written(cfg, value
         (["SEED=3"], "Write SEED 3 instead of SEED=3"),
     ],
 )
-def test_words_that_are_no_pairs_are_explained(cfg, words, message):
+def test_words_that_are_not_pairs_are_explained(cfg, words, message):
     with pytest.raises(ValueError, match=message):
         cfg.merge_from_list(words)
 

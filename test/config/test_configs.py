@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fastreid.config import explicit_config, get_cfg
-from fastreid.modeling import build_model
+from fastreid.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, build_model
 from fastreid.solver import build_gradient_clipper, build_lr_scheduler
 from fastreid.solver.param_groups import get_default_optimizer_params
 
@@ -17,13 +17,50 @@ def config_of(name):
     return cfg
 
 
-def test_there_are_configs():
-    assert "bagtricks_DR50_mix.yml" in FILES
+OF_FAST_REID = [
+    *("Base-AGW.yml", "Base-MGN.yml", "Base-SBS.yml", "Base-bagtricks.yml"),
+    *(
+        f"{data}/{method}_{network}.yml"
+        for data in ("DukeMTMC", "MSMT17", "Market1501")
+        for method in ("AGW", "bagtricks", "sbs")
+        for network in ("R101-ibn", "R50-ibn", "R50", "S50")
+    ),
+    *(f"{data}/mgn_R50-ibn.yml" for data in ("DukeMTMC", "MSMT17", "Market1501")),
+    *("Market1501/bagtricks_vit.yml", "VERIWild/bagtricks_R50-ibn.yml"),
+    *("VeRi/sbs_R50-ibn.yml", "VehicleID/bagtricks_R50-ibn.yml"),
+]
+
+
+def test_each_configuration_of_fast_reid_is_there():
+    assert len(OF_FAST_REID) == 47
+    assert set(OF_FAST_REID) <= set(FILES)
+
+
+def lacks(cfg):
+    """What the configuration names and this version does not have."""
+    arch, backbone = cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.BACKBONE.NAME
+    parts = ((META_ARCH_REGISTRY, arch), (BACKBONE_REGISTRY, backbone))
+    return [name for registry, name in parts if name not in registry]
+
+
+# Many files differ in the data only: one of each kind of model is enough.
+MODELS = {}
+for file in FILES:
+    MODELS.setdefault(str(config_of(file).MODEL), file)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_shipped_config_builds_its_model_and_its_schedule(name):
+def test_a_shipped_config_has_a_schedule(name):
     cfg = config_of(name)
+    assert build_gradient_clipper(cfg)
+    assert 0 < build_lr_scheduler(cfg, 200).rate(0, cfg.SOLVER.BASE_LR) <= cfg.SOLVER.BASE_LR
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.values()))
+def test_a_shipped_config_builds_its_model(name):
+    cfg = config_of(name)
+    if lacks(cfg):
+        pytest.skip(f"not in this version: {lacks(cfg)}")
     cfg.MODEL.BACKBONE.PRETRAIN = False
     if explicit_config(cfg).MODEL.HEADS.CLASSIFIERS == "per_domain":
         cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [3] * len(cfg.DATASETS.NAMES)
@@ -34,15 +71,14 @@ def test_a_shipped_config_builds_its_model_and_its_schedule(name):
     assert type(model).__name__ == explicit_config(cfg).MODEL.META_ARCHITECTURE
     assert all(hasattr(model, part) for part in cfg.MODEL.FREEZE_LAYERS)
     assert get_default_optimizer_params(cfg, model.trainable_params())
-    assert build_gradient_clipper(cfg)
-    assert 0 < build_lr_scheduler(cfg, 200).rate(0, cfg.SOLVER.BASE_LR) <= cfg.SOLVER.BASE_LR
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not Path(name).name.startswith("Base")])
-def test_a_shipped_config_says_how_to_run_it(name):
+def test_a_shipped_config_has_the_command_that_runs_it(name):
     header = (ROOT / name).read_text(encoding="utf-8").partition("\n\n")[0]
     assert f"--config-file configs/{name}" in header
     assert "Source:" in header or "ECCV 2022" in header
+    assert "Published:" in header or name not in OF_FAST_REID
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("protocol2")])

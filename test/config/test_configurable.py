@@ -54,7 +54,7 @@ def test_arguments_beside_the_config_win(cfg):
     assert Part(cfg, name="b").name == "b"
 
 
-def test_arguments_that_from_config_knows_go_to_it(cfg):
+def test_arguments_that_from_config_accepts_are_passed_to_it(cfg):
     assert Part(cfg, extra=4).extra == 40
 
 

@@ -30,7 +30,7 @@ def register(own_registries):
 
 @pytest.mark.parametrize("in_constructor", [True, False], ids=["constructor", "function"])
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (RuntimeError("no data"), "RuntimeError: no data"),
         (AssertionError(), "AssertionError: AssertionError"),
@@ -39,13 +39,13 @@ def register(own_registries):
         (lambda: [][0], "IndexError: list index out of range"),
     ],
 )
-def test_an_error_in_a_users_class_names_file_and_line(register, error, told, in_constructor):
+def test_an_error_in_a_users_class_names_file_and_line(register, error, reported, in_constructor):
     register(lambda: fail(error), in_constructor=in_constructor)
     (fault,) = check_for_run(get_cfg(), "Faulty", uses=["train"]).faults
-    assert fault.startswith(f"Data set Faulty fails with {told} ({__file__}, line ")
+    assert fault.startswith(f"Data set Faulty fails with {reported} ({__file__}, line ")
     with pytest.raises(ValueError, match="Data set Faulty fails with") as info:
         load_dataset(get_cfg(), "Faulty").train  # noqa: B018
-    assert type(info.value.__cause__).__name__ == told.partition(":")[0]
+    assert type(info.value.__cause__).__name__ == reported.partition(":")[0]
 
 
 def test_an_error_that_explains_itself_stays_as_it_is(register):
@@ -68,8 +68,8 @@ def test_errors_in_constructors_of_samplers_and_transforms_name_file_and_line(ow
     TRANSFORM_REGISTRY.register(make, name="Own")
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN = "Own"
-    told = rf"Own fails with RuntimeError: no list of colours \({__file__}, line \d+\)"
-    with pytest.raises(ValueError, match=f"The sampler {told}"):
+    reported = rf"Own fails with RuntimeError: no list of colours \({__file__}, line \d+\)"
+    with pytest.raises(ValueError, match=f"The sampler {reported}"):
         build_train_sampler(cfg, CommDataset([("a.jpg", "x", "y")]))
-    with pytest.raises(ValueError, match=f"The transform {told}"):
+    with pytest.raises(ValueError, match=f"The transform {reported}"):
         build_own_transforms(cfg, ["Own"])

@@ -61,7 +61,7 @@ def cut(batch, rows):
 
 
 def batch_of(seed, pids):
-    """Some images of each of these people, who are told apart by colour, within noise."""
+    """Some images of each of these people, who are distinguished by colour, with noise."""
     rng = np.random.RandomState(seed)
     targets = np.repeat(np.asarray(pids, np.int32), IMAGES)
     colours = np.random.RandomState(0).randint(40, 216, (NUM_DOMAINS * CLASSES, 3, 1, 1))

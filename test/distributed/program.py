@@ -25,7 +25,7 @@ from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize, tens
 
 
 def talk(rank):
-    """Say and hear a little."""
+    """Exchange some messages."""
     with_rank = np.full((2, 3), rank, np.float32)
     try:
         comm.require_same(rank, "ranks differ")
@@ -75,7 +75,7 @@ def train_acl(rank, folder):
 
 
 def not_finite(trainer, rank, kind):
-    """Train on with a pixel of rank 1 broken: what is said, and the parameters then."""
+    """Continue training with a broken pixel on rank 1; return the message and the parameters."""
     begin = case.ITERATIONS + (kind == "meta")
     loader = trainer.data_loader
     if kind == "meta":

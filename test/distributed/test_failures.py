@@ -1,4 +1,4 @@
-"""Whatever ends a job ends all of it, soon, and says why."""
+"""Any failure ends all processes of a job soon, with a message that names the cause."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = Path("/proc")
-# The promise is 20 seconds; they are counted here on machines that do other things too.
+# The limit is 20 seconds, also on a busy machine.
 LONGEST_SECONDS = 20
 
 pytestmark = [
@@ -73,7 +73,7 @@ class Job:
 
 
 def state_and_parent(pid):
-    """One letter and a number of /proc/PID/stat; nothing of a process that is gone."""
+    """State and parent from /proc/PID/stat; None if the process does not exist."""
     try:
         fields = (PROCESSES / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

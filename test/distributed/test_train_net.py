@@ -115,7 +115,7 @@ def test_one_process_gets_the_scores_of_two(run, cfg):
     assert dict(DefaultTrainer.test(cfg, model)["Market1501"]) == wanted
 
 
-def test_one_process_goes_on_where_two_stopped(run, cfg):
+def test_one_process_resumes_a_run_of_two(run, cfg):
     done = last_iteration(run[0]) + 1
     # To the end of an epoch of two.
     cfg.SOLVER.STOP_ITERS = done // 2 * 2 + 2

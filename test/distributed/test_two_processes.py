@@ -18,7 +18,8 @@ from test.distributed.emulation import TwoInOne, WholeBatches
 
 ROOT = Path(__file__).parents[2]
 # Half a unit in the last place of a float32. Two ways to compute the same differ by such roundings
-# in every operation, which a network carries on; its answer to one in every pixel is the yardstick.
+# in every operation, which the network propagates. The change that it causes in every pixel is the
+# tolerance.
 ROUNDING = 6e-8
 LEEWAY = 4
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def write_images(folder):
-    """Three images of each of nine people, told apart by brightness, within noise."""
+    """Three images of each of nine people, distinguished by brightness, with noise."""
     rng = np.random.default_rng(0)
     for pid in range(9):
         for camid in range(3):
@@ -114,16 +115,16 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
     strays = []
     for name, wanted in usual.items():
         size = np.linalg.norm(wanted - (start[name] if start else 0))
-        error, yardstick = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
+        error, tolerance = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
         # Every update also rounds the parameter: half a unit in its last place, at random.
         rounded = 2 * ROUNDING * np.linalg.norm(wanted)
-        assert error <= LEEWAY * yardstick + rounded, (name, error, yardstick, rounded, size)
-        strays.append(yardstick / size if size else 0.0)
-    # The yardstick is short: a mean of other gradients, or a step left out, is far beyond it.
+        assert error <= LEEWAY * tolerance + rounded, (name, error, tolerance, rounded, size)
+        strays.append(tolerance / size if size else 0.0)
+    # The tolerance is small: a mean of other gradients, or an omitted step, exceeds it by far.
     assert np.median(strays) < 1e-3
 
 
-def test_processes_know_who_they_are_and_hear_each_other(results):
+def test_processes_have_their_ranks_and_exchange_messages(results):
     for rank, heard in enumerate(results):
         assert heard["numbers"] == [rank, rank, rank, 2]
         assert heard["gathered"] == [np.full((2, 3), r).tolist() for r in (0, 1)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .markdown import ROOT
 
-# Programs of the reader's machine, whose arguments are not looked at.
+# Programs of the reader's machine, whose arguments are not checked.
 PROGRAMS = {"cd", "export", "source", "head", "scontrol", "pre-commit", "kill", "wget", "unzip"}
 # Functions that read a script's command line, the first that it has.
 _READERS = ("parse_args", "parse_arguments", "run", "main")
@@ -23,7 +23,7 @@ def commands(text):
     """Split shell text into commands.
 
     Args:
-        text: of a block, or one line.
+        text: text of a block, or one line.
 
     Returns:
         The words of each command, without variables that are set for it alone. Commands inside

@@ -1,4 +1,4 @@
-"""The documents of the repository, and what stands in them."""
+"""The documents of the repository, and their content."""
 
 import re
 from pathlib import Path

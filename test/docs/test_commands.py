@@ -67,7 +67,8 @@ def check_script(script, words, files):
     if script == "setup.py" or words == ["--help"]:
         assert (ROOT / script).is_file()
         return
-    arguments = parse(script, words)
+    # A script that an earlier block shows has the options of train_net.py.
+    arguments = parse("tools/train_net.py" if script in files else script, words)
     cfg = get_cfg()
     file = str(getattr(arguments, "config_file", None) or "")
     if file and (ROOT / file).is_file():

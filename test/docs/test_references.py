@@ -84,6 +84,17 @@ def test_every_row_of_the_fidelity_table_has_its_test():
 
 
 @each_document
+def test_rows_of_a_table_have_as_many_cells_as_its_head(document):
+    outside = re.sub(r"^(\s*)```.*?^\1```$", "", read(document), flags=re.DOTALL | re.MULTILINE)
+    tables = re.findall(r"^\|.*\n(?:.+\n)*", outside, flags=re.MULTILINE)
+    for head, *rows in (table.splitlines() for table in tables):
+        for row in rows:
+            assert row.startswith("|"), row
+            assert row.endswith("|"), row
+            assert len(re.findall(r"(?<!\\)\|", row)) == head.count("|"), row
+
+
+@each_document
 def test_blocks_have_a_language_and_known_needs(document):
     for block in blocks(document):
         assert block.language in LANGUAGES, block

@@ -1,4 +1,4 @@
-"""Code blocks of the documents run, but for those that say what they need."""
+"""Code blocks of the documents run, except those marked with what they need."""
 
 import ast
 import importlib

@@ -69,7 +69,7 @@ def test_build_test_loader_decides_what_is_tested_on(cfg):
 
 
 class Counting(DatasetEvaluator):
-    """Counts images; its only score is a number of its own."""
+    """Counts images, and returns a single score."""
 
     def reset(self):
         self.count = 0
@@ -175,7 +175,7 @@ def test_build_lr_scheduler_decides_the_learning_rates(cfg, tmp_path):
     assert trainer.optimizer.learning_rates[0].value() == 0.25
 
 
-def test_auto_scale_hyperparams_decides_what_the_data_sets(cfg):
+def test_auto_scale_hyperparams_decides_the_settings_that_depend_on_the_data(cfg):
     class Trainer(DefaultTrainer):
         @staticmethod
         def auto_scale_hyperparams(cfg, num_classes):

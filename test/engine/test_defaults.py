@@ -40,7 +40,7 @@ def test_batches_that_leave_a_norm_one_value_are_refused_before_the_first_step(c
     assert not list(tmp_path.glob("*.ckpt"))
 
 
-def test_losses_without_negatives_are_told_before_the_first_step(cfg, caplog):
+def test_losses_without_negatives_are_reported_before_the_first_step(cfg, caplog):
     cfg.MODEL.LOSSES.NAME = ("CrossEntropyLoss", "TripletLoss")
     cfg.DATALOADER.SAMPLER_TRAIN = "NaiveIdentitySampler"
     cfg.SOLVER.IMS_PER_BATCH = cfg.DATALOADER.NUM_INSTANCE = 2
@@ -66,7 +66,7 @@ def test_mixed_precision_scales_the_loss_and_keeps_its_scale(cfg, tmp_path, monk
     assert again._trainer.loss_scale.state_dict()["scale"] == 128
 
 
-def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
+def test_a_frozen_backbone_learns_after_the_freeze_iterations(cfg):
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "1"])
     cfg.merge_from_list(["SOLVER.STOP_ITERS", "2", "TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
     trainer = DefaultTrainer(cfg)
@@ -77,6 +77,27 @@ def test_a_frozen_backbone_starts_to_learn_when_its_time_is_over(cfg):
     trainer.train()
     assert (seen[0] == seen[1]).all()
     assert (seen[1] != seen[2]).any()
+
+
+def test_accumulation_average_and_precise_statistics_work_together(cfg, tmp_path):
+    cfg.merge_from_list(["SOLVER.ACCUMULATE", "2", "SOLVER.EMA.ENABLED", "True"])
+    cfg.merge_from_list(["TEST.PRECISE_BN.ENABLED", "True", "TEST.PRECISE_BN.NUM_ITER", "2"])
+    cfg.merge_from_list(["SOLVER.OPT", "AdamW", "SOLVER.STOP_ITERS", "3", "TEST.PLOTS", "False"])
+    trainer = DefaultTrainer(cfg)
+    results = trainer.train()
+    again = DefaultTrainer(cfg)
+    again.checkpointer.load(tmp_path / "model_final.ckpt", weights_only=True)
+    assert again.test(again.cfg, again.model)["Market1501"] == results["Market1501"]
+    again.resume_or_load()
+    for mine, theirs in zip(again.model.get_parameters(), trainer.model.get_parameters()):
+        np.testing.assert_array_equal(mine.asnumpy(), theirs.asnumpy())
+    again.close()
+
+
+def test_a_batch_that_accumulation_does_not_divide_is_refused(cfg):
+    cfg.SOLVER.ACCUMULATE = 4
+    with pytest.raises(ValueError, match=r"IMS_PER_BATCH \(10\) must be a multiple of .*\(4\)"):
+        DefaultTrainer(cfg)
 
 
 def test_acl_without_meta_steps_needs_no_domain_loaders(cfg):
@@ -105,7 +126,7 @@ def test_freezing_and_meta_steps_exclude_each_other(cfg):
         DefaultTrainer(cfg)
 
 
-def test_something_must_be_left_to_learn(cfg):
+def test_freezing_every_parameter_is_refused(cfg):
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['backbone', 'heads']"])
     cfg.SOLVER.FREEZE_ITERS = 1
     with pytest.raises(ValueError, match="freezes every parameter"):
@@ -175,7 +196,7 @@ def test_test_sets_are_checked_before_anything_is_built(cfg, tmp_path, tests, er
 
 def test_a_part_to_freeze_that_the_model_lacks_is_named(cfg):
     cfg.merge_from_list(["MODEL.FREEZE_LAYERS", "['neck']", "SOLVER.FREEZE_ITERS", "1"])
-    with pytest.raises(ValueError, match="FREEZE_LAYERS names 'neck', which the model does not"):
+    with pytest.raises(ValueError, match="FREEZE_LAYERS names 'neck', which the model does"):
         DefaultTrainer(cfg)
 
 
@@ -196,7 +217,7 @@ def test_weights_of_another_run_may_have_other_classifiers(cfg, tmp_path):
     second.close()
 
 
-def test_a_loss_that_is_not_finite_leaves_a_checkpoint_to_look_into(cfg, tmp_path):
+def test_a_loss_that_is_not_finite_leaves_a_checkpoint_for_inspection(cfg, tmp_path):
     cfg.merge_from_list(["TEST.EVAL_PERIOD", "0", "TEST.PLOTS", "False"])
     trainer = DefaultTrainer(cfg)
     weight = trainer.model.heads.weight
@@ -219,7 +240,7 @@ def test_a_loss_that_is_not_finite_leaves_a_checkpoint_to_look_into(cfg, tmp_pat
     resumed.close()
 
 
-def test_what_to_do_with_unreadable_images_is_one_of_two(cfg):
+def test_an_unknown_value_of_on_error_is_refused(cfg):
     cfg.DATALOADER.ON_ERROR = "ignore"
     with pytest.raises(ValueError, match=r"ON_ERROR is 'ignore'; it can be one of \('raise', 'sk"):
         DefaultTrainer(cfg)

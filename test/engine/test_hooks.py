@@ -21,7 +21,7 @@ class Idle(TrainerBase):
 
 
 class Notes:
-    """Stands for a writer, an evaluation and a checkpointer; notes what is asked of it."""
+    """Stand-in for a writer, an evaluation and a checkpointer that records its calls."""
 
     def __init__(self, metrics=()):
         self.log = []
@@ -244,7 +244,7 @@ class AskToEnd(HookBase):
 
 
 @pytest.mark.parametrize(("at", "log"), [(3, rolling(2, 4)), (1, rolling(2)), (0, rolling(1))])
-def test_a_run_that_is_asked_to_end_saves_and_ends_before_the_next_iteration(at, log):
+def test_a_request_to_end_saves_and_ends_the_run_before_the_next_iteration(at, log):
     notes, trainer, termination = Notes(), Idle(), Termination()
     hook = checkpoints(notes, trainer, termination=termination)
     with pytest.raises(SystemExit) as ended:
@@ -254,7 +254,7 @@ def test_a_run_that_is_asked_to_end_saves_and_ends_before_the_next_iteration(at,
     assert not trainer.finished
 
 
-def test_an_evaluation_that_was_broken_off_is_done_by_the_resumed_run():
+def test_an_interrupted_evaluation_is_repeated_by_the_resumed_run():
     termination = Termination()
     notes = Notes([0.5, 0.4])
 
@@ -302,3 +302,24 @@ def test_the_whole_time_is_logged(caplog):
     with caplog.at_level(logging.INFO, logger="fastreid"):
         run([hooks.IterationTimer()], start_iter=2)
     assert "4 iterations in 0.0 s" in caplog.text
+
+
+@pytest.mark.parametrize("max_iter", [3, 4])
+def test_statistics_are_made_precise_once_before_the_last_evaluation(monkeypatch, max_iter):
+    notes = Notes([10.0, 20.0])
+    model = type("Model", (), {})()
+    monkeypatch.setattr(hooks.precise_bn, "get_bn_modules", lambda _: [model])
+    monkeypatch.setattr(
+        hooks.precise_bn, "update_bn_stats", lambda *given: notes.log.append(given[1:])
+    )
+    run(
+        [hooks.PreciseBN(model, "loader", 7), hooks.EvalHook(1, notes.evaluate)],
+        max_iter=max_iter,
+        iters_per_epoch=2,
+    )
+    assert notes.log == ["evaluate", ("loader", 7), "evaluate"]
+
+
+def test_precise_statistics_need_batches():
+    with pytest.raises(ValueError, match=r"TEST\.PRECISE_BN\.NUM_ITER is 0"):
+        hooks.PreciseBN(None, [], 0)

@@ -10,6 +10,7 @@ from fastreid.engine.steps import batch_shards
 from fastreid.layers import BatchNorm
 from fastreid.modeling import build_backbone, build_model, map_sizes
 from fastreid.modeling.backbones.resnest import ResNeSt, ResNeStSpec, StageSpec
+from test.modeling.meta_arch.mgn_models import WORDS as MGN
 from test.small_backbones import (
     ONE_ADAPTIVE_STAGE,
     TWO_ADAPTIVE_STAGES,
@@ -96,6 +97,12 @@ def test_a_batch_of_one_image_is_refused_with_the_smallest_that_works():
         check(cfg_of(*PLAIN, *words, batch=2))
 
 
+def test_the_necks_of_all_heads_of_an_mgn_are_checked():
+    cfg = cfg_of(*MGN, size=(80, 32))
+    with pytest.raises(ValueError, match=r"b1_head\.bottleneck\.1 only 1 image of 1x1 pixel"):
+        check(cfg)
+
+
 def test_maps_of_several_pixels_let_a_single_image_pass_where_the_neck_has_no_norm():
     without = (*PLAIN, *TWO_BASIC_STAGES, "MODEL.HEADS.WITH_BNNECK", "False")
     check(cfg_of(*without))
@@ -140,7 +147,7 @@ def test_each_half_of_acls_meta_steps_needs_two_rows(processes, shard, world_siz
     check(cfg)
 
 
-def test_a_map_of_one_pixel_is_refused_where_instance_norms_see_it():
+def test_a_map_of_one_pixel_is_refused_where_instance_norms_get_it():
     ibn = (*PLAIN, *TWO_BASIC_STAGES, "MODEL.BACKBONE.WITH_IBN", "True")
     message = (
         r"backbone\.stages\.0\.blocks\.0\.bn1\.IN, an instance norm, gets one pixel of .*"
@@ -164,7 +171,7 @@ def test_an_instance_norm_behind_the_pooling_is_refused():
         check(cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.NORM", "IN", batch=8))
 
 
-def test_norms_of_an_unknown_backbone_or_model_are_not_judged():
+def test_norms_of_an_unknown_backbone_or_model_are_not_checked():
     cfg = cfg_of(*PLAIN, *TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "False")
     model = build_model(cfg)
     assert any(isinstance(cell, BatchNorm) for _, cell in model.cells_and_names())

@@ -51,30 +51,30 @@ def processes(monkeypatch):
     return choose
 
 
-def told(cfg, *args, **options):
+def reported(cfg, *args, **options):
     return missing_pairs(explicit_config(cfg), train_set(*args, **options))
 
 
 @pytest.mark.parametrize("sampler", ["NaiveIdentitySampler", "BalancedIdentitySampler"])
 def test_one_identity_in_a_batch_has_no_negative(sampler):
-    found = told(cfg_of(4, 4, sampler=sampler))
+    found = reported(cfg_of(4, 4, sampler=sampler))
     assert [sentence.split()[0] for sentence in found] == ["TripletLoss", "CircleLoss", "Cosface"]
     assert found[0] == (
         "TripletLoss never gets a negative pair in a basic step, and is 0: SOLVER.IMS_PER_BATCH 4 "
         "holds one identity there; the smallest that holds two is 8."
     )
-    assert told(cfg_of(8, 4, sampler=sampler)) == []
+    assert reported(cfg_of(8, 4, sampler=sampler)) == []
 
 
 def test_one_image_of_each_identity_has_no_positive():
-    found = told(cfg_of(4, 1))
+    found = reported(cfg_of(4, 1))
     assert "TripletLoss never gets a positive pair in a basic step, and only pushes" in found[0]
     assert "Cosface never gets a positive pair in a basic step, and is 0" in found[2]
     assert "DATALOADER.NUM_INSTANCE is 1; set it to 2 or more" in found[0]
 
 
-def test_losses_that_are_not_asked_for_are_not_judged():
-    assert told(cfg_of(4, 4, "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)")) == []
+def test_losses_that_are_not_configured_are_not_checked():
+    assert reported(cfg_of(4, 4, "MODEL.LOSSES.NAME", "('CrossEntropyLoss',)")) == []
 
 
 def test_a_users_own_loss_on_pairs_is_checked_if_it_declares_its_effect(monkeypatch):
@@ -83,7 +83,7 @@ def test_a_users_own_loss_on_pairs_is_checked_if_it_declares_its_effect(monkeypa
     for name in ("CrossEntropyLoss", "TripletLoss"):
         losses.register(LOSS_REGISTRY.get(name))
     monkeypatch.setattr(pair_check, "LOSS_REGISTRY", losses)
-    found = told(cfg_of(4, 1, "MODEL.LOSSES.NAME", "('CrossEntropyLoss', 'OwnPairLoss')"))
+    found = reported(cfg_of(4, 1, "MODEL.LOSSES.NAME", "('CrossEntropyLoss', 'OwnPairLoss')"))
     assert [sentence.split(":")[0] for sentence in found] == [
         "OwnPairLoss never gets a positive pair in a basic step, and does nothing"
     ]
@@ -91,53 +91,53 @@ def test_a_users_own_loss_on_pairs_is_checked_if_it_declares_its_effect(monkeypa
 
 def test_what_random_batches_can_hold_by_chance_is_enough():
     for sampler in ("TrainingSampler", "ImbalancedDatasetSampler", "SetReWeightSampler"):
-        assert told(cfg_of(2, 1, sampler=sampler)) == []
-        kinds = [s.split("gets a ")[1].split()[0] for s in told(cfg_of(1, 1, sampler=sampler))]
+        assert reported(cfg_of(2, 1, sampler=sampler)) == []
+        kinds = [s.split("gets a ")[1].split()[0] for s in reported(cfg_of(1, 1, sampler=sampler))]
         assert kinds == ["negative", "positive"] * 3
 
 
 def test_random_batches_cannot_hold_what_the_data_lack():
-    alone = told(cfg_of(8, 1, sampler="TrainingSampler"), num_identities=1)
+    alone = reported(cfg_of(8, 1, sampler="TrainingSampler"), num_identities=1)
     assert len(alone) == 3
     assert "TripletLoss never gets a negative pair" in alone[0]
     assert "have a single identity" in alone[0]
-    single = told(cfg_of(8, 1, sampler="TrainingSampler"), images=1)
+    single = reported(cfg_of(8, 1, sampler="TrainingSampler"), images=1)
     assert len(single) == 3
     assert "gets a positive pair" in single[0]
     assert "no identity has two images" in single[0]
 
 
-def test_each_process_sees_its_own_part_only(processes):
+def test_pairs_are_counted_within_the_shard_of_a_process(processes):
     processes(2)
-    found = told(cfg_of(8, 4))
+    found = reported(cfg_of(8, 4))
     assert "in a basic step on 2 of 2 processes, and is 0" in found[0]
     assert found[0].endswith("the smallest that holds two is 16.")
-    assert told(cfg_of(16, 4)) == []
+    assert reported(cfg_of(16, 4)) == []
 
 
 def test_meta_steps_take_half_a_batch_of_each_domain():
-    found = told(acl(8, 4), domains=3)
+    found = reported(acl(8, 4), domains=3)
     assert len(found) == 2
     assert "loss_triplet_mtest never gets a negative pair in the meta-test half of a" in found[0]
     assert "loss_triplet_add never gets a negative pair in the meta-train half of a" in found[1]
     assert all(sentence.endswith("is 16.") for sentence in found)
-    assert told(acl(16, 4), domains=3) == []
-    assert told(acl(8, 4, "SOLVER.META.PERIOD", "0"), domains=3) == []
+    assert reported(acl(16, 4), domains=3) == []
+    assert reported(acl(8, 4, "SOLVER.META.PERIOD", "0"), domains=3) == []
 
 
 def test_contiguous_parts_of_four_processes_hold_one_domain_each(processes):
     processes(4)
-    (found,) = told(acl(64, 4), domains=3)
+    (found,) = reported(acl(64, 4), domains=3)
     assert "loss_triplet_add never gets a positive pair" in found
     assert "on 4 of 4 processes, and does not pull domains together" in found
     assert "SOLVER.META_SHARD mixed" in found
-    assert told(acl(64, 4, "SOLVER.META_SHARD", "mixed"), domains=3) == []
+    assert reported(acl(64, 4, "SOLVER.META_SHARD", "mixed"), domains=3) == []
 
 
 def test_two_domains_leave_one_that_is_seen():
     cfg = acl(16, 4)
     cfg.DATASETS.NAMES = ("d0", "d1")
-    (found,) = told(cfg, domains=2)
+    (found,) = reported(cfg, domains=2)
     assert found.endswith("DATASETS.NAMES must have three or more domains for it.")
 
 

@@ -102,7 +102,7 @@ def test_an_error_passes_through_after_train_and_the_run_is_not_finished():
         get_event_storage()
 
 
-def test_the_storage_knows_iteration_and_epoch():
+def test_the_storage_has_iteration_and_epoch():
     seen = []
 
     class Watcher(HookBase):
@@ -170,7 +170,7 @@ def test_a_step_that_is_not_finite_is_reported_one_step_late():
     assert all(np.isfinite(value).all() for value in values(model).values())
 
 
-def test_the_learning_rate_of_the_bad_step_is_told():
+def test_the_learning_rate_of_the_failed_step_is_reported():
     class Rate(HookBase):
         def before_step(self):
             self.trainer.storage.put_scalar("lr", 0.5 / (self.trainer.iter + 1))

@@ -49,7 +49,7 @@ def mutated(data: bytes, count: int, *, seed: int) -> Iterator[bytes]:
     """Damage data in many ways, each unlike the others and unlike the data.
 
     Args:
-        data: the sound file.
+        data: content of the undamaged file.
         count: how many.
         seed: the same one gives the same damage.
     """

@@ -47,7 +47,7 @@ def namespaces(tmp_path_factory):
 
 def test_a_full_disk_costs_one_checkpoint_and_nothing_else(tmp_path, namespaces):
     if not namespaces:
-        pytest.skip("this system lets nobody but root mount a small disk")
+        pytest.skip("only root can mount a small disk on this system")
     command = [sys.executable, "-m", "test.faults.full_disk", str(tmp_path)]
     done = on_a_small_disk(tmp_path, "size=3m", command)
     table.record("full disk (ENOSPC)", survived=done.returncode == 0)
@@ -86,7 +86,7 @@ SETUP = [
 ]
 
 
-def test_an_output_folder_that_cannot_be_written_is_told_at_the_start(tmp_path, namespaces):
+def test_an_output_folder_that_cannot_be_written_is_reported_at_the_start(tmp_path, namespaces):
     (tmp_path / "file").write_text("")
     places = {
         "under a file": lambda: run([*SETUP, str(tmp_path / "file" / "logs")]),
@@ -102,12 +102,12 @@ def test_an_output_folder_that_cannot_be_written_is_told_at_the_start(tmp_path, 
         places["in a folder without the right to"] = lambda: run(command_in)
     with ThreadPoolExecutor(2) as pool:
         tried = dict(zip(places, pool.map(lambda start: start(), places.values())))
-    told = {
+    reported = {
         where: done.returncode == 1
         and "cannot be written" in done.stderr
-        and "Set OUTPUT_DIR to a folder" in done.stderr
+        and "Set OUTPUT_DIR to a writable folder" in done.stderr
         for where, done in tried.items()
     }
-    for survived in told.values():
+    for survived in reported.values():
         table.record("read-only OUTPUT_DIR", survived=survived)
-    assert [where for where, ok in told.items() if not ok] == [], tried
+    assert [where for where, ok in reported.items() if not ok] == [], tried

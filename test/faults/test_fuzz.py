@@ -209,7 +209,7 @@ class Call:
 
 
 def hostile_pickles(trace):
-    """Pickles that do something where they are believed."""
+    """Pickles that execute something if their content is executed."""
     command = f"touch {trace}"
     source = f"open({str(trace)!r}, 'w')"
     calls = [
@@ -279,7 +279,7 @@ WEIGHTS_BEFORE = (pickle.dumps("model", 2) + pickle.dumps({"a.weight": WEIGHT}, 
 
 
 def unknown_globals(rng, trace):
-    """A random pickle of weights beside globals that nobody knows, and whether it is damaged.
+    """A random pickle of weights with unknown globals, and whether it is damaged.
 
     The globals are called, built, extended and used as keys.
     """

@@ -1,4 +1,4 @@
-"""Processes that are killed or stopped in the midst of something."""
+"""Processes that are killed or stopped while they work."""
 
 import os
 import signal

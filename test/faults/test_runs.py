@@ -1,4 +1,5 @@
-"""Training processes that are killed, ended and resumed: all end where an unbroken one does."""
+"""Training processes that are killed, ended and resumed: the results equal an uninterrupted
+run's."""
 
 import json
 import os
@@ -42,7 +43,7 @@ SMALL = [
 
 
 class Attempt(NamedTuple):
-    """One process: what strikes it, before which iteration, and further settings."""
+    """One process: its fault, the iteration before which the fault occurs, and further settings."""
 
     fault: str
     at: int = 0
@@ -107,7 +108,7 @@ def outcomes(data, tmp_path_factory):
         attempts = [*attempts, Attempt("none", workers=int(name == UNBROKEN_EVALUATED))]
         words = EVALUATED if name in (UNBROKEN_EVALUATED, IN_EVALUATION) else ()
         done = [
-            # The first finds nothing to go on from, and starts afresh.
+            # The first finds no checkpoint and starts a new run.
             train(data, folder, attempt._replace(words=attempt.words + words))
             for attempt in attempts
         ]
@@ -146,7 +147,7 @@ def largest_difference(got, want):
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_broken_run_ends_where_an_unbroken_one_does(outcomes, stop):
+def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(outcomes, stop):
     survived = False
     try:
         outcome, want = outcomes[stop], final(outcomes[UNBROKEN])
@@ -164,14 +165,14 @@ def test_a_broken_run_ends_where_an_unbroken_one_does(outcomes, stop):
         table.record(stop, survived=survived)
 
 
-def test_two_runs_with_one_seed_are_the_same_whatever_their_workers_and_evaluations(outcomes):
+def test_two_runs_with_one_seed_are_equal_for_any_workers_and_evaluations(outcomes):
     one, other = outcomes[UNBROKEN], outcomes[UNBROKEN_EVALUATED]
     assert [iteration for iteration, _ in losses(one)] == list(range(ITERATIONS))
     assert losses(one) == losses(other)
     assert largest_difference(final(one), final(other)) == 0
 
 
-def test_an_evaluation_that_was_broken_off_is_done_after_all(outcomes):
+def test_an_interrupted_evaluation_is_repeated_after_resuming(outcomes):
     def evaluations(name):
         lines = (outcomes[name].folder / "metrics.json").read_text().splitlines()
         records = [json.loads(line) for line in lines]
@@ -185,7 +186,7 @@ def test_an_evaluation_that_was_broken_off_is_done_after_all(outcomes):
     assert best[0] == best[1] > 0
 
 
-def test_resuming_in_an_empty_folder_starts_afresh_and_says_so(outcomes):
+def test_resuming_in_an_empty_folder_starts_a_new_run_and_logs_this(outcomes):
     outcome = outcomes[UNBROKEN]
     assert f"No checkpoint in {outcome.folder}: starting a new run" in outcome.printed[0]
 

@@ -1,4 +1,4 @@
-"""A training run that something happens to.
+"""A training run with a fault.
 
 `python -m test.faults.victim FAULT AT [--resume] [KEY VALUE ...]`: the fault strikes before
 iteration AT. Nothing else differs from tools/train_net.py.
@@ -32,7 +32,7 @@ class Fault(HookBase):
             self._strike()
 
     def none(self) -> None:
-        """Let the run be."""
+        """No fault."""
 
     def kill(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

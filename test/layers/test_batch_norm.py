@@ -77,7 +77,7 @@ def test_a_frozen_shift_is_added_but_not_trained(mode, images):
     assert_close(output, 2 * images / np.sqrt(1 + 1e-5) + 3)
 
 
-def test_instance_norm_does_not_remember_earlier_batches(mode, images):
+def test_instance_norm_does_not_depend_on_earlier_batches(mode, images):
     cell, module = pair(InstanceNorm(8), torch.nn.InstanceNorm2d(8, affine=True))
     cell.set_train()
     for scale in (5, 1):

@@ -74,7 +74,7 @@ def test_meta_linear_computes_what_linear_does(mode):
     assert_same_cells(meta, plain, x)
 
 
-def test_the_gate_is_a_share_per_channel(mode):
+def test_the_gate_is_a_fraction_per_channel(mode):
     gate = MetaGate(3)
     ops.assign(gate.gate, Tensor(np.float32([0, np.log(3), -100])))
     np.testing.assert_allclose(gate().asnumpy(), [0.5, 0.75, 0], rtol=1e-5, atol=1e-30)

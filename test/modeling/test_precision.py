@@ -35,7 +35,7 @@ def gradients_of(model):
 
 @pytest.fixture
 def pynative():
-    """What the type of a map is, a model tells without being compiled."""
+    """Pynative mode, in which the type of a map can be read without compiling."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     yield
     ms.set_context(mode=ms.GRAPH_MODE)

@@ -38,9 +38,16 @@ def test_adam_is_built_too(cfg, parameters):
     assert isinstance(build_optimizer(cfg, parameters), Adam)
 
 
+@pytest.mark.parametrize("name", ["AdamW", "Lamb"])
+def test_others_are_built_by_their_names(cfg, parameters, name):
+    cfg.SOLVER.OPT = name
+    optimizer = build_optimizer(cfg, parameters)
+    assert optimizer.rule_name == name
+
+
 def test_an_unknown_optimizer_names_the_choices(cfg, parameters):
-    cfg.SOLVER.OPT = "LAMB"
-    with pytest.raises(ValueError, match=r"SOLVER\.OPT 'LAMB' is unknown; .*'SGD', 'Adam'"):
+    cfg.SOLVER.OPT = "Adadelta"
+    with pytest.raises(ValueError, match=r"SOLVER\.OPT 'Adadelta' is unknown; .*'SGD', 'Adam'"):
         build_optimizer(cfg, parameters)
 
 
@@ -49,7 +56,7 @@ def test_warm_up_iterations_count_iterations_in_plain_configs(cfg):
     assert warmup_iters(cfg, 7) == 30
 
 
-def test_warm_up_iterations_count_epochs_under_acls_head_and_a_line_says_so(cfg, caplog):
+def test_warm_up_iterations_count_epochs_under_acls_head_and_this_is_logged(cfg, caplog):
     cfg.MODEL.HEADS.NAME = "MetaEmbeddingHead"
     cfg.SOLVER.WARMUP_ITERS = 3
     with caplog.at_level(logging.INFO, "fastreid.solver.build"):
@@ -79,7 +86,7 @@ def test_an_unknown_warm_up_names_the_choices(cfg):
         build_lr_scheduler(cfg, 100)
 
 
-def test_a_cosine_without_an_epoch_left_says_what_to_change(cfg):
+def test_a_cosine_without_an_epoch_left_names_the_settings_to_change(cfg):
     cfg.SOLVER.SCHED = "CosineAnnealingLR"
     cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_EPOCHS = 5, 5
     message = r"warm-up \(5 epochs\) must be shorter than the training .*MAX_EPOCH 5.*WARMUP_EPOCHS"

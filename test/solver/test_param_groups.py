@@ -34,7 +34,7 @@ def parameters():
     return [Parameter(Tensor([0.0]), name=name) for name in EXPECTED]
 
 
-def test_rate_and_decay_follow_the_kind_and_the_place_of_a_parameter(cfg, parameters):
+def test_rate_and_decay_follow_the_kind_and_the_position_of_a_parameter(cfg, parameters):
     groups = get_default_optimizer_params(cfg, parameters)
     got = {p.name: (g.base_lr, g.weight_decay) for g in groups for p in g.parameters}
     assert got.keys() == EXPECTED.keys()

@@ -30,8 +30,8 @@ def test_the_command_prints_faults_and_ends_with_1(tmp_path):
     path.write_bytes(b"no image")
     broken = check(tmp_path, "Market1501", "--workers", "1")
     assert broken.returncode == 1
-    told = f"FAULT: Test set Market1501: Image files that cannot be read: 1 ({path}"
-    assert broken.stdout.splitlines()[-1].startswith(told)
+    reported = f"FAULT: Test set Market1501: Image files that cannot be read: 1 ({path}"
+    assert broken.stdout.splitlines()[-1].startswith(reported)
     trained_on = check(tmp_path, "Market1501", "--for", "train", "--quick")
     assert (trained_on.returncode, "gallery" in trained_on.stdout) == (0, False)
     unknown = check(tmp_path, "Market")

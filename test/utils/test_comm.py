@@ -65,10 +65,10 @@ def two_on_one_machine(monkeypatch):
         variables |= {"RANK_ID": str(rank), "DEVICE_ID": str(rank)}
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        told = []
+        reported = []
 
         def gather(array):
-            told.append(
+            reported.append(
                 array.astype(np.uint8).tobytes().rstrip(b"\0").decode("utf-8", "surrogateescape")
             )
             heard = np.zeros_like(array)
@@ -77,30 +77,30 @@ def two_on_one_machine(monkeypatch):
             return np.stack([array, heard] if rank == 0 else [heard, array])
 
         monkeypatch.setattr(comm, "all_gather", gather)
-        return told
+        return reported
 
     return become
 
 
 def test_local_rank_0_runs_the_block_before_it_synchronizes(two_on_one_machine):
-    told = two_on_one_machine(0)
+    reported = two_on_one_machine(0)
     with comm.local_rank_zero_first():
-        assert told == []
-    assert told == [""]
+        assert reported == []
+    assert reported == [""]
 
 
 def test_other_ranks_run_the_block_after_local_rank_0(two_on_one_machine):
-    told = two_on_one_machine(1)
+    reported = two_on_one_machine(1)
     with comm.local_rank_zero_first():
-        assert told == [""]
-    assert told == [""]
+        assert reported == [""]
+    assert reported == [""]
 
 
 def test_a_failure_of_local_rank_0_is_raised_in_the_other_ranks(two_on_one_machine):
-    told = two_on_one_machine(0)
+    reported = two_on_one_machine(0)
     with pytest.raises(OSError, match="No space left"), comm.local_rank_zero_first():
         raise OSError("No space left: émile")
-    assert told == ["No space left: émile"]
+    assert reported == ["No space left: émile"]
     two_on_one_machine(1, other="No space left: émile")
     worked = []
     with pytest.raises(comm.OtherRankError, match="^Rank 0 failed: No space left: émile$"):  # noqa: SIM117
@@ -111,10 +111,10 @@ def test_a_failure_of_local_rank_0_is_raised_in_the_other_ranks(two_on_one_machi
 
 def test_the_error_sent_to_other_ranks_keeps_non_utf8_names_and_has_no_quotes(two_on_one_machine):
     message = "There is no \udcff.jpg"
-    told = two_on_one_machine(0)
+    reported = two_on_one_machine(0)
     with pytest.raises(KeyError), comm.local_rank_zero_first():
         raise KeyError(message)
-    assert told == [message]
+    assert reported == [message]
     two_on_one_machine(1, other=message)
     with pytest.raises(comm.OtherRankError, match=f"^Rank 0 failed: {message}$"):  # noqa: SIM117
         with comm.local_rank_zero_first():
@@ -122,7 +122,7 @@ def test_the_error_sent_to_other_ranks_keeps_non_utf8_names_and_has_no_quotes(tw
 
 
 def test_an_interrupted_process_does_not_wait_for_the_others(two_on_one_machine):
-    told = two_on_one_machine(0)
+    reported = two_on_one_machine(0)
     with pytest.raises(KeyboardInterrupt), comm.local_rank_zero_first():
         raise KeyboardInterrupt
-    assert told == []
+    assert reported == []

@@ -49,16 +49,18 @@ def test_names_are_compared_exactly_but_for_white_space_around_them():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (str(LARGEST + 1), "9223372036854775808"),
         (str(SMALLEST - 1), "-9223372036854775809"),
         ("9" * 5000, "9" * 60 + r"\.\.\. "),
     ],
 )
-def test_a_number_beyond_64_bits_is_refused_by_name(text, told):
+def test_a_number_beyond_64_bits_is_refused_by_name(text, reported):
     for read in (normal_form, whole_number):
-        with pytest.raises(ValueError, match=f"number {told}.*not fit into 64 bits.*letter before"):
+        with pytest.raises(
+            ValueError, match=f"number {reported}.*not fit into 64 bits.*letter before"
+        ):
             read(text)
 
 
@@ -103,7 +105,7 @@ def test_64_bit_columns_keep_their_digits():
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         (np.array([2**63], np.uint64), "pid: the number 9223372036854775808 does not fit"),
         ([2**64], "pid: the number 18446744073709551616 does not fit"),
@@ -114,8 +116,8 @@ def test_64_bit_columns_keep_their_digits():
         (np.array(["anna"]), "pid: 'anna' is not a whole number"),
     ],
 )
-def test_columns_that_would_lose_digits_are_refused(values, told):
-    with pytest.raises(ValueError, match=told):
+def test_columns_that_would_lose_digits_are_refused(values, reported):
+    with pytest.raises(ValueError, match=reported):
         whole_numbers(values, "pid")
 
 

@@ -58,7 +58,7 @@ def test_on_a_terminal_warnings_stand_out(capsys, monkeypatch, name):
     assert line.endswith("careful\n")
 
 
-def test_a_screen_that_nobody_reads_leaves_the_file_going_on(tmp_path, capsys, monkeypatch, name):
+def test_a_closed_screen_does_not_stop_the_log_file(tmp_path, capsys, monkeypatch, name):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
@@ -75,7 +75,7 @@ def test_a_screen_that_nobody_reads_leaves_the_file_going_on(tmp_path, capsys, m
     assert capsys.readouterr().err == ""
 
 
-def test_a_full_disk_is_said_once(tmp_path, capsys, name):
+def test_a_full_disk_is_reported_once(tmp_path, capsys, name):
     (tmp_path / "log.txt").symlink_to("/dev/full")
     logger = setup_logger(tmp_path, name=name)
     for _ in range(3):

@@ -7,4 +7,15 @@ latter those of a test set; `image_files` checks image files.
 from .dataset import CheckResult, check_dataset, explained, require_files, require_usable
 from .findings import USES
 
-__all__ = ["USES", "CheckResult", "check_dataset", "explained", "require_files", "require_usable"]
+# The name that release 0.1 had.
+require_sound = require_usable
+
+__all__ = [
+    "USES",
+    "CheckResult",
+    "check_dataset",
+    "explained",
+    "require_files",
+    "require_sound",
+    "require_usable",
+]

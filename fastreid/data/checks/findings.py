@@ -152,7 +152,7 @@ def in_training_and_test(data: ImageDataset, *, quick: bool) -> list[str]:
         remark = f"Test identities that are training identities too: {len(shared)} "
         remark += f"({list_some(shared)})."
         if not data.trains_on_test_identities:
-            remark += " Do not test a model on this set that was trained on it."
+            remark += " Do not use this set to test a model that was trained on it."
         remarks.append(remark)
     if not quick:
         remarks += _copies_across(data)

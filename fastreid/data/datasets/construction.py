@@ -10,6 +10,9 @@ from typing import Any
 def construct(make: Callable, options: Mapping[str, Any], *, name: str = "") -> Any:
     """Call a data set class with those options that its constructor takes.
 
+    A constructor with ``**kwargs`` gets "root" and "combineall", and other options only if it names
+    them: a subclass may pass its own value of an option to the constructor of its base.
+
     Args:
         make: the class, or a function that returns a data set.
         options: possible keyword arguments, among them "combineall".
@@ -23,14 +26,15 @@ def construct(make: Callable, options: Mapping[str, Any], *, name: str = "") -> 
     """
     name = name or make.__name__
     signature = inspect.signature(make)
-    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        if options["combineall"] and "combineall" not in signature.parameters:
-            raise ValueError(
-                f"Data set {name}: its constructor does not take combineall, which "
-                "DATASETS.COMBINEALL needs; let it take **kwargs and pass them to "
-                "super().__init__."
-            )
-        options = {key: value for key, value in options.items() if key in signature.parameters}
+    taken = set(signature.parameters)
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        taken |= {"root", "combineall"}
+    if options["combineall"] and "combineall" not in taken:
+        raise ValueError(
+            f"Data set {name}: its constructor does not take combineall, which DATASETS.COMBINEALL "
+            "needs; let it take **kwargs and pass them to super().__init__."
+        )
+    options = {key: value for key, value in options.items() if key in taken}
     try:
         signature.bind(**options)
     except TypeError as error:

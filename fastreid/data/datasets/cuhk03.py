@@ -41,9 +41,9 @@ class CUHK03(ImageDataset):
     Encoding", CVPR 2017) trains on 767 identities and tests on 700; the classic one has 20 splits
     of 1,367 and 100.
 
-    Images and ``splits_<protocol>_<boxes>.json`` are used if they exist, for whatever folder the
-    JSON file was written. Missing ones are made from the .mat files, in ``cuhk03_new`` or, if that
-    folder is not writable, in the cache ($FASTREID_CACHE, ~/.cache/fastreid).
+    Images and ``splits_<protocol>_<boxes>.json`` are used if they exist, even if the JSON file was
+    written for another folder. Missing ones are made from the .mat files, in ``cuhk03_new`` or, if
+    that folder is not writable, in the cache ($FASTREID_CACHE, ~/.cache/fastreid).
 
     Args:
         root: folder that holds ``cuhk03_new``.

@@ -224,7 +224,7 @@ def _entry(columns: Sequence[str], fields: Sequence[str], place: str) -> dict[st
     if any(field.strip() for field in fields[len(columns) :]):
         raise ValueError(
             f"{place} has {len(fields)} fields, the first line {len(columns)}. A path that holds "
-            "a comma or another separator must stand in double quotes."
+            "a comma or another separator must be in double quotes."
         )
     entry = dict(zip(columns, fields))
     if any("\n" in value for value in entry.values()):

@@ -1,4 +1,4 @@
-"""The job of a data worker: read images, transform them, and pack them for the way back."""
+"""The job of a data worker: read images, transform them, and pack them for the main process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampler that draws every identity equally often, whatever the number of its images."""
+"""Sampler that draws every identity equally often, for any number of its images."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def draw_from(sampler: Iterable[int], start: int, history: StateHistory) -> Iter
 
     Args:
         sampler: sampler with a method ``draw`` like `PassStream.draw`; one without it is iterated
-            from its beginning, and its first indices are thrown away.
+            from its beginning, and its first indices are discarded.
         start: number of indices to skip.
         history: receives the states of a sampler that has ``draw``.
     """

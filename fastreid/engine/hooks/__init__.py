@@ -10,6 +10,8 @@ from .checkpoints import CheckpointHook, PeriodicCheckpointer
 from .evaluation import EvalHook
 from .learning_rate import LRScheduler
 from .metrics import IterationTimer, PeriodicWriter, TrainingCurves
+from .moving_average import MovingAverage
+from .precise_bn import PreciseBN
 
 __all__ = [
     "CallbackHook",
@@ -17,8 +19,10 @@ __all__ = [
     "EvalHook",
     "IterationTimer",
     "LRScheduler",
+    "MovingAverage",
     "PeriodicCheckpointer",
     "PeriodicWriter",
+    "PreciseBN",
     "TrainingCurves",
     "flatten_results_dict",
 ]

@@ -12,7 +12,7 @@ from ..train_loop import HookBase
 
 
 class CheckpointHook(HookBase):
-    """Save checkpoints after epochs, between them, at the end, and when the run is told to end.
+    """Save checkpoints after epochs, between them, at the end, and on a request to end the run.
 
     "Best" is chosen on the target domain: report its scores beside those of the last epoch, not
     in their place.
@@ -20,7 +20,8 @@ class CheckpointHook(HookBase):
     Args:
         checkpointer: decides which checkpoint is due, and saves it.
         metric: returns the value that decides "best"; None before the first evaluation.
-        extra: returns what a checkpoint holds beside weights and states, "iteration" included.
+        extra: returns the values that a checkpoint contains besides weights and states; must
+            include "iteration".
         period_iters: iterations between checkpoints inside an epoch; 0: none.
         termination: holds a request to end the run before the next iteration; None: the trainer's.
     """
@@ -42,7 +43,7 @@ class CheckpointHook(HookBase):
         self._saved_at = 0
 
     def before_train(self) -> None:
-        """Take over the iteration and the best metric that the trainer resumes from."""
+        """Copy the iteration and the best metric from which the trainer resumes."""
         self._saved_at = self.trainer.iter
         if self._checkpointer.best_metric is None:
             self._checkpointer.best_metric = self.trainer.best_metric

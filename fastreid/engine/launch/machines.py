@@ -102,7 +102,7 @@ class Machines:
         if [first.get("machines"), first.get("devices")] != [job.machines, job.devices]:
             options = f"--num-machines {first.get('machines')} --num-gpus {first.get('devices')}"
         elif machine in self._peers or machine not in range(1, job.machines):
-            options = f"--machine-rank {machine}, which is not free"
+            options = f"--machine-rank {machine}, which is already in use"
         else:
             self._peers[machine] = peer
             return

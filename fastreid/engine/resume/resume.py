@@ -43,6 +43,7 @@ def loader_states(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:
     loaders = list(loaders)
     return {
         "positions": [loader.position for loader in loaders],
+        # The key is that of release 0.1, whose checkpoints are read too.
         "bookmarks": [loader.sampler_state for loader in loaders],
     }
 
@@ -52,7 +53,7 @@ def restore_loader_states(loaders: Sequence[ReidDataLoader], state: Mapping[str,
 
     Args:
         loaders: the loaders of this run, in the same order.
-        state: what `loader_states` returned. Checkpoints of old versions have no sampler states:
+        state: result of `loader_states`. Checkpoints of old versions have no sampler states:
             then samplers draw again from the beginning.
 
     Raises:

@@ -35,7 +35,7 @@ BASIC, META_TRAIN, META_TEST = (
 
 
 def takes_meta_steps(cfg: CfgNode) -> bool:
-    """Tell whether an explicit configuration asks for meta steps."""
+    """Tell whether an explicit configuration has meta steps."""
     return cfg.SOLVER.META.PERIOD > 0
 
 
@@ -43,7 +43,7 @@ def shards_by_step(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[
     """Compute how a batch is divided among the processes, for each kind of step.
 
     Args:
-        cfg: SOLVER.META and SOLVER.META_SHARD of an explicit configuration.
+        cfg: SOLVER.ACCUMULATE, SOLVER.META and SOLVER.META_SHARD of an explicit configuration.
         num_domains: number of source domains.
         batch_size: value of SOLVER.IMS_PER_BATCH, the configured one or another to try.
 
@@ -51,7 +51,8 @@ def shards_by_step(cfg: CfgNode, num_domains: int, batch_size: int) -> Iterator[
         One shard per process.
     """
     world_size = get_world_size()
-    yield [BatchShard(BASIC, batch_size // world_size)] * world_size
+    rows = batch_size // (world_size * cfg.SOLVER.ACCUMULATE)
+    yield [BatchShard(BASIC, rows)] * world_size
     if not takes_meta_steps(cfg):
         return
     half, seen = batch_size // 2, num_domains - 1
@@ -72,15 +73,15 @@ def _overlap(first: int, size: int, other_first: int, other_size: int) -> int:
 
 
 def is_divisible(cfg: CfgNode, batch_size: int) -> bool:
-    """Tell whether samplers and processes can divide batches of a size without remainder.
+    """Tell whether batches of a size are divided without remainder, by all that divides them.
 
     Args:
-        cfg: DATALOADER and SOLVER.META of an explicit configuration.
+        cfg: DATALOADER, SOLVER.ACCUMULATE and SOLVER.META of an explicit configuration.
         batch_size: value of SOLVER.IMS_PER_BATCH to try.
     """
     world_size, images = get_world_size(), cfg.DATALOADER.NUM_INSTANCE
     by_identity = world_size * images if draws_identities(cfg) else world_size
-    units = [by_identity]
+    units = [by_identity * cfg.SOLVER.ACCUMULATE]
     if cfg.DATALOADER.SAMPLER_TRAIN == "SetReWeightSampler":
         units.append(max(sum(cfg.DATALOADER.SET_WEIGHT), 1) * images)
     if takes_meta_steps(cfg):

@@ -129,7 +129,7 @@ class MetaSteps:
         """Update all parameters after a basic step.
 
         Args:
-            result: of `basic_gradients`; its gradients are freed.
+            result: result of `basic_gradients`; its gradients are freed.
 
         Returns:
             Whether the step was finite, a bool scalar.
@@ -140,7 +140,7 @@ class MetaSteps:
         """Change `inner_parameters` from theta to theta', at the rate of the meta optimizer.
 
         Args:
-            seen: of `seen_gradients`; if it is not finite, nothing changes.
+            seen: result of `seen_gradients`; if it is not finite, nothing changes.
         """
         rate = self.meta_optimizer.learning_rates[0].value()
         gradients = tuple(compress(seen.gradients, self._is_inner))
@@ -150,8 +150,8 @@ class MetaSteps:
         """Update all parameters by the sum of the gradients of both halves of a meta step.
 
         Args:
-            seen: of `seen_gradients`; its gradients are freed.
-            held_out: of `held_out_gradients`; its gradients are freed.
+            seen: result of `seen_gradients`; its gradients are freed.
+            held_out: result of `held_out_gradients`; its gradients are freed.
 
         Returns:
             Whether the step was finite, a bool scalar.

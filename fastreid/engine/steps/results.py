@@ -1,4 +1,4 @@
-"""What the parts of a training step return, always in the order losses, accuracy, is_finite.
+"""Results of the parts of a training step, always in the order losses, accuracy, is_finite.
 
 A compiled cell returns a plain tuple; the callers of the cells in this package wrap it.
 """
@@ -17,7 +17,7 @@ class StepResult(NamedTuple):
 
     Attributes:
         losses: (L,), in the order of the names of `LossForward`.
-        accuracy: share of rows that are classified correctly, a scalar.
+        accuracy: fraction of rows that are classified correctly, a scalar.
         is_finite: whether the step was finite, a bool scalar; if not, its update was skipped.
     """
 
@@ -31,7 +31,7 @@ class GradientResult(NamedTuple):
 
     Attributes:
         losses: (L,), in the order of the names of `LossForward`.
-        accuracy: share of rows that are classified correctly, a scalar.
+        accuracy: fraction of rows that are classified correctly, a scalar.
         is_finite: whether all numbers are finite, a bool scalar.
         gradients: one per parameter, in the order of the parameters.
     """

@@ -75,8 +75,8 @@ class LossForward(nn.Cell):
             weights: (L,), weights of the losses in their sum; None means 1 for each.
 
         Returns:
-            The weighted sum of the losses; the losses (L,) in the order of `names`; the share of
-            rows that are classified correctly, a scalar.
+            The weighted sum of the losses; the losses (L,) in the order of `names`; the fraction
+            of rows that are classified correctly, a scalar.
         """
         outputs = self.model.outputs(images, targets)
         if self.takes_domains:
@@ -96,7 +96,7 @@ class LossForward(nn.Cell):
 
 
 def classification_accuracy(logits: Tensor | tuple[Tensor, ...], targets: Tensor) -> Tensor:
-    """Compute the share of rows whose target class has the largest logit.
+    """Compute the fraction of rows whose target class has the largest logit.
 
     Args:
         logits: (N, C); or one (N, classes) per domain, of which each row uses its own domain's.

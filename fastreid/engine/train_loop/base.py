@@ -157,5 +157,5 @@ class TrainerBase:
         """Check the results of the last steps; called at the end of each epoch and of the run."""
 
     def checkpoint_extra(self) -> dict[str, Any]:
-        """Return what a checkpoint holds beside weights and states."""
+        """Return the values that a checkpoint contains besides weights and states."""
         return {"iteration": self.iter}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastreid.utils.checkpoint import Checkpointable
 from fastreid.utils.comm import get_rank, get_world_size
 from fastreid.utils.events import get_event_storage
 
+from ..steps.accumulation import AccumulatedStep
 from ..steps.loss_scale import LossScale
 from ..steps.non_finite import NonFiniteError
 from ..steps.results import StepRecord, StepResult
@@ -33,9 +35,10 @@ class SimpleTrainer(TrainerBase):
             parts that are frozen at first.
         clipper: clips gradients before each update.
         log_period: number of iterations between readings of the losses.
-        frozen_parts: names of the parts that are frozen at first: they stay in evaluation mode and
-            their parameters do not change.
-        freeze_iters: number of iterations during which they are frozen.
+        frozen_parts: names of the parts that stay in evaluation mode at first.
+        freeze_iters: number of iterations in which only the first optimizer makes updates, and the
+            frozen parts stay in evaluation mode.
+        accumulate: number of parts of a batch whose gradients are computed one after the other.
         loss_scale: loss scaling of mixed precision; None disables it.
         watch: checks the running statistics of the model; None creates one.
     """
@@ -51,6 +54,7 @@ class SimpleTrainer(TrainerBase):
         log_period: int,
         frozen_parts: Sequence[str] = (),
         freeze_iters: int = 0,
+        accumulate: int = 1,
         loss_scale: LossScale | None = None,
         watch: StatisticsWatch | None = None,
     ) -> None:
@@ -61,16 +65,19 @@ class SimpleTrainer(TrainerBase):
         self.optimizers = tuple(optimizers)
         self.log_period = log_period
         self.frozen_parts = tuple(frozen_parts)
-        self.freeze_iters = freeze_iters if frozen_parts else 0
+        self.freeze_iters = freeze_iters
         self.loss_scale = loss_scale or LossScale()
         self.watch = watch or StatisticsWatch(running_statistics(model))
         self._batches: Iterator[dict] | None = None
         self._pending: StepRecord | None = None
         shared: dict[str, Any] = {"loss_scale": self.loss_scale, "watch": self.watch}
-        self._step = TrainStep(forward, optimizers, clipper, **shared)
+        make_step: Callable[..., TrainStep | AccumulatedStep] = (
+            TrainStep if accumulate == 1 else partial(AccumulatedStep, parts=accumulate)
+        )
+        self._step = make_step(forward, optimizers, clipper, **shared)
         # Each set of learning parameters needs a compiled graph of its own.
         self._frozen_step = (
-            TrainStep(forward, optimizers[:1], clipper, **shared)
+            make_step(forward, optimizers[:1], clipper, **shared)
             if self.freeze_iters
             else self._step
         )

@@ -24,7 +24,7 @@ class BlockCells(NamedTuple):
 
 
 class ResidualBlock(nn.Cell):
-    """The end that residual blocks share: the sum of a branch of convolutions and a shortcut."""
+    """The last step of a residual block: the sum of a branch of convolutions and a shortcut."""
 
     recomputable = True
 
@@ -32,7 +32,7 @@ class ResidualBlock(nn.Cell):
         """Build the layers of the sum.
 
         Args:
-            channels: of the branch's output.
+            channels: channels of the branch's output.
             with_se: squeeze and excitation of the branch.
             downsample: the shortcut where input and output differ in shape; None: the input.
         """
@@ -140,6 +140,40 @@ class GroupedBottleneck(Bottleneck):
     group_width = 4
 
 
+def residual_blocks(
+    in_channels: int,
+    spec: StageSpec,
+    *,
+    block: type[nn.Cell],
+    cells: BlockCells,
+    with_ibn: bool = False,
+    with_se: bool = False,
+) -> list[nn.Cell]:
+    """Build the residual blocks of a stage, in their order.
+
+    Args:
+        in_channels: channels of the input (N, in_channels, H, W).
+        spec: width, number of blocks, stride.
+        block: `BasicBlock` or `Bottleneck`.
+        cells: the kinds of layer.
+        with_ibn: IBN as the first norm of every block.
+        with_se: squeeze and excitation in every block.
+
+    Returns:
+        The blocks; the last one gives (N, planes * expansion, H / stride, W / stride).
+    """
+    out_channels = spec.planes * block.expansion
+    downsample = None
+    if spec.stride != 1 or in_channels != out_channels:
+        downsample = nn.SequentialCell(
+            cells.conv(in_channels, out_channels, 1, stride=spec.stride),
+            cells.norm(out_channels),
+        )
+    options = {"cells": cells, "with_ibn": with_ibn, "with_se": with_se}
+    first = block(in_channels, spec.planes, stride=spec.stride, downsample=downsample, **options)
+    return [first, *(block(out_channels, spec.planes, **options) for _ in range(spec.blocks - 1))]
+
+
 class ResNetStage(nn.Cell):
     """Residual blocks in sequence; a non-local block follows each of the last ones.
 
@@ -167,18 +201,11 @@ class ResNetStage(nn.Cell):
         super().__init__()
         self.out_channels = spec.planes * block.expansion
         self.stride = spec.stride
-        downsample = None
-        if spec.stride != 1 or in_channels != self.out_channels:
-            downsample = nn.SequentialCell(
-                cells.conv(in_channels, self.out_channels, 1, stride=spec.stride),
-                cells.norm(self.out_channels),
+        self.blocks = nn.CellList(
+            residual_blocks(
+                in_channels, spec, block=block, cells=cells, with_ibn=with_ibn, with_se=with_se
             )
-        options = {"cells": cells, "with_ibn": with_ibn, "with_se": with_se}
-        first = block(
-            in_channels, spec.planes, stride=spec.stride, downsample=downsample, **options
         )
-        rest = [block(self.out_channels, spec.planes, **options) for _ in range(spec.blocks - 1)]
-        self.blocks = nn.CellList([first, *rest])
         self.non_local = nn.CellList(
             [Non_local(self.out_channels, norm=non_local_norm) for _ in range(spec.non_local)]
         )

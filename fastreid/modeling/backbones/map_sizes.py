@@ -11,8 +11,8 @@ def map_sizes(backbone: nn.Cell | None, height: int, width: int) -> dict[str, tu
     Args:
         backbone: a backbone with ResNet's stem that declares `stage_strides`, and `pads_stem` where
             its pooling pads one pixel; or any other, or None, with an empty result.
-        height: of the images, in pixels.
-        width: of the images, in pixels.
+        height: height of the images, in pixels.
+        width: width of the images, in pixels.
 
     Returns:
         Name of the part ("conv1" stands for the stem), height and width of its output, in the

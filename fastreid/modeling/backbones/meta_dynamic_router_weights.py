@@ -56,7 +56,7 @@ def load_inflated(backbone: nn.Cell, cfg: CfgNode) -> None:
         cfg: the whole configuration; `MODEL.BACKBONE` determines the file.
 
     Raises:
-        FileNotFoundError: if the file is missing; the message says where to put it.
+        FileNotFoundError: if the file is missing; the message names the folder to put it into.
         ValueError: if a tensor of the file does not fit.
     """
     path = find_pretrained(cfg)

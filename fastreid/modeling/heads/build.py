@@ -16,7 +16,7 @@ def build_heads(cfg: CfgNode) -> nn.Cell:
 
 
 def classifier_prefixes(model: nn.Cell | None = None) -> tuple[str, ...]:
-    """List how the names of parameters begin whose shapes depend on the training identities.
+    """List prefixes of the parameters whose shapes depend on the training identities.
 
     Heads declare them by `classifier_names`. Names of all registered heads count, so weights of a
     model with another head are recognised.
@@ -25,7 +25,7 @@ def classifier_prefixes(model: nn.Cell | None = None) -> tuple[str, ...]:
         model: may have heads in other places than its part `heads`; None: no model.
 
     Returns:
-        Beginnings of parameter names, such as ``heads.weight``.
+        Prefixes of parameter names, such as ``heads.weight``.
     """
     heads = [("heads", head) for _, head in REID_HEADS_REGISTRY]
     if model is not None:

@@ -17,7 +17,7 @@ from .neck import NeckHead, cosine_logits
 
 @REID_HEADS_REGISTRY.register()
 class EmbeddingHead(NeckHead):
-    """Pool the map, pass the neck, classify (Luo et al., "Bag of tricks", CVPRW 2019).
+    """Pool the map, apply the neck, classify (Luo et al., "Bag of tricks", CVPRW 2019).
 
     Args:
         feat_dim: C of the feature map.
@@ -27,7 +27,7 @@ class EmbeddingHead(NeckHead):
         pool_type: name of the pooling.
         cls_type: name of the softmax variant.
         scale: multiplied into the logits.
-        margin: of the softmax variant.
+        margin: margin of the softmax variant.
         with_bnneck: whether the neck has a norm, whose shift is not trained.
         norm_type: name of that norm.
     """
@@ -77,7 +77,7 @@ class EmbeddingHead(NeckHead):
             targets: (N,) int32 class of each row.
 
         Returns:
-            `cls_outputs` (N, classes), what the cross entropy takes; `pred_class_logits`
+            `cls_outputs` (N, classes), for the cross entropy; `pred_class_logits`
             (N, classes), scaled, without a margin; `features` (N, D) for the metric losses.
 
         Raises:

@@ -23,7 +23,7 @@ def classes_per_domain(cfg: CfgNode) -> list[int]:
     """Read the number of identities of each source domain from the config.
 
     Args:
-        cfg: the whole configuration; CLASSES_PER_DOMAIN wins over NUM_CLASSES1 to 3.
+        cfg: the whole configuration; CLASSES_PER_DOMAIN takes precedence over NUM_CLASSES1 to 3.
 
     Returns:
         One count per domain; empty, for a head for evaluation only, where the config has none.
@@ -42,7 +42,7 @@ def classes_per_domain(cfg: CfgNode) -> list[int]:
 
 @REID_HEADS_REGISTRY.register()
 class MetaEmbeddingHead(NeckHead):
-    """Pool the map, pass the neck, classify under the classifier of each source domain.
+    """Pool the map, apply the neck, classify with the classifier of each source domain.
 
     Args:
         feat_dim: C of the feature map.
@@ -53,7 +53,7 @@ class MetaEmbeddingHead(NeckHead):
         pool_type: name of the pooling.
         cls_type: name of the softmax variant.
         scale: multiplied into the logits.
-        margin: of the softmax variant.
+        margin: margin of the softmax variant.
         with_bnneck: whether the neck has a batch norm, whose shift is not trained.
         norm_type: name of that norm: "BN" or "syncBN".
     """

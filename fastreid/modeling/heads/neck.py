@@ -28,8 +28,9 @@ class NeckHead(nn.Cell):
         norm: builds the norm from its channel count; None: no norm.
     """
 
-    # Names, below the head, of the parameters whose shapes depend on the training identities. What
-    # begins with one of them may be missing in a file of weights, or have another shape.
+    # Names, below the head, of the parameters whose shapes depend on the training identities. A
+    # parameter whose name begins with one of them may be missing in a file of weights, or have
+    # another shape there.
     classifier_names: tuple[str, ...] = ()
 
     def __init__(
@@ -102,8 +103,9 @@ class NeckHead(nn.Cell):
             targets: (N,) int32 class of each row.
 
         Returns:
-            `cls_outputs`, what the cross entropy takes; `pred_class_logits`, scaled, without a
-            margin; `features`, what the metric losses take; more for losses of the subclass.
+            `cls_outputs`, the logits for the cross entropy; `pred_class_logits`, scaled, without a
+            margin; `features`, for the metric losses; and the inputs of further losses of the
+            subclass.
         """
         raise NotImplementedError
 

@@ -49,7 +49,7 @@ def check_loss(name: str, loss: Any) -> nn.Cell:
     """Check that an entry of the registry has built a loss.
 
     Args:
-        name: as registered.
+        name: registered name of the loss.
         loss: the result of the entry.
 
     Returns:

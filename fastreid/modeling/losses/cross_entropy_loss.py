@@ -27,9 +27,9 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, eps: float, alpha: f
     losses = softplus(log_odds)
     if eps == 0 or num_classes == 1:
         return losses
-    share = eps if eps > 0 else alpha * ops.stop_gradient(exp(-losses))
+    smoothing = eps if eps > 0 else alpha * ops.stop_gradient(exp(-losses))
     # Uses -log(p_j) = -log(p_y) - (z_j - z_y), with y the true class.
-    return losses - share * gaps.sum(1) / (num_classes - 1)
+    return losses - smoothing * gaps.sum(1) / (num_classes - 1)
 
 
 def mean_over_nonzero(losses: Tensor) -> Tensor:

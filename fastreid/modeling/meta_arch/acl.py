@@ -45,7 +45,7 @@ class Phase(Enum):
     META_TEST = "mtest"
 
 
-# What the losses of each phase take beside the model's outputs.
+# Columns of the batch that the losses of each phase take after the model's outputs.
 _COLUMNS = ("targets", "domainids")
 
 
@@ -164,7 +164,8 @@ class ACL(Baseline):
 
     Args:
         criteria: for each phase, a cell from (outputs, targets, domainids) to scalars.
-        **options: of `Baseline`; the backbone returns features (N, C, h, w) and paths (N, P).
+        **options: arguments of `Baseline`; the backbone returns features (N, C, h, w) and paths
+            (N, P).
     """
 
     takes_paths = True

@@ -42,7 +42,7 @@ class ReidLosses(nn.Cell):
         terms: cells from (outputs, targets) to a scalar, each with a `key`.
     """
 
-    # What the losses take beside the model's outputs: columns of the batch, in this order.
+    # Columns of the batch that the losses take after the model's outputs, in this order.
     columns = ("targets",)
 
     def __init__(self, terms: nn.CellList) -> None:
@@ -66,8 +66,8 @@ class Baseline(nn.Cell):
         backbone: (N, 3, H, W) -> (N, C, h, w).
         heads: (N, C, h, w) -> (N, D), or the training outputs.
         criterion: the losses, a cell from (outputs, targets) to scalars.
-        pixel_mean: of the three channels, in 0..255.
-        pixel_std: of the three channels, in 0..255.
+        pixel_mean: mean of the three channels, in 0..255.
+        pixel_std: standard deviation of the three channels, in 0..255.
     """
 
     # Whether the backbone must return routing paths beside the features.
@@ -90,7 +90,7 @@ class Baseline(nn.Cell):
         self.heads = heads
         self.pixel_mean = channel_constant(pixel_mean)
         self.pixel_std = channel_constant(pixel_std)
-        # In a tuple, so that the losses are no child cell: their parameters are not the model's.
+        # In a tuple, so that the losses do not become a child cell with parameters of the model.
         self._criterion = (criterion,)
 
     @classmethod

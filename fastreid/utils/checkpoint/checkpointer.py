@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,8 @@ class Checkpointer:
         model: the model; all its parameters are saved, including running statistics.
         save_dir: folder of the checkpoints.
         save_to_disk: whether this process writes; None: only the main process does.
+        while_saving: makes the context in which a checkpoint is written, such as one that
+            exchanges the weights of the model.
         **checkpointables: other objects with `state_dict` and `load_state_dict`, by name.
     """
 
@@ -62,12 +65,14 @@ class Checkpointer:
         save_dir: str | Path = "",
         *,
         save_to_disk: bool | None = None,
+        while_saving: Callable[[], AbstractContextManager] = nullcontext,
         **checkpointables: Checkpointable,
     ) -> None:
         self.model = model
         self.checkpointables = dict(checkpointables)
         self.save_dir = Path(save_dir)
         self.save_to_disk = is_main_process() if save_to_disk is None else save_to_disk
+        self._while_saving = while_saving
         self._list = CheckpointList(self.save_dir)
 
     def save(self, name: str, *, is_last: bool = True, **extra: Any) -> None:
@@ -89,12 +94,13 @@ class Checkpointer:
         self.save_dir.mkdir(parents=True, exist_ok=True)
         path = self.save_dir / f"{name}{CHECKPOINT_SUFFIX}"
         logger.info("Saving checkpoint to %s", path)
-        write_checkpoint(
-            path,
-            {parameter.name: parameter for parameter in self.model.get_parameters()},
-            states={name: value.state_dict() for name, value in self.checkpointables.items()},
-            extra=extra,
-        )
+        with self._while_saving():
+            write_checkpoint(
+                path,
+                {parameter.name: parameter for parameter in self.model.get_parameters()},
+                states={name: value.state_dict() for name, value in self.checkpointables.items()},
+                extra=extra,
+            )
         if is_last:
             self._list.put_first(path.name, rolling=ROLLING, kept=ROLLING_KEPT)
 

@@ -1,10 +1,12 @@
-"""Rules for the names of numbered parts, such as stages: MindSpore's inside, PyTorch's in files.
+"""Rules for the names of numbered parts, such as stages, in MindSpore models and PyTorch files.
 
-The modules of backbones and heads register the rules for their parts by `register_names`.
+The modules of backbones and heads register the rules for their parts by `register_names`. The first
+translation imports `fastreid.modeling`, in case a script has not: it only converts files.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -27,6 +29,7 @@ class _Rule(NamedTuple):
 
 
 _RULE_SETS: list[tuple[_Rule, ...]] = []
+_REGISTERING_PACKAGE = "fastreid.modeling"
 
 
 def register_names(names: Mapping[str, str]) -> None:
@@ -56,6 +59,11 @@ def _pattern(template: str, counter: str) -> str:
     return rf"{re.escape(before)}(?P<number>\d+){re.escape(after)}"
 
 
+def _rule_sets() -> list[tuple[_Rule, ...]]:
+    importlib.import_module(_REGISTERING_PACKAGE)
+    return _RULE_SETS
+
+
 def to_torch_parts(name: str) -> str:
     """Translate the parts in a MindSpore name.
 
@@ -65,7 +73,7 @@ def to_torch_parts(name: str) -> str:
     Returns:
         The name with PyTorch's names for its numbered parts.
     """
-    for rules in _RULE_SETS:
+    for rules in _rule_sets():
         for rule in rules:
             match = rule.our_pattern.search(name)
             if match:
@@ -99,7 +107,7 @@ def to_mindspore_parts(names: Iterable[str]) -> dict[str, str]:
 
 
 def _find_theirs(name: str) -> tuple[_Rule, re.Match[str]] | None:
-    for rules in _RULE_SETS:
+    for rules in _rule_sets():
         for rule in rules:
             match = rule.their_pattern.search(name)
             if match:
@@ -109,7 +117,7 @@ def _find_theirs(name: str) -> tuple[_Rule, re.Match[str]] | None:
 
 def _choose(rule: _Rule, parts: set[str]) -> _Rule:
     """Choose between rules of one PyTorch name by the parts beside it; by default the first."""
-    for rules in _RULE_SETS:
+    for rules in _rule_sets():
         same = next((each for each in rules if each.theirs == rule.theirs), None)
         if same is not None and parts <= {each.theirs for each in rules}:
             return same

@@ -21,8 +21,8 @@ class PeriodicCheckpointer:
     Args:
         checkpointer: writes the files.
         period: epochs between permanent checkpoints; 0: only the best and the last.
-        max_epoch: number of epochs, so that `step` finds the last one itself; None: `is_last` says
-            which it is.
+        max_epoch: number of epochs, so that `step` finds the last one itself; None: `is_last` of
+            `step` marks it.
         best_metric: the best value so far of a resumed run, stored in every checkpoint as
             "best_metric"; None if there is none yet.
     """

@@ -103,7 +103,7 @@ def _check(
     source: str | Path,
     ignore: Sequence[str],
 ) -> list[str]:
-    """Return the names that `ignore` excuses; raise ValueError for all others that do not fit."""
+    """Return the names that `ignore` covers; raise ValueError for all others that do not fit."""
     have = {name: tuple(np.shape(value)) for name, value in values.items()}
     problems = {
         "missing": sorted(want.keys() - have.keys()),

@@ -1,4 +1,4 @@
-"""Read and write weights files; the format is given by the content, or by the suffix to write."""
+"""Read weights files in the format of their content; write them in the format of their suffix."""
 
 from __future__ import annotations
 

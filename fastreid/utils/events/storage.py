@@ -29,7 +29,7 @@ class Histogram(NamedTuple):
     """The distribution of an array at one iteration.
 
     Attributes:
-        name: of the array.
+        name: name of the array.
         counts: (B,) number of values in each bin.
         edges: (B + 1,) limits of the bins, ascending.
         total: sum of the values.
@@ -95,7 +95,7 @@ class EventStorage:
         """Add one value at the present iteration.
 
         Args:
-            name: of the scalar.
+            name: name of the scalar.
             value: a number, or anything that `float` takes.
             smoothing_hint: whether the scalar is noisy, so that writers may show a median.
 
@@ -127,12 +127,12 @@ class EventStorage:
         """Add an image at the present iteration; `TensorboardXWriter` writes it.
 
         Args:
-            img_name: of the image.
+            img_name: name of the image.
             img_tensor: (3, H, W) RGB, (1, H, W) or (H, W); an array or a tensor. uint8 is in
                 [0, 255]. Floating-point numbers are in [0, 1] if none is above 1, else in [0, 255].
 
         Raises:
-            ValueError: the shape is another one.
+            ValueError: the array has another shape.
         """
         image = _array(img_tensor)
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[0] in (1, 3))):
@@ -149,10 +149,10 @@ class EventStorage:
         """Add the distribution of an array; `TensorboardXWriter` writes it.
 
         Args:
-            hist_name: of the array.
+            hist_name: name of the array.
             hist_tensor: an array or a tensor of any shape. Values that are not finite are left
                 out; an array without finite values is not added.
-            bins: how many bins of equal width to count.
+            bins: number of bins of equal width.
         """
         values = _array(hist_tensor).astype(np.float64).ravel()
         values = values[np.isfinite(values)]
@@ -220,7 +220,8 @@ class EventStorage:
         """Put ``<name>/`` before every name that is put inside the block.
 
         Args:
-            name: of the scope. Of nested scopes the innermost counts alone, as in fast-reid.
+            name: name of the scope. In nested scopes only the innermost name is used, as in
+                fast-reid.
         """
         before = self._prefix
         self._prefix = name.rstrip("/") + "/"

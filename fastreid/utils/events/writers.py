@@ -75,7 +75,7 @@ class JSONWriter(EventWriter):
 
 @contextlib.contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """Let imports of a module fail as if it were not installed, unless it is loaded already."""
+    """Make imports of a module fail as if it were not installed, unless it is loaded already."""
     modules: dict[str, Any] = sys.modules
     if module in modules:
         yield
@@ -94,7 +94,7 @@ class TensorboardXWriter(EventWriter):
     Args:
         log_dir: folder of the event files.
         window_size: length of the median of noisy scalars; 1: the last value.
-        **options: of tensorboardX's ``SummaryWriter``.
+        **options: arguments of tensorboardX's ``SummaryWriter``.
     """
 
     def __init__(self, log_dir: str | Path, window_size: int = 1, **options: Any) -> None:

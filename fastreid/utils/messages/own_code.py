@@ -19,7 +19,7 @@ def locating_errors(what: str, code: Callable) -> Iterator[None]:
     User errors, see `explain`, and errors in this package's own classes are raised unchanged.
 
     Args:
-        what: what the code is, such as "Data set Shop", for the message.
+        what: description of the code, such as "Data set Shop", for the message.
         code: the user's class or function, which the block calls.
 
     Raises:

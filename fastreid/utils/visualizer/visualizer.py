@@ -78,21 +78,21 @@ class Visualizer:
         Args:
             output: folder of the pictures.
             vis_label: whether to draw images of the query's identity in a second row.
-            num_vis: how many queries to draw.
+            num_vis: number of queries to draw.
             rank_sort: "ascending": queries of the lowest average precision first; "descending".
             label_sort: "ascending": the second row begins with the farthest image, as in
                 fast-reid; "descending".
-            max_rank: how many images to draw in a row.
+            max_rank: number of images to draw in a row.
 
         Returns:
             The numbers of the queries, in the order of the pictures.
 
         Raises:
-            ValueError: an order is another word.
+            ValueError: an order is neither "ascending" nor "descending".
         """
         for order in (rank_sort, label_sort):
             if order not in _ORDERS:
-                raise ValueError(f"{order!r} is no order; choose one of {_ORDERS}.")
+                raise ValueError(f"{order!r} is not an order; choose one of {_ORDERS}.")
         queries = np.argsort(self.all_ap, kind="stable")
         queries = queries[:: -1 if rank_sort == "descending" else 1][: int(num_vis)].tolist()
         folder = Path(output)

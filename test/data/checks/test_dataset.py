@@ -64,7 +64,7 @@ def image_list(tmp_path, monkeypatch):
 
 
 def refusal(cfg, name, use):
-    """What a run says about a data set at its start; "" if it takes it."""
+    """The message with which a run refuses a data set at its start; "" if it accepts it."""
     try:
         data = load_dataset(cfg, name)
         require_usable(name, data, use=use)
@@ -104,7 +104,7 @@ TRAIN_ONLY = [(1, 1, "train"), (1, 2, "train")]
 
 
 @pytest.mark.parametrize(
-    ("rows", "use", "told"),
+    ("rows", "use", "reported"),
     [
         (ONE_CAMERA, "test", "All images are from one camera (1)"),
         (OTHERS, "test", "1 of 1 query identities are not in the gallery (1)"),
@@ -116,12 +116,12 @@ TRAIN_ONLY = [(1, 1, "train"), (1, 2, "train")]
         (TEST_ONLY[1:], "test", "has 0 query and 1 gallery images; it needs both."),
     ],
 )
-def test_the_check_and_a_run_give_the_same_messages(image_list, rows, use, told):
+def test_the_check_and_a_run_give_the_same_messages(image_list, rows, use, reported):
     cfg = image_list(*rows)
     result = check_for_run(cfg, "ImageList", uses=[use], quick=True)
     assert " ".join(result.faults) == refusal(cfg, "ImageList", use)
-    assert told in " ".join(result.faults)
-    assert bool(result.faults) == bool(told)
+    assert reported in " ".join(result.faults)
+    assert bool(result.faults) == bool(reported)
 
 
 @pytest.mark.parametrize(("rows", "uses"), [(TEST_ONLY, ("test",)), (TRAIN_ONLY, ("train",))])
@@ -176,7 +176,7 @@ def test_too_few_identities_for_the_sampler_are_a_fault_if_a_configuration_is_gi
 
 
 @pytest.mark.parametrize(
-    ("names", "key", "counts", "told"),
+    ("names", "key", "counts", "reported"),
     [
         (["Market1501"], "NUM_CLASSES", 3, "MODEL.HEADS.NUM_CLASSES is [3], but the training sets"),
         (["Market1501"], "CLASSES_PER_DOMAIN", [2, 2], "ACL needs two or more source domains"),
@@ -184,7 +184,7 @@ def test_too_few_identities_for_the_sampler_are_a_fault_if_a_configuration_is_gi
         (["Other"], "NUM_CLASSES", 3, ""),
     ],
 )
-def test_class_counts_that_a_run_would_reject_are_faults(market, names, key, counts, told):
+def test_class_counts_that_a_run_would_reject_are_faults(market, names, key, counts, reported):
     market()
     cfg = get_cfg()
     cfg.DATALOADER.SAMPLER_TRAIN, cfg.SOLVER.IMS_PER_BATCH = "TrainingSampler", 2
@@ -192,8 +192,8 @@ def test_class_counts_that_a_run_would_reject_are_faults(market, names, key, cou
     if key == "CLASSES_PER_DOMAIN":
         cfg.MODEL.HEADS.NAME, cfg.SOLVER.META.PERIOD = "MetaEmbeddingHead", 0
     faults = check_for_run(cfg, "Market1501", quick=True, with_sampler=True).faults
-    assert len(faults) == bool(told)
-    assert all(told in fault for fault in faults)
+    assert len(faults) == bool(reported)
+    assert all(reported in fault for fault in faults)
 
 
 def test_a_class_without_combineall_can_be_used_for_evaluation(image_list, own_registries):
@@ -217,8 +217,8 @@ def test_identities_in_training_and_in_test_are_a_remark(market, add):
     result = check_dataset(market(), quick=True)
     assert result.faults == []
     assert result.remarks == [
-        "Test identities that are training identities too: 1 (3). Do not test a model on "
-        "this set that was trained on it."
+        "Test identities that are training identities too: 1 (3). Do not use this set to test "
+        "a model that was trained on it."
     ]
 
 

@@ -28,21 +28,21 @@ def test_a_set_of_a_single_camera_cannot_be_scored():
     query, gallery = [("q", 1, 4)], [("g", 1, 4)]
     (finding,) = diagnose(query, gallery)
     assert finding.startswith("All images are from one camera (4)")
-    told = why_not_scored("Toy", query, gallery, [finding])
-    assert told.startswith("No query of the test set Toy has a match in the gallery")
-    assert finding in told
+    reported = why_not_scored("Toy", query, gallery, [finding])
+    assert reported.startswith("No query of the test set Toy has a match in the gallery")
+    assert finding in reported
 
 
 def test_a_gallery_without_query_identities_cannot_be_scored():
     gallery = GOOD_GALLERY[2:]
-    told = why_not_scored("Toy", GOOD_QUERY, gallery, diagnose(GOOD_QUERY, gallery))
-    assert "2 of 2 query identities are not in the gallery" in told
+    reported = why_not_scored("Toy", GOOD_QUERY, gallery, diagnose(GOOD_QUERY, gallery))
+    assert "2 of 2 query identities are not in the gallery" in reported
 
 
 @pytest.mark.parametrize(("query", "gallery"), [([], GOOD_GALLERY), (GOOD_QUERY, [])])
 def test_a_set_without_query_or_gallery_cannot_be_scored(query, gallery):
-    told = why_not_scored("Toy", query, gallery, [])
-    assert f"{len(query)} query and {len(gallery)} gallery images" in told
+    reported = why_not_scored("Toy", query, gallery, [])
+    assert f"{len(query)} query and {len(gallery)} gallery images" in reported
 
 
 def test_queries_of_junk_identities_are_counted():

@@ -54,24 +54,15 @@ def test_a_class_that_overrides_from_config_reads_its_options_from_the_config(re
     assert data.combineall
 
 
-def test_cuhk03_takes_boxes_and_protocol_from_the_config(tmp_path, monkeypatch):
-    made = []
-
+def test_cuhk03_takes_boxes_and_protocol_from_the_config():
     class Recorded(CUHK03):
-        def __init__(self, **options):
-            made.append(options)
+        def __init__(self, root, *, combineall, cuhk03_labeled, cuhk03_classic_split):
+            self.options = (root, combineall, cuhk03_labeled, cuhk03_classic_split)
 
     cfg = get_cfg()
     cfg.DATASETS.CUHK03.LABELED, cfg.DATASETS.CUHK03.CLASSIC_SPLIT = False, True
-    Recorded.from_config(cfg, root=str(tmp_path), combineall=True)
-    assert made == [
-        {
-            "root": str(tmp_path),
-            "combineall": True,
-            "cuhk03_labeled": False,
-            "cuhk03_classic_split": True,
-        }
-    ]
+    data = Recorded.from_config(cfg, root="/data", combineall=True)
+    assert data.options == ("/data", True, False, True)
 
 
 def test_a_subclass_of_cuhk03_may_take_fewer_options(tmp_path):
@@ -110,3 +101,12 @@ def test_an_entry_that_is_not_a_data_set_is_rejected(register, make, message):
     register(make)
     with pytest.raises(ValueError, match=message):
         load_dataset(get_cfg(), "Own")
+
+
+def test_a_subclass_may_choose_an_option_that_its_base_reads_from_the_config(register, tmp_path):
+    class OneList(ImageList):
+        def __init__(self, root, **kwargs):
+            super().__init__(root, image_list=tmp_path, **kwargs)
+
+    register(OneList)
+    assert isinstance(load_dataset(get_cfg(), "Own", combineall=True), OneList)

@@ -82,9 +82,9 @@ def test_files_that_are_not_images_are_skipped_and_described(tmp_path):
 
 def test_skipped_files_are_counted_and_the_first_five_of_a_kind_are_named(tmp_path):
     touch(tmp_path, *(f"{number}.txt" for number in range(7)))
-    told = search_images(tmp_path).describe()
-    assert told.endswith("(0.txt, 1.txt, 2.txt, 3.txt, 4.txt, ...).")
-    assert "7 files" in told
+    reported = search_images(tmp_path).describe()
+    assert reported.endswith("(0.txt, 1.txt, 2.txt, 3.txt, 4.txt, ...).")
+    assert "7 files" in reported
 
 
 def test_a_folder_with_the_name_of_an_image_is_searched(tmp_path):

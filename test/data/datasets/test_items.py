@@ -55,8 +55,10 @@ def test_a_number_that_is_too_large_is_named():
             item = ["b.jpg", 3, 4]
             item[column] = number
             data = MySet(**{"train": GOOD, "query": GOOD, "gallery": GOOD, split: [*GOOD, item]})
-            told = f"Data set MySet, {split}, item 2: the number {number} does not fit into 64 bits"
-            with pytest.raises(ValueError, match=told):
+            reported = (
+                f"Data set MySet, {split}, item 2: the number {number} does not fit into 64 bits"
+            )
+            with pytest.raises(ValueError, match=reported):
                 getattr(data, split)
 
 

@@ -28,9 +28,9 @@ def test_images_of_all_formats_are_used_in_the_order_of_their_names(tmp_path):
         "0001_c1s1_001051_00.jpg",
         *sorted(added),
     ]
-    (told,) = market.passed_over()
-    assert "1 files without the suffix of an image format (0001_c1s1_5.txt)" in told
-    assert "1 folders, which are not searched (0009_c1s1.jpg)" in told
+    (reported,) = market.passed_over()
+    assert "1 files without the suffix of an image format (0001_c1s1_5.txt)" in reported
+    assert "1 folders, which are not searched (0009_c1s1.jpg)" in reported
 
 
 def test_combineall_leaves_out_distractors(tmp_path):

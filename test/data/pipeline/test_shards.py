@@ -50,7 +50,7 @@ def test_a_meta_step_is_divided_as_in_the_original(num_domains, world_size):
         assert meta_rows(batches, held_out, world_size, rank) == expected
 
 
-def test_with_two_seen_domains_each_of_two_processes_sees_one():
+def test_with_two_seen_domains_each_of_two_processes_gets_one():
     batches = [[(domain, row) for row in range(4)] for domain in range(3)]
     seen, tested = meta_rows(batches, 1, 2, 1)
     assert {domain for domain, _ in seen} == {2}

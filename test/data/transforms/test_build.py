@@ -38,7 +38,7 @@ def test_the_plain_path_has_every_transform_in_order():
     assert isinstance(build_batch_transform(cfg), RandomPatch)
 
 
-def test_the_acl_recipe_jitters_always_and_leaves_out_what_it_would_throw_away():
+def test_the_acl_recipe_always_jitters_and_skips_unused_transforms():
     cfg = everything("MetaEmbeddingHead")
     cfg.INPUT.CJ.ENABLED = False
     assert names_of(build_transforms(cfg)) == [*BEFORE, "ColorJitter", *AFTER]

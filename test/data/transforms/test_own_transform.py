@@ -66,7 +66,7 @@ def test_a_registered_transform_is_applied_in_test(cfg):
     assert build_transforms(cfg, is_train=True)(IMAGE, None)[0, 0, 0] == 200
 
 
-def test_it_travels_to_data_workers(cfg):
+def test_a_transform_is_sent_to_data_workers(cfg):
     cfg.INPUT.TRANSFORMS_TRAIN = ["Darken"]
     transforms = build_transforms(cfg, is_train=True)
     again = pickle.loads(pickle.dumps(transforms))
@@ -74,14 +74,14 @@ def test_it_travels_to_data_workers(cfg):
     np.testing.assert_array_equal(*results)
 
 
-def test_one_that_cannot_travel_is_refused_where_there_are_workers(cfg):
+def test_a_transform_that_cannot_be_pickled_is_refused_with_workers(cfg):
     cfg.INPUT.TRANSFORMS_TRAIN = ["build_gray"]
     cfg.DATALOADER.NUM_WORKERS = 2
     with pytest.raises(ValueError, match="transform build_gray cannot be sent to data workers: .*"):
         build_transforms(cfg, is_train=True)
 
 
-def test_one_of_the_script_that_was_started_is_refused_where_there_are_workers(cfg, monkeypatch):
+def test_a_transform_of_the_main_script_is_refused_with_workers(cfg, monkeypatch):
     monkeypatch.setattr(Darken, "__module__", "__main__")
     monkeypatch.setattr(sys.modules["__main__"], "Darken", Darken, raising=False)
     cfg.INPUT.TRANSFORMS_TRAIN = ["Darken"]
@@ -94,7 +94,7 @@ def test_one_of_the_script_that_was_started_is_refused_where_there_are_workers(c
 @pytest.mark.parametrize(
     ("name", "given"), [("build_gray", "an image of mode L"), ("build_array", "ndarray")]
 )
-def test_one_that_gives_no_rgb_image_is_named(cfg, tmp_path, name, given):
+def test_a_transform_that_returns_no_rgb_image_is_named(cfg, tmp_path, name, given):
     IMAGE.save(tmp_path / "a.png")
     cfg.INPUT.TRANSFORMS_TRAIN = [name]
     transforms = build_transforms(cfg, is_train=True)
@@ -105,7 +105,7 @@ def test_one_that_gives_no_rgb_image_is_named(cfg, tmp_path, name, given):
         prepare_images(transforms, [(str(tmp_path / "a.png"), (1,))])
 
 
-def test_what_is_no_transform_is_refused(cfg):
+def test_an_entry_that_is_not_a_transform_is_refused(cfg):
     cfg.INPUT.TRANSFORMS_TRAIN = ["build_nothing"]
     with pytest.raises(
         ValueError, match=r"build_nothing must be callable as transform\(image, rng\)"

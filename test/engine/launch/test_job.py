@@ -86,7 +86,7 @@ def test_several_machines_need_an_address():
 
 
 @pytest.mark.parametrize("url", ["localhost:1", "tcp://localhost", "http://a:1", "tcp://a:x"])
-def test_an_address_that_is_none_is_refused(url):
+def test_a_malformed_address_is_refused(url):
     with pytest.raises(ValueError, match="must be auto or tcp://HOST:PORT"):
         make_job(2, 1, 0, url)
 

@@ -5,7 +5,7 @@ import time
 from fastreid.engine.launch.job_folder import job_folder, remove_leftovers
 
 
-def test_the_folder_of_a_job_is_its_own_and_goes_with_it(tmp_path, monkeypatch):
+def test_each_job_has_a_folder_that_is_removed_at_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with job_folder() as first, job_folder() as second:
         assert first != second

@@ -34,7 +34,7 @@ def test_a_process_of_a_job_runs_the_function(monkeypatch):
     monkeypatch.setenv("MS_ROLE", "MS_WORKER")
     monkeypatch.setenv("MS_WORKER_NUM", "4")
     assert launch(lambda: 3, 4) == 3
-    # Under msrun, which is told the number itself.
+    # Under msrun, which has an option for the number.
     assert launch(lambda: 3, 1) == 3
 
 

@@ -47,7 +47,7 @@ def wait_for_failure(line):
     return ""
 
 
-def test_a_machine_alone_waits_for_nobody():
+def test_a_single_machine_waits_for_no_other():
     with machines(1, 0, count=1) as line:
         assert line.poll() == ""
 
@@ -61,7 +61,7 @@ def test_machines_that_are_done_may_leave(port):
 
 
 @pytest.mark.parametrize(("failing", "watching"), [(0, 1), (1, 0)])
-def test_a_failure_is_told_to_the_other_machine(port, failing, watching):
+def test_a_failure_is_sent_to_the_other_machine(port, failing, watching):
     other = Other(machines(port, failing), lambda line: line.fail("rank 7 failed"))
     with machines(port, watching) as line:
         assert wait_for_failure(line) == f"machine {failing}: rank 7 failed"

@@ -67,12 +67,12 @@ def test_a_job_ends_well_when_all_ranks_do_and_the_scheduler_is_not_waited_for(r
     assert watch(children, ALONE, []).code == 0
 
 
-def test_what_rank_0_prints_is_shown_and_nothing_of_the_others(run, capsys):
+def test_only_the_output_of_rank_0_is_shown(run, capsys):
     watch(run("print('zero')", "print('one')"), ALONE, [])
     assert capsys.readouterr().out == "zero\n"
 
 
-def test_the_first_rank_that_fails_is_named_with_its_code_and_its_words(run):
+def test_the_first_rank_that_fails_is_named_with_its_exit_code_and_error(run):
     ending = watch(run(FOREVER, FAILING), ALONE, [])
     assert ending.code == 1
     error = "ValueError: rank 1 has lost its way"
@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_is_named_with_the_signal(run, victim, name):
     assert re.match(rf"{name} was killed by SIGKILL \(possibly out of memory", ending.message)
 
 
-def test_a_rank_that_fails_comes_before_the_scheduler_that_it_takes_along(run):
+def test_a_failed_rank_is_reported_before_the_scheduler_that_fails_with_it(run):
     children = run(FAILING, scheduler="raise SystemExit(3)")
     for child in children:
         child.process.wait()
@@ -113,7 +113,7 @@ def test_a_signal_to_the_supervisor_ends_the_watch(run):
     assert ending.message == "it received SIGTERM"
 
 
-def test_ranks_get_time_to_end_and_no_more_of_it(run):
+def test_ranks_that_do_not_end_in_time_are_killed(run):
     begin = time.monotonic()
     children = run("import time; time.sleep(600)", STUBBORN)
     time.sleep(1.0)

@@ -23,7 +23,7 @@ def test_sigterm_waits_until_it_is_obeyed(caplog):
     assert "SIGTERM" in caplog.text
 
 
-def test_sigterm_breaks_off_what_may_be_broken_off(caplog):
+def test_sigterm_ends_an_interruptible_block_at_once(caplog):
     termination, done = Termination(), []
     with termination.listening(), pytest.raises(SystemExit), termination.at_once():
         terminate()
@@ -38,7 +38,7 @@ def test_sigterm_breaks_off_what_may_be_broken_off(caplog):
 
 
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, lambda *_: None])
-def test_afterwards_sigterm_means_what_it_meant_before(before):
+def test_the_handler_of_sigterm_is_restored_afterwards(before):
     mine = signal.signal(signal.SIGTERM, before)
     try:
         with pytest.raises(KeyError), Termination().listening():
@@ -48,7 +48,7 @@ def test_afterwards_sigterm_means_what_it_meant_before(before):
         signal.signal(signal.SIGTERM, mine)
 
 
-def test_other_threads_do_not_listen():
+def test_other_threads_do_not_handle_sigterm():
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def listen():

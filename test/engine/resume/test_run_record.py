@@ -17,19 +17,19 @@ def record(*words, items=ITEMS):
     return record_run(cfg, CommDataset(items, domains=["A"]))
 
 
-def test_the_same_run_goes_on_without_a_word(caplog):
+def test_an_unchanged_run_is_resumed_without_a_warning(caplog):
     check_resumable(record(), record())
     assert caplog.text == ""
 
 
-def test_names_that_are_not_utf8_are_told_apart():
+def test_names_that_are_not_utf8_are_distinguished():
     names = [os.fsdecode(name) for name in (b"\xc4.jpg", b"\xe3.jpg")]
     one, other = (record(items=[(name, "A_0", "A_0")])["data"] for name in names)
     assert one["images"] == other["images"] == 1
     assert one["check_sum"] != other["check_sum"]
 
 
-def test_what_is_without_consequence_may_change_and_the_data_may_move(caplog):
+def test_settings_without_effect_on_results_may_change_and_the_data_may_move(caplog):
     words = [
         "OUTPUT_DIR",
         "x",
@@ -45,7 +45,7 @@ def test_what_is_without_consequence_may_change_and_the_data_may_move(caplog):
     assert caplog.text == ""
 
 
-def test_what_matters_is_listed(caplog):
+def test_changed_settings_that_affect_results_are_listed(caplog):
     before = record()
     before["versions"]["mindspore"] = "2.7.0"
     words = ["SOLVER.BASE_LR", "0.5", "INPUT.REA.ENABLED", "True", "DATALOADER.NUM_WORKERS", "1"]
@@ -56,7 +56,7 @@ def test_what_matters_is_listed(caplog):
     assert "NUM_WORKERS" not in caplog.text
 
 
-def test_all_that_must_be_as_it_was_is_named_at_once():
+def test_all_settings_that_must_not_change_are_named_at_once():
     words = ["SEED", "4", "MODEL.BACKBONE.DEPTH", "tiny", "SOLVER.BASE_LR", "0.5"]
     message = r"had MODEL\.BACKBONE\.DEPTH '50x', not 'tiny'; SEED 0, not 4\. Set it back"
     with pytest.raises(ValueError, match=message):
@@ -76,7 +76,7 @@ def test_weights_alone_cannot_be_resumed():
         check_resumable(record(), {"config": "{}"})
 
 
-def test_a_key_that_the_old_version_did_not_have_is_no_difference(caplog):
+def test_a_key_that_the_old_version_did_not_have_is_not_a_difference(caplog):
     before = record()
     before["config"] = "SEED: 0\n"
     check_resumable(record(), before)

@@ -61,7 +61,7 @@ def test_an_image_list_is_absolute_unless_it_lies_under_the_data_root(cfg, tmp_p
 
 
 @pytest.mark.parametrize("head", ["EmbeddingHead", "MetaEmbeddingHead"])
-def test_what_a_run_took_from_its_data_is_taken_anew_from_other_data(cfg, tmp_path, head):
+def test_values_derived_from_the_data_are_derived_again_from_other_data(cfg, tmp_path, head):
     cfg.MODEL.HEADS.NAME, cfg.DATASETS.NAMES = head, ("A", "B")
     write_config(complete_config(cfg, [5, 4]), cfg)
     path = tmp_path / "here" / "logs" / "a" / "config.yaml"
@@ -78,7 +78,7 @@ def test_what_a_run_took_from_its_data_is_taken_anew_from_other_data(cfg, tmp_pa
 
 
 @pytest.mark.parametrize("key", ["NUM_CLASSES", "CLASSES_PER_DOMAIN", "NUM_CLASSES1"])
-def test_a_count_that_the_user_set_stays_a_demand(cfg, tmp_path, key):
+def test_a_count_that_the_user_set_is_still_checked(cfg, tmp_path, key):
     heads = cfg.MODEL.HEADS
     if key == "NUM_CLASSES":
         heads.NUM_CLASSES = 9
@@ -91,7 +91,7 @@ def test_a_count_that_the_user_set_stays_a_demand(cfg, tmp_path, key):
     write_config(complete_config(cfg, [5, 4]), cfg)
     again = read(tmp_path / "here" / "logs" / "a" / "config.yaml")
     assert complete_config(again, [5, 4])
-    # A file of an earlier version cannot be told from this: the message has the way out.
+    # A file of an earlier version looks the same, so the message has the remedy.
     unset = r"\[\]" if key == "CLASSES_PER_DOMAIN" else "0"
     message = rf"MODEL.HEADS.{key}.* Unset .*{key}\S* {unset}\. \(A config.yaml written by"
     with pytest.raises(ValueError, match=message):

@@ -67,7 +67,7 @@ def test_statistics_that_are_not_finite_skip_the_update_though_losses_and_gradie
     np.testing.assert_array_equal(joined(model), good)
 
 
-def test_the_error_names_the_statistics_and_they_are_put_back():
+def test_the_error_names_the_statistics_and_they_are_restored():
     model = randomize(BlindNormModel())
     trainer = simple_trainer(model, [batch_of(0), batch_of(7, broken=True), batch_of(2)] * 2)
     message = (
@@ -81,7 +81,7 @@ def test_the_error_names_the_statistics_and_they_are_put_back():
     assert np.isfinite(joined(model)).all()
 
 
-def test_a_norm_that_sees_one_value_is_told_and_put_back():
+def test_a_norm_with_one_value_is_named_and_its_statistics_are_restored():
     model = randomize(ToyNormModel())
     batch = batch_of(3, rows=1)
     trainer = simple_trainer(model, [{**batch, "images": batch["images"][:, :, :1, :1]}] * 2)
@@ -113,7 +113,7 @@ def test_acls_basic_steps_are_watched_and_meta_steps_leave_the_copy_alone():
     np.testing.assert_array_equal(joined(model), good)
 
 
-def test_an_update_that_overflows_is_told_before_anything_is_saved():
+def test_an_update_that_overflows_is_reported_before_anything_is_saved():
     model = randomize(ToyNormModel())
     trainer = simple_trainer(model, [batch_of(0)])
     weight = model.heads.weight
@@ -135,7 +135,7 @@ def test_a_model_without_statistics_needs_no_watch(mode):
     watch.restore()
 
 
-def test_a_step_that_only_differentiates_looks_at_the_statistics_it_is_given(mode):
+def test_a_gradient_step_checks_the_statistics_it_is_given(mode):
     model = randomize(BlindNormModel())
     forward, parameters = LossForward(model, PowerLosses()), model.trainable_params()
     batch = tensors(batch_of(1, broken=True))

@@ -75,7 +75,7 @@ def test_a_step_is_sgd_on_the_plain_sum_of_the_losses(mode, model):
         assert_values(model, expected)
 
 
-def test_only_what_the_optimizers_hold_moves(mode, model):
+def test_only_parameters_of_the_optimizers_change(mode, model):
     step, before = step_of(model, split=False), values(model)
     step(*tensors(batch_of(0)))
     assert changed(model, before) == {"heads.weight"}
@@ -97,7 +97,7 @@ def test_gradients_are_clipped_before_the_update(mode, model):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_step_that_is_not_finite_says_so_and_changes_nothing(mode, model, momentum):
+def test_a_step_that_is_not_finite_is_reported_and_changes_nothing(mode, model, momentum):
     step = step_of(model, momentum=momentum)
     step(*tensors(batch_of(0)))
     before, states = values(model), [optimizer.state_dict() for optimizer in step.update.optimizers]
@@ -151,7 +151,7 @@ def test_accuracy_counts_rows_whose_class_has_the_largest_logit(mode):
     assert float(got.asnumpy()) == 0.75
 
 
-def test_accuracy_judges_every_domains_rows_under_its_own_classifier(mode):
+def test_accuracy_uses_the_classifier_of_each_rows_domain(mode):
     first = Tensor(np.float32([[1, 0], [1, 0], [9, 0], [0, 9]]))
     second = Tensor(np.float32([[9, 0, 0], [0, 1, 2], [0, 1, 2], [0, 1, 2]]))
     # Right: row 0 (class 0 of the first) and row 2 (class 2 of the second).

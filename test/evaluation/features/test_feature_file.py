@@ -100,7 +100,7 @@ def test_another_ending_is_refused(features, tmp_path):
         save_features(tmp_path / "f.npy", features)
 
 
-def test_files_that_are_no_feature_files_are_named(tmp_path):
+def test_files_that_are_not_feature_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no feature file .*none.npz; create it with tools"):
         load_features(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("no archive")

@@ -59,7 +59,7 @@ def test_another_dimension_is_refused_and_the_image_named():
         table.add(batch(20, 2, dimension=5))
 
 
-def test_features_that_are_no_vectors_are_refused():
+def test_features_that_are_not_vectors_are_refused():
     images = batch(0, 3)
     with pytest.raises(ValueError, match=r"features of shape \(3, 2, 2\)"):
         FeatureTable(are_unit=False).add(images._replace(features=np.ones((3, 2, 2))))

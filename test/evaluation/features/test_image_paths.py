@@ -72,10 +72,12 @@ def look(folder, *present, **options):
 def test_missing_images_are_one_warning_and_marked(tmp_path, caplog):
     _, (marked,) = look(tmp_path, "a", "c")
     (record,) = caplog.records
-    told = f"f.npz: 1 of 3 images to be drawn are not found, first {tmp_path / 'shown' / 'b'}. "
-    told += "If they were moved, give --root the new path of the folder that contained them all; "
-    told += f"it was '{tmp_path}'. They are drawn as empty tiles."
-    assert record.getMessage() == told
+    reported = f"f.npz: 1 of 3 images to be drawn are not found, first {tmp_path / 'shown' / 'b'}. "
+    reported += (
+        "If they were moved, give --root the new path of the folder that contained them all; "
+    )
+    reported += f"it was '{tmp_path}'. They are drawn as empty tiles."
+    assert record.getMessage() == reported
     assert [image.is_found for image in (marked.image, *marked.gallery)] == [True, False, True]
 
 

@@ -39,7 +39,7 @@ def size_after(size):
 
 
 @pytest.mark.parametrize("size", [(64, 32), (67, 35)], ids=["even", "odd"])
-def test_features_and_paths_have_their_shapes_and_paths_are_shares(mode, size):
+def test_features_and_paths_have_their_shapes_and_path_weights_sum_to_one(mode, size):
     backbone = build_backbone(router_cfg()).set_train(False)
     images = np.random.RandomState(0).randn(2, 3, *size).astype(np.float32)
     features, paths = backbone(Tensor(images))

@@ -60,7 +60,7 @@ def test_weights_with_more_in_a_block_name_the_key_to_set(tmp_path):
         build_backbone(pretrain_cfg(state, tmp_path, WITH_IBN=False))
 
 
-def test_a_missing_file_says_so(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     cfg = router_cfg(PRETRAIN=True, PRETRAIN_PATH=str(tmp_path / "gone.pth"))
     with pytest.raises(FileNotFoundError, match=r"PRETRAIN_PATH .*gone\.pth is neither"):
         build_backbone(cfg)

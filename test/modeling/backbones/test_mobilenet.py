@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 
+from fastreid.layers import SyncBatchNorm
 from fastreid.modeling.backbones import build_backbone
 from fastreid.modeling.backbones.mobilenet.layers import round_channels
 from fastreid.modeling.backbones.pretrained import find_pretrained
@@ -59,6 +60,13 @@ def test_the_published_weights_of_version_2_load(tmp_path):
     path = save_published(tmp_path / "mobilenetv2_0.1-7d1d638a.pth", weights, *others)
     assert find_pretrained(backbone_cfg(NARROW, PRETRAIN_PATH=str(tmp_path))) == path
     assert_loads(cfg, path, weights)
+
+
+def test_every_norm_of_version_2_is_the_configured_one():
+    cfg = backbone_cfg(NARROW, NORM="syncBN")
+    norms = [cell for _, cell in build_backbone(cfg).cells_and_names() if hasattr(cell, "gamma")]
+    assert len(norms) == 52
+    assert {type(norm) for norm in norms} == {SyncBatchNorm}
 
 
 # torchvision's name -> ours. A convolution is followed by its norm.

@@ -135,7 +135,7 @@ def test_weights_of_a_training_checkpoint_are_found_in_it(tmp_path, imagenet_wei
     assert read_pretrained(path).keys() == plain.keys()
 
 
-def test_a_text_beside_the_weights_is_passed_over(tmp_path, imagenet_weights):
+def test_a_text_beside_the_weights_is_ignored(tmp_path, imagenet_weights):
     plain = read_pretrained(save(imagenet_weights, tmp_path))
     path = save({**imagenet_weights, "arch": "resnet50"}, tmp_path)
     assert read_pretrained(path).keys() == plain.keys()

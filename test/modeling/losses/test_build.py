@@ -75,7 +75,7 @@ def test_losses_come_in_the_order_of_the_config_with_their_log_names(cfg):
     assert keys == ["loss_cosface", "loss_circle", "loss_triplet", "loss_cls"]
 
 
-def test_the_registry_knows_exactly_these_losses():
+def test_the_registry_has_exactly_these_losses():
     assert sorted(name for name, _ in LOSS_REGISTRY) == sorted(NAMES)
 
 
@@ -100,7 +100,7 @@ def test_only_losses_that_declare_it_get_the_first_labels(cfg):
 
 
 @pytest.mark.parametrize("loss", [nn.Cell(), "loss", None])
-def test_what_is_no_loss_is_refused(loss):
+def test_an_entry_that_is_not_a_loss_is_refused(loss):
     message = r"loss Mine must be a mindspore.nn.Cell with an attribute key, .* it is (Cell|str|No)"
     with pytest.raises(ValueError, match=message):
         check_loss("Mine", loss)

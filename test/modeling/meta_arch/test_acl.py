@@ -41,7 +41,7 @@ def test_a_baseline_has_one_set_of_losses_without_domains():
         model.criterion(Phase.BASIC)
 
 
-def test_losses_are_no_part_of_the_model():
+def test_losses_are_not_part_of_the_model():
     for cfg in (acl_cfg(), plain_cfg()):
         assert set(build_model(cfg).name_cells()) == {"backbone", "heads"}
 

@@ -100,6 +100,34 @@ def head(width=2048, *, classes=751, embedding=0, norm=True, power=False):
     return shapes
 
 
+_MGN_TRUNK = {
+    "backbone.conv1.": "backbone.0.",
+    "backbone.bn1.": "backbone.1.",
+    "backbone.layer1.": "backbone.4.",
+    "backbone.layer2.": "backbone.5.",
+    "backbone.layer3.0.": "backbone.6.",
+}
+_MGN_HEADS = ("b1", "b2", "b21", "b22", "b3", "b31", "b32", "b33")
+
+
+def _mgn_names(name):
+    """Names in an MGN of the copies of a tensor of a Baseline."""
+    for start, place in _MGN_TRUNK.items():
+        if name.startswith(start):
+            return [place + name[len(start) :]]
+    if name.startswith("heads."):
+        return [f"{head}_head{name[len('heads') :]}" for head in _MGN_HEADS]
+    stage, block, rest = name[len("backbone.layer") :].split(".", 2)
+    place = f"0.{int(block) - 1}" if stage == "3" else f"1.{block}"
+    return [f"{branch}.{place}.{rest}" for branch in ("b1", "b2", "b3")]
+
+
+def mgn(**options):
+    """Return shapes by PyTorch name of an MGN of fast-reid, from options of `fastreid_model`."""
+    shapes = fastreid_model(**options)
+    return {new: shape for name, shape in shapes.items() for new in _mgn_names(name)}
+
+
 def fastreid_model(*, classes=751, embedding=0, norm=True, power=False, width=2048, **backbone):
     """Return shapes by PyTorch name of a Baseline of fast-reid."""
     return {

@@ -274,7 +274,7 @@ def test_checkpoints_are_written_every_period_when_better_and_at_the_end():
     ]
 
 
-def test_the_best_of_a_resumed_run_is_not_forgotten():
+def test_the_best_of_a_resumed_run_is_kept():
     saved = Saved()
     PeriodicCheckpointer(saved, 0, best_metric=0.6).step(4, metric=0.5, iteration=9)
     assert saved.calls == [("model_iter_0000009", 0.6)]

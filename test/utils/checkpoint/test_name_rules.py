@@ -1,5 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
+import fastreid.modeling  # noqa: F401 - its rules are registered before the tests replace them
 from fastreid.utils.checkpoint import name_rules
 from fastreid.utils.checkpoint.name_rules import (
     register_names,
@@ -51,3 +55,12 @@ def test_the_backbone_registered_first_wins_where_a_stage_fits_several_or_none()
 def test_names_without_a_rule_stay():
     names = ["conv1.weight", "layer.weight", "player1.weight", "layer1"]
     assert to_mindspore_parts(names) == {name: name for name in names}
+
+
+def test_a_script_that_does_not_import_the_models_gets_their_rules():
+    code = (
+        "from fastreid.utils.checkpoint.names import to_mindspore_names;"
+        "print(to_mindspore_names({'backbone.NL_2.0.g.bias': (4,)}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "{'backbone.NL_2.0.g.bias': 'backbone.stages.1.non_local.0.g.bias'}\n"

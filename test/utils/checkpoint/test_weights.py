@@ -54,7 +54,7 @@ def test_a_learned_power_replaces_a_constant_and_is_logged(mode, caplog):
     assert not power.requires_grad
 
 
-def test_a_file_without_a_power_gives_the_constant_and_says_so(caplog):
+def test_a_file_without_a_power_gives_the_constant_and_this_is_logged(caplog):
     model = Model("GeneralizedMeanPoolingP")
     load_weights(model, {**WEIGHTS, **POWER})
     assert pooled(model) == power_mean(4.5)

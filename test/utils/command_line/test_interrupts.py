@@ -32,10 +32,10 @@ time.sleep(60)
 """
 LOST_EXCEPTION = """
 with raising_keyboard_interrupt():
-    told = False
+    reported = False
     while True:
         try:
-            told = told or ready() or True
+            reported = reported or ready() or True
             time.sleep(0.02)
         except KeyboardInterrupt:
             print("dropped", flush=True)

@@ -98,7 +98,9 @@ def test_writing_tensorboard_files_does_not_load_pytorch():
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
 
 
-def test_without_tensorboardx_one_line_says_how_to_get_it(tmp_path, monkeypatch, caplog):
+def test_without_tensorboardx_the_log_names_the_command_that_installs_it(
+    tmp_path, monkeypatch, caplog
+):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with EventStorage() as storage, caplog.at_level(logging.INFO):
         writer = TensorboardXWriter(tmp_path)
@@ -109,7 +111,7 @@ def test_without_tensorboardx_one_line_says_how_to_get_it(tmp_path, monkeypatch,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_progress_line_says_what_a_person_wants_to_know(caplog):
+def test_the_progress_line_has_the_time_left_losses_and_rate(caplog):
     printer = CommonMetricPrinter(max_iter=101)
     with EventStorage() as storage, caplog.at_level(logging.INFO):
         for iteration, seconds in enumerate([2.0, 1.0, 3.0]):

@@ -138,7 +138,7 @@ def test_the_legend_of_a_cmc_has_rank_1_and_map(tmp_path, figures):
         assert picture.width > 600
 
 
-def test_without_matplotlib_one_line_says_how_to_get_it(
+def test_without_matplotlib_the_log_names_the_command_that_installs_it(
     metrics_json, tmp_path, caplog, without_matplotlib
 ):
     assert not plot_training_curves(metrics_json, tmp_path / "curves.png")
@@ -194,8 +194,8 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
     (tmp_path / "1.png").unlink()
     draw_rank_list(report, tmp_path / "sheet.png")
     (record,) = caplog.records
-    told = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
-    assert record.getMessage().startswith(f"{told}{tmp_path / '1.png'}: ")
+    reported = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
+    assert record.getMessage().startswith(f"{reported}{tmp_path / '1.png'}: ")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
 
@@ -236,7 +236,7 @@ def test_images_keep_their_proportions(tmp_path):
     assert tile.getpixel((40, 10)) == ranking.PAPER
 
 
-def test_frames_tell_junk_and_unknown_images_apart(report, tmp_path):
+def test_frames_distinguish_junk_and_unknown_images(report, tmp_path):
     first, second = (query.image for query in report.queries)
     unknown = first._replace(pid=-1)
     queries = [

@@ -40,7 +40,7 @@ def test_a_picture_is_drawn_for_each_query_in_the_order_that_is_asked_for(
     assert visualizer.vis_rank_list(str(output), False, 1, order, "ascending", 2) == queries[:1]
     with Image.open(output / "0.jpg") as one_row:
         assert one_row.height < height
-    with pytest.raises(ValueError, match="'up' is no order"):
+    with pytest.raises(ValueError, match="'up' is not an order"):
         visualizer.vis_rank_list(str(output), rank_sort="up")
 
 

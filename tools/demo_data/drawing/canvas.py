@@ -85,14 +85,14 @@ class Canvas:
         cv2.copyTo(texture, inside, self.image)
         np.maximum(self.mask, inside, out=self.mask)
 
-    def squeeze(self, share: float) -> None:
+    def squeeze(self, fraction: float) -> None:
         """Compress the image vertically around its middle row, as seen by a high camera.
 
         Args:
-            share: fraction of the height that is removed.
+            fraction: fraction of the height that is removed.
         """
         height, width = self.mask.shape
-        matrix = np.array([[1, 0, 0], [0, 1 - share, share * height / 2]], np.float32)
+        matrix = np.array([[1, 0, 0], [0, 1 - fraction, fraction * height / 2]], np.float32)
         self.image = cv2.warpAffine(self.image, matrix, (width, height))
         self.mask = cv2.warpAffine(self.mask, matrix, (width, height))
 

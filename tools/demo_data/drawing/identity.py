@@ -174,8 +174,8 @@ def dim(colour: Colour, light: float) -> Colour:
 
 
 def _choose(rng: np.random.Generator, weights: Mapping[_Choice, float]) -> _Choice:
-    shares = np.array(list(weights.values()), dtype=float)
-    return list(weights)[rng.choice(len(weights), p=shares / shares.sum())]
+    chances = np.array(list(weights.values()), dtype=float)
+    return list(weights)[rng.choice(len(weights), p=chances / chances.sum())]
 
 
 def _draw_colour(rng: np.random.Generator, palette: Mapping[Colour, float]) -> Colour:

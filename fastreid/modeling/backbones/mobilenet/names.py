@@ -23,6 +23,7 @@ def from_torchvision(
 
     Args:
         weights: PyTorch name -> array, of torchvision or with the names of this network.
+        _shapes: the shapes of this network's tensors, which are not needed.
 
     Returns:
         The same arrays by the names of this network.

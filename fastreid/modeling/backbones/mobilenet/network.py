@@ -9,6 +9,7 @@ from mindspore import Tensor, nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
+from fastreid.utils.checkpoint.recognition.families import register_family
 
 from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
 from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
@@ -63,6 +64,7 @@ WIDTHS = {
 }
 
 _D_LI14 = "https://github.com/d-li14/mobilenetv2.pytorch/raw/master/pretrained/"
+register_family("a MobileNetV2", "MODEL.BACKBONE.NAME build_mobilenetv2_backbone")
 register_pretrained(
     "build_mobilenetv2_backbone",
     PretrainedRules(

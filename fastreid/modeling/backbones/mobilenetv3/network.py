@@ -8,6 +8,7 @@ from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
+from fastreid.utils.checkpoint.recognition.families import register_family
 
 from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
 from ..channel_gate import ChannelGate
@@ -23,6 +24,7 @@ _GATE_REDUCTION, _LAST_EXPANSION = 4, 6
 _TORCHVISION = "https://download.pytorch.org/models/"
 # torchvision's networks end with a linear layer in place of the last 1x1 convolution, which
 # therefore keeps its start values.
+register_family("a MobileNetV3", "MODEL.BACKBONE.NAME build_mobilenetv3_backbone")
 register_pretrained(
     "build_mobilenetv3_backbone",
     PretrainedRules(

@@ -8,6 +8,7 @@ from mindspore import Tensor, nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, InstanceNorm, get_norm
+from fastreid.utils.checkpoint.recognition.families import register_family
 
 from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
 from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
@@ -31,6 +32,7 @@ _IMAGENET = {
     "osnet_x0_25": "1rb8UN5ZzPKRc_xvtHlyDh-cSz88YX9hs",
     "osnet_ibn_x1_0": "1sr90V6irlYYDd4_4ISU2iruoRG8J__6l",
 }
+register_family("an OSNet", "MODEL.BACKBONE.NAME build_osnet_backbone")
 # torchreid's classifier, which its re-ID models have too: a layer `fc` and the layer `classifier`.
 register_pretrained(
     "build_osnet_backbone",

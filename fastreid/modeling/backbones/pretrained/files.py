@@ -39,7 +39,7 @@ def find_pretrained(cfg: CfgNode) -> Path:
     """Find the ImageNet weights for the backbone of a config. Nothing is downloaded.
 
     `MODEL.BACKBONE.PRETRAIN_PATH` is the file, or a folder with the published file;
-    ``FILE::PLACE`` names one of several sets of weights in a file. If it is empty, the published
+    ``FILE::KEY`` names one of several sets of weights in a file. If it is empty, the published
     file is looked for in $FASTREID_CACHE (default ~/.cache/fastreid), then in PyTorch's $TORCH_HOME
     (default $XDG_CACHE_HOME/torch or ~/.cache/torch). In each folder and its subfolders
     ``checkpoints`` and ``hub/checkpoints``, the file has its published name, or the same name with

@@ -50,7 +50,8 @@ IMAGENET_WEIGHTS = PretrainedRules(
         "101x": PublishedFile(_RELEASE + "resnest101-22405ba7.pth"),
         "200x": PublishedFile(_RELEASE + "resnest200-75117900.pth"),
         "269x": PublishedFile(_RELEASE + "resnest269-0cc87c48.pth"),
-    }
+    },
+    family="a ResNeSt",
 )
 
 

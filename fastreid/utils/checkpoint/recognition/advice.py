@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..mgn_names import baseline_name
 from .description import (
     BACKBONE_PREFIXES,
     Shapes,
@@ -19,14 +20,6 @@ _LONGEST_NAME = 120
 _CLASSIFIER = "heads.weight"
 _ROUTER = "build_meta_dynamic_router_resnet_backbone"
 _BUILT_DEPTHS = ("tiny", "18x", "34x", "50x", "101x")
-# Other networks that this toolbox builds, whose sizes are not recognized.
-_BUILDERS = {
-    "an OSNet": "build_osnet_backbone",
-    "a MobileNetV2": "build_mobilenetv2_backbone",
-    "a MobileNetV3": "build_mobilenetv3_backbone",
-    "a ResNeSt": "build_resnest_backbone",
-    "a ResNeXt": "build_resnext_backbone",
-}
 
 
 def explain_misfit(have: Shapes, want: Shapes, faults: Mapping[str, Sequence[str]]) -> str:
@@ -41,9 +34,7 @@ def explain_misfit(have: Shapes, want: Shapes, faults: Mapping[str, Sequence[str
         Sentences: first the description and the keys to set, then the first few names.
     """
     theirs, ours = describe_weights(have), describe_weights(want)
-    sentences = [
-        _compare(theirs, ours, has_wrong_classifier=_CLASSIFIER in set().union(*faults.values()))
-    ]
+    sentences = [_compare(theirs, ours, has_wrong_classifier=_has_classifier(faults))]
     sentences += [_list_names(kind, names, have, want) for kind, names in faults.items() if names]
     return " ".join(filter(None, sentences))
 
@@ -61,6 +52,7 @@ def settings_for(theirs: WeightsDescription, ours: WeightsDescription) -> list[s
     if not theirs.blocks or not ours.blocks or theirs.is_grouped or theirs.ibn == "b":
         return []
     pairs: list[tuple[str, object, object]] = [
+        ("MODEL.META_ARCHITECTURE", _architecture(theirs), _architecture(ours)),
         ("MODEL.BACKBONE.NAME", _backbone_name(theirs), _backbone_name(ours)),
         ("MODEL.BACKBONE.DEPTH", theirs.depth, ours.depth),
         ("MODEL.BACKBONE.FEAT_DIM", theirs.feat_dim, ours.feat_dim),
@@ -148,12 +140,6 @@ def _without_additions(ours: WeightsDescription, theirs: WeightsDescription) -> 
 
 def _explain_unsupported(theirs: WeightsDescription) -> str:
     """Explain why this toolbox cannot build a model for the weights; "" if it can."""
-    if theirs.family in _BUILDERS:
-        return (
-            f"Set MODEL.BACKBONE.NAME {_BUILDERS[theirs.family]}, and DEPTH, FEAT_DIM and WITH_IBN "
-            "of MODEL.BACKBONE to those of the weights; weights without a head of fast-reid can "
-            "only be loaded by MODEL.BACKBONE.PRETRAIN_PATH."
-        )
     if not theirs.blocks or theirs.is_grouped or theirs.depth not in _BUILT_DEPTHS:
         return f"This toolbox does not build {network_in_words(theirs)}."
     if theirs.prefix not in BACKBONE_PREFIXES:
@@ -166,6 +152,16 @@ def _explain_unsupported(theirs: WeightsDescription) -> str:
             "which later releases and this toolbox do not have."
         )
     return ""
+
+
+def _has_classifier(faults: Mapping[str, Sequence[str]]) -> bool:
+    names = (name for kind in faults.values() for name in kind)
+    return any(baseline_name(name) == _CLASSIFIER for name in names)
+
+
+def _architecture(about: WeightsDescription) -> str:
+    # ACL's own architecture has the same tensors as a Baseline.
+    return "MGN" if about.is_mgn else "Baseline"
 
 
 def _backbone_name(about: WeightsDescription) -> str:

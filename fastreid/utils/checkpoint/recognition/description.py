@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..mgn_names import baseline_name, is_mgn
 from ..release_names import is_auxiliary, to_current_names
 from .families import family_of
 
@@ -43,6 +44,7 @@ class WeightsDescription(NamedTuple):
         feat_dim: channels of the last stage.
         is_grouped: whether the 3x3 convolutions have groups (ResNeXt).
         is_router: whether it is ACL's dynamic-router backbone.
+        is_mgn: whether it is an MGN; its first branch and head are described.
         ibn: kind of IBN: "", "a" or "b".
         with_se: whether it has squeeze and excitation.
         with_nl: whether it has non-local blocks.
@@ -62,6 +64,7 @@ class WeightsDescription(NamedTuple):
     feat_dim: int = 0
     is_grouped: bool = False
     is_router: bool = False
+    is_mgn: bool = False
     ibn: str = ""
     with_se: bool = False
     with_nl: bool = False
@@ -91,13 +94,18 @@ def describe_weights(shapes: Shapes) -> WeightsDescription:
     current, _ = to_current_names(shapes)
     shapes = {k: tuple(v) for k, v in current.items() if not is_auxiliary(k)}
     family = family_of(shapes)
+    mgn = not family and is_mgn(shapes)
+    if mgn:
+        shapes = {baseline_name(name): shape for name, shape in shapes.items()}
     start = next((match for match in map(_FIRST_BLOCK.fullmatch, sorted(shapes)) if match), None)
-    backbone: dict[str, Any] = {}
+    backbone: dict[str, Any] = {"is_mgn": mgn}
     if not family and start:
         prefix = start["prefix"]
         inside = {k[len(prefix) :]: v for k, v in shapes.items() if k.startswith(prefix)}
         backbone = {"prefix": prefix, **_describe_resnet(inside)}
-    return WeightsDescription(**{"family": family, **backbone, **_describe_head(shapes)})
+    return WeightsDescription(
+        **{"family": family, "is_mgn": mgn, **backbone, **_describe_head(shapes)}
+    )
 
 
 def _describe_resnet(shapes: Shapes) -> dict[str, Any]:
@@ -186,6 +194,8 @@ def in_words(description: WeightsDescription) -> str:
     ]
     origin = " of fast-reid" if about.has_head and not about.is_router else ""
     text = network_in_words(about) + origin
+    if about.is_mgn:
+        text = f"an MGN{origin} on {network_in_words(about)}"
     if options:
         text += f", with {' and '.join(options)}"
     text += _classes_in_words(about)

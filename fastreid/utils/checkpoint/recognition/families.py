@@ -24,7 +24,7 @@ class Family(NamedTuple):
 _FAMILIES = tuple(
     Family(title, re.compile(rf"(^|\.){pattern}"))
     for title, pattern in (
-        ("an MGN of fast-reid", r"b\d+_(head|pool)\."),
+        ("an MGN of fast-reid 0.1", r"b\d+_pool\."),
         ("a ResNeSt", r"layer1\.0\.conv2\.(fc1|bn0)\."),
         ("an OSNet", r"conv2\.0\.(conv2[abcd]|IN)\."),
         ("a CLIP model", r"(visual|image_encoder)\.(transformer|layer1|conv1|blocks)\b"),

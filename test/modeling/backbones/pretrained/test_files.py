@@ -48,7 +48,7 @@ PLACES = [
 ]
 
 
-def test_every_place_is_looked_at_in_order_and_either_suffix_is_taken(caches):
+def test_every_folder_is_searched_in_order_for_both_suffixes(caches):
     cfg = tiny_cfg(**R50_IBN)
     for cache, inside in PLACES:
         converted = put(caches[cache] / inside, f"{PUBLISHED}.ckpt")
@@ -72,7 +72,7 @@ def test_without_variables_the_usual_cache_folders_are_taken(tmp_path, monkeypat
     assert find_pretrained(cfg) == moved
 
 
-def test_a_missing_file_lists_every_place_and_says_what_to_do(caches):
+def test_a_missing_file_lists_the_searched_folders_and_the_remedy(caches):
     with pytest.raises(FileNotFoundError) as error:
         find_pretrained(tiny_cfg(**R50_IBN))
     message = str(error.value)
@@ -91,7 +91,7 @@ def test_a_file_of_the_same_network_is_pointed_to_but_not_taken(caches):
         find_pretrained(tiny_cfg(DEPTH="50x"))
 
 
-def test_a_given_folder_is_looked_into(caches, tmp_path):
+def test_a_given_folder_is_searched(caches, tmp_path):
     put(caches[0], f"{PUBLISHED}.pth")
     given = tmp_path / "given"
     path = put(given / "checkpoints", f"{PUBLISHED}.ckpt")
@@ -109,13 +109,13 @@ def test_a_given_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     assert find_pretrained(tiny_cfg(PRETRAIN_PATH="~/own.pth")) == path
 
 
-def test_a_missing_path_says_so(tmp_path):
+def test_a_missing_path_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="PRETRAIN_PATH .*gone.pth is neither"):
         find_pretrained(tiny_cfg(PRETRAIN_PATH=str(tmp_path / "gone.pth")))
 
 
 @pytest.mark.parametrize("options", [{}, {"DEPTH": "50x", "WITH_SE": True}], ids=["tiny", "se"])
-def test_a_backbone_without_published_weights_says_so(options):
+def test_a_backbone_without_published_weights_is_reported(options):
     with pytest.raises(ValueError, match="for build_resnet_backbone with '(tiny|se_50x)'"):
         find_pretrained(tiny_cfg(**options))
 

@@ -120,7 +120,7 @@ def test_a_weight_that_would_execute_code_is_an_error_and_nothing_is_executed(tm
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_whole_network_is_refused_with_its_class_and_the_way_out(tmp_path, layout):
+def test_a_whole_network_is_refused_with_its_class_and_the_remedy(tmp_path, layout):
     torch = pytest.importorskip("torch")
     for content, place in ((torch.nn.Linear(2, 2), ""), ({"net": torch.nn.Linear(2, 2)}, "'net'")):
         with warnings.catch_warnings():

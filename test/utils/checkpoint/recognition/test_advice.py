@@ -3,7 +3,7 @@ import pytest
 from fastreid.utils.checkpoint.recognition.advice import explain_misfit, settings_for
 from fastreid.utils.checkpoint.recognition.description import describe_weights
 from fastreid.utils.checkpoint.recognition.families import register_family
-from test.utils.checkpoint.shape_tables import fastreid_model, head, resnet
+from test.utils.checkpoint.shape_tables import fastreid_model, head, mgn, resnet
 
 PLAIN = fastreid_model(classes=0)
 
@@ -33,6 +33,10 @@ SETTINGS = {
     "embedding": (fastreid_model(embedding=512), ["MODEL.HEADS.EMBEDDING_DIM 512"]),
     "no norm": (fastreid_model(norm=False), ["MODEL.HEADS.WITH_BNNECK False"]),
     "power": (fastreid_model(power=True), ["MODEL.HEADS.POOL_LAYER GeneralizedMeanPoolingP"]),
+    "MGN": (
+        mgn(embedding=256),
+        ["MODEL.META_ARCHITECTURE MGN", "MODEL.HEADS.EMBEDDING_DIM 256"],
+    ),
     "router": (
         {**fastreid_model(blocks=(2, 3, 5, 2)), "backbone.adaptor1_base.conv1.weight": (1,)},
         [
@@ -78,6 +82,11 @@ def test_a_different_number_of_classes_is_the_only_setting():
     assert message.endswith("heads.weight (751, 2048), the model has (702, 2048).")
 
 
+def test_the_classes_of_an_mgn_are_those_of_each_of_its_heads():
+    message = explain_misfit(mgn(), mgn(classes=702), {"of another shape": ["b21_head.weight"]})
+    assert "set MODEL.HEADS.NUM_CLASSES 751." in message
+
+
 REDUCTION = {**fastreid_model(embedding=8), "heads.bnneck.running_mean": (8,)}
 # Weights that fit no configuration, and the reason.
 OBSTACLES = {
@@ -85,7 +94,10 @@ OBSTACLES = {
         {"backbone.features.0.weight": (1,), **head(512)},
         "This toolbox does not build a VGG.",
     ),
-    "MGN": ({"b1_head.weight": (751, 256)}, "This toolbox does not build an MGN of fast-reid."),
+    "MGN": (
+        {"b1_pool.1.weight": (256, 2048, 1, 1), "b1_head.weight": (751, 256)},
+        "This toolbox does not build an MGN of fast-reid 0.1.",
+    ),
     "ResNeXt": (fastreid_model(groups=32), "Set MODEL.BACKBONE.NAME build_resnext_backbone, and"),
     "152": (fastreid_model(blocks=(3, 8, 36, 3)), "This toolbox does not build a ResNet152."),
     "other names": (

@@ -6,7 +6,7 @@ from fastreid.modeling.backbones.resnet_specs import resnet_spec
 from fastreid.utils.checkpoint.names import to_torch_name
 from fastreid.utils.checkpoint.recognition.description import describe_weights, in_words
 from fastreid.utils.checkpoint.release_names import to_release_names
-from test.utils.checkpoint.shape_tables import fastreid_model, head, resnet
+from test.utils.checkpoint.shape_tables import fastreid_model, head, mgn, resnet
 
 TINY = {"blocks": (2, 2, 2, 2), "stem": 32, "planes": (16, 32, 64, 128), "width": 512}
 
@@ -86,10 +86,12 @@ MODELS = {
         "visual.transformer.resblocks.0.attn.in_proj_weight": (2304, 768),
         "logit_scale": (),
     },
-    "an MGN of fast-reid": {
-        "backbone.4.0.conv1.weight": (64, 64, 1, 1),
-        "b1_head.bottleneck.0.weight": (256, 2048, 1, 1),
-        "b1_head.weight": (751, 256),
+    "an MGN of fast-reid on a ResNet50-IBN, with an embedding of 256, 751 classes": mgn(
+        ibn=True, embedding=256
+    ),
+    "an MGN of fast-reid 0.1, 751 classes": {
+        "b1_pool.1.weight": (256, 2048, 1, 1),
+        "classifier.weight": (751, 256),
     },
     "": {"dense.weight": (3, 2)},
 }

@@ -4,7 +4,7 @@ from fastreid.utils.checkpoint.recognition.families import family_of
 from test.utils.checkpoint.shape_tables import fastreid_model, resnet
 
 NAMES = {
-    "an MGN of fast-reid": ["b1_head.weight", "module.b33_head.classifier.weight", "b21_pool.0.p"],
+    "an MGN of fast-reid 0.1": ["b1_pool.1.weight", "module.b21_pool.0.p"],
     "a ResNeSt": ["layer1.0.conv2.fc1.weight", "backbone.layer1.0.conv2.bn0.weight"],
     "an OSNet": ["conv2.0.conv2a.conv1.weight", "backbone.conv2.0.conv2d.2.conv1.weight"],
     "a CLIP model": [
