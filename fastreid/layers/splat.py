@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import Normal
 
 from .batch_norm import BatchNorm
 from .conv import Conv2d
@@ -61,9 +63,9 @@ class SplAtConv2d(nn.Cell):
             groups=radix,
         )
         self.bn0 = norm(channels * radix)
-        self.fc1 = Conv2d(channels, hidden, 1, bias=True)
+        self.fc1 = _pointwise(channels, hidden)
         self.bn1 = norm(hidden)
-        self.fc2 = Conv2d(hidden, channels * radix, 1, bias=True)
+        self.fc2 = _pointwise(hidden, channels * radix)
         self.mean = SpatialMean()
         self.scale = ScaleChannels()
 
@@ -77,7 +79,7 @@ class SplAtConv2d(nn.Cell):
         return total
 
     def attention(self, splits: Tensor) -> Tensor:
-        """Weight the channels of all splits.
+        """Weight the channels of all splits, in float32.
 
         Args:
             splits: (N, radix * channels, H, W), split after split.
@@ -90,3 +92,9 @@ class SplAtConv2d(nn.Cell):
         hidden = ops.relu(self.bn1(self.fc1(means.reshape(n, -1, 1, 1))))
         scores = self.fc2(hidden).reshape(n, self.radix, -1)
         return ops.softmax(scores, 1).reshape(n, width)
+
+
+def _pointwise(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Build a 1x1 convolution with a bias and with `Conv2d`'s start values, always in float32."""
+    init = Normal(math.sqrt(2.0 / out_channels))
+    return nn.Conv2d(in_channels, out_channels, 1, has_bias=True, weight_init=init)

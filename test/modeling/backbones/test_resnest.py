@@ -1,9 +1,12 @@
 import logging
 
+import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
 
 from fastreid.layers import BatchNorm
+from fastreid.modeling import use_half_precision
 from fastreid.modeling.backbones import build_backbone
 from fastreid.modeling.backbones.pretrained import find_pretrained, load_pretrained
 from fastreid.modeling.backbones.resnest import ResNeSt, ResNeStSpec, StageSpec, resnest_spec
@@ -104,3 +107,39 @@ def test_norms_can_be_chosen():
 
     ResNeSt(ResNeStSpec(8, (StageSpec(8, 1, 1, 1, False),)), norm=norm)
     assert sorted(chosen) == sorted([8, 8, 16, 8, 16, 32, 32, 32])
+
+
+class Whole(nn.Cell):
+    """A model whose loss is a fixed random projection of the features."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def construct(self, x):
+        features = self.backbone(x).astype(ms.float32)
+        direction = np.random.RandomState(1).randn(*features.shape).astype(np.float32)
+        return (features * ms.Tensor(direction)).sum()
+
+
+def loss_and_gradients(backbone, *, half=False):
+    model = Whole(backbone).set_train()
+    if half:
+        use_half_precision(model)
+    images = ms.Tensor(np.random.RandomState(0).randn(4, 3, 64, 32).astype(np.float32))
+    loss, gradients = ms.value_and_grad(model, None, model.trainable_params())(images)
+    return loss.asnumpy(), np.concatenate([each.asnumpy().ravel() for each in gradients])
+
+
+def test_half_precision_trains_near_the_numbers_of_single_precision():
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    ms.set_seed(0)
+    backbone = ResNeSt(SMALL)
+    loss, gradients = loss_and_gradients(backbone)
+    half_loss, half_gradients = loss_and_gradients(backbone, half=True)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    assert half_loss != loss, "nothing was computed in float16"
+    assert half_loss == pytest.approx(loss, rel=0.02, abs=0.2)
+    assert half_gradients.dtype == np.float32
+    lengths = np.linalg.norm(gradients) * np.linalg.norm(half_gradients)
+    assert gradients @ half_gradients > 0.98 * lengths
