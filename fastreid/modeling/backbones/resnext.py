@@ -39,6 +39,7 @@ register_pretrained(
         key=lambda backbone: "ibn_" * backbone.WITH_IBN + backbone.DEPTH,
         optional=(r"NL_", r"layer4\.\d+\.bn1\.(IN|BN)\."),
         convert=_without_last_norms,
+        family="a ResNeXt",
     ),
 )
 

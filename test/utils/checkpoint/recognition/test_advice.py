@@ -10,8 +10,9 @@ PLAIN = fastreid_model(classes=0)
 
 @pytest.fixture(autouse=True)
 def only_resnets(monkeypatch):
-    """No other family is built, whatever backbones other tests have imported."""
-    monkeypatch.setattr("fastreid.utils.checkpoint.recognition.families._SETTINGS", {})
+    """Only ResNets and ResNeXts are built, whatever backbones other tests have imported."""
+    settings = {"a ResNeXt": "MODEL.BACKBONE.NAME build_resnext_backbone"}
+    monkeypatch.setattr("fastreid.utils.checkpoint.recognition.families._SETTINGS", settings)
 
 
 def misfit(have, want=PLAIN):
