@@ -8,7 +8,7 @@ import pytest
 
 from fastreid.config import get_cfg
 from fastreid.engine.build import build_trainer
-from fastreid.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, build_model
+from fastreid.modeling import build_model
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 KINDS = (
@@ -17,7 +17,6 @@ KINDS = (
     "sbs_R50-ibn",
     "bagtricks_S50",
     "mgn_R50-ibn",
-    "bagtricks_vit",
 )
 
 
@@ -41,11 +40,6 @@ def test_a_shipped_recipe_takes_a_finite_step(kind):
     cfg.merge_from_list(["INPUT.SIZE_TRAIN", "[64, 32]", "INPUT.SIZE_TEST", "[64, 32]"])
     cfg.merge_from_list(["SOLVER.IMS_PER_BATCH", "8", "SOLVER.FREEZE_ITERS", "0"])
     cfg.freeze()
-    parts = ((META_ARCH_REGISTRY, cfg.MODEL.META_ARCHITECTURE),)
-    parts += ((BACKBONE_REGISTRY, cfg.MODEL.BACKBONE.NAME),)
-    missing = [name for registry, name in parts if name not in registry]
-    if missing:
-        pytest.skip(f"not in this version: {missing}")
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(0)
     model = build_model(cfg)
