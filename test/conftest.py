@@ -1,3 +1,5 @@
+import signal
+
 import mindspore as ms
 import pytest
 
@@ -34,6 +36,12 @@ def own_registries(monkeypatch):
         *(BACKBONE_REGISTRY, LOSS_REGISTRY, META_ARCH_REGISTRY, REID_HEADS_REGISTRY),
     ):
         monkeypatch.setattr(registry, "_entries", dict(registry))
+
+
+def pytest_configure():
+    # A shell ignores SIGINT in commands that it starts in the background; tests of Ctrl-C need it.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -23,7 +23,7 @@ KINDS = (
 def batch():
     rng = np.random.RandomState(0)
     return {
-        "images": rng.randint(0, 256, (8, 3, 64, 32)).astype(np.float32),
+        "images": rng.randint(0, 256, (8, 3, 96, 32)).astype(np.float32),
         "targets": np.repeat(np.arange(2), 4).astype(np.int32),
         "camids": np.zeros(8, np.int32),
         "domainids": np.zeros(8, np.int32),
@@ -37,7 +37,7 @@ def test_a_shipped_recipe_takes_a_finite_step(kind):
     cfg = get_cfg()
     cfg.merge_from_file(CONFIGS / "Market1501" / f"{kind}.yml")
     cfg.merge_from_list(["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.NUM_CLASSES", "3"])
-    cfg.merge_from_list(["INPUT.SIZE_TRAIN", "[64, 32]", "INPUT.SIZE_TEST", "[64, 32]"])
+    cfg.merge_from_list(["INPUT.SIZE_TRAIN", "[96, 32]", "INPUT.SIZE_TEST", "[96, 32]"])
     cfg.merge_from_list(["SOLVER.IMS_PER_BATCH", "8", "SOLVER.FREEZE_ITERS", "0"])
     cfg.freeze()
     ms.set_context(mode=ms.GRAPH_MODE)
