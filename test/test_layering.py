@@ -72,3 +72,8 @@ def test_there_are_no_star_imports_and_no_code_from_text():
                 assert "*" not in {alias.name for alias in node.names}, path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec"), path
+
+
+def test_no_folder_has_more_than_fourteen_files():
+    for folder in {path.parent for path in MODULES}:
+        assert len(list(folder.glob("*.py"))) <= 14, folder

@@ -2,11 +2,11 @@
 
 Folders:
     ``checkpoint`` (checkpoints and weights files), ``command_line`` (exit codes, Ctrl-C, output),
-    ``compute_dist`` (distances), ``file_io`` (paths), ``messages`` (error messages),
+    ``compute_dist`` (distances, threads), ``file_io`` (paths), ``messages`` (error messages),
     ``visualizer`` (plots).
 Files:
     ``registry``, ``logger``, ``events`` with ``history_buffer`` (metrics of a run), ``comm`` (ranks
-    and collectives), ``scheduler`` and ``processes`` (processes of a job), ``threads``, ``env``
+    and collectives), ``scheduler`` and ``processes`` (processes of a job), ``env``
     (random states), ``collect_env`` (versions), ``parameters``, ``labels`` (identities and
     cameras), ``atomic_file``.
 """

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from fastreid.utils import threads
-from fastreid.utils.threads import num_cores, run_on_threads
+from fastreid.utils.compute_dist import threads
+from fastreid.utils.compute_dist.threads import num_cores, run_on_threads
 
 
 @pytest.mark.parametrize("cores", [1, 3])
