@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mindspore import Tensor, nn, ops
@@ -45,6 +45,33 @@ class ResidualBlock(nn.Cell):
         y = self.se(y)
         x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
         return ops.relu(y + self.downsample(x))
+
+
+class StagedNet(nn.Cell):
+    """The frame of a ResNet: a stem, which a subclass sets, and stages in sequence.
+
+    A subclass sets `conv1`, `bn1` and `maxpool`, then calls `set_stages`.
+    """
+
+    gives_paths = False
+
+    def set_stages(self, stages: Sequence[nn.Cell]) -> None:
+        """Store the stages, their strides and the width of the last one.
+
+        Args:
+            stages: cells with `stride` and `out_channels`.
+        """
+        self.stages = nn.CellList(stages)
+        self.stage_strides = tuple(stage.stride for stage in stages)
+        self.out_channels = stages[-1].out_channels
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
+        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
+        x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
+        for stage in self.stages:
+            x = stage(x)
+        return x
 
 
 class BasicBlock(ResidualBlock):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import TypeVar
 
 from mindspore import nn
 
 from fastreid.config import CfgNode, get_cfg
 from fastreid.utils.registry import Registry
 
+from .pretrained import load_pretrained
+
 logger = logging.getLogger(__name__)
+
+Spec = TypeVar("Spec")
+Backbone = TypeVar("Backbone", bound=nn.Cell)
 
 BACKBONE_REGISTRY = Registry("BACKBONE")
 
@@ -25,6 +32,45 @@ def build_backbone(cfg: CfgNode) -> nn.Cell:
         `gives_paths`, to features and routing paths (N, P).
     """
     return BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg)
+
+
+def spec_of_depth(specs: Mapping[str, Spec], depth: str, network: str) -> Spec:
+    """Look up the specification of a `MODEL.BACKBONE.DEPTH`.
+
+    Args:
+        specs: depth -> specification.
+        depth: value of the key.
+        network: the kind of network, with its article, for the message: "a ResNeXt".
+
+    Raises:
+        ValueError: for an unknown depth; the message lists the known ones.
+    """
+    if depth not in specs:
+        raise ValueError(
+            f"MODEL.BACKBONE.DEPTH {depth!r} is not {network}; it must be one of {list(specs)}."
+        )
+    return specs[depth]
+
+
+def finish_backbone(model: Backbone, cfg: CfgNode, *, ignored: tuple[str, ...] = ()) -> Backbone:
+    """Check a backbone that was built from a config, and load its ImageNet weights.
+
+    Args:
+        model: the backbone; `out_channels` is the width of its features.
+        cfg: the whole configuration.
+        ignored: names of options in MODEL.BACKBONE that this kind of backbone does not have.
+
+    Returns:
+        The same backbone.
+
+    Raises:
+        ValueError: if `FEAT_DIM` is not the width, or the weights do not fit.
+        FileNotFoundError: if `PRETRAIN` is set and its file is missing.
+    """
+    warn_of_ignored(cfg, *ignored)
+    check_feat_dim(cfg, model.out_channels)
+    load_pretrained(model, cfg)
+    return model
 
 
 def check_feat_dim(cfg: CfgNode, out_channels: int) -> None:

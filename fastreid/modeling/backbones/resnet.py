@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from mindspore import Tensor, nn, ops
+from mindspore import nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, StemMaxPool, get_norm
 
-from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY, check_feat_dim
-from .pretrained import load_pretrained, register_pretrained
+from .blocks import BasicBlock, BlockCells, Bottleneck, ResNetStage, StagedNet
+from .build import BACKBONE_REGISTRY, finish_backbone
+from .pretrained import register_pretrained
 from .resnet_specs import IMAGENET_WEIGHTS, ResNetSpec, resnet_spec
 
 register_pretrained("build_resnet_backbone", IMAGENET_WEIGHTS)
@@ -20,7 +20,7 @@ register_pretrained("build_resnet_backbone", IMAGENET_WEIGHTS)
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
-class ResNet(nn.Cell):
+class ResNet(StagedNet):
     """A stem and four stages (He et al., CVPR 2016), without the classifier.
 
     Args:
@@ -29,8 +29,6 @@ class ResNet(nn.Cell):
         with_ibn: IBN in the blocks of all stages but the last (IBN-Net a).
         with_se: squeeze and excitation in every block.
     """
-
-    gives_paths = False
 
     def __init__(
         self,
@@ -60,17 +58,7 @@ class ResNet(nn.Cell):
             )
             channels = stage.out_channels
             stages.append(stage)
-        self.stages = nn.CellList(stages)
-        self.stage_strides = tuple(stage.stride for stage in stages)
-        self.out_channels = channels
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
-        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
-        x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        self.set_stages(stages)
 
 
 @BACKBONE_REGISTRY.register()
@@ -89,6 +77,4 @@ def build_resnet_backbone(cfg: CfgNode) -> ResNet:
         with_ibn=backbone.WITH_IBN,
         with_se=backbone.WITH_SE,
     )
-    check_feat_dim(cfg, model.out_channels)
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg)

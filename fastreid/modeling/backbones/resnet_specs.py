@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fastreid.config import CfgNode
 
+from .build import spec_of_depth
 from .pretrained import PretrainedRules, PublishedFile
 
 
@@ -66,11 +67,7 @@ def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNe
     Raises:
         ValueError: for an unknown depth.
     """
-    if depth not in _DEPTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {depth!r} is unknown; it must be one of {sorted(_DEPTHS)}."
-        )
-    block, stem_channels, planes, blocks, non_local = _DEPTHS[depth]
+    block, stem_channels, planes, blocks, non_local = spec_of_depth(_DEPTHS, depth, "a ResNet")
     strides = (1, 2, 2, last_stride)
     places = non_local if with_nl else (0, 0, 0, 0)
     return ResNetSpec(block, stem_channels, tuple(map(StageSpec, planes, blocks, strides, places)))

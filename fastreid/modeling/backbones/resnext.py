@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import IBN, BatchNorm, Conv2d, get_norm
 
-from .blocks import BlockCells, GroupedBottleneck, ResNetStage
-from .build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from .pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from .blocks import BlockCells, GroupedBottleneck, ResNetStage, StagedNet
+from .build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
+from .pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .pretrained.rules import Shapes, Weights
 from .resnet_specs import StageSpec
 
@@ -44,7 +44,7 @@ register_pretrained(
 )
 
 
-class ResNeXt(nn.Cell):
+class ResNeXt(StagedNet):
     """A stem and four stages, without the classifier.
 
     Args:
@@ -53,7 +53,6 @@ class ResNeXt(nn.Cell):
         with_ibn: IBN in the blocks of all stages, the last included.
     """
 
-    gives_paths = False
     pads_stem = True
     stem_channels = 64
 
@@ -82,17 +81,7 @@ class ResNeXt(nn.Cell):
             )
             channels = stage.out_channels
             built.append(stage)
-        self.stages = nn.CellList(built)
-        self.stage_strides = tuple(stage.stride for stage in built)
-        self.out_channels = channels
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
-        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
-        x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        self.set_stages(built)
 
 
 def resnext_stages(depth: str, *, last_stride: int, with_nl: bool = False) -> tuple[StageSpec, ...]:
@@ -109,13 +98,10 @@ def resnext_stages(depth: str, *, last_stride: int, with_nl: bool = False) -> tu
     Raises:
         ValueError: for an unknown depth.
     """
-    if depth not in _BLOCKS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {depth!r} is unknown; a ResNeXt has one of {sorted(_BLOCKS)}."
-        )
+    blocks = spec_of_depth(_BLOCKS, depth, "a ResNeXt")
     strides = (1, 2, 2, last_stride)
     non_local = _NON_LOCAL if with_nl else (0, 0, 0, 0)
-    return tuple(map(StageSpec, _PLANES, _BLOCKS[depth], strides, non_local))
+    return tuple(map(StageSpec, _PLANES, blocks, strides, non_local))
 
 
 @BACKBONE_REGISTRY.register()
@@ -133,7 +119,4 @@ def build_resnext_backbone(cfg: CfgNode) -> ResNeXt:
         norm=partial(get_norm, backbone.NORM),
         with_ibn=backbone.WITH_IBN,
     )
-    warn_of_ignored(cfg, "WITH_SE")
-    check_feat_dim(cfg, model.out_channels)
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg, ignored=("WITH_SE",))

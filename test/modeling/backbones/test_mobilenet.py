@@ -136,8 +136,11 @@ def test_a_missing_tensor_of_version_3_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (f"{V2} 2.0x", r"DEPTH '2.0x' is no width of MobileNetV2; .*'1.0x', '0.75x'"),
-        (f"{V3} large", r"DEPTH 'large' is no MobileNetV3; it must be one of \['Large', 'Small'\]"),
+        (f"{V2} 2.0x", r"DEPTH '2.0x' is not a width of MobileNetV2; .*'1.0x', '0.75x'"),
+        (
+            f"{V3} large",
+            r"DEPTH 'large' is not a MobileNetV3; it must be one of \['Large', 'Small'\]",
+        ),
         (f"{V3} Small", r"FEAT_DIM is 2048, but DEPTH 'Small' gives 1024 channels"),
     ],
 )

@@ -115,7 +115,7 @@ def test_weights_of_another_width_are_refused(tmp_path):
 
 
 def test_wrong_settings_name_the_right_ones():
-    with pytest.raises(ValueError, match=r"DEPTH '50x' is no width of OSNet; .*'x1_0', 'x0_75'"):
+    with pytest.raises(ValueError, match=r"DEPTH '50x' is not a width of OSNet; .*'x1_0', 'x0_75'"):
         build_backbone(backbone_cfg(f"{NAME} 50x"))
     with pytest.raises(ValueError, match=r"FEAT_DIM is 2048, but DEPTH 'x0_25' gives 128"):
         build_backbone(backbone_cfg(f"{NAME} x0_25"))

@@ -85,7 +85,7 @@ def test_published_files_have_the_names_of_their_release(tmp_path):
 
 def test_wrong_settings_name_the_right_ones():
     with pytest.raises(
-        ValueError, match=r"DEPTH '34x' is unknown; .*'101x', '200x', '269x', '50x'"
+        ValueError, match=r"DEPTH '34x' is not a ResNeSt; .*'50x', '101x', '200x', '269x'"
     ):
         build_backbone(backbone_cfg(NAME, DEPTH="34x"))
     with pytest.raises(ValueError, match=r"LAST_STRIDE is 4; a ResNeSt has one of \[1, 2\]"):

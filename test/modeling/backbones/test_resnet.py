@@ -63,7 +63,7 @@ def test_a_wrong_feature_width_names_the_right_one():
 
 
 def test_an_unknown_depth_names_the_choices():
-    with pytest.raises(ValueError, match=r"DEPTH '50' is unknown; .*'18x', '34x', '50x', 'tiny'"):
+    with pytest.raises(ValueError, match=r"DEPTH '50' is not a ResNet; .*'18x', '34x', '50x'"):
         build_resnet_backbone(tiny_cfg(DEPTH="50"))
 
 

@@ -94,7 +94,7 @@ def test_one_file_is_published(tmp_path):
 
 
 def test_wrong_settings_name_the_right_ones():
-    with pytest.raises(ValueError, match=r"DEPTH '18x' is unknown; .*'101x', '152x', '50x'"):
+    with pytest.raises(ValueError, match=r"DEPTH '18x' is not a ResNeXt; .*'50x', '101x', '152x'"):
         build_backbone(backbone_cfg(NAME, DEPTH="18x"))
 
 

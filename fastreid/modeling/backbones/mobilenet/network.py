@@ -11,8 +11,8 @@ from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
 from fastreid.utils.checkpoint.recognition.families import register_family
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
+from ..pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .layers import Norm, conv_norm, round_channels
 from .names import from_torchvision
 
@@ -153,13 +153,6 @@ def build_mobilenetv2_backbone(cfg: CfgNode) -> MobileNetV2:
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
-    if backbone.DEPTH not in WIDTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no width of MobileNetV2; it must be one "
-            f"of {list(WIDTHS)}."
-        )
-    model = MobileNetV2(WIDTHS[backbone.DEPTH], norm=partial(get_norm, backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    spec = spec_of_depth(WIDTHS, backbone.DEPTH, "a width of MobileNetV2")
+    model = MobileNetV2(spec, norm=partial(get_norm, backbone.NORM))
+    return finish_backbone(model, cfg, ignored=("LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL"))

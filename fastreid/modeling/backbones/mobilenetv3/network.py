@@ -10,10 +10,10 @@ from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
 from fastreid.utils.checkpoint.recognition.families import register_family
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
 from ..channel_gate import ChannelGate
 from ..mobilenet.layers import Norm, conv_norm, round_channels
-from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from ..pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .specs import SPECS, STEM_CHANNELS, BlockSpec, MobileNetV3Spec
 
 ACTIVATIONS = {"relu": nn.ReLU, "hardswish": nn.HSwish}
@@ -113,13 +113,6 @@ def build_mobilenetv3_backbone(cfg: CfgNode) -> MobileNetV3:
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
-    if backbone.DEPTH not in SPECS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no MobileNetV3; it must be one of "
-            f"{list(SPECS)}."
-        )
-    model = MobileNetV3(SPECS[backbone.DEPTH], norm=partial(get_norm, backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    spec = spec_of_depth(SPECS, backbone.DEPTH, "a MobileNetV3")
+    model = MobileNetV3(spec, norm=partial(get_norm, backbone.NORM))
+    return finish_backbone(model, cfg, ignored=("LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL"))

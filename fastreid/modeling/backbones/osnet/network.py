@@ -10,8 +10,8 @@ from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, InstanceNorm, get_norm
 from fastreid.utils.checkpoint.recognition.families import register_family
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
+from ..pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .blocks import ConvNorm, Norm, os_stage
 
 # MODEL.BACKBONE.DEPTH -> channels of the stem and of the three stages.
@@ -90,14 +90,7 @@ def build_osnet_backbone(cfg: CfgNode) -> OSNet:
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
-    if backbone.DEPTH not in WIDTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no width of OSNet; it must be one of "
-            f"{list(WIDTHS)}."
-        )
+    spec = spec_of_depth(WIDTHS, backbone.DEPTH, "a width of OSNet")
     norm = partial(get_norm, backbone.NORM)
-    model = OSNet(WIDTHS[backbone.DEPTH], norm=norm, with_ibn=backbone.WITH_IBN)
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    model = OSNet(spec, norm=norm, with_ibn=backbone.WITH_IBN)
+    return finish_backbone(model, cfg, ignored=("LAST_STRIDE", "WITH_SE", "WITH_NL"))

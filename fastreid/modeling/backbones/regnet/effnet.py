@@ -10,8 +10,7 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import load_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone
 from .effnet_specs import EffNetSpec, MBStageSpec, effnet_spec
 from .published import register_pycls_weights
 from .squeeze_excitation import SqueezeExcitation
@@ -130,7 +129,4 @@ def build_effnet_backbone(cfg: CfgNode) -> EffNet:
     backbone = cfg.MODEL.BACKBONE
     spec = effnet_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = EffNet(spec, norm=partial(get_norm, backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg, ignored=("WITH_IBN", "WITH_SE", "WITH_NL"))

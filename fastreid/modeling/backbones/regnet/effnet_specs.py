@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..build import spec_of_depth
+
 # Stages 1 to 7 of all depths: side of the depthwise kernel, stride, width before the depthwise
 # convolution per channel of the block's input.
 _KERNELS = (3, 3, 5, 3, 5, 5, 3)
@@ -73,12 +75,8 @@ def effnet_spec(depth: str, *, last_stride: int) -> EffNetSpec:
     Raises:
         ValueError: for an unknown depth.
     """
-    if depth not in _DEPTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {depth!r} is not an EfficientNet; it must be one of "
-            f"{list(_DEPTHS)}."
-        )
-    stem_channels, head_channels, channels, blocks = _DEPTHS[depth]
+    found = spec_of_depth(_DEPTHS, depth, "an EfficientNet")
+    stem_channels, head_channels, channels, blocks = found
     strides = list(_STRIDES)
     strides[_LAST_HALVING] = last_stride
     stages = map(MBStageSpec, channels, blocks, _KERNELS, strides, _EXPANSIONS)

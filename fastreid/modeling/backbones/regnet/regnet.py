@@ -10,8 +10,7 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm, in_turn
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import load_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone
 from .published import register_pycls_weights
 from .regnet_specs import STEM_CHANNELS, StageSpec, regnet_stages
 from .squeeze_excitation import SqueezeExcitation
@@ -128,7 +127,4 @@ def build_regnet_backbone(cfg: CfgNode) -> RegNet:
     backbone = cfg.MODEL.BACKBONE
     stages = regnet_stages(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = RegNet(stages, norm=partial(get_norm, backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg, ignored=("WITH_IBN", "WITH_SE", "WITH_NL"))

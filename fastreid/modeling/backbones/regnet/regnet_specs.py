@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..build import spec_of_depth
+
 STEM_CHANNELS = 32
 _STRIDE = 2
 # All widths are multiples of this.
@@ -86,11 +88,7 @@ def regnet_stages(depth: str, *, last_stride: int) -> tuple[StageSpec, ...]:
     Raises:
         ValueError: for an unknown depth.
     """
-    if depth not in _DESIGNS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {depth!r} is not a RegNet; it must be one of {list(_DESIGNS)}."
-        )
-    design = _DESIGNS[depth]
+    design = spec_of_depth(_DESIGNS, depth, "a RegNet")
     se_ratio = _SE_RATIO if depth.endswith("y") else 0.0
     widths, blocks = np.unique(_block_widths(design), return_counts=True)
     strides = [_STRIDE] * (len(widths) - 1) + [last_stride]

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from mindspore import Tensor, nn, ops
+from mindspore import nn
 
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import load_pretrained, register_pretrained
+from ..blocks import StagedNet
+from ..build import BACKBONE_REGISTRY, finish_backbone
+from ..pretrained import register_pretrained
 from .blocks import ResNeStStage
 from .specs import IMAGENET_WEIGHTS, ResNeStSpec, resnest_spec
 
 register_pretrained("build_resnest_backbone", IMAGENET_WEIGHTS)
 
 
-class ResNeSt(nn.Cell):
+class ResNeSt(StagedNet):
     """A stem of three convolutions and four stages, without the classifier.
 
     Args:
@@ -26,7 +27,6 @@ class ResNeSt(nn.Cell):
         norm: builds a norm from its channel count.
     """
 
-    gives_paths = False
     pads_stem = True
 
     def __init__(self, spec: ResNeStSpec, *, norm: Callable[[int], nn.Cell] = BatchNorm) -> None:
@@ -48,17 +48,7 @@ class ResNeSt(nn.Cell):
             stage = ResNeStStage(channels, stage_spec, norm=norm)
             channels = stage.out_channels
             stages.append(stage)
-        self.stages = nn.CellList(stages)
-        self.stage_strides = tuple(stage.stride for stage in stages)
-        self.out_channels = channels
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Standardized images (N, 3, H, W) -> features (N, out_channels, h, w)."""
-        # Pooled before the ReLU, which commutes with the maximum: a quarter of the pixels.
-        x = ops.relu(self.maxpool(self.bn1(self.conv1(x))))
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        self.set_stages(stages)
 
 
 @BACKBONE_REGISTRY.register()
@@ -73,7 +63,4 @@ def build_resnest_backbone(cfg: CfgNode) -> ResNeSt:
     backbone = cfg.MODEL.BACKBONE
     spec = resnest_spec(backbone.DEPTH, last_stride=backbone.LAST_STRIDE)
     model = ResNeSt(spec, norm=partial(get_norm, backbone.NORM))
-    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
-    check_feat_dim(cfg, model.out_channels)
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg, ignored=("WITH_IBN", "WITH_SE", "WITH_NL"))

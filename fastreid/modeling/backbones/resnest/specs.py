@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..build import spec_of_depth
 from ..pretrained import PretrainedRules, PublishedFile
 
 
@@ -68,16 +69,12 @@ def resnest_spec(depth: str, *, last_stride: int) -> ResNeStSpec:
     Raises:
         ValueError: for an unknown depth or stride.
     """
-    if depth not in _DEPTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {depth!r} is unknown; a ResNeSt has one of {sorted(_DEPTHS)}."
-        )
+    stem_width, blocks = spec_of_depth(_DEPTHS, depth, "a ResNeSt")
     if last_stride not in _LAST_DILATIONS:
         raise ValueError(
             f"MODEL.BACKBONE.LAST_STRIDE is {last_stride}; a ResNeSt has one of "
             f"{sorted(_LAST_DILATIONS)}."
         )
-    stem_width, blocks = _DEPTHS[depth]
     strides = (1, 2, 2, last_stride)
     dilations = (1, 1, 1, _LAST_DILATIONS[last_stride])
     pools = (False, True, True, True)
