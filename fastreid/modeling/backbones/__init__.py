@@ -7,9 +7,11 @@ from .mobilenet import build_mobilenetv2_backbone
 from .mobilenetv3 import build_mobilenetv3_backbone
 from .osnet import build_osnet_backbone
 from .regnet import build_effnet_backbone, build_regnet_backbone
+from .repvgg import build_repvgg_backbone, fuse_repvgg
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 from .resnext import build_resnext_backbone
+from .shufflenet import build_shufflenetv2_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -17,11 +19,14 @@ __all__ = [
     "build_effnet_backbone",
     "build_meta_dynamic_router_resnet_backbone",
     "build_regnet_backbone",
+    "build_repvgg_backbone",
     "build_resnest_backbone",
     "build_mobilenetv2_backbone",
     "build_mobilenetv3_backbone",
     "build_osnet_backbone",
     "build_resnet_backbone",
     "build_resnext_backbone",
+    "build_shufflenetv2_backbone",
+    "fuse_repvgg",
     "map_sizes",
 ]

@@ -33,6 +33,7 @@ _FAMILIES = tuple(
         ("a vision transformer (ViT)", r"encoder_layer_0\.self_attention\."),
         ("an EfficientNet", r"(blocks\.0\.0\.(conv_dw|depthwise)|_blocks\.0\._|s1\.b1\.dwise\.)"),
         ("a RegNet", r"(s1\.b1\.(f|conv1)\.|trunk_output\.block1\.)"),
+        ("a fused RepVGG", r"stage1\.0\.(fused_weight$|rbr_reparam\.)"),
         ("a RepVGG", r"stage1\.0\.rbr_"),
         ("a ShuffleNetV2", r"(features|stage2)\.0\.branch(_main|1|2)\."),
         ("a MobileNetV3", r"features\.1\.block\."),

@@ -27,6 +27,7 @@ NAMES = {
         "backbone.s1.b1.dwise.weight",
     ],
     "a RegNet": ["backbone.s1.b1.f.a.weight", "trunk_output.block1.block1-0.f.a.0.weight"],
+    "a fused RepVGG": ["backbone.stage1.0.fused_weight", "stage1.0.rbr_reparam.weight"],
     "a RepVGG": ["backbone.stage1.0.rbr_dense.conv.weight"],
     "a ShuffleNetV2": ["features.0.branch_main.0.weight", "stage2.0.branch1.0.weight"],
     "a MobileNetV3": ["features.1.block.0.0.weight"],
