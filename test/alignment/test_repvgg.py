@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fastreid.layers import BatchNorm, InTurn
 from fastreid.modeling.backbones import fuse_repvgg
 from fastreid.modeling.backbones.repvgg.blocks import RepVGGBlock
 from fastreid.modeling.backbones.repvgg.specs import BlockSpec
@@ -35,6 +36,18 @@ def pynative():
 @pytest.mark.parametrize("spec", BLOCKS)
 def test_blocks_of_repvgg(spec, training, pynative):
     assert_aligned(RepVGGBlock(spec), TorchRepVGGBlock(spec), channels=8, training=training)
+
+
+class SendingNorm(BatchNorm):
+    """A norm for which blocks run their branches in turn."""
+
+    sends_messages = True
+
+
+def test_branches_that_run_in_turn_compute_the_same(pynative):
+    block = RepVGGBlock(BLOCKS[0], norm=SendingNorm)
+    assert len([cell for _, cell in block.cells_and_names() if isinstance(cell, InTurn)]) == 2
+    assert_aligned(block, TorchRepVGGBlock(BLOCKS[0]), channels=8)
 
 
 def branches_of(spec):

@@ -3,7 +3,7 @@
 import mindspore as ms
 import pytest
 
-from fastreid.layers import BatchNorm
+from fastreid.layers import BatchNorm, InTurn
 from fastreid.modeling.backbones.shufflenet.blocks import BasicUnit, DownsamplingUnit
 from test.alignment.reference.shufflenet import TorchUnit
 from test.alignment.test_golden_light import assert_aligned as assert_golden
@@ -31,6 +31,18 @@ def test_units_that_halve_the_map(in_channels, out_channels, training, pynative)
     cell = DownsamplingUnit(in_channels, out_channels, norm=BatchNorm)
     module = TorchUnit(in_channels, out_channels, 2)
     assert_aligned(cell, module, channels=in_channels, training=training)
+
+
+class SendingNorm(BatchNorm):
+    """A norm for which units run their branches in turn."""
+
+    sends_messages = True
+
+
+def test_branches_that_run_in_turn_compute_the_same(pynative):
+    unit = DownsamplingUnit(8, 20, norm=SendingNorm)
+    assert any(isinstance(cell, InTurn) for _, cell in unit.cells_and_names())
+    assert_aligned(unit, TorchUnit(8, 20, 2), channels=8)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,16 @@ def test_weights_of_another_width_are_refused(tmp_path):
         build_backbone(cfg)
 
 
+def test_torchvisions_weights_are_refused_as_another_network(tmp_path):
+    names = ("conv1.0.weight", "stage2.0.branch1.0.weight", "stage2.0.branch2.0.weight")
+    weights = {name: np.zeros((24, 3, 3, 3), np.float32) for name in names}
+    path = save_published(tmp_path / "shufflenetv2_x0.5-f707e7126e.pth", weights)
+    cfg = backbone_cfg(NARROW, PRETRAIN=True, PRETRAIN_PATH=str(path))
+    message = "This toolbox does not build a ShuffleNetV2 of torchvision"
+    with pytest.raises(ValueError, match=message):
+        build_backbone(cfg)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
