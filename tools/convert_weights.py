@@ -9,13 +9,14 @@ the model of that config. If SRC has several sets of weights, SRC::KEY selects o
     python tools/convert_weights.py model_best.pth model_best.ckpt
     python tools/convert_weights.py teacher.pth::model_ema teacher.ckpt
     python tools/convert_weights.py logs/model_final.ckpt model.pth --key model   # for fast-reid
+    python tools/convert_weights.py repvgg.ckpt fused.ckpt --fuse   # MODEL.BACKBONE.DEPLOY True
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if __name__ == "__main__":
 
 from fastreid.config import load_config
 from fastreid.modeling import build_model, classifier_prefixes
+from fastreid.modeling.backbones import fuse_repvgg
 from fastreid.utils.checkpoint.expected_weights import expected_shapes
 from fastreid.utils.checkpoint.names import to_mindspore_weights
 from fastreid.utils.checkpoint.release_names import RELEASES, to_current_names, to_release_names
@@ -45,6 +47,7 @@ from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.logger import log_to_screen
 
 if TYPE_CHECKING:
+    import numpy as np
     from mindspore import nn
 
 
@@ -74,6 +77,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=RELEASES,
         help="write the names of an older fast-reid release; default: the current names",
     )
+    parser.add_argument(
+        "--fuse",
+        action="store_true",
+        help="fuse each block of a RepVGG into one convolution, for MODEL.BACKBONE.DEPLOY True",
+    )
     return parser.parse_args(argv)
 
 
@@ -84,6 +92,7 @@ def convert(
     config_file: str | None = None,
     key: str = "",
     release: str | None = None,
+    fuse: bool = False,
 ) -> int:
     """Convert a weights file; names of older releases of fast-reid are replaced by current ones.
 
@@ -94,6 +103,8 @@ def convert(
             depend on the training data, may be missing or of any size.
         key: see `write_pth`.
         release: one of `RELEASES`, whose names are written; None: the current names.
+        fuse: write a trained RepVGG in its fused form, see `fuse_repvgg`; `config_file` is checked
+            before.
 
     Returns:
         The number of tensors.
@@ -110,7 +121,7 @@ def convert(
     check_output_file(dst, "DST")
     if split_key_path(src)[0].resolve() == dst.resolve():
         raise ValueError(f"SRC and DST are the same file, {dst}; give DST another name.")
-    model = _build(config_file) if config_file else None
+    model = _build(config_file, fuse=fuse) if config_file else None
     prefixes = classifier_prefixes(model)
     expected = expected_shapes(model, ignore=prefixes) if model is not None else None
     weights = read_torch_weights(src, expected)
@@ -121,6 +132,8 @@ def convert(
     # With a model, the notes were logged when the weights were loaded into it.
     for note in notes if model is None else ():
         print(f"{src}: {note}")
+    if fuse:
+        weights = _fuse(weights, src)
     if release:
         weights = to_release_names(weights, release)
     dst.parent.mkdir(parents=True, exist_ok=True)
@@ -128,10 +141,20 @@ def convert(
     return len(weights)
 
 
-def _build(config_file: str) -> nn.Cell:
+def _build(config_file: str, *, fuse: bool) -> nn.Cell:
+    """Build the model of SRC, which is not fused yet with `--fuse`."""
     cfg = load_config(config_file)
     cfg.MODEL.BACKBONE.PRETRAIN = False
+    if fuse:
+        cfg.MODEL.BACKBONE.DEPLOY = False
     return build_model(cfg)
+
+
+def _fuse(weights: Mapping[str, np.ndarray], src: Path) -> dict[str, np.ndarray]:
+    try:
+        return fuse_repvgg(weights)
+    except ValueError as error:
+        raise ValueError(f"--fuse: {src}: {error}") from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config_file=args.config_file,
         key=args.key,
         release=args.release,
+        fuse=args.fuse,
     )
     print(f"{args.dst}: {count} tensors of {args.src}")
     return 0

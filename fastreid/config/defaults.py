@@ -75,6 +75,8 @@ def _model() -> CN:
     backbone.WITH_IBN = False
     backbone.WITH_SE = False
     backbone.WITH_NL = False
+    # (new) RepVGG in its fused form, one convolution a block, for evaluation (docs/weights.md).
+    backbone.DEPLOY = False
     # Settings of vision transformers; kept so that fast-reid's files load.
     backbone.SIE_COE = 3.0
     backbone.STRIDE_SIZE = (16, 16)

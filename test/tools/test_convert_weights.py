@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastreid.config import load_config
+from fastreid.modeling import build_model
+from fastreid.modeling.backbones import fuse_repvgg
 from fastreid.utils.checkpoint.names import export_weights
+from fastreid.utils.checkpoint.weights import load_weights
 from fastreid.utils.checkpoint.weights_file import read_torch_weights, write_weights
+from test.modeling.backbones.families import backbone_cfg
 from test.utils.checkpoint.pth_files import torch_file
 from test.utils.checkpoint.test_names import acl_model
 from tools.convert_weights import convert as convert_here
@@ -120,3 +125,38 @@ def test_a_key_for_a_file_that_has_none_is_refused(tmp_path, end):
     with pytest.raises(ValueError, match=rf"--key model is for PyTorch files .*w\{end} has no"):
         convert_here(src, tmp_path / f"w{end}", key="model")
     assert not (tmp_path / f"w{end}").exists()
+
+
+@pytest.fixture(scope="module")
+def repvgg(tmp_path_factory):
+    """A config of RepVGG, and a checkpoint of its model."""
+    folder = tmp_path_factory.mktemp("repvgg")
+    cfg = backbone_cfg("MODEL.BACKBONE.NAME build_repvgg_backbone MODEL.BACKBONE.DEPTH A0")
+    cfg.MODEL.BACKBONE.FEAT_DIM = 1280
+    cfg.MODEL.HEADS.NUM_CLASSES = 4
+    config = folder / "repvgg.yml"
+    config.write_text(cfg.dump())
+    write_weights(folder / "repvgg.ckpt", export_weights(build_model(cfg)))
+    return config, folder / "repvgg.ckpt"
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pth"])
+def test_a_fused_repvgg_fits_the_fused_model(tmp_path, repvgg, suffix):
+    config, source = repvgg
+    fused = tmp_path / f"fused{suffix}"
+    convert_here(source, fused, config_file=str(config), fuse=True)
+    trained, written = read_torch_weights(source), read_torch_weights(fused)
+    for name, value in fuse_repvgg(trained).items():
+        np.testing.assert_array_equal(written[name], value)
+    cfg = load_config(config)
+    cfg.MODEL.BACKBONE.DEPLOY = True
+    load_weights(build_model(cfg), written)
+
+
+def test_what_cannot_be_fused_is_named_and_nothing_is_written(tmp_path, repvgg, source):
+    with pytest.raises(ValueError, match="--fuse: .*model_best.pth: .* no block of a RepVGG"):
+        convert_here(source, tmp_path / "fused.ckpt", fuse=True)
+    convert_here(repvgg[1], tmp_path / "once.ckpt", fuse=True)
+    with pytest.raises(ValueError, match="--fuse: .*once.ckpt: .* fused already"):
+        convert_here(tmp_path / "once.ckpt", tmp_path / "twice.ckpt", fuse=True)
+    assert {path.name for path in tmp_path.glob("*.ckpt")} == {"once.ckpt"}

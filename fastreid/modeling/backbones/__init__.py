@@ -8,9 +8,11 @@ from .mobilenetv3 import build_mobilenetv3_backbone
 from .osnet import build_osnet_backbone
 from .pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .regnet import build_effnet_backbone, build_regnet_backbone
+from .repvgg import build_repvgg_backbone, fuse_repvgg
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 from .resnext import build_resnext_backbone
+from .shufflenet import build_shufflenetv2_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -20,6 +22,7 @@ __all__ = [
     "build_effnet_backbone",
     "build_meta_dynamic_router_resnet_backbone",
     "build_regnet_backbone",
+    "build_repvgg_backbone",
     "build_resnest_backbone",
     "build_mobilenetv2_backbone",
     "build_mobilenetv3_backbone",
@@ -27,6 +30,8 @@ __all__ = [
     "build_resnet_backbone",
     "build_resnext_backbone",
     "finish_backbone",
+    "build_shufflenetv2_backbone",
+    "fuse_repvgg",
     "map_sizes",
     "register_pretrained",
     "spec_of_depth",

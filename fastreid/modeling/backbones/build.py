@@ -31,7 +31,10 @@ def build_backbone(cfg: CfgNode) -> nn.Cell:
         A cell from images (N, 3, H, W) to features (N, FEAT_DIM, h, w); where the cell declares
         `gives_paths`, to features and routing paths (N, P).
     """
-    return BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg)
+    backbone = BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg)
+    if not getattr(backbone, "is_fused", False):
+        warn_of_ignored(cfg, "DEPLOY")
+    return backbone
 
 
 def spec_of_depth(specs: Mapping[str, Spec], depth: str, network: str) -> Spec:

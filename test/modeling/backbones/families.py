@@ -2,10 +2,13 @@
 
 import numpy as np
 import torch
+from mindspore import ops
 
 from fastreid.config import get_cfg
 from fastreid.modeling.backbones import build_backbone
+from fastreid.modeling.recompute import recompute_blocks
 from fastreid.utils.checkpoint.names import export_weights, to_mindspore_names, torch_names
+from test.alignment.against_torch import feature_map, ours
 from test.alignment.tensor_table import digest
 
 
@@ -55,3 +58,36 @@ def assert_loads(cfg, path, weights):
     for name, value in weights.items():
         np.testing.assert_array_equal(loaded[name], value, err_msg=name)
     return loaded
+
+
+def assert_recomputes(network, channels):
+    """Recomputed blocks change no output, gradient or running statistic; graph mode."""
+    network.set_train()
+    start = {parameter.name: parameter.copy() for parameter in network.get_parameters()}
+    x = feature_map((9, 7), channels=channels, rows=4)
+    output, by_input, gradients = ours(network, x)
+    statistics = export_weights(network)
+    for parameter in network.get_parameters():
+        ops.assign(parameter, start[parameter.name])
+    recompute_blocks(network)
+    again = ours(network, x)
+    np.testing.assert_allclose(again[0], output, rtol=0, atol=1e-6 * np.abs(output).max())
+    np.testing.assert_allclose(again[1], by_input, rtol=0, atol=2e-5 * np.abs(by_input).max())
+    largest = max(np.abs(gradient).max() for gradient in gradients.values())
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(again[2][name], gradient, rtol=0, atol=2e-5 * largest)
+    for name, value in export_weights(network).items():
+        np.testing.assert_allclose(value, statistics[name], rtol=2e-6, atol=1e-6, err_msg=name)
+
+
+def assert_trains_in_half_precision(network, channels):
+    """Maps are float16 in training, and gradients near those of float32; pynative mode."""
+    x = feature_map((9, 7), channels=channels, rows=4)
+    _, by_input, _ = ours(network.set_train(), x)
+    for _, cell in network.cells_and_names():
+        if hasattr(cell, "train_in_half_precision"):
+            cell.train_in_half_precision()
+    output, half_by_input, _ = ours(network, x)
+    assert output.dtype == np.float16
+    got, want = half_by_input.ravel(), by_input.ravel()
+    assert got @ want > 0.98 * np.linalg.norm(got) * np.linalg.norm(want)

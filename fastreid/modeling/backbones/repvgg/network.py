@@ -1,0 +1,72 @@
+"""RepVGG for re-ID (Ding et al., "RepVGG: Making VGG-style ConvNets Great Again", CVPR 2021)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+from mindspore import nn
+
+from fastreid.config import CfgNode
+from fastreid.layers import BatchNorm, get_norm
+
+from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
+from ..pretrained import load_pretrained
+from .blocks import FusedBlock, Norm, RepVGGBlock
+from .published import register_published
+from .specs import DESIGNS, BlockSpec, repvgg_stages
+
+register_published()
+
+
+class RepVGG(nn.SequentialCell):
+    """Blocks in sequence: the stem stage0, and stage1 to stage4, without classifier.
+
+    From standardized images (N, 3, H, W) to features (N, out_channels, h, w). `out_channels` is the
+    width of the last block.
+
+    Args:
+        stages: the blocks of the stem and of the four stages.
+        norm: builds a norm from its channel count.
+        fused: whether a block is one convolution, for evaluation with weights of `fuse_repvgg`.
+    """
+
+    gives_paths = False
+
+    def __init__(
+        self, stages: list[list[BlockSpec]], *, norm: Norm = BatchNorm, fused: bool = False
+    ) -> None:
+        build = FusedBlock if fused else partial(RepVGGBlock, norm=norm)
+        stem, *others = stages
+        cells: OrderedDict[str, nn.Cell] = OrderedDict(stage0=build(stem[0]))
+        for number, specs in enumerate(others, 1):
+            cells[f"stage{number}"] = nn.SequentialCell([build(spec) for spec in specs])
+        super().__init__(cells)
+        self.is_fused = fused
+        self.out_channels = stages[-1][-1].out_channels
+
+
+@BACKBONE_REGISTRY.register()
+def build_repvgg_backbone(cfg: CfgNode) -> RepVGG:
+    """Build the RepVGG of a config, with ImageNet weights if `PRETRAIN` is set.
+
+    With `DEPLOY True` it is built in its fused form; the ImageNet weights are fused then.
+
+    Raises:
+        ValueError: if `DEPTH` is unknown, `FEAT_DIM` is not the width of this depth, or the weights
+            do not fit.
+        FileNotFoundError: if the weights are missing.
+    """
+    backbone = cfg.MODEL.BACKBONE
+    if backbone.DEPTH not in DESIGNS:
+        raise ValueError(
+            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no RepVGG; it must be one of "
+            f"{list(DESIGNS)}."
+        )
+    stages = repvgg_stages(DESIGNS[backbone.DEPTH], last_stride=backbone.LAST_STRIDE)
+    norm = partial(get_norm, backbone.NORM)
+    model = RepVGG(stages, norm=norm, fused=backbone.DEPLOY)
+    check_feat_dim(cfg, model.out_channels)
+    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
+    load_pretrained(model, cfg)
+    return model
