@@ -41,14 +41,14 @@ def _model() -> CN:
     model = CN()
     # "auto" (Ascend, else GPU, else CPU), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
     model.DEVICE = "auto"
-    # "Baseline" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the
-    # original's files (config/acl_recipe.py).
+    # "Baseline", "MGN", "MoCo" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes
+    # "ACL", as in the original's files (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
     # What is frozen for the first SOLVER.FREEZE_ITERS iterations: parts of the model ("backbone"),
     # whose norms also stay in evaluation mode, and regular expressions that match from the
     # beginning of PyTorch's parameter names ("backbone.layer[12]").
     model.FREEZE_LAYERS = []
-    # Length of MoCo's queue; kept so that fast-reid's files load.
+    # MoCo: number of features in its queue, at least SOLVER.IMS_PER_BATCH.
     model.QUEUE_SIZE = 8192
     # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
     # time, the same numbers. Needs MODE "graph".
