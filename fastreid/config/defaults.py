@@ -87,7 +87,7 @@ def _model() -> CN:
     backbone.PRETRAIN_PATH = ""
 
     heads = model.HEADS = CN()
-    # "EmbeddingHead" or "MetaEmbeddingHead" (ACL).
+    # "EmbeddingHead", "ClasHead" (classification) or "MetaEmbeddingHead" (ACL).
     heads.NAME = "EmbeddingHead"
     # Norm of the neck, as in the backbone.
     heads.NORM = "BN"
@@ -141,10 +141,12 @@ def _distillation() -> CN:
 
 def _input() -> CN:
     inputs = CN()
-    # Height and width in pixels.
+    # Height and width in pixels. SIZE_TRAIN [0] leaves the size to CROP. In SIZE_TEST a single
+    # number is the length of the shorter side, and [0] does not resize.
     inputs.SIZE_TRAIN = [256, 128]
     inputs.SIZE_TEST = [256, 128]
-    # Random resized crop: size in pixels, ranges of the fraction of the area and of width / height.
+    # Random resized crop, in tests the centre: size in pixels (one number: a square), ranges of the
+    # fraction of the area and of width / height.
     inputs.CROP = CN(
         {"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1], "RATIO": [3.0 / 4.0, 4.0 / 3.0]}
     )

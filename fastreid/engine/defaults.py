@@ -287,8 +287,8 @@ class DefaultTrainer(DefaultParts):
         last, best = self._target_metric(), self.best_metric
         if last is not None and best is not None:
             logger.info(
-                "Metric (mean of mAP and Rank-1, over test sets): %.2f after the last epoch; "
-                "%.2f in model_best, which was chosen on the test sets themselves",
+                "Metric (mean over test sets; in retrieval that of mAP and Rank-1): %.2f after the "
+                "last epoch; %.2f in model_best, which was chosen on the test sets themselves",
                 *(last, best),
             )
 
