@@ -24,7 +24,9 @@ if __name__ == "__main__":
 from fastreid.config import CfgNode, load_config, without_pretraining
 from fastreid.data import check_test_sets
 from fastreid.engine import (
+    ClasTrainer,
     DefaultTrainer,
+    classifies,
     default_argument_parser,
     default_setup,
     launch,
@@ -46,13 +48,15 @@ def main(args: argparse.Namespace) -> dict:
     """Evaluate MODEL.WEIGHTS, or train."""
     cfg = setup(args)
     if not args.eval_only:
-        trainer = DefaultTrainer(cfg)
+        trainer = (ClasTrainer if classifies(cfg) else DefaultTrainer)(cfg)
         trainer.resume_or_load(resume=args.resume)
         return trainer.train()
     if not cfg.MODEL.WEIGHTS:
         raise ValueError(
             "--eval-only needs MODEL.WEIGHTS, e.g. MODEL.WEIGHTS logs/model_final.ckpt"
         )
+    if classifies(cfg):
+        return ClasTrainer.evaluate(cfg)
     check_test_sets(cfg)
     # After config.yaml was written, which keeps the settings of training.
     cfg = without_pretraining(cfg)

@@ -41,14 +41,14 @@ def _model() -> CN:
     model = CN()
     # "auto" (Ascend, else GPU, else CPU), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
     model.DEVICE = "auto"
-    # "Baseline" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the
-    # original's files (config/acl_recipe.py).
+    # "Baseline", "MGN", "MoCo" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes
+    # "ACL", as in the original's files (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
     # What is frozen for the first SOLVER.FREEZE_ITERS iterations: parts of the model ("backbone"),
     # whose norms also stay in evaluation mode, and regular expressions that match from the
     # beginning of PyTorch's parameter names ("backbone.layer[12]").
     model.FREEZE_LAYERS = []
-    # Length of MoCo's queue; kept so that fast-reid's files load.
+    # MoCo: number of features in its queue, at least SOLVER.IMS_PER_BATCH.
     model.QUEUE_SIZE = 8192
     # (new) Recompute the activations of residual blocks in the backward pass: less memory, more
     # time, the same numbers. Needs MODE "graph".
@@ -89,7 +89,7 @@ def _model() -> CN:
     backbone.PRETRAIN_PATH = ""
 
     heads = model.HEADS = CN()
-    # "EmbeddingHead" or "MetaEmbeddingHead" (ACL).
+    # "EmbeddingHead", "ClasHead" (classification) or "MetaEmbeddingHead" (ACL).
     heads.NAME = "EmbeddingHead"
     # Norm of the neck, as in the backbone.
     heads.NORM = "BN"
@@ -143,10 +143,12 @@ def _distillation() -> CN:
 
 def _input() -> CN:
     inputs = CN()
-    # Height and width in pixels.
+    # Height and width in pixels. SIZE_TRAIN [0] leaves the size to CROP. In SIZE_TEST a single
+    # number is the length of the shorter side, and [0] does not resize.
     inputs.SIZE_TRAIN = [256, 128]
     inputs.SIZE_TEST = [256, 128]
-    # Random resized crop: size in pixels, ranges of the fraction of the area and of width / height.
+    # Random resized crop, in tests the centre: size in pixels (one number: a square), ranges of the
+    # fraction of the area and of width / height.
     inputs.CROP = CN(
         {"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1], "RATIO": [3.0 / 4.0, 4.0 / 3.0]}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastreid.utils.file_io.paths import expand_home
@@ -57,7 +57,13 @@ def _all(count: int, words: str, holds: Callable[[Any], bool]) -> _Rule:
 _ABOVE_ZERO = _Rule("above 0", lambda value: value > 0)
 _FRACTION = _Rule("from 0 to 1", lambda value: 0 <= value <= 1)
 # The first layers of a backbone halve height and width twice.
-_SIZE = _all(2, "height and width of at least 4 pixels, such as [256, 128]", lambda side: side >= 4)
+_SIDES = "height and width of at least 4 pixels, such as [256, 128]"
+
+
+def _are_sides(values: Sequence[int]) -> bool:
+    return all(side >= 4 for side in values)
+
+
 _RANGE = _Rule(
     "two numbers above 0, the smaller one first",
     lambda values: len(values) == 2 and 0 < values[0] <= values[1],
@@ -74,9 +80,18 @@ RULES: Mapping[str, _Rule] = {
     "MODEL.HEADS.NUM_CLASSES": _from(0),
     "MODEL.HEADS.EMBEDDING_DIM": _from(0),
     "MODEL.HEADS.CLASSIFIERS": _one_of("auto", "joint", "per_domain"),
-    "INPUT.SIZE_TRAIN": _SIZE,
-    "INPUT.SIZE_TEST": _SIZE,
-    "INPUT.CROP.SIZE": _SIZE,
+    "INPUT.SIZE_TRAIN": _Rule(
+        f"{_SIDES}, or [0], which leaves the size to INPUT.CROP",
+        lambda values: list(values) == [0] or (len(values) == 2 and _are_sides(values)),
+    ),
+    "INPUT.SIZE_TEST": _Rule(
+        f"{_SIDES}, or the length of the shorter side, or [0], which does not resize",
+        lambda values: list(values) == [0] or (len(values) in (1, 2) and _are_sides(values)),
+    ),
+    "INPUT.CROP.SIZE": _Rule(
+        f"{_SIDES}, or the side of a square",
+        lambda values: len(values) in (1, 2) and _are_sides(values),
+    ),
     "INPUT.CROP.SCALE": _RANGE,
     "INPUT.CROP.RATIO": _RANGE,
     "INPUT.FLIP.PROB": _FRACTION,

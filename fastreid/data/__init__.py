@@ -6,6 +6,7 @@ The docstring of each folder describes its content and how to extend it:
     transforms: augmentation and conversion of images.
     pipeline: worker processes that read images and make batches.
     checks: checks of a data set before a run.
+    classification: images with a class each, for classifiers.
 
 `build` has the functions that make loaders from the config; `common` has ``CommDataset``, the form
 in which a loader takes the images.
@@ -19,6 +20,7 @@ from .build import (
     check_test_sets,
 )
 from .checks import CheckResult, check_dataset
+from .classification import ClasDataset
 from .common import BATCH_COLUMNS, CommDataset
 from .data_utils import ImageError, read_image
 from .datasets import DATASET_REGISTRY, ImageDataset, load_dataset
@@ -33,6 +35,7 @@ __all__ = [
     "BATCH_COLUMNS",
     "DATASET_REGISTRY",
     "CheckResult",
+    "ClasDataset",
     "CommDataset",
     "ImageDataset",
     "ImageError",

@@ -1,5 +1,6 @@
 from . import hooks
 from .build import build_trainer
+from .clas_trainer import ClasTrainer, classifies
 from .defaults import CLASSIFIER_PREFIXES, DefaultTrainer
 from .hooks import (
     CallbackHook,
@@ -21,6 +22,7 @@ __all__ = [
     "CLASSIFIER_PREFIXES",
     "CallbackHook",
     "CheckpointHook",
+    "ClasTrainer",
     "DefaultPredictor",
     "DefaultTrainer",
     "EvalHook",
@@ -34,6 +36,7 @@ __all__ = [
     "TrainerBase",
     "TrainingCurves",
     "build_trainer",
+    "classifies",
     "complete_config",
     "default_argument_parser",
     "default_setup",

@@ -195,13 +195,16 @@ class DefaultParts(TrainerBase):
         return complete_config(cfg, list(num_classes))
 
     @classmethod
-    def test(cls, cfg: CfgNode, model: nn.Cell, *, pool: WorkerPool | None = None) -> Results:
+    def test(
+        cls, cfg: CfgNode, model: nn.Cell, *, pool: WorkerPool | None = None, **options: Any
+    ) -> Results:
         """Evaluate on every set of DATASETS.TESTS and log the tables of scores.
 
         Args:
             cfg: the whole configuration.
             model: from images (N, 3, H, W) to features (N, D) in evaluation.
             pool: worker processes to share; None starts DATALOADER.NUM_WORKERS for each set.
+            **options: further keyword arguments of `build_evaluator`.
 
         Returns:
             Test set -> score name -> value, in percent.
@@ -209,7 +212,7 @@ class DefaultParts(TrainerBase):
         results: Results = OrderedDict()
         for name in cfg.DATASETS.TESTS:
             loader, evaluator = cls.build_evaluator(
-                cfg, name, **accepted(cls.build_evaluator, pool=pool)
+                cfg, name, **accepted(cls.build_evaluator, pool=pool, **options)
             )
             with loader:
                 results[name] = inference_on_dataset(

@@ -272,9 +272,13 @@ class DefaultTrainer(DefaultParts):
         # In training each process has running statistics of its own; those of rank 0 are kept.
         with self.averaged():
             broadcast_parameters(running_statistics(self.model))
-            options = accepted(self.test, pool=self.data_loader.pool)
+            options = accepted(self.test, **self.test_options())
             self.last_results = self.test(self.cfg, self.model, **options)
         return self.last_results
+
+    def test_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of `test` that this run gives; `test` may take fewer."""
+        return {"pool": self.data_loader.pool}
 
     def _target_metric(self) -> float | None:
         return mean_metric(flatten_results_dict(self.last_results or {}))
@@ -283,8 +287,8 @@ class DefaultTrainer(DefaultParts):
         last, best = self._target_metric(), self.best_metric
         if last is not None and best is not None:
             logger.info(
-                "Metric (mean of mAP and Rank-1, over test sets): %.2f after the last epoch; "
-                "%.2f in model_best, which was chosen on the test sets themselves",
+                "Metric (mean over test sets; in retrieval that of mAP and Rank-1): %.2f after the "
+                "last epoch; %.2f in model_best, which was chosen on the test sets themselves",
                 *(last, best),
             )
 

@@ -9,7 +9,7 @@ from mindspore import Tensor, nn
 
 from fastreid.config import CfgNode, without_pretraining
 from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
-from fastreid.modeling import build_model, classifier_prefixes
+from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.utils.checkpoint import Checkpointer
 
 from .resume.saved_config import dump_for_keeping
@@ -35,7 +35,7 @@ class DefaultPredictor:
         self.cfg = cfg = without_pretraining(cfg)
         self.model: nn.Cell = build_model(cfg)
         Checkpointer(self.model).load(
-            cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(self.model), weights_only=True
+            cfg.MODEL.WEIGHTS, ignore=unused_in_evaluation(self.model), weights_only=True
         )
         self.model.set_train(False)
 

@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.solver.optim.sgd import restore_parameters
+from fastreid.utils.checkpoint.release_names import is_auxiliary
 
 _FLOATS = (ms.float16, ms.float32, ms.bfloat16)
 
@@ -48,8 +49,8 @@ class WeightAverage:
     """
 
     def __init__(self, model: nn.Cell, *, momentum: float) -> None:
-        # Counters and labels are not averaged.
-        parameters = model.get_parameters()
+        # Counters, labels and stored features are not averaged.
+        parameters = [each for each in model.get_parameters() if not is_auxiliary(each.name)]
         self._weights = tuple(each for each in parameters if each.dtype in _FLOATS)
         self._averages = tuple(
             Parameter(

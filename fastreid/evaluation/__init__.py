@@ -9,6 +9,7 @@ rates; with ``roc`` and ``roc_histogram``); ``retrieval`` decides which pairs ar
 
 from fastreid.utils.labels import UNKNOWN
 
+from .clas_evaluator import ClasEvaluator
 from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
 from .features.feature_file import FeatureCollector, FeatureSet, load_features, save_features
 from .features.feature_table import ImageFeatures
@@ -24,6 +25,7 @@ from .testing import flatten_results_dict, print_csv_format
 
 __all__ = [
     "UNKNOWN",
+    "ClasEvaluator",
     "DatasetEvaluator",
     "FeatureCollector",
     "FeatureSet",

@@ -34,14 +34,15 @@ def broadcast_parameters(parameters: Sequence[Parameter]) -> None:
     """Overwrite parameters in every process with their values of rank 0.
 
     Args:
-        parameters: float32 parameters of any shapes, the same list in all processes.
+        parameters: float32 or int32 parameters of any shapes, the same list in all processes.
     """
     if comm.get_world_size() == 1:
         return
     waiting: list[Parameter] = []
     for place, parameter in enumerate(parameters):
         waiting.append(parameter)
-        is_last = place == len(parameters) - 1
+        following = parameters[place + 1 : place + 2]
+        is_last = not following or following[0].dtype != parameter.dtype
         if is_last or sum(each.size for each in waiting) >= _NUMBERS_PER_MESSAGE:
             values = comm.broadcast(np.concatenate([each.asnumpy().ravel() for each in waiting]))
             ends = np.cumsum([each.size for each in waiting])

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
@@ -23,6 +24,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "golden"
 CONFIGS = FOLDER.parent.parent / "configs"
 # Gradients below this fraction of the largest are zero up to rounding and have no relative error.
 NEGLIGIBLE = 1e-6
+# Tensors that are no parameters in the original: statistics, and the queue of a MoCo.
+BUFFERS, MEMORY = ("running_mean", "running_var"), "memory."
 # Allowed multiple of the original's float32 error, and the error that is always allowed.
 STRAY, FLOOR = 5, 2e-5
 # An activation near the zero of its ReLU changes gradients by as much; see docs/alignment.md.
@@ -137,10 +140,12 @@ def golden_config(golden: GoldenFile, config: str, **heads: Any) -> CfgNode:
 
 
 def fill(model: nn.Cell, seed: int) -> None:
-    """Give every tensor of a model the golden value of its PyTorch name."""
+    """Give every tensor of a model the golden value of its PyTorch name; integers are 0."""
     for parameter in model.get_parameters():
         value = golden_weight(to_torch_name(parameter.name), parameter.shape, seed)
-        ops.assign(parameter, Tensor(value))
+        if parameter.dtype != ms.float32:
+            value = np.zeros_like(value)
+        ops.assign(parameter, Tensor(value, parameter.dtype))
 
 
 def summaries(arrays: Mapping[str, np.ndarray], names: list[str], seed: int) -> np.ndarray:
@@ -248,7 +253,7 @@ def check_unreached(
 ) -> Check:
     """Check that exactly those parameters get no gradient that get none in the original."""
     unreached = set(golden.strings("basic.nograd"))
-    parameters = {k for k in weights if not k.endswith(("running_mean", "running_var"))}
+    parameters = {k for k in weights if not k.endswith(BUFFERS) and not k.startswith(MEMORY)}
     reached = {key for key in unreached & gradients.keys() if gradients[key].any()}
     known = unreached | set(golden.strings("basic.grad.names"))
     # In the original, scale and shift of a FrozenBN are no parameters.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from mindspore import Tensor
@@ -21,6 +22,7 @@ from test.alignment.golden import (
     fill,
     golden_config,
 )
+from test.alignment.golden_steps import check_steps
 from test.golden.golden_inputs import NUM_CLASSES, basic_batch
 
 
@@ -35,6 +37,8 @@ class FastReidChecks:
         self.golden = golden
         self.model = build_model(golden_config(golden, golden.config, NUM_CLASSES=sum(NUM_CLASSES)))
         self.sections = {"eval": self.evaluation, "basic": self.basic_step}
+        if golden.keys("steps."):
+            self.sections["steps"] = partial(check_steps, golden, self.model)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         images, targets, _ = basic_batch(0, self.golden.size, self.golden.seed)

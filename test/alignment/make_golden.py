@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from test.alignment.original import ACL_CONFIG, Original, Training, import_original, rate_of
+from test.alignment.original_steps import steps_numbers
 from test.golden.golden_inputs import domain_batch
 
 DTYPES = {"f64": torch.float64, "f32": torch.float32}
@@ -51,12 +53,15 @@ def basic_numbers(original, losses_of):
     return numbers, names
 
 
-def fastreid_numbers(original):
+def fastreid_numbers(original, steps=0):
     """What a file of kind "fastreid" holds."""
     original.reset(training=False)
     with torch.no_grad():
         features = original.model(original.batch(original.basic()))
     numbers, names = basic_numbers(original, original.model)
+    if steps:
+        more, texts = steps_numbers(original, steps)
+        numbers, names = {**numbers, **more}, {**names, **texts}
     return {"eval.features": features.numpy(), **numbers}, names
 
 
@@ -169,6 +174,7 @@ def main() -> int:
     parser.add_argument("--config", default="Market1501/bagtricks_R50.yml", help="of fastreid")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, nargs=2, default=(128, 64), metavar=("H", "W"))
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="of fastreid")
     parser.add_argument("--shaken", type=int, default=0, metavar="N")
     parser.add_argument("--out", type=Path, required=True, help="the file to write (.npz)")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
@@ -179,7 +185,10 @@ def main() -> int:
     modules = import_original(root)
     # fast-reid reads some tables of its networks by paths relative to its root.
     os.chdir(root)
-    numbers_of = {"dr50": dr50_numbers, "fastreid": fastreid_numbers}[args.kind]
+    numbers_of = {
+        "dr50": dr50_numbers,
+        "fastreid": partial(fastreid_numbers, steps=args.steps),
+    }[args.kind]
     content = {
         "meta/kind": np.array(args.kind),
         "meta/config": np.array(ACL_CONFIG if args.kind == "dr50" else args.config),

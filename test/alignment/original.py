@@ -82,7 +82,11 @@ class Original:
         """Golden weights, no gradients, and a mode."""
         with torch.no_grad():
             for name, value in self.model.state_dict().items():
-                if not name.endswith("num_batches_tracked"):
+                if name.endswith("num_batches_tracked"):
+                    continue
+                if not value.is_floating_point():
+                    value.zero_()  # labels and the place of a MoCo's queue
+                else:
                     value.copy_(torch.tensor(golden_weight(name, tuple(value.shape), self.seed)))
         for parameter in self.model.parameters():
             parameter.grad = None

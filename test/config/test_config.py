@@ -288,6 +288,24 @@ def test_an_invalid_value_is_named_with_its_key_and_the_remedy(cfg, key, value, 
         cfg.merge_from_list([key, value])
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("INPUT.SIZE_TRAIN", [0]),
+        ("INPUT.SIZE_TEST", [0]),
+        ("INPUT.SIZE_TEST", [256]),
+        ("INPUT.CROP.SIZE", [224]),
+    ],
+)
+def test_sizes_of_a_classifier_may_be_one_number(cfg, key, value):
+    cfg.merge_from_list([key, str(value)])
+    group, _, name = key.rpartition(".")
+    node = cfg
+    for part in group.split("."):
+        node = node[part]
+    assert node[name] == value
+
+
 def test_a_text_with_a_line_break_is_refused(cfg):
     with pytest.raises(ValueError, match="OUTPUT_DIR contains a line break or a null character"):
         cfg.merge_from_list(["OUTPUT_DIR", "a\nb"])

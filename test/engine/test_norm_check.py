@@ -177,3 +177,25 @@ def test_norms_of_an_unknown_backbone_or_model_are_not_checked():
     assert any(isinstance(cell, BatchNorm) for _, cell in model.cells_and_names())
     check_norms(explicit_config(cfg), model, 1)
     check_norms(explicit_config(cfg), BatchNorm(4), 1)
+
+
+def test_without_a_training_size_the_crop_decides():
+    crop = ("INPUT.CROP.ENABLED", "True", "INPUT.CROP.SIZE", "[4]")
+    words = (*TWO_BASIC_STAGES, *PLAIN, "MODEL.HEADS.WITH_BNNECK", "False")
+    with pytest.raises(ValueError, match=r"gives backbone.* only 1 image of 1x1 pixel"):
+        check(cfg_of(*words, *crop, size=(0,)))
+    check(cfg_of(*words, *crop, size=(0,), batch=2))
+    for others in ((), (*crop, "INPUT.PADDING.ENABLED", "True")):
+        with pytest.raises(
+            ValueError, match=r"SIZE_TRAIN \[0\] leaves the size to INPUT.CROP: set"
+        ):
+            check(cfg_of(*words, *others, size=(0,), batch=2))
+
+
+def test_mgn_needs_a_height_and_a_width():
+    cfg = cfg_of(*MGN, size=(80, 32))
+    cfg.INPUT.SIZE_TEST = [80]
+    with pytest.raises(
+        ValueError, match=r"INPUT.SIZE_TEST is \[80\]; MGN needs a height and a wid"
+    ):
+        build_model(explicit_config(cfg))

@@ -37,3 +37,20 @@ def classifier_prefixes(model: nn.Cell | None = None) -> tuple[str, ...]:
             for name in getattr(head, "classifier_names", ())
         )
     )
+
+
+def unused_in_evaluation(model: nn.Cell) -> tuple[str, ...]:
+    """List prefixes of the parameters that an evaluation does without.
+
+    They are those of `classifier_prefixes`, except in heads that declare `gives_logits`.
+
+    Args:
+        model: the model that is evaluated.
+
+    Returns:
+        Prefixes of parameter names.
+    """
+    needed = tuple(
+        f"{path}." for path, cell in model.cells_and_names() if getattr(cell, "gives_logits", False)
+    )
+    return tuple(prefix for prefix in classifier_prefixes(model) if not prefix.startswith(needed))

@@ -88,12 +88,15 @@ class EmbeddingHead(NeckHead):
                 "MODEL.HEADS.NUM_CLASSES is 0, so this head cannot train; set it to the number of "
                 "training identities."
             )
-        if self.cls_layer.takes_cosines:
-            logits = cosine_logits(neck, self.weight)
-        else:
-            logits = ops.dense(neck, self.weight)
+        logits = self.class_logits(neck)
         return {
             "cls_outputs": self.cls_layer(logits, targets),
             "pred_class_logits": logits * self.cls_layer.s,
             "features": pooled if self.neck_feat == "before" else neck,
         }
+
+    def class_logits(self, neck: Tensor) -> Tensor:
+        """Logits without margin and scale: (N, D) -> (N, classes)."""
+        if self.cls_layer.takes_cosines:
+            return cosine_logits(neck, self.weight)
+        return ops.dense(neck, self.weight)

@@ -9,7 +9,7 @@ from .build import (
     build_losses,
     check_loss,
 )
-from .circle_loss import pairwise_circleloss, pairwise_cosface
+from .circle_loss import loss_of_pairs, pairwise_circleloss, pairwise_cosface
 from .cross_entropy_loss import cross_entropy_loss, domain_cross_entropy_loss
 from .domain_losses import center_loss, inter_domain_loss, intra_domain_loss, scatter_loss
 from .focal_loss import focal_loss
@@ -42,6 +42,7 @@ __all__ = [
     "hardest_pairs",
     "inter_domain_loss",
     "intra_domain_loss",
+    "loss_of_pairs",
     "margin_loss",
     "pairwise_circleloss",
     "pairwise_cosface",

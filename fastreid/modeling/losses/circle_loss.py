@@ -32,7 +32,7 @@ def pairwise_circleloss(embedding: Tensor, targets: Tensor, margin: float, gamma
     fixed = ops.stop_gradient(gaps)
     positive = gamma * ops.relu(margin + fixed) * (gaps - margin)
     negative = gamma * ops.relu(1 + margin - fixed) * (1 - margin - gaps)
-    return _loss_of_logits(positive, negative, *_pairs(targets))
+    return loss_of_pairs(positive, negative, *_pairs(targets))
 
 
 def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: float) -> Tensor:
@@ -49,7 +49,7 @@ def pairwise_cosface(embedding: Tensor, targets: Tensor, margin: float, gamma: f
     """
     # The constants -gamma and gamma of the two logits cancel in the product and are left out.
     gaps = cosine_gaps(embedding, embedding)
-    return _loss_of_logits(gamma * gaps, gamma * (margin - gaps), *_pairs(targets))
+    return loss_of_pairs(gamma * gaps, gamma * (margin - gaps), *_pairs(targets))
 
 
 def _pairs(targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,10 +60,20 @@ def _pairs(targets: Tensor) -> tuple[Tensor, Tensor]:
     return is_positive, ops.logical_not(same)
 
 
-def _loss_of_logits(
+def loss_of_pairs(
     positive: Tensor, negative: Tensor, is_positive: Tensor, is_negative: Tensor
 ) -> Tensor:
-    """Mean over rows of log(1 + sum of exp(positive) * sum of exp(negative))."""
+    """Mean over rows of log(1 + sum of exp(positive) * sum of exp(negative)).
+
+    Args:
+        positive: (N, M) logits of the pairs of N rows with M others, as positives.
+        negative: (N, M) logits of the same pairs as negatives.
+        is_positive: (N, M) bool, the pairs of the first sum.
+        is_negative: (N, M) bool, the pairs of the second sum.
+
+    Returns:
+        Scalar; a row without a positive or without a negative counts as 0.
+    """
     product = _logsumexp(positive, is_positive) + _logsumexp(negative, is_negative)
     return softplus(product).mean()
 

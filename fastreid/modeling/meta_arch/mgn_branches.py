@@ -158,6 +158,10 @@ def strip_height(height: int, strips: int) -> int:
 
 def _check_strips(cfg: CfgNode, resnet: ResNet) -> None:
     for key in ("SIZE_TRAIN", "SIZE_TEST"):
+        if len(cfg.INPUT[key]) < 2:
+            raise ValueError(
+                f"INPUT.{key} is {list(cfg.INPUT[key])}; MGN needs a height and a width."
+            )
         height, width = cfg.INPUT[key]
         if _divides(resnet, height, width):
             continue

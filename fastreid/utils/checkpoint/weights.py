@@ -46,8 +46,9 @@ def load_weights(
     """Load weights strictly: if a tensor is missing, unknown or of another shape, nothing changes.
 
     Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue)
-    are ignored; a warning is logged if the images were normalized with other values. A cell can
-    adapt to weights of another setting, see `Adapted`; a warning is logged then too.
+    are ignored, unless the model has them; a warning is logged if the images were normalized with
+    other values. A cell can adapt to weights of another setting, see `Adapted`; a warning is logged
+    then too.
 
     Args:
         model: the model that is changed.
@@ -60,7 +61,7 @@ def load_weights(
         ValueError: the weights do not fit. The message describes them, proposes settings, and lists
             the first few tensors that differ.
     """
-    values = _by_own_names(model, weights)
+    values = _by_own_names(model, weights, ignore)
     adapted = _adapt(model, values)
     want = {parameter.name: tuple(parameter.shape) for parameter in model.get_parameters()}
     for path, change in adapted.items():
@@ -85,10 +86,18 @@ def load_weights(
             ops.assign(parameter, Tensor(value.reshape(want[name]), dtype=parameter.dtype))
 
 
-def _by_own_names(model: nn.Cell, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rename weights to the names of the model, without tensors that do not affect features."""
-    values = {name: value for name, value in weights.items() if not is_auxiliary(name)}
+def _by_own_names(
+    model: nn.Cell, weights: Mapping[str, np.ndarray], ignore: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Rename weights to the names of the model, without tensors that do not affect features.
+
+    Such tensors of the model itself are kept, except those that `ignore` covers.
+    """
     own = {parameter.name for parameter in model.get_parameters()}
+    needed = {name for name in own if not name.startswith(tuple(ignore))}
+    values = {
+        name: value for name, value in weights.items() if name in needed or not is_auxiliary(name)
+    }
     named_as_theirs = {to_torch_name(name): value for name, value in values.items()}
     if values.keys() <= own or len(named_as_theirs) != len(values):
         return values

@@ -250,7 +250,7 @@ def test_weights_of_the_other_form_are_refused_with_the_key(of_file, of_config, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (f"{NAME} a0", r"DEPTH 'a0' is no RepVGG; it must be one of \['A0', 'A1', 'A2', 'B0'"),
+        (f"{NAME} a0", r"DEPTH 'a0' is not a RepVGG; it must be one of \['A0', 'A1', 'A2', 'B0'"),
         (f"{NAME} A2", "FEAT_DIM is 2048, but DEPTH 'A2' gives 1408 channels"),
     ],
 )

@@ -85,7 +85,7 @@ def test_torchvisions_weights_are_refused_as_another_network(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (f"{NAME} 3.0x", r"DEPTH '3.0x' is no width of ShuffleNetV2; .*'0.5x', '1.0x'"),
+        (f"{NAME} 3.0x", r"DEPTH '3.0x' is not a width of ShuffleNetV2; .*'0.5x', '1.0x'"),
         (f"{NAME} 2.0x MODEL.BACKBONE.FEAT_DIM 1024", "FEAT_DIM is 1024, but .* gives 2048"),
         (f"{NARROW} MODEL.BACKBONE.NORM GN", "NORM 'GN' has 32 groups, which do not divide 24"),
     ],

@@ -10,8 +10,7 @@ from mindspore import nn
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import load_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
 from .blocks import FusedBlock, Norm, RepVGGBlock
 from .published import register_published
 from .specs import DESIGNS, BlockSpec, repvgg_stages
@@ -58,15 +57,8 @@ def build_repvgg_backbone(cfg: CfgNode) -> RepVGG:
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
-    if backbone.DEPTH not in DESIGNS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no RepVGG; it must be one of "
-            f"{list(DESIGNS)}."
-        )
-    stages = repvgg_stages(DESIGNS[backbone.DEPTH], last_stride=backbone.LAST_STRIDE)
+    design = spec_of_depth(DESIGNS, backbone.DEPTH, "a RepVGG")
+    stages = repvgg_stages(design, last_stride=backbone.LAST_STRIDE)
     norm = partial(get_norm, backbone.NORM)
     model = RepVGG(stages, norm=norm, fused=backbone.DEPLOY)
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    return finish_backbone(model, cfg, ignored=("WITH_IBN", "WITH_SE", "WITH_NL"))

@@ -14,8 +14,8 @@ from mindspore.common.initializer import Normal
 from fastreid.config import CfgNode
 from fastreid.layers import BatchNorm, Conv2d, get_norm
 
-from ..build import BACKBONE_REGISTRY, check_feat_dim, warn_of_ignored
-from ..pretrained import PretrainedRules, PublishedFile, load_pretrained, register_pretrained
+from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
+from ..pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .blocks import BasicUnit, DownsamplingUnit, Norm, pointwise
 
 
@@ -97,13 +97,6 @@ def build_shufflenetv2_backbone(cfg: CfgNode) -> ShuffleNetV2:
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
-    if backbone.DEPTH not in WIDTHS:
-        raise ValueError(
-            f"MODEL.BACKBONE.DEPTH {backbone.DEPTH!r} is no width of ShuffleNetV2; it must be one "
-            f"of {list(WIDTHS)}."
-        )
-    model = ShuffleNetV2(WIDTHS[backbone.DEPTH], norm=_norm_of(backbone.NORM))
-    check_feat_dim(cfg, model.out_channels)
-    warn_of_ignored(cfg, "LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL")
-    load_pretrained(model, cfg)
-    return model
+    spec = spec_of_depth(WIDTHS, backbone.DEPTH, "a width of ShuffleNetV2")
+    model = ShuffleNetV2(spec, norm=_norm_of(backbone.NORM))
+    return finish_backbone(model, cfg, ignored=("LAST_STRIDE", "WITH_IBN", "WITH_SE", "WITH_NL"))
