@@ -111,7 +111,9 @@ NAMES = {
         "build_backbone",
         "build_meta_dynamic_router_resnet_backbone",
         "build_resnet_backbone",
+        "build_vit_backbone",
     ),
+    "fastreid.modeling.backbones.vision_transformer": ("VisionTransformer", "build_vit_backbone"),
     "fastreid.modeling.backbones.build": ("BACKBONE_REGISTRY", "build_backbone"),
     "fastreid.modeling.backbones.resnet": ("build_resnet_backbone",),
     "fastreid.modeling.heads": (

@@ -10,6 +10,7 @@ from .regnet import build_effnet_backbone, build_regnet_backbone
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 from .resnext import build_resnext_backbone
+from .vision_transformer import build_vit_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -23,5 +24,6 @@ __all__ = [
     "build_osnet_backbone",
     "build_resnet_backbone",
     "build_resnext_backbone",
+    "build_vit_backbone",
     "map_sizes",
 ]
