@@ -77,7 +77,8 @@ def _model() -> CN:
     backbone.WITH_NL = False
     # (new) RepVGG in its fused form, one convolution a block, for evaluation (docs/weights.md).
     backbone.DEPLOY = False
-    # Settings of vision transformers; kept so that fast-reid's files load.
+    # Vision transformers: distances of patches in pixels (y, x); probabilities of dropping branches
+    # for an image, elements of tokens, weights of the attention. SIE_COE has no effect.
     backbone.SIE_COE = 3.0
     backbone.STRIDE_SIZE = (16, 16)
     backbone.DROP_PATH_RATIO = 0.1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Union
 
-from mindspore import nn
+from mindspore import Tensor, nn
 from mindspore.common.initializer import Initializer, Normal
 
 from .conv_kernels import Convolution, ConvShape, HalfConvolution
+from .kernels import cast
 
 # A number for height and width, or one for each.
 Size = Union[int, tuple[int, int]]
@@ -80,11 +81,15 @@ class Conv2d(nn.Conv2d):
             bias_init=bias_init,
         )
         self._shape = shape
-        # `nn.Conv2d.construct` calls `conv2d` with the input and the weight.
         self.conv2d = Convolution(shape)
 
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H', W')."""
+        y = self.conv2d(x, self.weight)
+        return self.bias_add(y, cast(self.bias, y.dtype)) if self.has_bias else y
+
     def train_in_half_precision(self) -> None:
-        """Compute in float16 in training and return float16; the weight stays float32."""
+        """Compute in float16 in training and return float16; the parameters stay float32."""
         self.conv2d = HalfConvolution(self._shape).set_train(self.training)
 
 

@@ -33,7 +33,8 @@ class GlobalRandomness:
     """The states of Python's, NumPy's and MindSpore's global generators, for checkpoints.
 
     Training itself does not use these generators; users' hooks may. MindSpore's random operators,
-    such as dropout, have separate states on CPU, which MindSpore does not make accessible.
+    such as the dropout of vision transformers, have separate states on CPU, which MindSpore does
+    not make accessible.
     """
 
     def state_dict(self) -> dict[str, Any]:

@@ -27,12 +27,12 @@ OF_FAST_REID = [
     ),
     *(f"{data}/mgn_R50-ibn.yml" for data in ("DukeMTMC", "MSMT17", "Market1501")),
     *("VERIWild/bagtricks_R50-ibn.yml", "VeRi/sbs_R50-ibn.yml"),
-    "VehicleID/bagtricks_R50-ibn.yml",
+    *("VehicleID/bagtricks_R50-ibn.yml", "Market1501/bagtricks_vit.yml"),
 ]
 
 
-def test_each_configuration_of_fast_reid_but_the_transformers_is_there():
-    assert len(OF_FAST_REID) == 46
+def test_each_configuration_of_fast_reid_is_there():
+    assert len(OF_FAST_REID) == 47
     assert set(OF_FAST_REID) <= set(FILES)
 
 

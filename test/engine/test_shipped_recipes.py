@@ -17,6 +17,7 @@ KINDS = (
     "sbs_R50-ibn",
     "bagtricks_S50",
     "mgn_R50-ibn",
+    "bagtricks_vit",
 )
 
 

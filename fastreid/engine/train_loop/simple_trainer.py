@@ -68,6 +68,9 @@ class SimpleTrainer(TrainerBase):
         self.freeze_iters = freeze_iters
         self.loss_scale = loss_scale or LossScale()
         self.watch = watch or StatisticsWatch(running_statistics(model))
+        # Cells that draw random numbers by the number of training passes before.
+        self._drawing = [c for _, c in model.cells_and_names() if hasattr(c, "continue_after")]
+        self._passes_per_iteration = accumulate
         self._batches: Iterator[dict] | None = None
         self._pending: StepRecord | None = None
         shared: dict[str, Any] = {"loss_scale": self.loss_scale, "watch": self.watch}
@@ -158,6 +161,8 @@ class SimpleTrainer(TrainerBase):
         if frozen:
             for name in self.frozen_parts:
                 getattr(self.model, name).set_train(False)
+        for cell in self._drawing:
+            cell.continue_after(self.iter * self._passes_per_iteration)
         return StepResult(*step(*batch_tensors(batch)))
 
     def _add_record(self, record: StepRecord) -> None:

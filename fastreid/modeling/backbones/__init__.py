@@ -13,6 +13,7 @@ from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
 from .resnext import build_resnext_backbone
 from .shufflenet import build_shufflenetv2_backbone
+from .vision_transformer import build_vit_backbone
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -32,6 +33,7 @@ __all__ = [
     "finish_backbone",
     "build_shufflenetv2_backbone",
     "fuse_repvgg",
+    "build_vit_backbone",
     "map_sizes",
     "register_pretrained",
     "spec_of_depth",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import numpy as np
 from mindspore import nn
 
 from fastreid.config import CfgNode, get_cfg
@@ -55,13 +56,20 @@ def spec_of_depth(specs: Mapping[str, Spec], depth: str, network: str) -> Spec:
     return specs[depth]
 
 
-def finish_backbone(model: Backbone, cfg: CfgNode, *, ignored: tuple[str, ...] = ()) -> Backbone:
+def finish_backbone(
+    model: Backbone,
+    cfg: CfgNode,
+    *,
+    ignored: tuple[str, ...] = (),
+    adapt: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
+) -> Backbone:
     """Check a backbone that was built from a config, and load its ImageNet weights.
 
     Args:
         model: the backbone; `out_channels` is the width of its features.
         cfg: the whole configuration.
         ignored: names of options in MODEL.BACKBONE that this kind of backbone does not have.
+        adapt: see `load_pretrained`.
 
     Returns:
         The same backbone.
@@ -72,7 +80,7 @@ def finish_backbone(model: Backbone, cfg: CfgNode, *, ignored: tuple[str, ...] =
     """
     warn_of_ignored(cfg, *ignored)
     check_feat_dim(cfg, model.out_channels)
-    load_pretrained(model, cfg)
+    load_pretrained(model, cfg, adapt=adapt)
     return model
 
 

@@ -67,9 +67,9 @@ def load_weights(
     for path, change in adapted.items():
         for name in [name for name in values if _parent(name) == path]:
             del values[name]
-        values.update({f"{path}.{name}": value for name, value in change.weights.items()})
+        values.update({_child(path, name): value for name, value in change.weights.items()})
         own = change.cell.parameters_dict(recurse=False).values()
-        want.update({f"{path}.{_leaf(p.name)}": tuple(p.shape) for p in own})
+        want.update({_child(path, _leaf(p.name)): tuple(p.shape) for p in own})
     ignored = _check(model, values, want, source=source, ignore=ignore)
     for note in compare_pixel_buffers(model, weights):
         logger.warning("%s: %s", source, note)
@@ -151,6 +151,8 @@ def _adapt(model: nn.Cell, values: Mapping[str, np.ndarray]) -> dict[str, Adapte
 
 
 def _replace(model: nn.Cell, path: str, cell: nn.Cell) -> None:
+    if cell is model:
+        return
     *parents, last = path.split(".")
     parent = model
     for name in parents:
@@ -162,6 +164,10 @@ def _replace(model: nn.Cell, path: str, cell: nn.Cell) -> None:
         parameter.name = f"{path}.{_leaf(parameter.name)}"
     # A graph that is compiled already contains the old cell.
     model.compile_cache.clear()
+
+
+def _child(path: str, leaf: str) -> str:
+    return f"{path}.{leaf}" if path else leaf
 
 
 def _parent(name: str) -> str:

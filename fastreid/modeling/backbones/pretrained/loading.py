@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from mindspore import nn
@@ -19,7 +19,12 @@ from .rules import PretrainedRules, pretrained_rules
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(model: nn.Cell, cfg: CfgNode) -> None:
+def load_pretrained(
+    model: nn.Cell,
+    cfg: CfgNode,
+    *,
+    adapt: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
+) -> None:
     """Load the ImageNet weights of a config into its backbone, if `PRETRAIN` is set.
 
     Optional tensors (see `PretrainedRules`) keep their start values if the file has none.
@@ -27,6 +32,8 @@ def load_pretrained(model: nn.Cell, cfg: CfgNode) -> None:
     Args:
         model: the backbone.
         cfg: the whole configuration.
+        adapt: changes the weights of the file, PyTorch name -> array, to fit this model, where that
+            needs more than the rules of the backbone; None: nothing changes.
 
     Raises:
         FileNotFoundError: if the file is missing; the message says where to put it.
@@ -40,6 +47,8 @@ def load_pretrained(model: nn.Cell, cfg: CfgNode) -> None:
     start = export_weights(model)
     needed = {k: v.shape for k, v in start.items() if not rules.is_optional(k)}
     weights = read_pretrained(path, needed, rules=rules)
+    if adapt is not None:
+        weights = adapt(weights)
     _check(weights, start, rules, source=str(path))
     kept = sorted(start.keys() - weights.keys())
     if kept:
