@@ -8,7 +8,7 @@ from typing import Union
 from mindspore import nn
 from mindspore.common.initializer import Initializer, Normal
 
-from .conv_kernels import Convolution, ConvShape, HalfConvolution
+from .conv_kernels import ConvShape, HalfConvolution, convolution
 
 # A number for height and width, or one for each.
 Size = Union[int, tuple[int, int]]
@@ -81,7 +81,7 @@ class Conv2d(nn.Conv2d):
         )
         self._shape = shape
         # `nn.Conv2d.construct` calls `conv2d` with the input and the weight.
-        self.conv2d = Convolution(shape)
+        self.conv2d = convolution(shape)
 
     def train_in_half_precision(self) -> None:
         """Compute in float16 in training and return float16; the weight stays float32."""
