@@ -8,7 +8,7 @@ from typing import Union
 from mindspore import Tensor, nn
 from mindspore.common.initializer import Initializer, Normal
 
-from .conv_kernels import Convolution, ConvShape, HalfConvolution
+from .conv_kernels import ConvShape, HalfConvolution, convolution
 from .kernels import cast
 
 # A number for height and width, or one for each.
@@ -81,7 +81,7 @@ class Conv2d(nn.Conv2d):
             bias_init=bias_init,
         )
         self._shape = shape
-        self.conv2d = Convolution(shape)
+        self.conv2d = convolution(shape)
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H', W')."""
