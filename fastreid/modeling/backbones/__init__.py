@@ -9,6 +9,7 @@ from .osnet import build_osnet_backbone
 from .regnet import build_effnet_backbone, build_regnet_backbone
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
+from .resnet_distill import build_resnet_backbone_distill
 from .resnext import build_resnext_backbone
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "build_mobilenetv3_backbone",
     "build_osnet_backbone",
     "build_resnet_backbone",
+    "build_resnet_backbone_distill",
     "build_resnext_backbone",
     "map_sizes",
 ]
