@@ -3,6 +3,17 @@
 from .acl import ACL, Phase
 from .baseline import Baseline
 from .build import META_ARCH_REGISTRY, build_model
+from .distiller import Distiller
+from .distiller_overhaul import DistillerOverhaul
 from .mgn import MGN
 
-__all__ = ["ACL", "META_ARCH_REGISTRY", "MGN", "Baseline", "Phase", "build_model"]
+__all__ = [
+    "ACL",
+    "META_ARCH_REGISTRY",
+    "MGN",
+    "Baseline",
+    "Distiller",
+    "DistillerOverhaul",
+    "Phase",
+    "build_model",
+]

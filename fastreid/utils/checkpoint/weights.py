@@ -45,9 +45,10 @@ def load_weights(
 ) -> None:
     """Load weights strictly: if a tensor is missing, unknown or of another shape, nothing changes.
 
-    Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue)
-    are ignored; a warning is logged if the images were normalized with other values. A cell can
-    adapt to weights of another setting, see `Adapted`; a warning is logged then too.
+    Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue,
+    connectors of distillation) are ignored if the model lacks them; a warning is logged if the
+    images were normalized with other values. A cell can adapt to weights of another setting, see
+    `Adapted`; a warning is logged then too.
 
     Args:
         model: the model that is changed.
@@ -87,8 +88,9 @@ def load_weights(
 
 def _by_own_names(model: nn.Cell, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Rename weights to the names of the model, without tensors that do not affect features."""
-    values = {name: value for name, value in weights.items() if not is_auxiliary(name)}
     own = {parameter.name for parameter in model.get_parameters()}
+    known = own | {to_torch_name(name) for name in own}
+    values = {k: value for k, value in weights.items() if k in known or not is_auxiliary(k)}
     named_as_theirs = {to_torch_name(name): value for name, value in values.items()}
     if values.keys() <= own or len(named_as_theirs) != len(values):
         return values
