@@ -41,8 +41,9 @@ def _model() -> CN:
     model = CN()
     # "auto" (Ascend, else GPU, else CPU), "cpu", "gpu" or "cuda[:n]", "ascend" or "npu[:n]".
     model.DEVICE = "auto"
-    # "Baseline", "MGN", "MoCo" or "ACL". "Baseline" with HEADS.NAME "MetaEmbeddingHead" becomes
-    # "ACL", as in the original's files (config/acl_recipe.py).
+    # "Baseline", "ACL", "MGN", "MoCo", "Distiller" or "DistillerOverhaul". "Baseline" with
+    # HEADS.NAME "MetaEmbeddingHead" becomes "ACL", as in the original's files
+    # (config/acl_recipe.py).
     model.META_ARCHITECTURE = "Baseline"
     # What is frozen for the first SOLVER.FREEZE_ITERS iterations: parts of the model ("backbone"),
     # whose norms also stay in evaluation mode, and regular expressions that match from the
@@ -134,10 +135,12 @@ def _model() -> CN:
 
 
 def _distillation() -> CN:
-    # Knowledge distillation; kept so that fast-reid's files load.
+    # Knowledge distillation: MODEL.META_ARCHITECTURE "Distiller" or "DistillerOverhaul".
     kd = CN()
+    # For each teacher the configuration that it was trained with, and its weights.
     kd.MODEL_CONFIG = []
     kd.MODEL_WEIGHTS = []
+    # A further teacher, a moving average of the student: share of the old average in the new one.
     kd.EMA = CN({"ENABLED": False, "MOMENTUM": 0.999})
     return kd
 

@@ -79,6 +79,7 @@ RULES: Mapping[str, _Rule] = {
     "MODEL.BACKBONE.LAST_STRIDE": _Rule("1 or 2", lambda value: value in (1, 2)),
     "MODEL.HEADS.NUM_CLASSES": _from(0),
     "MODEL.HEADS.EMBEDDING_DIM": _from(0),
+    "KD.EMA.MOMENTUM": _FRACTION,
     "MODEL.HEADS.CLASSIFIERS": _one_of("auto", "joint", "per_domain"),
     "INPUT.SIZE_TRAIN": _Rule(
         f"{_SIDES}, or [0], which leaves the size to INPUT.CROP",

@@ -12,7 +12,7 @@ import mindspore as ms
 
 from fastreid.config import CfgNode, explicit_config, import_modules
 from fastreid.data import check_class_counts
-from fastreid.modeling import classifier_prefixes
+from fastreid.modeling import META_ARCH_REGISTRY, classifier_prefixes
 from fastreid.utils import comm
 from fastreid.utils.checkpoint.checkpoint_list import CHECKPOINT_LIST
 from fastreid.utils.collect_env import collect_env_info
@@ -85,7 +85,8 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     if getattr(args, "resume", False):
         _warn_if_the_run_was_moved(output_dir, args.config_file)
     for key in _settings_without_effect(cfg):
-        logger.warning("%s is set, but has no effect in this version", key)
+        name = cfg.MODEL.META_ARCHITECTURE
+        logger.warning("%s is set, but has no effect with MODEL.META_ARCHITECTURE %s", key, name)
     if cfg.SOLVER.AMP.ENABLED and not uses_mixed_precision(cfg):
         logger.warning("SOLVER.AMP.ENABLED is ignored on %s, where float32 is faster", target)
     write_config(cfg)
@@ -128,11 +129,15 @@ def _start_log(output_dir: Path) -> None:
 
 
 def _settings_without_effect(cfg: CfgNode) -> list[str]:
-    """List the keys that are set but whose fast-reid features this version lacks."""
+    """List the keys of distillation that are set but that the model does not read."""
+    name = cfg.MODEL.META_ARCHITECTURE
+    model = META_ARCH_REGISTRY.get(name) if name in META_ARCH_REGISTRY else None
     values = {
         "KD.MODEL_CONFIG": cfg.KD.MODEL_CONFIG,
+        "KD.EMA.ENABLED": cfg.KD.EMA.ENABLED,
     }
-    return [key for key, value in values.items() if value]
+    takes_teachers = getattr(model, "takes_teachers", False)
+    return [key for key, value in values.items() if value and not takes_teachers]
 
 
 def set_device_and_mode(cfg: CfgNode) -> str:

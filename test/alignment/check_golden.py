@@ -24,11 +24,17 @@ import mindspore as ms
 from tabulate import tabulate
 
 from test.alignment.golden import Check, GoldenFile
+from test.alignment.golden_distill import DistillChecks
 from test.alignment.golden_dr50 import Dr50Checks
 from test.alignment.golden_fastreid import FastReidChecks
 from test.alignment.golden_misc import MiscChecks
 
-KINDS = {"dr50": Dr50Checks, "fastreid": FastReidChecks, "misc": MiscChecks}
+KINDS = {
+    "distill": DistillChecks,
+    "dr50": Dr50Checks,
+    "fastreid": FastReidChecks,
+    "misc": MiscChecks,
+}
 MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 HEADERS = ("check", "ours", "original float32", "allowed", "verdict")
 

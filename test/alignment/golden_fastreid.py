@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.modeling import build_model
@@ -35,27 +35,41 @@ class FastReidChecks:
 
     def __init__(self, golden: GoldenFile) -> None:
         self.golden = golden
-        self.model = build_model(golden_config(golden, golden.config, NUM_CLASSES=sum(NUM_CLASSES)))
+        self.cfg = golden_config(golden, golden.config, NUM_CLASSES=sum(NUM_CLASSES))
+        self.model = self.build()
         self.sections = {"eval": self.evaluation, "basic": self.basic_step}
         if golden.keys("steps."):
             self.sections["steps"] = partial(check_steps, golden, self.model)
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        images, targets, _ = basic_batch(0, self.golden.size, self.golden.seed)
+    def build(self) -> nn.Cell:
+        """Build the model."""
+        return build_model(self.cfg)
+
+    def fill(self) -> None:
+        """Give the model golden weights."""
+        fill(self.model, self.golden.seed)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copy parameters and running statistics by their PyTorch names."""
+        return export_weights(self.model)
+
+    def batch(self, step: int = 0) -> tuple[Tensor, Tensor]:
+        """Make images (12, 3, H, W) and targets (12,)."""
+        images, targets, _ = basic_batch(step, self.golden.size, self.golden.seed)
         return Tensor(images), Tensor(targets.astype(np.int32))
 
     def evaluation(self) -> Iterator[Check]:
         """Features."""
-        fill(self.model, self.golden.seed)
-        images, _ = self._batch()
+        self.fill()
+        images, _ = self.batch()
         features = self.model.set_train(False)(images)
         yield check_values(self.golden, "eval.features", features.asnumpy())
 
     def basic_step(self) -> Iterator[Check]:
         """Losses, gradients and running statistics."""
         golden, model = self.golden, self.model
-        fill(model, golden.seed)
-        images, targets = self._batch()
+        self.fill()
+        images, targets = self.batch()
         parameters = model.trainable_params()
         forward = LossForward(model, model.criterion())
         step = GradientStep(forward, parameters).set_train()
@@ -67,6 +81,6 @@ class FastReidChecks:
                 yield check_values(golden, name, named[name])
         arrays = {to_torch_name(p.name): g.asnumpy() for p, g in zip(parameters, gradients)}
         yield from check_gradients(golden, "basic.grad", arrays)
-        weights = export_weights(model)
+        weights = self.weights()
         yield check_unreached(golden, weights, arrays)
         yield from check_buffers(golden, "basic.buffers", weights)

@@ -3,12 +3,14 @@
     python test/alignment/list_tensors.py --original fast-reid --backbone build_osnet_backbone \\
         --depths x1_0 x0_75 --out test/golden/tensors_osnet.json MODEL.BACKBONE.WITH_IBN True
 
+A backbone of a project needs the name of its folder, such as `--project FastDistill`.
 Entries of an existing file are kept; those of the same words are replaced. FEAT_DIM is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--backbone", required=True, help="MODEL.BACKBONE.NAME")
     parser.add_argument("--depths", nargs="+", required=True, help="MODEL.BACKBONE.DEPTH")
     parser.add_argument("--out", type=Path, required=True, help="the file to write (.json)")
+    parser.add_argument("--project", help="folder in projects/ whose package is imported")
     # After --depths, the overrides begin at the first key.
     words = sys.argv[1:]
     first = next((i for i, word in enumerate(words) if word.startswith("MODEL.")), len(words))
@@ -40,6 +43,9 @@ def main() -> int:
     modules = import_original(root)
     # fast-reid reads some tables of its networks by paths relative to its root.
     os.chdir(root)
+    if args.project:
+        sys.path.insert(0, str(root / "projects" / args.project))
+        importlib.import_module(args.project.lower())
     from fastreid.modeling.backbones import build_backbone
 
     table = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}

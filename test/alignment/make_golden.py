@@ -4,6 +4,9 @@
         --out dr50_seed3.npz MODEL.LOSSES.TRI.MARGIN 0.0
     python test/alignment/make_golden.py --original fast-reid --kind fastreid \\
         --config Market1501/bagtricks_R50.yml --seed 2 --out r50_seed2.npz
+    python test/alignment/make_golden.py --original fast-reid --kind distill --size 96 48 \\
+        --teacher "MODEL.BACKBONE.WITH_IBN True" --out distill.npz \\
+        MODEL.META_ARCHITECTURE Distiller KD.EMA.ENABLED True
     python test/alignment/check_golden.py --golden dr50_seed3.npz
 
 Everything runs twice, in float64 and in float32. `--shaken N` runs float32 N times more, on images
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +29,7 @@ import torch
 # The checkout, whose package has the name of ours, goes before it later.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from test.alignment import original_distiller
 from test.alignment.original import ACL_CONFIG, Original, Training, import_original, rate_of
 from test.alignment.original_steps import steps_numbers
 from test.golden.golden_inputs import domain_batch
@@ -63,6 +68,13 @@ def fastreid_numbers(original, steps=0):
         more, texts = steps_numbers(original, steps)
         numbers, names = {**numbers, **more}, {**names, **texts}
     return {"eval.features": features.numpy(), **numbers}, names
+
+
+def distill_numbers(original):
+    """What a file of kind "distill" holds."""
+    numbers, names = fastreid_numbers(original)
+    more_numbers, more_names = original_distiller.trajectory_numbers(original)
+    return {**numbers, **more_numbers}, {**names, **more_names}
 
 
 def acl_losses(original):
@@ -164,14 +176,25 @@ def print_shaken(original, truth, names, count):
         print(f"median {np.median(errors):.2e}  worst {errors.max():.2e}  {worst}")
 
 
+NUMBERS = {"dr50": dr50_numbers, "fastreid": fastreid_numbers, "distill": distill_numbers}
+
+
 def main() -> int:
     """Write one file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--original", type=Path, required=True, help="the checkout")
-    parser.add_argument("--kind", choices=("dr50", "fastreid"), required=True)
+    parser.add_argument("--kind", choices=NUMBERS, required=True)
     parser.add_argument("--config", default="Market1501/bagtricks_R50.yml", help="of fastreid")
+    parser.add_argument(
+        "--teacher",
+        dest="teachers",
+        action="append",
+        default=[],
+        metavar="'KEY VALUE ...'",
+        help="of distill: overrides of the config for a teacher; once for each",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, nargs=2, default=(128, 64), metavar=("H", "W"))
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="of fastreid")
@@ -185,20 +208,23 @@ def main() -> int:
     modules = import_original(root)
     # fast-reid reads some tables of its networks by paths relative to its root.
     os.chdir(root)
-    numbers_of = {
-        "dr50": dr50_numbers,
-        "fastreid": partial(fastreid_numbers, steps=args.steps),
-    }[args.kind]
     content = {
         "meta/kind": np.array(args.kind),
         "meta/config": np.array(ACL_CONFIG if args.kind == "dr50" else args.config),
         "meta/seed": np.int64(args.seed),
         "meta/size": np.array(args.size),
         "meta/opts": np.array(args.opts, dtype=str),
+        "meta/teachers": np.array(args.teachers, dtype=str),
     }
-    with modules.EventStorage(0):
+    with modules.EventStorage(0), tempfile.TemporaryDirectory() as folder:
         for tag, dtype in DTYPES.items():
-            original = Original(modules, args, dtype)
+            if args.kind == "distill":
+                original = original_distiller.OriginalDistiller(modules, args, dtype, Path(folder))
+            else:
+                original = Original(modules, args, dtype)
+            numbers_of = NUMBERS[args.kind]
+            if args.steps:
+                numbers_of = partial(fastreid_numbers, steps=args.steps)
             numbers, names = numbers_of(original)
             content.update({f"{tag}/{name}": value for name, value in numbers.items()})
             content.update({name: np.array(texts) for name, texts in names.items()})

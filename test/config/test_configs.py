@@ -42,6 +42,11 @@ for file in FILES:
     MODELS.setdefault(str(config_of(file).MODEL), file)
 
 
+def test_the_configurations_of_fast_distill_are_there():
+    names = ("Base-kd", "kd-sbs_r101ibn-sbs_r34", "sbs_r101ibn", "sbs_r34")
+    assert {f"distill/{name}.yml" for name in names} <= set(FILES)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_shipped_config_has_a_schedule(name):
     cfg = config_of(name)
@@ -57,6 +62,9 @@ def test_a_shipped_config_builds_its_model(name):
         cfg.MODEL.HEADS.CLASSES_PER_DOMAIN = [3] * len(cfg.DATASETS.NAMES)
     else:
         cfg.MODEL.HEADS.NUM_CLASSES = 9
+    if cfg.KD.MODEL_CONFIG:  # files of a run that comes first
+        cfg.merge_from_list(["KD.MODEL_CONFIG", "[]", "KD.MODEL_WEIGHTS", "[]"])
+        cfg.KD.EMA.ENABLED = True
     cfg.freeze()
     model = build_model(cfg)
     assert type(model).__name__ == explicit_config(cfg).MODEL.META_ARCHITECTURE

@@ -169,6 +169,7 @@ def test_the_command_line_is_fast_reids():
 
 def test_settings_without_effect_are_named(cfg, tmp_path, caplog):
     cfg.merge_from_list(["SOLVER.AMP.ENABLED", "True", "KD.MODEL_CONFIG", "['a.yml']"])
+    cfg.KD.EMA.ENABLED = True
     cfg.merge_from_list(["OUTPUT_DIR", str(tmp_path)])
     logger = logging.getLogger("fastreid")
     try:
@@ -180,6 +181,7 @@ def test_settings_without_effect_are_named(cfg, tmp_path, caplog):
             logger.removeHandler(handler)
         logger.propagate = True
     assert "WARNING: KD.MODEL_CONFIG is set, but has no effect" in written
+    assert "WARNING: KD.EMA.ENABLED is set, but has no effect" in written
     assert "WARNING: SOLVER.AMP.ENABLED is ignored on CPU" in written
     assert (tmp_path / "config.yaml").is_file()
 

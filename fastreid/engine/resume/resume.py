@@ -23,12 +23,13 @@ def checkpointables_of(trainer: SimpleTrainer) -> dict[str, Checkpointable]:
     """Collect the objects whose states a resumed run needs.
 
     Args:
-        trainer: the trainer of the run.
+        trainer: the trainer of the run; its model may declare `checkpointables` too.
 
     Returns:
         The objects by their names in checkpoints.
     """
-    return {"randomness": GlobalRandomness(), **trainer.checkpointables}
+    of_model = getattr(trainer.model, "checkpointables", {})
+    return {"randomness": GlobalRandomness(), **trainer.checkpointables, **of_model}
 
 
 def loader_states(loaders: Iterable[ReidDataLoader]) -> dict[str, Any]:

@@ -57,9 +57,6 @@ _WITHOUT_EFFECT = (
     "DATASETS.TESTS",
     # The path of the list; its content is compared by the check sum of the training items.
     "DATASETS.IMAGE_LIST",
-    # Not implemented in this version.
-    "KD.MODEL_CONFIG",
-    "KD.MODEL_WEIGHTS",
     "DATALOADER.NUM_WORKERS",
     "DATALOADER.ON_ERROR",
     "SOLVER.LOG_PERIOD",

@@ -11,6 +11,7 @@ from .regnet import build_effnet_backbone, build_regnet_backbone
 from .repvgg import build_repvgg_backbone, fuse_repvgg
 from .resnest import build_resnest_backbone
 from .resnet import build_resnet_backbone
+from .resnet_distill import build_resnet_backbone_distill
 from .resnext import build_resnext_backbone
 from .shufflenet import build_shufflenetv2_backbone
 from .vision_transformer import build_vit_backbone
@@ -29,6 +30,7 @@ __all__ = [
     "build_mobilenetv3_backbone",
     "build_osnet_backbone",
     "build_resnet_backbone",
+    "build_resnet_backbone_distill",
     "build_resnext_backbone",
     "finish_backbone",
     "build_shufflenetv2_backbone",

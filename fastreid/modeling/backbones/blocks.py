@@ -42,9 +42,13 @@ class ResidualBlock(nn.Cell):
 
     def add_shortcut(self, y: Tensor, x: Tensor) -> Tensor:
         """Add the shortcut of the block's input x (N, C, H, W) to the branch y (N, C', H', W')."""
+        return ops.relu(self.sum_with_shortcut(y, x))
+
+    def sum_with_shortcut(self, y: Tensor, x: Tensor) -> Tensor:
+        """Compute the same without the last ReLU."""
         y = self.se(y)
         x, y = self.in_turn(x, y)  # an order for messages of synchronised norms
-        return ops.relu(y + self.downsample(x))
+        return y + self.downsample(x)
 
 
 class StagedNet(nn.Cell):

@@ -86,11 +86,31 @@ class NeckHead(nn.Cell):
             In evaluation the neck feature (N, D), not normalized. In training the dict of
             `training_outputs`.
         """
-        pooled = self.pool_layer(features)
-        neck = self.bottleneck(pooled)
-        neck = neck.reshape(neck.shape[0], neck.shape[1])
+        pooled, neck = self._pool(features)
         if not self.training:
             return neck
+        return self._classify(pooled, neck, targets)
+
+    def classify(self, features: Tensor, targets: Tensor) -> dict:
+        """Compute the outputs that the losses need, in evaluation mode too, as a teacher does.
+
+        Args:
+            features: (N, C, H, W).
+            targets: (N,) int32 class of each row.
+
+        Returns:
+            The dict of `training_outputs`.
+        """
+        pooled, neck = self._pool(features)
+        return self._classify(pooled, neck, targets)
+
+    def _pool(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pooled map and the neck feature (N, D)."""
+        pooled = self.pool_layer(features)
+        neck = self.bottleneck(pooled)
+        return pooled, neck.reshape(neck.shape[0], neck.shape[1])
+
+    def _classify(self, pooled: Tensor, neck: Tensor, targets: Tensor | None) -> dict:
         pooled = pooled.reshape(pooled.shape[0], pooled.shape[1])
         return self.training_outputs(pooled, neck, targets)
 

@@ -32,6 +32,8 @@ BATCH_COUNTER = "num_batches_tracked"
 PIXEL_BUFFERS = ("pixel_mean", "pixel_std")
 # The queue of MoCo's training, which does not affect features.
 _MEMORY = "memory.queue"
+# What a DistillerOverhaul learns beside its student.
+_DISTILLATION = re.compile(r"(connectors_\d+\.|margin\d+_\d+$)")
 RELEASES = ("0.1.1", "1.0")
 
 
@@ -59,7 +61,12 @@ _HEAD = re.compile(r"(?P<head>heads|b\d+_head)\.(?P<part>.+)")
 
 def is_auxiliary(name: str) -> bool:
     """Return whether a tensor has no effect on features, by its name in a checkpoint."""
-    return name.endswith(BATCH_COUNTER) or name in PIXEL_BUFFERS or name.startswith(_MEMORY)
+    return (
+        name.endswith(BATCH_COUNTER)
+        or name in PIXEL_BUFFERS
+        or name.startswith(_MEMORY)
+        or _DISTILLATION.match(name) is not None
+    )
 
 
 def to_current_names(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

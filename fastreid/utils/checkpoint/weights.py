@@ -45,10 +45,10 @@ def load_weights(
 ) -> None:
     """Load weights strictly: if a tensor is missing, unknown or of another shape, nothing changes.
 
-    Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue)
-    are ignored, unless the model has them; a warning is logged if the images were normalized with
-    other values. A cell can adapt to weights of another setting, see `Adapted`; a warning is logged
-    then too.
+    Tensors without effect on features (batch counters, `pixel_mean` and `pixel_std`, MoCo's queue,
+    connectors of distillation) are ignored, unless the model has them; a warning is logged if the
+    images were normalized with other values. A cell can adapt to weights of another setting, see
+    `Adapted`; a warning is logged then too.
 
     Args:
         model: the model that is changed.
@@ -95,6 +95,7 @@ def _by_own_names(
     """
     own = {parameter.name for parameter in model.get_parameters()}
     needed = {name for name in own if not name.startswith(tuple(ignore))}
+    needed |= {to_torch_name(name) for name in needed}
     values = {
         name: value for name, value in weights.items() if name in needed or not is_auxiliary(name)
     }
