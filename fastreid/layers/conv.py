@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Union
 
-from mindspore import nn
+from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Initializer, Normal
 
 from .conv_kernels import Convolution, ConvShape, HalfConvolution
@@ -86,6 +86,20 @@ class Conv2d(nn.Conv2d):
     def train_in_half_precision(self) -> None:
         """Compute in float16 in training and return float16; the weight stays float32."""
         self.conv2d = HalfConvolution(self._shape).set_train(self.training)
+        if self.has_bias:
+            self.bias_add = _AddBiasOfType()
+
+
+class _AddBiasOfType(nn.Cell):
+    """Add a float32 bias in the type of the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add = ops.BiasAdd()
+
+    def construct(self, x: Tensor, bias: Tensor) -> Tensor:
+        """(N, C, H, W), (C,) -> (N, C, H, W)."""
+        return self.add(x, bias.astype(x.dtype))
 
 
 class Linear(nn.Dense):
