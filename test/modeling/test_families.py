@@ -80,7 +80,7 @@ def trained_on_one_batch(name, *, recompute=False, half=False):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", families(without=["build_resnest_backbone"]))
+@pytest.mark.parametrize("name", families(without=[]))
 def test_recomputation_changes_no_number(name):
     losses, gradients, statistics = trained_on_one_batch(name)
     again = trained_on_one_batch(name, recompute=True)
