@@ -72,12 +72,20 @@ def _spread_over_map(values: Tensor, h: int, w: int) -> Tensor:
     return reshape(tile(reshape(values, (n * c, 1)), (1, h * w)), (n, c, h, w))
 
 
-class SpatialMean(nn.Cell):
-    """Average over height and width, in float32."""
+class _DerivedSpatialMean(nn.Cell):
+    """Average over height and width, in float32, with the gradient that MindSpore derives."""
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W), float32 or float16 -> (N, C) float32."""
         return _sum_over_map(x) / (x.shape[2] * x.shape[3])
+
+
+class SpatialMean(_DerivedSpatialMean):
+    """Average over height and width, in float32."""
+
+    # MindSpore decides from derived gradients when a block is recomputed. Where the gradients of
+    # this cell and of the next are written out, it makes a cycle.
+    in_recomputed_block = _DerivedSpatialMean
 
     def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
         """Gradient of the input (N, C, H, W) from that of the output (N, C)."""
@@ -85,12 +93,18 @@ class SpatialMean(nn.Cell):
         return (_spread_over_map(cast(dout / (h * w), x.dtype), h, w),)
 
 
-class ScaleChannels(nn.Cell):
-    """Multiply every channel of every image by one value."""
+class _DerivedScaleChannels(nn.Cell):
+    """Multiply every channel of every image, with the gradient that MindSpore derives."""
 
     def construct(self, x: Tensor, scale: Tensor) -> Tensor:
         """(N, C, H, W), (N, C) float32 -> (N, C, H, W), of the type of the map."""
         return x * _spread_over_map(cast(scale, x.dtype), x.shape[2], x.shape[3])
+
+
+class ScaleChannels(_DerivedScaleChannels):
+    """Multiply every channel of every image by one value."""
+
+    in_recomputed_block = _DerivedScaleChannels
 
     def bprop(self, x: Tensor, scale: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of the map (N, C, H, W) and of the scale (N, C)."""

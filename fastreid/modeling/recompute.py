@@ -17,8 +17,9 @@ def recompute_blocks(model: nn.Cell) -> None:
 
     A block is a cell that declares `recomputable = True` in its class, as residual blocks do; it
     must not draw random numbers. The results are the same. A batch norm in such a block runs twice
-    a step, so each run updates its running statistics by a part. For graph mode; call it before the
-    model is compiled.
+    a step, so each run updates its running statistics by a part. The last operation of a block runs
+    once: a block whose output is that of a norm declares this norm as `last_norm`. For graph mode;
+    call it before the model is compiled.
 
     Args:
         model: model of any architecture.
@@ -38,10 +39,21 @@ def recompute_blocks(model: nn.Cell) -> None:
             "Set it to False, or declare it in the class of the backbone's blocks."
         )
     for block in blocks:
+        _derive_gradients(block)
         block.recompute()
+        last_norm = getattr(block, "last_norm", None)
         for _, cell in block.cells_and_names():
-            if isinstance(cell, BatchNorm):
+            if isinstance(cell, BatchNorm) and cell is not last_norm:
                 cell.move_in_two_parts()
+
+
+def _derive_gradients(cell: nn.Cell) -> None:
+    """Replace the cells that declare another kind of cell for use `in_recomputed_block`."""
+    for name, child in cell.name_cells().items():
+        if hasattr(child, "in_recomputed_block"):
+            setattr(cell, name, child.in_recomputed_block())
+        else:
+            _derive_gradients(child)
 
 
 def _blocks(cell: nn.Cell) -> Iterator[nn.Cell]:

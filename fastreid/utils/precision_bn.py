@@ -13,6 +13,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from . import comm
+
 
 class _TrainingForward(nn.Cell):
     """The forward pass of a training step, without losses and gradients."""
@@ -43,12 +45,13 @@ def update_bn_stats(model: nn.Cell, data_loader: Iterable[dict], num_iters: int 
     """Set all running statistics to the means of the batch statistics, with fixed weights.
 
     The variance is the mean of the unbiased variances of the batches. Norms that do not run, or
-    run on their running statistics, keep theirs.
+    run on their running statistics, keep theirs. With several processes, all of them must call
+    this; each has batches of its own, and all get the means over all batches.
 
     Args:
         model: gives ``outputs(images, targets)``; it is left in evaluation mode.
         data_loader: batches with images (N, 3, H, W) float32, all of one shape.
-        num_iters: number of batches.
+        num_iters: number of batches of each process.
 
     Raises:
         ValueError: the number of batches is not positive, or the loader has fewer.
@@ -72,7 +75,8 @@ def update_bn_stats(model: nn.Cell, data_loader: Iterable[dict], num_iters: int 
     forward.set_train(False)
     if count < num_iters:
         raise ValueError(f"The loader has {count} batches, but {num_iters} were asked for.")
-    _assign(norms, total / num_iters)
+    means = (total / num_iters).astype(np.float32)
+    _assign(norms, comm.all_gather(means).mean(0, dtype=np.float64))
 
 
 def _statistics(norms: list[nn.Cell]) -> np.ndarray:

@@ -13,14 +13,21 @@ from fastreid.data.transforms import Compose, Resize, ToTensor
 from fastreid.engine import HookBase
 from fastreid.engine.build import build_trainer
 from fastreid.engine.meta_trainer import concatenate
+from fastreid.engine.steps.accumulation import AccumulatedStep
+from fastreid.engine.steps.train_step import LossForward
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset
 from fastreid.modeling import build_model
+from fastreid.solver import SGD, ParamGroup
+from fastreid.solver.clip import GradientClipper
+from test.engine.toy import PowerLosses
 from test.small_backbones import ONE_ADAPTIVE_STAGE, ONE_BOTTLENECK_STAGE
 
 WORLD_SIZE = 2
 ITERATIONS, SYNC_ITERATIONS, PERIOD, SEED = 8, 3, 3, 0
 NUM_DOMAINS, CLASSES, IMAGES, ROWS, DOMAIN_ROWS = 3, 4, 2, 16, 8
 BATCH_SIZE = 5
+# Parts that each process divides its batch into, and rows of a part.
+PARTS, PART_ROWS = 2, 3
 
 
 def acl_cfg():
@@ -54,6 +61,13 @@ def sync_cfg():
     cfg.SOLVER.BASE_LR = 0.001
     cfg.SOLVER.LOG_PERIOD = 1
     return cfg
+
+
+def step_in_parts(model, parts):
+    """A step of a toy model that accumulates the gradients of parts of a batch."""
+    optimizer = SGD([ParamGroup(tuple(model.trainable_params()), 0.1, 0.01)], momentum=0.9)
+    forward, clipper = LossForward(model, PowerLosses()), GradientClipper("norm", 0.5)
+    return AccumulatedStep(forward, [optimizer], clipper, parts=parts).set_train()
 
 
 def cut(batch, rows):

@@ -16,12 +16,24 @@ from fastreid.config import get_cfg
 from fastreid.data.pipeline.shards import Shard
 from fastreid.engine import default_setup, launch
 from fastreid.engine.steps.train_step import LossForward, TrainStep
+from fastreid.engine.weight_average import WeightAverage
 from fastreid.solver import SGD, ParamGroup
 from fastreid.solver.clip import GradientClipper
 from fastreid.utils import comm
 from fastreid.utils.parameters import broadcast_parameters
+from fastreid.utils.precision_bn import update_bn_stats
 from test.distributed import case
-from test.engine.toy import PowerLosses, ToyMetaModel, batch_of, randomize, tensors
+from test.engine.toy import (
+    PowerLosses,
+    ToyMetaModel,
+    ToyModel,
+    ToyNormModel,
+    batch_of,
+    randomize,
+    tensors,
+)
+
+WORLD_PARTS = case.WORLD_SIZE * case.PARTS
 
 
 def talk(rank):
@@ -55,6 +67,30 @@ def toy_weights(rank):
         step.set_train(True)
         step(*tensors(batch_of(2 * number + rank)))
     return {name: value.tobytes().hex() for name, value in case.values(model).items()}
+
+
+def train_in_parts(rank):
+    """Weights, and the averages of weights, after steps that accumulate gradients."""
+    model = randomize(ToyModel())
+    average = WeightAverage(model, momentum=0.5)
+    average.start()
+    step = case.step_in_parts(model, case.PARTS)
+    for number in range(3):
+        images, targets, domains = tensors(batch_of(number, rows=case.PART_ROWS * WORLD_PARTS))
+        rows = slice(rank * len(targets) // 2, (rank + 1) * len(targets) // 2)
+        step(images[rows], targets[rows], domains[rows])
+        average.update()
+    weights = case.values(model)
+    with average.applied():
+        averages = case.values(model)
+    return [{name: v.tolist() for name, v in each.items()} for each in (weights, averages)]
+
+
+def precise_statistics(rank):
+    """Running statistics from batches of all processes."""
+    model = randomize(ToyNormModel())
+    update_bn_stats(model, [batch_of(2 * number + rank) for number in range(2)], 2)
+    return {name: v.tolist() for name, v in case.values(model).items()}
 
 
 def train_acl(rank, folder):
@@ -110,6 +146,8 @@ def main(folder, *, with_details=False):
     results = talk(rank)
     if with_details:
         results["losses"], results["not finite"] = train_acl(rank, folder)
+        results["in parts"] = train_in_parts(rank)
+        results["precise"] = precise_statistics(rank)
         results["sync losses"] = train_with_sync_norms(rank, folder)
     results["toy weights"] = toy_weights(rank)
     place = Shard(rank, comm.get_world_size())

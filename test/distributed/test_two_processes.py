@@ -13,8 +13,11 @@ from PIL import Image
 
 from fastreid.data.pipeline.shards import Shard
 from fastreid.engine.launch.job import make_job
+from fastreid.engine.weight_average import WeightAverage
+from fastreid.utils.precision_bn import update_bn_stats
 from test.distributed import case
 from test.distributed.emulation import TwoInOne, WholeBatches
+from test.engine.toy import ToyModel, ToyNormModel, batch_of, randomize, tensors
 
 ROOT = Path(__file__).parents[2]
 # Half a unit in the last place of a float32. Two ways to compute the same differ by such roundings
@@ -183,6 +186,33 @@ def test_norms_over_processes_make_two_train_as_one_on_the_whole_batch(folder, r
     start = case.values(case.new_model(case.sync_cfg()))
     assert_as_near_as_rounding(first, whole.usual[1], whole.changed[1], start)
     np.testing.assert_allclose(results[0]["sync losses"], whole.usual[0], rtol=1e-4)
+
+
+def test_accumulated_gradients_of_two_processes_are_those_of_the_whole_batch(results):
+    model = randomize(ToyModel())
+    average = WeightAverage(model, momentum=0.5)
+    average.start()
+    parts = case.WORLD_SIZE * case.PARTS
+    step = case.step_in_parts(model, parts)
+    for number in range(3):
+        step(*tensors(batch_of(number, rows=case.PART_ROWS * parts)))
+        average.update()
+    weights = case.values(model)
+    with average.applied():
+        averages = case.values(model)
+    assert results[0]["in parts"] == results[1]["in parts"]
+    for found, wanted in zip(results[0]["in parts"], (weights, averages)):
+        for name, value in wanted.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_precise_statistics_are_means_over_the_batches_of_all_processes(results):
+    model = randomize(ToyNormModel())
+    update_bn_stats(model, [batch_of(number) for number in range(4)], 4)
+    assert results[0]["precise"] == results[1]["precise"]
+    for name, value in case.values(model).items():
+        found = results[0]["precise"][name]
+        np.testing.assert_allclose(found, value, rtol=2e-5, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(("key", "count"), [("scores", 27), ("scores of one batch", 3)])

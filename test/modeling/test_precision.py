@@ -101,6 +101,21 @@ def test_an_architecture_names_the_parts_that_train_in_half_precision(pynative):
     assert types == [ms.float16, ms.float16, ms.float32]
 
 
+def test_a_bias_is_added_in_half_precision(mode):
+    ms.set_seed(0)
+    conv = Conv2d(3, 4, 3, bias=True).set_train()
+    x = np.random.RandomState(0).randn(2, 3, 6, 5).astype(np.float32)
+    exact = ours(conv, x)
+    conv.train_in_half_precision()
+    output, _, gradients = ours(conv, x)
+    assert output.dtype == np.float16
+    np.testing.assert_allclose(output, exact[0], rtol=0, atol=4e-3 * np.abs(exact[0]).max())
+    want = exact[2]["bias"]
+    np.testing.assert_allclose(gradients["bias"], want, rtol=0, atol=4e-3 * np.abs(want).max())
+    whole = conv.set_train(False)(Tensor(x)).asnumpy()
+    np.testing.assert_allclose(whole, exact[0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("groups", [2, 6])
 def test_gradients_of_grouped_convolutions_in_half_precision(pynative, groups):
     ms.set_seed(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -10,7 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.layers import running_statistics
 
-from .gradient_average import build_average
+from .gradient_average import OneProcess, build_average
 from .loss_scale import LossScale
 from .statistics_watch import StatisticsWatch
 from .updates import Update
@@ -148,6 +149,8 @@ class GradientStep(nn.Cell):
     Args:
         forward: the model with its losses.
         parameters: the parameters to differentiate by.
+        averages: whether the results are averaged over the processes; False leaves that to the
+            caller.
         loss_scale: loss scaling of mixed precision; None disables it.
         watch: checks the running statistics that the forward pass changes; None checks none.
     """
@@ -157,6 +160,7 @@ class GradientStep(nn.Cell):
         forward: LossForward,
         parameters: Sequence[Parameter],
         *,
+        averages: bool = True,
         loss_scale: LossScale | None = None,
         watch: StatisticsWatch | None = None,
     ) -> None:
@@ -164,7 +168,9 @@ class GradientStep(nn.Cell):
         self.forward = forward
         self.loss_scale = loss_scale or LossScale()
         self.watch = watch or StatisticsWatch(())
-        self.average = build_average(parameters, len(forward.names))
+        self.average: nn.Cell = OneProcess()
+        if averages:
+            self.average = build_average(parameters, len(forward.names))
         self.all_finite = AllFinite()
         self.gradients = ms.value_and_grad(
             self._scaled, None, ms.ParameterTuple(parameters), has_aux=True
@@ -224,7 +230,7 @@ class TrainStep(nn.Cell):
         super().__init__(auto_prefix=False)
         parameters = [p for optimizer in optimizers for p in optimizer.parameters]
         watch = watch or StatisticsWatch(running_statistics(forward.model))
-        shared = {"loss_scale": loss_scale, "watch": watch}
+        shared: dict[str, Any] = {"loss_scale": loss_scale, "watch": watch}
         self.differentiate = GradientStep(forward, parameters, **shared)
         self.update = Update(optimizers, clipper, **shared)
 

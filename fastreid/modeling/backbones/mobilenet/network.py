@@ -108,6 +108,11 @@ class InvertedResidual(nn.Cell):
         self.conv = nn.SequentialCell([*expand, *filter_channels, *project])
         self.adds_input = stride == 1 and in_channels == out_channels
 
+    @property
+    def last_norm(self) -> nn.Cell | None:
+        """The norm whose output is that of the block; None where the input is added to it."""
+        return None if self.adds_input else self.conv[-1]
+
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride)."""
         return x + self.conv(x) if self.adds_input else self.conv(x)

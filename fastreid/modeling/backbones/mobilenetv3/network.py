@@ -68,6 +68,11 @@ class InvertedResidual(nn.Cell):
         self.block = nn.SequentialCell(cells)
         self.adds_input = spec.stride == 1 and in_channels == spec.channels
 
+    @property
+    def last_norm(self) -> nn.Cell | None:
+        """The norm whose output is that of the block; None where the input is added to it."""
+        return None if self.adds_input else self.block[-1][-1]
+
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, spec.channels, H / stride, W / stride)."""
         return x + self.block(x) if self.adds_input else self.block(x)

@@ -44,6 +44,8 @@ class MBConv(nn.Cell):
         norm: builds a norm.
     """
 
+    recomputable = True
+
     def __init__(self, in_channels: int, spec: MBStageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()
         width = in_channels * spec.expansion
@@ -62,6 +64,11 @@ class MBConv(nn.Cell):
         self.lin_proj = Conv2d(width, spec.channels, 1)
         self.lin_proj_bn = norm(spec.channels)
         self.has_skip = stride == 1 and in_channels == spec.channels
+
+    @property
+    def last_norm(self) -> nn.Cell | None:
+        """The norm whose output is that of the block; None where the input is added to it."""
+        return None if self.has_skip else self.lin_proj_bn
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride), sizes rounded up."""

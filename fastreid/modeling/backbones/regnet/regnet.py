@@ -77,6 +77,8 @@ class ResBottleneckBlock(nn.Cell):
         norm: builds a norm.
     """
 
+    recomputable = True
+
     def __init__(self, in_channels: int, spec: StageSpec, *, stride: int, norm: Norm) -> None:
         super().__init__()
         self.proj, self.bn = nn.Identity(), nn.Identity()
