@@ -17,8 +17,6 @@ from .resnet_specs import IMAGENET_WEIGHTS, ResNetSpec, resnet_spec
 
 register_pretrained("build_resnet_backbone", IMAGENET_WEIGHTS)
 
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
-
 
 class ResNet(StagedNet):
     """A stem and four stages (He et al., CVPR 2016), without the classifier.
@@ -29,6 +27,9 @@ class ResNet(StagedNet):
         with_ibn: IBN in the blocks of all stages but the last (IBN-Net a).
         with_se: squeeze and excitation in every block.
     """
+
+    # Block kind -> the block.
+    blocks = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class ResNet(StagedNet):
             stage = ResNetStage(
                 channels,
                 stage_spec,
-                block=BLOCKS[spec.block],
+                block=self.blocks[spec.block],
                 cells=cells,
                 non_local_norm=norm,
                 with_ibn=with_ibn and not is_last,
