@@ -41,6 +41,16 @@ from .layouts import (
 from .market1501 import Market1501
 from .msmt17 import MSMT17
 from .targets import GRID, PRID, VIPeR, iLIDS
+from .vehicles import (
+    LargeVehicleID,
+    LargeVeRiWild,
+    MediumVehicleID,
+    MediumVeRiWild,
+    SmallVehicleID,
+    SmallVeRiWild,
+    VehicleID,
+    VeRiWild,
+)
 
 __all__ = [
     "CUHK03",
@@ -51,6 +61,14 @@ __all__ = [
     "FolderDataset",
     "ImageDataset",
     "ImageList",
+    "LargeVeRiWild",
+    "LargeVehicleID",
+    "MediumVeRiWild",
+    "MediumVehicleID",
+    "SmallVeRiWild",
+    "SmallVehicleID",
+    "VeRiWild",
+    "VehicleID",
     "Layout",
     "LayoutDataset",
     "Part",
