@@ -10,7 +10,7 @@ functions that read folders and lists; `preparation` makes image files from rele
 from .bases import DATASET_REGISTRY, ImageDataset
 from .build import data_root, load_dataset
 from .counts import Counts
-from .cuhk03 import CUHK03
+from .cuhk03 import CUHK03, CUHK03FULL
 from .cuhk_sysu import cuhkSYSU
 from .folders import FolderDataset
 from .image_list import ImageList
@@ -54,6 +54,7 @@ from .vehicles import (
 
 __all__ = [
     "CUHK03",
+    "CUHK03FULL",
     "DATASET_REGISTRY",
     "GRID",
     "MSMT17",
