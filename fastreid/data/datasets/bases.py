@@ -91,16 +91,15 @@ class ImageDataset:
     def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:
         """Make the data set from a config; subclasses with options in the config override it.
 
-        By default, the constructor gets those of ``root``, ``combineall`` and ``split_id``
-        (DATASETS.SPLIT) that it takes.
+        By default, the constructor gets root, combineall and split_id, as far as it takes them.
 
         Args:
-            cfg: config with the options of the data set, under DATASETS.
+            cfg: config with DATASETS.SPLIT; subclasses may read other options under DATASETS.
             root: folder that holds the data sets.
             combineall: whether ``train`` includes query and gallery.
 
         Raises:
-            ValueError: the constructor needs other arguments, or does not take a set ``combineall``.
+            ValueError: the constructor needs other arguments, or lacks ``combineall`` if it is set.
         """
         options = {"root": root, "combineall": combineall, "split_id": cfg.DATASETS.SPLIT}
         return construct(cls, options)
