@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo_data import ALL_DATASETS, SMALL, Sizes, make_demo_data
+from demo_data import ALL_DATASETS, SMALL, make_demo_data
 from fastreid.config import get_cfg
 from fastreid.data.checks import check_dataset
 from fastreid.data.datasets import DATASET_REGISTRY, load_dataset
@@ -25,19 +25,11 @@ TRAIN_ONLY = {
     "WildTrackCrop",
 }
 TEST_ONLY = {"OccludedREID", "PartialREID", "PartialiLIDS"}
-SIZES = Sizes(train_ids=8, test_ids=5, images=4)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("all")
-    make_demo_data(folder, sizes=SIZES, names=ALL_DATASETS)
-    return folder
 
 
 @pytest.fixture
-def load(root, monkeypatch):
-    monkeypatch.setenv("FASTREID_DATASETS", str(root))
+def load(all_sets, monkeypatch):
+    monkeypatch.setenv("FASTREID_DATASETS", str(all_sets))
     return lambda name, **options: load_dataset(get_cfg(), name, **options)
 
 
@@ -51,19 +43,19 @@ def test_every_registered_data_set_has_demo_data():
 
 
 @pytest.mark.parametrize("name", ALL_DATASETS)
-def test_the_demo_layout_is_read_without_faults(name, load):
+def test_the_demo_layout_is_read_without_faults(name, load, all_sizes):
     data = load(name)
     uses = () if name not in TRAIN_ONLY else ("train",)
     result = check_dataset(data, name=name, uses=uses, quick=True)
     assert result.faults == []
     if name not in TEST_ONLY:
-        assert data.num_train_pids >= SIZES.train_ids // 2
+        assert data.num_train_pids >= all_sizes.train_ids // 2
     else:
         assert data.train == []
     if name in TRAIN_ONLY:
         assert data.query == data.gallery == []
     else:
-        assert data.get_num_pids(data.query) >= SIZES.test_ids
+        assert data.get_num_pids(data.query) >= all_sizes.test_ids
     for path, _, _ in [*data.train[:1], *data.query[:1], *data.gallery[-1:]]:
         with Image.open(path) as image:
             assert np.ptp(np.asarray(image)) > 50
@@ -85,9 +77,7 @@ def test_other_sets_are_small_unless_a_size_is_given(tmp_path):
 
 
 def test_names_that_share_folders_are_written_once(tmp_path):
-    made = make_demo_data(
-        tmp_path, sizes=SIZES, names=["SmallVehicleID", "VehicleID", "LargeVehicleID"]
-    )
+    made = make_demo_data(tmp_path, names=["SmallVehicleID", "VehicleID", "LargeVehicleID"])
     assert [entry.folder.name for entry in made] == ["vehicleid"]
 
 

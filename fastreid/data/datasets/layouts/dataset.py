@@ -55,6 +55,8 @@ class LayoutDataset(ImageDataset):
     layout: Layout
 
     def __init__(self, root: str | Path = "datasets", *, combineall: bool = False) -> None:
+        self._junk_pids = self.layout.junk_pids
+        self.counts_source = self.layout.counts_source or self.layout.paper
         folder = require_root(root) / self.layout.folder
         self.data_dir = require_folder(folder, self.dataset_name)
         super().__init__(
@@ -94,6 +96,5 @@ def make_class(layout: Layout) -> type[LayoutDataset]:
         "dataset_name": layout.name,
         "layout": layout,
         "counts_source": layout.counts_source or layout.paper,
-        "_junk_pids": layout.junk_pids,
     }
     return type(layout.name, (LayoutDataset,), members)
