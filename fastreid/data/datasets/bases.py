@@ -7,28 +7,30 @@ register it in ``DATASET_REGISTRY``; docs/own_code.md has an example.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
-
-import numpy as np
+from typing import Any
 
 from fastreid.config import CfgNode
-from fastreid.utils.labels import LabelNames, normal_form, number_labels
-from fastreid.utils.messages.own_code import locating_errors
+from fastreid.utils.labels import LabelNames
 from fastreid.utils.registry import Registry
 
-from .combineall import with_test_items
+from .combineall import warn_of_two_classes, with_test_items
 from .construction import construct
-from .counts import Counts, count_labels, counts_table, difference_from_published
-from .files import Search
-from .items import Item, check_items, has_names, name_labels
+from .counts import (
+    Counts,
+    count_labels,
+    counts_table,
+    describe_published,
+    difference_from_published,
+)
+from .files import Search, require_paths
+from .items import Item
+from .splits import Items, SplitItems
 
 logger = logging.getLogger(__name__)
 
 DATASET_REGISTRY = Registry("DATASET")
-
-Items = Union[Iterable[Item], Callable[[], Iterable[Item]]]
 
 
 class ImageDataset:
@@ -42,8 +44,9 @@ class ImageDataset:
     labels are integers: strings are numbered, and equal strings get the same number.
 
     Subclasses set ``dataset_name``; ``_junk_pids``, the test identities that are not persons to
-    train on; and ``trains_on_test_identities``, whether the published training split contains test
-    identities.
+    train on; ``trains_on_test_identities``, whether the published training split contains test
+    identities; ``num_splits``, the number of splits that DATASETS.SPLIT chooses from; and
+    ``counts_source``, the paper that ``published`` comes from.
 
     Args:
         train: training items, or a function that reads them.
@@ -58,9 +61,11 @@ class ImageDataset:
 
     dataset_name = "Unknown"
     trains_on_test_identities = False
+    num_splits = 1
+    counts_source = ""
     combineall = False
     _junk_pids: Sequence[int | str] = ()
-    _sources: Mapping[str, Items] | None = None
+    _split_items: SplitItems | None = None
     _searches: tuple[Search, ...] = ()
 
     def __init__(
@@ -74,28 +79,30 @@ class ImageDataset:
         **unused: Any,  # noqa: ARG002 - subclasses pass on all their arguments
     ) -> None:
         self.combineall = combineall
-        self._sources = {"train": train, "query": query, "gallery": gallery}
-        self._published = published or {}
-        self._loaded: dict[str, list[Item]] = {}
-        self._numbered: dict[str, list[Item]] = {}
+        self._split_items = SplitItems(
+            type(self),
+            self.dataset_name,
+            {"train": train, "query": query, "gallery": gallery},
+            published or {},
+        )
         self._combined: list[Item] | None = None
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:  # noqa: ARG003
+    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:
         """Make the data set from a config; subclasses with options in the config override it.
 
-        By default, the constructor gets ``root`` and ``combineall``, if it takes them.
+        By default, the constructor gets root, combineall and split_id, as far as it takes them.
 
         Args:
-            cfg: config with the options of the data set, under DATASETS.
+            cfg: config with DATASETS.SPLIT; subclasses may read other options under DATASETS.
             root: folder that holds the data sets.
             combineall: whether ``train`` includes query and gallery.
 
         Raises:
-            ValueError: the constructor needs other arguments, or does not take ``combineall``,
-                which is set.
+            ValueError: the constructor needs other arguments, or lacks ``combineall`` if it is set.
         """
-        return construct(cls, {"root": root, "combineall": combineall})
+        options = {"root": root, "combineall": combineall, "split_id": cfg.DATASETS.SPLIT}
+        return construct(cls, options)
 
     def prepare(self) -> None:
         """Make files that are made once, at first use; subclasses with such files override it.
@@ -115,12 +122,12 @@ class ImageDataset:
     @property
     def query(self) -> list[Item]:
         """Query items."""
-        return self._test_items("query")
+        return self._items_by_split.numbered("query")
 
     @property
     def gallery(self) -> list[Item]:
         """Gallery items."""
-        return self._test_items("gallery")
+        return self._items_by_split.numbered("gallery")
 
     @property
     def junk_pids(self) -> tuple[int, ...]:
@@ -134,12 +141,7 @@ class ImageDataset:
                 f"Data set {type(self).__name__}: _junk_pids must be a list of identities, but is "
                 f"{self._junk_pids!r}."
             )
-        # Compared as written: an integer that was assigned to a string is another identity.
-        junk = {normal_form(str(pid)) for pid in self._junk_pids}
-        number_of = self._numbers(1) if junk else {}
-        return tuple(
-            sorted({number for pid, number in number_of.items() if normal_form(str(pid)) in junk})
-        )
+        return self._items_by_split.numbers_of(self._junk_pids)
 
     @property
     def num_train_pids(self) -> int:
@@ -204,12 +206,7 @@ class ImageDataset:
             FileNotFoundError: a path does not exist; the message names the data set and the path.
         """
         given = [required_files] if isinstance(required_files, (str, Path)) else required_files
-        for path in given:
-            if not Path(path).exists():
-                raise FileNotFoundError(
-                    f"Data set {type(self).__name__}: {path} does not exist (FASTREID_DATASETS is "
-                    "the folder that holds the data sets)."
-                )
+        require_paths(given, type(self).__name__)
 
     def count_differences(self, splits: Sequence[str] | None = None) -> list[str]:
         """Describe the differences from the published counts, in a sentence for each split.
@@ -219,9 +216,19 @@ class ImageDataset:
         """
         chosen = ("train", "query", "gallery") if splits is None else splits
         found = [
-            difference_from_published(split, self._load(split), self._published) for split in chosen
+            difference_from_published(split, self._load(split), self._items_by_split.published)
+            for split in chosen
         ]
         return [difference for difference in found if difference]
+
+    def describe_published(self, splits: Sequence[str] = ("train", "query", "gallery")) -> str:
+        """Describe the published counts and their source, in a sentence; "" if there are none.
+
+        Args:
+            splits: splits to describe.
+        """
+        published = self._split_items.published if self._split_items else {}
+        return describe_published(published, splits, self.counts_source)
 
     def identities_in_both(self) -> set | None:
         """Give the training identities that are in query or gallery too.
@@ -237,9 +244,7 @@ class ImageDataset:
         Returns:
             Two arrays of strings: the labels as they were passed to the constructor.
         """
-        items = self._given_test_items()
-        pids, camids = ([str(item[column]) for item in items] for column in (1, 2))
-        return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
+        return self._items_by_split.label_names()
 
     def note_search(self, found: Search) -> None:
         """Record the files that a search for images skipped, and log unexpected ones.
@@ -265,60 +270,30 @@ class ImageDataset:
         """Log the table of query and gallery."""
         self._show({"query": self.query, "gallery": self.gallery})
 
-    def _load(self, split: str) -> list[Item]:
-        """Items as they were passed to the constructor, checked; labels of training are strings."""
-        if self._sources is None:
+    @property
+    def _items_by_split(self) -> SplitItems:
+        if self._split_items is None:
             raise ValueError(
                 f"The data set class {type(self).__name__} does not call super().__init__(train, "
                 "query, gallery, **kwargs)."
             )
-        if split not in self._loaded:
-            name, source = type(self).__name__, self._sources[split]
-            place = f"Data set {name}, {split}"
-            with locating_errors(f"Data set {name}", type(self)):
-                items, extra = check_items(source() if callable(source) else source, place)
-            if extra:
-                logger.info("%s: fields after path, identity and camera are ignored", place)
-            self._loaded[split] = name_labels(items, name) if split == "train" else items
-            difference = difference_from_published(split, self._loaded[split], self._published)
-            if difference:
-                logger.warning("%s %s", self.dataset_name, difference)
-        return self._loaded[split]
+        return self._split_items
 
-    def _test_items(self, split: str) -> list[Item]:
-        """Items with integer labels; query and gallery are numbered together."""
-        items = self._load(split)
-        if split not in self._numbered:
-            if has_names(items):
-                pids, camids = self._numbers(1), self._numbers(2)
-                items = [(path, pids[pid], camids[camid]) for path, pid, camid in items]
-            self._numbered[split] = items
-        return self._numbered[split]
-
-    def _numbers(self, field: int) -> dict[int | str, int]:
-        labels = {item[field] for item in self._given_test_items()}
-        number_of = number_labels(map(str, labels))
-        return {label: number_of[str(label)] for label in labels}
+    def _load(self, split: str) -> list[Item]:
+        return self._items_by_split.given(split)
 
     def _given_test_items(self) -> list[Item]:
-        return [*self._load("query"), *self._load("gallery")]
+        return self._items_by_split.given_tests()
 
     def _combine(self) -> list[Item]:
-        combined = with_test_items(
+        warn_of_two_classes(self.dataset_name, self.identities_in_both())
+        return with_test_items(
             self.dataset_name,
             self._load("train"),
             self._given_test_items(),
             [pid for _, pid, _ in [*self.query, *self.gallery]],
             junk=set(self.junk_pids),
         )
-        in_both = self.identities_in_both()
-        if in_both:
-            logger.warning(
-                "%s: %d identities are in training and in test; with DATASETS.COMBINEALL each of "
-                "them is two classes",
-                *(self.dataset_name, len(in_both)),
-            )
-        return combined
 
     def _show(self, splits: Mapping[str, Sequence[Item]]) -> None:
         logger.info("=> Loaded %s: \n%s", type(self).__name__, counts_table(splits))

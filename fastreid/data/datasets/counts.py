@@ -57,6 +57,27 @@ def difference_from_published(
     )
 
 
+def describe_published(published: Mapping[str, Counts], splits: Sequence[str], source: str) -> str:
+    """Describe published counts, in a sentence.
+
+    Args:
+        published: published counts by split.
+        splits: splits to describe.
+        source: paper or toolbox that they come from; "": unknown.
+
+    Returns:
+        The sentence; "" if there are no published counts of the splits.
+    """
+    sizes = [
+        f"{split} {published[split].ids} ids, {published[split].images} images"
+        for split in splits
+        if split in published
+    ]
+    if not sizes:
+        return ""
+    return f"published: {'; '.join(sizes)}{f' ({source})' if source else ''}."
+
+
 def counts_table(splits: Mapping[str, Sequence[Item]]) -> str:
     """Format a table with a row of counts for each split.
 

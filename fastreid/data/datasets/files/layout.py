@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from .image_search import Search, search_images
@@ -75,12 +75,33 @@ def require_file(path: Path, dataset: str) -> Path:
     return path
 
 
-def list_images(folder: Path, dataset: str, *, suffixes: Collection[str] = ()) -> Search:
+def require_paths(paths: Iterable[str | Path], dataset: str) -> None:
+    """Check that files and folders exist.
+
+    Args:
+        paths: files and folders.
+        dataset: name of the data set, for error messages.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"Data set {dataset}: {path} does not exist (FASTREID_DATASETS is the folder that "
+                "holds the data sets)."
+            )
+
+
+def list_images(
+    folder: Path, dataset: str, *, suffixes: Collection[str] = (), is_deep: bool = False
+) -> Search:
     """List the images of a folder, sorted by name.
 
     Args:
-        folder: path of the folder; its subfolders are not searched.
+        folder: path of the folder.
         dataset: name of the data set, for error messages.
+        is_deep: whether its subfolders are searched too.
         suffixes: suffixes of the images, in lower case; none: those of all image formats.
 
     Returns:
@@ -90,7 +111,7 @@ def list_images(folder: Path, dataset: str, *, suffixes: Collection[str] = ()) -
         FileNotFoundError: the folder does not exist.
         ValueError: the folder has no images.
     """
-    found = search_images(require_folder(folder, dataset), is_deep=False, suffixes=suffixes)
+    found = search_images(require_folder(folder, dataset), is_deep=is_deep, suffixes=suffixes)
     if not found.images:
         passed_over = found.describe()
         kind = "/".join(sorted(suffixes)) if suffixes else "images"
