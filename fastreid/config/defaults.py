@@ -147,8 +147,8 @@ def _distillation() -> CN:
 
 def _input() -> CN:
     inputs = CN()
-    # Height and width in pixels. SIZE_TRAIN [0] leaves the size to CROP. In SIZE_TEST a single
-    # number is the length of the shorter side, and [0] does not resize.
+    # Height and width in pixels. One number is the length of the shorter side, and [0] does not
+    # resize; in training both leave the size to CROP.
     inputs.SIZE_TRAIN = [256, 128]
     inputs.SIZE_TEST = [256, 128]
     # Random resized crop, in tests the centre: size in pixels (one number: a square), ranges of the

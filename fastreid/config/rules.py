@@ -82,8 +82,9 @@ RULES: Mapping[str, _Rule] = {
     "KD.EMA.MOMENTUM": _FRACTION,
     "MODEL.HEADS.CLASSIFIERS": _one_of("auto", "joint", "per_domain"),
     "INPUT.SIZE_TRAIN": _Rule(
-        f"{_SIDES}, or [0], which leaves the size to INPUT.CROP",
-        lambda values: list(values) == [0] or (len(values) == 2 and _are_sides(values)),
+        f"{_SIDES}, or the length of the shorter side, or [0], which does not resize; the last two "
+        "need INPUT.CROP",
+        lambda values: list(values) == [0] or (len(values) in (1, 2) and _are_sides(values)),
     ),
     "INPUT.SIZE_TEST": _Rule(
         f"{_SIDES}, or the length of the shorter side, or [0], which does not resize",

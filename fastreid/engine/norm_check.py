@@ -83,16 +83,18 @@ def _norm_inputs(model: nn.Cell, height: int, width: int) -> Iterator[_NormInput
 
 
 def _train_size(cfg: CfgNode) -> tuple[int, int]:
-    """Height and width of training images."""
+    """Height and width of training images, which the last crop or else the resizing decides."""
     size, crop = cfg.INPUT.SIZE_TRAIN, cfg.INPUT.CROP
-    if size[0] > 0:
+    if cfg.INPUT.PADDING.ENABLED and size[0] > 0:
         return size[0], size[-1]
-    if not crop.ENABLED or cfg.INPUT.PADDING.ENABLED:
-        raise ValueError(
-            "INPUT.SIZE_TRAIN [0] leaves the size to INPUT.CROP: set INPUT.CROP.ENABLED True and "
-            "INPUT.PADDING.ENABLED False, or set INPUT.SIZE_TRAIN."
-        )
-    return crop.SIZE[0], crop.SIZE[-1]
+    if crop.ENABLED and not cfg.INPUT.PADDING.ENABLED:
+        return crop.SIZE[0], crop.SIZE[-1]
+    if len(size) == 2:
+        return size[0], size[1]
+    raise ValueError(
+        f"INPUT.SIZE_TRAIN {list(size)} leaves the size to INPUT.CROP: set INPUT.CROP.ENABLED True "
+        "and INPUT.PADDING.ENABLED False, or set INPUT.SIZE_TRAIN to height and width."
+    )
 
 
 def _check_images(cfg: CfgNode, model: nn.Cell) -> None:

@@ -266,7 +266,7 @@ def test_a_home_is_expanded_in_paths(cfg, write, monkeypatch):
     ("key", "value", "message"),
     [
         ("SEED", "-1", "from 0 to 4294967295"),
-        ("INPUT.SIZE_TRAIN", "[256]", "height and width of at least 4 pixels"),
+        ("INPUT.SIZE_TRAIN", "[256, 128, 64]", "height and width of at least 4 pixels"),
         ("INPUT.SIZE_TEST", "[0, 128]", "height and width of at least 4 pixels"),
         ("INPUT.SIZE_TRAIN", "[256, -128]", "height and width of at least 4 pixels"),
         ("INPUT.FLIP.PROB", "1.5", "from 0 to 1"),
@@ -292,6 +292,7 @@ def test_an_invalid_value_is_named_with_its_key_and_the_remedy(cfg, key, value, 
     ("key", "value"),
     [
         ("INPUT.SIZE_TRAIN", [0]),
+        ("INPUT.SIZE_TRAIN", [256]),
         ("INPUT.SIZE_TEST", [0]),
         ("INPUT.SIZE_TEST", [256]),
         ("INPUT.CROP.SIZE", [224]),

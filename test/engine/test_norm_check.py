@@ -184,7 +184,8 @@ def test_without_a_training_size_the_crop_decides():
     words = (*TWO_BASIC_STAGES, *PLAIN, "MODEL.HEADS.WITH_BNNECK", "False")
     with pytest.raises(ValueError, match=r"gives backbone.* only 1 image of 1x1 pixel"):
         check(cfg_of(*words, *crop, size=(0,)))
-    check(cfg_of(*words, *crop, size=(0,), batch=2))
+    for size in ((0,), (8,), (64, 64)):
+        check(cfg_of(*words, *crop, size=size, batch=2))
     for others in ((), (*crop, "INPUT.PADDING.ENABLED", "True")):
         with pytest.raises(
             ValueError, match=r"SIZE_TRAIN \[0\] leaves the size to INPUT.CROP: set"
