@@ -189,6 +189,10 @@ def _datasets() -> CN:
     # (new) ImageList: a CSV file with the columns path, pid, camid and split, or a folder with
     # train, query and gallery; relative to the working directory or to $FASTREID_DATASETS.
     datasets.IMAGE_LIST = ""
+    # (new) Number of the split, from 0, of data sets with several: PRID, GRID and iLIDS have 10,
+    # VIPeR 20, VehicleID 10 draws of the gallery, CUHK03's classic protocol 20. -1: PRID, GRID,
+    # iLIDS and VIPeR are for training only, on all images, as in fast-reid.
+    datasets.SPLIT = 0
     # (new) CUHK03: labelled or detected boxes; classic (20 splits) or new (767/700) protocol.
     datasets.CUHK03 = CN({"LABELED": True, "CLASSIC_SPLIT": False})
     return datasets

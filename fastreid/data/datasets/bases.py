@@ -42,8 +42,8 @@ class ImageDataset:
     labels are integers: strings are numbered, and equal strings get the same number.
 
     Subclasses set ``dataset_name``; ``_junk_pids``, the test identities that are not persons to
-    train on; and ``trains_on_test_identities``, whether the published training split contains test
-    identities.
+    train on; ``trains_on_test_identities``, whether the published training split contains test
+    identities; and ``num_splits``, the number of splits that DATASETS.SPLIT chooses from.
 
     Args:
         train: training items, or a function that reads them.
@@ -58,6 +58,7 @@ class ImageDataset:
 
     dataset_name = "Unknown"
     trains_on_test_identities = False
+    num_splits = 1
     combineall = False
     _junk_pids: Sequence[int | str] = ()
     _sources: Mapping[str, Items] | None = None
@@ -81,10 +82,11 @@ class ImageDataset:
         self._combined: list[Item] | None = None
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:  # noqa: ARG003
+    def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:
         """Make the data set from a config; subclasses with options in the config override it.
 
-        By default, the constructor gets ``root`` and ``combineall``, if it takes them.
+        By default, the constructor gets ``root``, ``combineall`` and ``split_id`` (DATASETS.SPLIT),
+        if it takes them.
 
         Args:
             cfg: config with the options of the data set, under DATASETS.
@@ -95,7 +97,8 @@ class ImageDataset:
             ValueError: the constructor needs other arguments, or does not take ``combineall``,
                 which is set.
         """
-        return construct(cls, {"root": root, "combineall": combineall})
+        options = {"root": root, "combineall": combineall, "split_id": cfg.DATASETS.SPLIT}
+        return construct(cls, options)
 
     def prepare(self) -> None:
         """Make files that are made once, at first use; subclasses with such files override it.

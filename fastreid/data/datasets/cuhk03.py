@@ -85,7 +85,7 @@ class CUHK03(ImageDataset):
         """Make the data set with the boxes and the protocol of DATASETS.CUHK03.
 
         Args:
-            cfg: DATASETS.CUHK03.
+            cfg: DATASETS.CUHK03, and DATASETS.SPLIT for the classic protocol.
             root: folder that holds ``cuhk03_new``.
             combineall: whether ``train`` includes query and gallery.
         """
@@ -94,6 +94,8 @@ class CUHK03(ImageDataset):
             "combineall": combineall,
             "cuhk03_labeled": cfg.DATASETS.CUHK03.LABELED,
             "cuhk03_classic_split": cfg.DATASETS.CUHK03.CLASSIC_SPLIT,
+            # The new protocol has a single split.
+            "split_id": cfg.DATASETS.SPLIT if cfg.DATASETS.CUHK03.CLASSIC_SPLIT else 0,
         }
         return construct(cls, options)
 

@@ -75,12 +75,15 @@ def require_file(path: Path, dataset: str) -> Path:
     return path
 
 
-def list_images(folder: Path, dataset: str, *, suffixes: Collection[str] = ()) -> Search:
+def list_images(
+    folder: Path, dataset: str, *, suffixes: Collection[str] = (), is_deep: bool = False
+) -> Search:
     """List the images of a folder, sorted by name.
 
     Args:
-        folder: path of the folder; its subfolders are not searched.
+        folder: path of the folder.
         dataset: name of the data set, for error messages.
+        is_deep: whether its subfolders are searched too.
         suffixes: suffixes of the images, in lower case; none: those of all image formats.
 
     Returns:
@@ -90,7 +93,7 @@ def list_images(folder: Path, dataset: str, *, suffixes: Collection[str] = ()) -
         FileNotFoundError: the folder does not exist.
         ValueError: the folder has no images.
     """
-    found = search_images(require_folder(folder, dataset), is_deep=False, suffixes=suffixes)
+    found = search_images(require_folder(folder, dataset), is_deep=is_deep, suffixes=suffixes)
     if not found.images:
         passed_over = found.describe()
         kind = "/".join(sorted(suffixes)) if suffixes else "images"
