@@ -103,33 +103,45 @@ def _load_splits(cfg: CfgNode, route: Route) -> list[ImageDataset]:
     return [*splits, *(load_dataset(with_split(cfg, split), route.target) for split in others)]
 
 
-def _facts(data: ImageDataset, subsets: Mapping[str, Sequence[list]]) -> dict[str, Any]:
-    folder = getattr(data, "data_dir", None)
-    first = next((items[0][0] for parts in subsets.values() for items in parts if items), "")
-    return {
-        "version": str(getattr(data, "version", "")),
-        "is_demo": any(
-            (parent / _DEMO_MARKER).is_file()
-            for parent in [*([Path(folder)] if folder else []), *Path(first).parents][:5]
-        ),
-        "subsets": {
-            subset: {
-                "ids": len({item[1] for item in parts[0]}),
-                "images": len(parts[0]),
-                "hash": _hash(parts),
-            }
-            for subset, parts in subsets.items()
-        },
-    }
+def is_demo_data(image: str) -> bool:
+    """Tell whether an image belongs to the demo data.
+
+    Args:
+        image: path of the image.
+    """
+    # CUHK03's images are one level below the folder of the data set, MSMT17's two.
+    return any((parent / _DEMO_MARKER).is_file() for parent in [*Path(image).parents][:4])
 
 
-def _hash(parts: Sequence[list]) -> str:
-    """Hash the items of each test split; the folder above the last one may have moved."""
+def list_hash(parts: Sequence[Sequence[tuple]]) -> str:
+    """Compute a SHA-256 of lists of images, identities and cameras.
+
+    Only the last folder of an image counts, because the data may have been moved.
+
+    Args:
+        parts: items of a subset, for each test split.
+    """
     digest = hashlib.sha256()
     for items in parts:
         lines = sorted("{}/{}\t{}\t{}".format(*Path(p).parts[-2:], *rest) for p, *rest in items)
         digest.update(json.dumps(lines).encode())
     return digest.hexdigest()
+
+
+def _facts(data: ImageDataset, subsets: Mapping[str, Sequence[list]]) -> dict[str, Any]:
+    first = next((items[0][0] for parts in subsets.values() for items in parts if items), "")
+    return {
+        "version": str(getattr(data, "version", "")),
+        "is_demo": is_demo_data(first),
+        "subsets": {
+            subset: {
+                "ids": len({item[1] for item in parts[0]}),
+                "images": len(parts[0]),
+                "hash": list_hash(parts),
+            }
+            for subset, parts in subsets.items()
+        },
+    }
 
 
 def _real_paths(paths: Iterable[str]) -> set[str]:

@@ -42,9 +42,7 @@ def summarize(values: Mapping[int, Sequence[float]]) -> Statistic:
     """
     rows = [list(scores) for scores in values.values()]
     if not rows or not rows[0] or len({len(row) for row in rows}) > 1:
-        raise ValueError(
-            f"Scores of all seeds and splits are needed, but there are {dict(values)}."
-        )
+        raise ValueError(f"All seeds must have scores of the same splits, but have {dict(values)}.")
     table = np.array(rows, np.float64)  # (S, K): seeds, splits
     seeds, splits = table.shape
     return Statistic(

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from fastreid.utils.file_io.paths import absolute_path
 
 from ..run_folder import RunFolder
-from ..spec import LAST, SELECTIONS, Protocol, Route
+from ..spec import LAST, SELECTIONS, TARGET_SELECTED, Protocol, Route
 from .differences import describe_differences
 from .statistics import Statistic, summarize
 
 METRICS = ("mAP", "Rank-1")
 AVERAGE = "average"
-_WORDS = {LAST: "last epoch", "target": "best on target"}
+SELECTION_WORDS = {LAST: "last epoch", TARGET_SELECTED: "best on target"}
 
 # A field of the table: metric -> its statistic.
 Field = Mapping[str, Statistic]
@@ -120,7 +120,7 @@ def _our_row(
                 values.setdefault(route.label, {})[result["seed"]] = {
                     metric: [score[metric] for score in scores] for metric in METRICS
                 }
-    name = f"{method} here, {_WORDS[selection]}"
+    name = f"{method} here, {SELECTION_WORDS[selection]}"
     return Row(name, "", "", True, _fields(protocol, values))
 
 

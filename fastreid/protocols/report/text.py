@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from .statistics import Statistic
-from .summary import AVERAGE, METRICS, Row, Summary
+from .summary import AVERAGE, METRICS, SELECTION_WORDS, Row, Summary
 
 _SPECIAL = re.compile(r"([&%$#_{}])")
 
@@ -110,13 +110,12 @@ def _legend(summary: Summary) -> list[str]:
     seeds = _range(s.num_seeds for s in statistics)
     splits = _range(s.num_splits for s in statistics)
     average = ", ".join(summary.protocol.average)
-    selection = {"last": "last epoch", "target": "best on target"}[summary.protocol.selection]
     return [
         f"mAP / Rank-1 in percent. Our scores are means over {splits} test split(s) and {seeds} "
         "seed(s), ± the sample standard deviation over seeds where there are several. Average: "
-        f'{average}. Rows "best on target" are from the checkpoint with the best scores on the '
-        "targets themselves, which the protocol's data do not allow to know; this protocol reports "
-        f'"{selection}".'
+        f'{average}. Rows "best on target" are from the checkpoint with the best scores in '
+        "evaluations on the test sets themselves during training; this protocol reports "
+        f'"{SELECTION_WORDS[summary.protocol.selection]}".'
     ]
 
 
@@ -133,7 +132,7 @@ def _origins(summary: Summary) -> list[str]:
             rows.append(
                 [
                     origin["run"],
-                    {"last": "last epoch", "target": "best on target"}[selection],
+                    SELECTION_WORDS[selection],
                     f"{origin['run']}/config.yaml",
                     _short(origin["commit"]),
                     " ".join(value[:8] for value in hashes),
