@@ -193,6 +193,8 @@ def _datasets() -> CN:
     # VIPeR 20, VehicleID 10 draws of the gallery, CUHK03's classic protocol 20. -1: PRID, GRID,
     # iLIDS and VIPeR are for training only, on all images, as in fast-reid.
     datasets.SPLIT = 0
+    # (new) Market1501: the 500,000 distractors of Market-1501+500k are in the gallery too.
+    datasets.MARKET1501_500K = False
     # (new) CUHK03: labelled or detected boxes; classic (20 splits) or new (767/700) protocol.
     datasets.CUHK03 = CN({"LABELED": True, "CLASSIC_SPLIT": False})
     return datasets

@@ -10,7 +10,7 @@ functions that read folders and lists; `preparation` makes image files from rele
 from .bases import DATASET_REGISTRY, ImageDataset
 from .build import data_root, load_dataset
 from .counts import Counts
-from .cuhk03 import CUHK03
+from .cuhk03 import CUHK03, CUHK03FULL
 from .cuhk_sysu import cuhkSYSU
 from .folders import FolderDataset
 from .image_list import ImageList
@@ -41,9 +41,20 @@ from .layouts import (
 from .market1501 import Market1501
 from .msmt17 import MSMT17
 from .targets import GRID, PRID, VIPeR, iLIDS
+from .vehicles import (
+    LargeVehicleID,
+    LargeVeRiWild,
+    MediumVehicleID,
+    MediumVeRiWild,
+    SmallVehicleID,
+    SmallVeRiWild,
+    VehicleID,
+    VeRiWild,
+)
 
 __all__ = [
     "CUHK03",
+    "CUHK03FULL",
     "DATASET_REGISTRY",
     "GRID",
     "MSMT17",
@@ -51,6 +62,14 @@ __all__ = [
     "FolderDataset",
     "ImageDataset",
     "ImageList",
+    "LargeVeRiWild",
+    "LargeVehicleID",
+    "MediumVeRiWild",
+    "MediumVehicleID",
+    "SmallVeRiWild",
+    "SmallVehicleID",
+    "VeRiWild",
+    "VehicleID",
     "Layout",
     "LayoutDataset",
     "Part",

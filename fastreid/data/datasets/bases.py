@@ -7,28 +7,26 @@ register it in ``DATASET_REGISTRY``; docs/own_code.md has an example.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from fastreid.config import CfgNode
-from fastreid.utils.labels import LabelNames, normal_form, number_labels
-from fastreid.utils.messages.own_code import locating_errors
+from fastreid.utils.labels import LabelNames
 from fastreid.utils.registry import Registry
 
 from .combineall import with_test_items
 from .construction import construct
 from .counts import Counts, count_labels, counts_table, difference_from_published
 from .files import Search
-from .items import Item, check_items, has_names, name_labels
+from .items import Item
+from .splits import Items, SplitItems
 
 logger = logging.getLogger(__name__)
 
 DATASET_REGISTRY = Registry("DATASET")
-
-Items = Union[Iterable[Item], Callable[[], Iterable[Item]]]
 
 
 class ImageDataset:
@@ -61,7 +59,7 @@ class ImageDataset:
     num_splits = 1
     combineall = False
     _junk_pids: Sequence[int | str] = ()
-    _sources: Mapping[str, Items] | None = None
+    _split_items: SplitItems | None = None
     _searches: tuple[Search, ...] = ()
 
     def __init__(
@@ -75,10 +73,12 @@ class ImageDataset:
         **unused: Any,  # noqa: ARG002 - subclasses pass on all their arguments
     ) -> None:
         self.combineall = combineall
-        self._sources = {"train": train, "query": query, "gallery": gallery}
-        self._published = published or {}
-        self._loaded: dict[str, list[Item]] = {}
-        self._numbered: dict[str, list[Item]] = {}
+        self._split_items = SplitItems(
+            type(self),
+            self.dataset_name,
+            {"train": train, "query": query, "gallery": gallery},
+            published or {},
+        )
         self._combined: list[Item] | None = None
 
     @classmethod
@@ -118,12 +118,12 @@ class ImageDataset:
     @property
     def query(self) -> list[Item]:
         """Query items."""
-        return self._test_items("query")
+        return self._items_by_split.numbered("query")
 
     @property
     def gallery(self) -> list[Item]:
         """Gallery items."""
-        return self._test_items("gallery")
+        return self._items_by_split.numbered("gallery")
 
     @property
     def junk_pids(self) -> tuple[int, ...]:
@@ -137,12 +137,7 @@ class ImageDataset:
                 f"Data set {type(self).__name__}: _junk_pids must be a list of identities, but is "
                 f"{self._junk_pids!r}."
             )
-        # Compared as written: an integer that was assigned to a string is another identity.
-        junk = {normal_form(str(pid)) for pid in self._junk_pids}
-        number_of = self._numbers(1) if junk else {}
-        return tuple(
-            sorted({number for pid, number in number_of.items() if normal_form(str(pid)) in junk})
-        )
+        return self._items_by_split.numbers_of(self._junk_pids)
 
     @property
     def num_train_pids(self) -> int:
@@ -222,7 +217,8 @@ class ImageDataset:
         """
         chosen = ("train", "query", "gallery") if splits is None else splits
         found = [
-            difference_from_published(split, self._load(split), self._published) for split in chosen
+            difference_from_published(split, self._load(split), self._items_by_split.published)
+            for split in chosen
         ]
         return [difference for difference in found if difference]
 
@@ -268,43 +264,20 @@ class ImageDataset:
         """Log the table of query and gallery."""
         self._show({"query": self.query, "gallery": self.gallery})
 
-    def _load(self, split: str) -> list[Item]:
-        """Items as they were passed to the constructor, checked; labels of training are strings."""
-        if self._sources is None:
+    @property
+    def _items_by_split(self) -> SplitItems:
+        if self._split_items is None:
             raise ValueError(
                 f"The data set class {type(self).__name__} does not call super().__init__(train, "
                 "query, gallery, **kwargs)."
             )
-        if split not in self._loaded:
-            name, source = type(self).__name__, self._sources[split]
-            place = f"Data set {name}, {split}"
-            with locating_errors(f"Data set {name}", type(self)):
-                items, extra = check_items(source() if callable(source) else source, place)
-            if extra:
-                logger.info("%s: fields after path, identity and camera are ignored", place)
-            self._loaded[split] = name_labels(items, name) if split == "train" else items
-            difference = difference_from_published(split, self._loaded[split], self._published)
-            if difference:
-                logger.warning("%s %s", self.dataset_name, difference)
-        return self._loaded[split]
+        return self._split_items
 
-    def _test_items(self, split: str) -> list[Item]:
-        """Items with integer labels; query and gallery are numbered together."""
-        items = self._load(split)
-        if split not in self._numbered:
-            if has_names(items):
-                pids, camids = self._numbers(1), self._numbers(2)
-                items = [(path, pids[pid], camids[camid]) for path, pid, camid in items]
-            self._numbered[split] = items
-        return self._numbered[split]
-
-    def _numbers(self, field: int) -> dict[int | str, int]:
-        labels = {item[field] for item in self._given_test_items()}
-        number_of = number_labels(map(str, labels))
-        return {label: number_of[str(label)] for label in labels}
+    def _load(self, split: str) -> list[Item]:
+        return self._items_by_split.given(split)
 
     def _given_test_items(self) -> list[Item]:
-        return [*self._load("query"), *self._load("gallery")]
+        return self._items_by_split.given_tests()
 
     def _combine(self) -> list[Item]:
         combined = with_test_items(

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from scipy import io
 
-from fastreid.data.datasets import CUHK03
-from test.data.datasets.layouts import names_of, write_cuhk03_splits
+from fastreid.config import get_cfg
+from fastreid.data.datasets import CUHK03, load_dataset
+from test.data.datasets.layouts import names_of, touch, write_cuhk03_splits
 
 # Camera pair, person, cell -> gray value; persons 1_002 and 2_002 are there to be found.
 CELLS = {
@@ -336,3 +337,31 @@ def test_files_are_made_in_the_cache_if_the_root_is_not_writable(
         OSError, match=r"Neither .*one/cuhk03_new \(Read-only.* nor the cache .*cac"
     ):
         CUHK03(roots[0]).train  # noqa: B018
+
+
+def test_fast_reids_folder_is_read_if_acls_is_missing(tmp_path, caplog):
+    caplog.set_level("INFO")
+    write_cuhk03_splits(tmp_path).rename(tmp_path / "cuhk03")
+    expected = names_of(CUHK03(tmp_path).train)
+    assert len(expected) == 3
+    (tmp_path / "cuhk03_new").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"CUHK03: the file .*cuhk03_new.* is missing"):
+        CUHK03(tmp_path).train  # noqa: B018
+    assert f"{tmp_path / 'cuhk03_new'} is read, and {tmp_path / 'cuhk03'} is not" in caplog.text
+
+
+@pytest.mark.parametrize(("is_classic", "split"), [(True, 7), (False, 0)])
+def test_the_split_of_the_config_is_that_of_the_classic_protocol(
+    is_classic, split, tmp_path, monkeypatch
+):
+    folder = tmp_path / "cuhk03_new"
+    touch(folder / "images_labeled", "1_001_1_01.png")
+    image = [["images_labeled/1_001_1_01.png", number, 0] for number in range(20)]
+    listed = [{"train": [one], "query": [one], "gallery": [one]} for one in image]
+    protocol = "classic" if is_classic else "new"
+    (folder / f"splits_{protocol}_labeled.json").write_text(json.dumps(listed))
+    monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path))
+    cfg = get_cfg()
+    cfg.DATASETS.SPLIT = 7
+    cfg.DATASETS.CUHK03.CLASSIC_SPLIT = is_classic
+    assert load_dataset(cfg, "CUHK03").query[0][1] == split

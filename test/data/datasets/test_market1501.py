@@ -1,6 +1,9 @@
+import shutil
+
 import pytest
 
-from fastreid.data.datasets import Market1501
+from fastreid.config import get_cfg
+from fastreid.data.datasets import Market1501, load_dataset
 from test.data.datasets.layouts import names_of, touch, write_market
 
 
@@ -86,3 +89,27 @@ def test_missing_folders_are_named(tmp_path):
         Market1501(tmp_path).train  # noqa: B018
     with pytest.raises(FileNotFoundError, match=r"the folder .*query is missing"):
         Market1501(tmp_path).query  # noqa: B018
+
+
+def test_the_500k_distractors_are_in_the_gallery_if_chosen(tmp_path, monkeypatch):
+    folder = write_market(tmp_path)
+    touch(folder / "images", "0000_c2s1_000001_00.jpg", "-1_c2s1_000001_00.jpg")
+    market = Market1501(tmp_path, market1501_500k=True)
+    assert names_of(market.gallery)[2:] == [("0000_c2s1_000001_00.jpg", 0, 1)]
+    assert names_of(market.gallery)[:2] == names_of(Market1501(tmp_path).gallery)
+    monkeypatch.setenv("FASTREID_DATASETS", str(tmp_path))
+    cfg = get_cfg()
+    cfg.DATASETS.MARKET1501_500K = True
+    assert load_dataset(cfg, "Market1501").gallery == market.gallery
+    shutil.rmtree(folder / "images")
+    with pytest.raises(FileNotFoundError, match="Market1501: the folder .*images is missing"):
+        Market1501(tmp_path, market1501_500k=True).gallery  # noqa: B018
+
+
+def test_the_flat_layout_is_read_with_a_warning(tmp_path, caplog):
+    expected = Market1501(write_market(tmp_path / "named").parent)
+    write_market(tmp_path).rename(tmp_path / "flat")
+    flat = Market1501(tmp_path / "flat")
+    for split in ("train", "query", "gallery"):
+        assert names_of(getattr(flat, split)) == names_of(getattr(expected, split))
+    assert "this is deprecated. Move them into Market-1501-v15.09.15" in caplog.text

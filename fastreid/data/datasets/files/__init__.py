@@ -7,7 +7,7 @@ reads text files; `listed_images` finds the images that a list names.
 from .image_search import Search, find_images, search_images
 from .layout import MissingPartError, list_images, require_file, require_folder, require_root
 from .listed_images import listed_path, require_images
-from .text import read_lines, read_text
+from .text import read_entries, read_lines, read_text
 
 __all__ = [
     "MissingPartError",
@@ -15,6 +15,7 @@ __all__ = [
     "find_images",
     "list_images",
     "listed_path",
+    "read_entries",
     "read_lines",
     "read_text",
     "require_file",

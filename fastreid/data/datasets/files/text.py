@@ -58,6 +58,27 @@ def read_lines(path: Path) -> list[str]:
     return read_text(path).split("\n")
 
 
+def read_entries(path: Path, dataset: str) -> list[tuple[str, str]]:
+    """Read the lines of a list that are not empty.
+
+    Args:
+        path: path of the list.
+        dataset: name of the data set, for error messages.
+
+    Returns:
+        For each line, its place, such as "line 3 of list.txt", and its text without surrounding
+        white space.
+
+    Raises:
+        ValueError: the list is empty, or not text.
+    """
+    lines = enumerate(map(str.strip, read_lines(path)), start=1)
+    entries = [(f"line {number} of {path}", line) for number, line in lines if line]
+    if not entries:
+        raise ValueError(f"{dataset}: the list {path} is empty.")
+    return entries
+
+
 def _not_readable(path: Path, content: bytes, encoding: str, error: UnicodeDecodeError) -> str:
     if encoding != "utf-8":
         return f"{path} starts as {encoding.upper()} but is not valid ({error}); save it again."

@@ -14,7 +14,7 @@ from ..files import (
     Search,
     list_images,
     listed_path,
-    read_lines,
+    read_entries,
     require_file,
     require_folder,
     require_images,
@@ -145,14 +145,8 @@ def _first_folder(names: str, data_dir: Path, dataset: str) -> Path:
 
 def _listed_images(data_dir: Path, list_file: str, dataset: str) -> list[Path]:
     file = require_file(data_dir / list_file, dataset)
-    names = [(number, line.strip()) for number, line in enumerate(read_lines(file), start=1)]
-    paths = [
-        listed_path(data_dir, name, place=f"line {number} of {file}")
-        for number, name in names
-        if name
-    ]
-    if not paths:
-        raise ValueError(f"{dataset}: the list {file} is empty.")
+    entries = read_entries(file, dataset)
+    paths = [listed_path(data_dir, name, place=place) for place, name in entries]
     return require_images(paths, dataset, file)
 
 

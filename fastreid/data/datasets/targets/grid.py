@@ -13,7 +13,7 @@ from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..files import require_file
 from ..layouts import Labelled, Part, read_part
-from .split_file import SplitFile, file_sha256
+from ..preparation.split_file import SplitFile, file_sha256
 from .target import TargetDataset
 
 _PARTITIONS = "features_and_partitions.mat"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..layouts import Part, read_part
-from .split_file import SplitFile, drawn_order, read_or_draw
+from ..preparation.split_file import SplitFile, drawn_order, read_or_draw
 from .target import TargetDataset, names_of
 
 _FIELDS = ("train", "query", "gallery")

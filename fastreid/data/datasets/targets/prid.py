@@ -8,7 +8,7 @@ from functools import cached_property
 from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..layouts import Labelled, Part, read_part
-from .split_file import SplitFile, drawn_order, read_or_draw
+from ..preparation.split_file import SplitFile, drawn_order, read_or_draw
 from .target import TargetDataset, identities_of
 
 # Persons up to this number are seen by both cameras; others are different persons in each.

@@ -14,7 +14,7 @@ from ..counts import Counts
 from ..files import MissingPartError, require_images, require_root
 from ..items import Item
 from ..layouts import Part, exists, label_images, read_part, test_items, train_items
-from .split_file import SplitFile
+from ..preparation.split_file import SplitFile
 
 logger = logging.getLogger(__name__)
 

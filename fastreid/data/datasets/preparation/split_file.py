@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fastreid.utils.atomic_file import replacing
 
 from ..files import read_text
-from ..preparation.prepared_folder import cache_of, writable_folder
+from .prepared_folder import cache_of, writable_folder
 
 logger = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ from typing import Any
 from fastreid.config import CfgNode
 from fastreid.utils.labels import whole_number
 
-from .bases import DATASET_REGISTRY, ImageDataset
-from .construction import construct
-from .counts import Counts
-from .files import read_text, require_folder, require_images, require_root
-from .items import Item
-from .preparation.cuhk03 import Prepared, prepare_split
+from ..bases import DATASET_REGISTRY, ImageDataset
+from ..construction import construct
+from ..counts import Counts
+from ..files import MissingPartError, read_text, require_images, require_root
+from ..items import Item
+from ..preparation.cuhk03 import Prepared, prepare_split
 
+logger = logging.getLogger(__name__)
+
+# Names of the folder in ACL and in fast-reid.
+_FOLDERS = ("cuhk03_new", "cuhk03")
 _SPLITS = ("train", "query", "gallery")
 # Published sizes of the new protocol.
 _PUBLISHED = {
@@ -42,11 +47,12 @@ class CUHK03(ImageDataset):
     of 1,367 and 100.
 
     Images and ``splits_<protocol>_<boxes>.json`` are used if they exist, even if the JSON file was
-    written for another folder. Missing ones are made from the .mat files, in ``cuhk03_new`` or, if
-    that folder is not writable, in the cache ($FASTREID_CACHE, ~/.cache/fastreid).
+    written for another folder. Missing ones are made from the .mat files, in the folder of the data
+    set or, if that is not writable, in the cache ($FASTREID_CACHE, ~/.cache/fastreid).
 
     Args:
-        root: folder that holds ``cuhk03_new``.
+        root: folder that holds ``cuhk03_new`` (ACL's name) or ``cuhk03`` (fast-reid's); if both
+            exist, the first one is used.
         split_id: number of the split in the JSON file.
         cuhk03_labeled: whether the boxes are those drawn by hand; False: those of a detector.
         cuhk03_classic_split: whether to use the classic protocol instead of the new one.
@@ -68,7 +74,7 @@ class CUHK03(ImageDataset):
         cuhk03_classic_split: bool = False,
         combineall: bool = False,
     ) -> None:
-        self.data_dir = require_folder(require_root(root) / "cuhk03_new", self.dataset_name)
+        self.data_dir = self._find_folder(require_root(root))
         self._boxes = "labeled" if cuhk03_labeled else "detected"
         self._protocol = "classic" if cuhk03_classic_split else "new"
         self._split_id = split_id
@@ -86,7 +92,7 @@ class CUHK03(ImageDataset):
 
         Args:
             cfg: DATASETS.CUHK03, and DATASETS.SPLIT for the classic protocol.
-            root: folder that holds ``cuhk03_new``.
+            root: folder that holds the data sets.
             combineall: whether ``train`` includes query and gallery.
         """
         options = {
@@ -98,6 +104,18 @@ class CUHK03(ImageDataset):
             "split_id": cfg.DATASETS.SPLIT if cfg.DATASETS.CUHK03.CLASSIC_SPLIT else 0,
         }
         return construct(cls, options)
+
+    def _find_folder(self, root: Path) -> Path:
+        present = [root / name for name in _FOLDERS if (root / name).is_dir()]
+        if not present:
+            raise MissingPartError(
+                f"{self.dataset_name}: the folder {root / _FOLDERS[0]} is missing, and so is "
+                f"{_FOLDERS[1]} (FASTREID_DATASETS is the folder that contains the data sets). "
+                "datasets/README.md shows the layout."
+            )
+        if len(present) > 1:
+            logger.info("%s: %s is read, and %s is not", self.dataset_name, present[0], present[1])
+        return present[0]
 
     def prepare(self) -> None:
         """Make missing images and a missing JSON file from the .mat files."""
