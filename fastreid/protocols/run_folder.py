@@ -55,13 +55,11 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(path, dict(settings))
             return
+        # Keys of another version of this toolbox are not compared.
         before, now = read_json(path), json.loads(json.dumps(settings))
-        keys = sorted({*before, *now})
-        changed = [key for key in keys if before.get(key) != now.get(key)]
+        changed = [key for key in sorted(before) if key in now and before[key] != now[key]]
         if changed:
-            listed = "; ".join(
-                f"{key} {before.get(key)!r}, now {now.get(key)!r}" for key in changed[:5]
-            )
+            listed = "; ".join(f"{key} {before[key]!r}, now {now[key]!r}" for key in changed[:5])
             more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
             raise ValueError(
                 f"{self.path} has a run with other settings: {listed}{more}. Choose another "

@@ -106,6 +106,8 @@ def run_words(protocol: Protocol, run: Run, opts: Sequence[str], output: Path) -
         *pinned,
         *opts,
         *("DATASETS.NAMES", str(run.sources), "DATASETS.TESTS", str(run.targets)),
+        # Evaluations during training use one split.
+        *("DATASETS.SPLIT", str(run.routes[0].splits[0])),
         *("SEED", str(run.seed), "OUTPUT_DIR", str(output)),
     ]
 

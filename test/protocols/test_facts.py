@@ -134,6 +134,10 @@ def test_all_test_splits_of_a_target_are_read_and_hashed(data, own_registries):
             super().__init__(root, combineall=combineall)
             self.split_id = split_id
 
+        @classmethod
+        def from_config(cls, cfg, *, root, combineall=False):
+            return cls(root, split_id=cfg.DATASETS.SPLIT)
+
         @property
         def query(self):
             return super().query[self.split_id :]

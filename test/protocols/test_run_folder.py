@@ -32,6 +32,12 @@ def test_a_folder_refuses_other_settings_and_names_them(tmp_path):
         folder.claim({"SOLVER.MAX_EPOCH": 5, "SEED": 1})
 
 
+def test_settings_that_another_version_has_are_not_compared(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.claim({"SEED": 1, "OLD.KEY": 1})
+    folder.claim({"SEED": 1, "NEW.KEY": 2})
+
+
 def test_the_iterations_are_those_of_the_last_complete_line(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.iterations() == 0
