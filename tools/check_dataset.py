@@ -73,6 +73,8 @@ def report(result: CheckResult) -> str:
     """
     rows = [(split, *numbers) for split, numbers in result.counts.items()]
     lines = [tabulate(rows, headers=["subset", "# ids", "# images", "# cameras"])]
+    if result.published:
+        lines.append(result.published)
     lines += [f"note: {remark}" for remark in result.remarks]
     lines += [f"{len(result.faults)} faults, {len(result.remarks)} notes"]
     # Faults come last, because the end of the output is visible on a screen.

@@ -1,9 +1,13 @@
-"""Create the demo data: four small re-identification data sets with rendered pedestrians.
+"""Create demo data: small re-identification data sets with rendered pedestrians.
 
     python tools/make_demo_data.py --root datasets/demo --seed 0
 
-The data sets are Market1501, MSMT17, CUHK03 and CUHK-SYSU in the layouts of the real ones: file
-names, list files and .mat files. Set FASTREID_DATASETS=datasets/demo to use them.
+--datasets chooses other data sets by their registered names; "--datasets all" writes a tiny version
+of every layout that can be read, 10 training and 10 test persons each unless the options say
+otherwise. Also the data sets of vehicles show pedestrians.
+
+By default, the data sets are Market1501, MSMT17, CUHK03 and CUHK-SYSU, in the layouts of the real
+ones: file names, list files and .mat files. Set FASTREID_DATASETS=datasets/demo to use them.
 
 Simple features give scores above chance and far below 100 %. The columns are the mAP of raw 16x32
 thumbnails with cosine distances, of HSV histograms in six bands, and of a random ranking, with the
@@ -36,7 +40,7 @@ if __name__ == "__main__":
     # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
-from demo_data import DEMO_DATASETS, Sizes, make_demo_data
+from demo_data import ALL_DATASETS, DEMO_DATASETS, SMALL, Sizes, make_demo_data
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_folder
 
@@ -49,27 +53,33 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description="Write four small re-identification data sets with rendered pedestrians, in "
         "the layouts of the real ones.",
         epilog="Example: python tools/make_demo_data.py --root datasets/demo --seed 0",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--root", default="datasets/demo", type=user_path, help="folder for the data sets"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
-    parser.add_argument(
-        "--train-ids", type=int, default=sizes.train_ids, help="training identities per set"
-    )
-    parser.add_argument(
-        "--test-ids", type=int, default=sizes.test_ids, help="test identities per set"
+        "--root",
+        default="datasets/demo",
+        type=user_path,
+        help="folder for the data sets (default: %(default)s)",
     )
     parser.add_argument(
-        "--images", type=int, default=sizes.images, help="images per identity, 4 to 10"
+        "--seed", type=int, default=0, help="the same seed gives the same files (default: 0)"
+    )
+    parser.add_argument(
+        "--train-ids", type=int, help=f"training identities per set (default: {sizes.train_ids})"
+    )
+    parser.add_argument(
+        "--test-ids", type=int, help=f"test identities per set (default: {sizes.test_ids})"
+    )
+    parser.add_argument(
+        "--images", type=int, help=f"images per identity, 4 to 10 (default: {sizes.images})"
     )
     parser.add_argument(
         "--datasets",
         nargs="+",
         metavar="NAME",
         default=list(DEMO_DATASETS),
-        help="data sets to create",
+        help="data sets to create; all: every data set that can be read. Those that are not "
+        f"among the default four ({', '.join(DEMO_DATASETS)}) have {SMALL.train_ids} training and "
+        f"{SMALL.test_ids} test identities with {SMALL.images} images, unless a size is given",
     )
     parser.add_argument(
         "--overwrite",
@@ -84,20 +94,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     start = time.perf_counter()
     check_output_folder(args.root, "--root")
+    given = {"train_ids": args.train_ids, "test_ids": args.test_ids, "images": args.images}
+    given = {key: value for key, value in given.items() if value is not None}
     made = make_demo_data(
         args.root,
         seed=args.seed,
-        sizes=Sizes(args.train_ids, args.test_ids, args.images),
-        names=args.datasets,
+        sizes=Sizes(**given) if given else None,
+        names=ALL_DATASETS if args.datasets == ["all"] else args.datasets,
         overwrite=args.overwrite,
     )
     for entry in made:
-        print(f"{entry.folder}: {'already there' if entry.kept else 'written'}")
-    print(
-        f"Each set: {args.train_ids} training and {args.test_ids} test identities, {args.images} "
-        f"images each; {time.perf_counter() - start:.0f} s.\n"
-        f"Use them with FASTREID_DATASETS={args.root}"
-    )
+        state = "already there" if entry.kept else "written"
+        sizes = entry.sizes
+        print(
+            f"{entry.folder}: {state}; {sizes.train_ids} training and {sizes.test_ids} test "
+            f"identities, {sizes.images} images each"
+        )
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.0f} s. Use them with FASTREID_DATASETS={args.root}")
     return 0
 
 

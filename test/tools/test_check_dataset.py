@@ -26,6 +26,8 @@ def test_the_command_prints_faults_and_ends_with_1(tmp_path):
     assert (sound.returncode, sound.stderr) == (0, "")
     assert "train           5          20" in sound.stdout
     assert "0 faults" in sound.stdout
+    assert "published: train 751 ids, 12936 images; query 750 ids, 3368 images; " in sound.stdout
+    assert "(Zheng et al., ICCV 2015)" in sound.stdout
     path = next((tmp_path / "Market-1501-v15.09.15" / "query").glob("*.jpg"))
     path.write_bytes(b"no image")
     broken = check(tmp_path, "Market1501", "--workers", "1")

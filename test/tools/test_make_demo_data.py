@@ -15,8 +15,10 @@ def run(root, *more):
 def test_the_summary_says_what_was_written_and_how_to_use_it(tmp_path, capsys):
     assert run(tmp_path) == 0
     out = capsys.readouterr().out
-    assert f"{tmp_path / 'Market-1501-v15.09.15'}: written" in out
-    assert "5 training and 5 test identities, 4 images each" in out
+    assert (
+        f"{tmp_path / 'Market-1501-v15.09.15'}: written; 5 training and 5 test identities, "
+        "4 images each\n"
+    ) in out
     assert f"FASTREID_DATASETS={tmp_path}" in out
     assert len(list((tmp_path / "Market-1501-v15.09.15").glob("bounding_box_train/*.jpg"))) == 20
 

@@ -1,4 +1,4 @@
-"""Make the four demo data sets."""
+"""Make demo data sets: four for demonstrations, and a small one in every other layout."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .drawing import domain
 from .files import is_present, write_folder
 from .market1501 import write_market1501
 from .msmt17 import write_msmt17
+from .other_sets import SAME_FOLDERS, TEMPLATES
 from .population import Population, Sizes
 
 # Must be increased when a change gives other pictures for the same seed.
@@ -39,6 +40,16 @@ _LAYOUTS = {
     ),
 }
 DEMO_DATASETS = tuple(_LAYOUTS)
+_LOOKS = tuple(layout.domain for layout in _LAYOUTS.values())
+_LAYOUTS |= {
+    name: _Layout(
+        _LOOKS[number % len(_LOOKS)], {template.folder: template.write for template in templates}
+    )
+    for number, (name, templates) in enumerate(TEMPLATES.items())
+}
+# Every registered name for which there are demo data.
+ALL_DATASETS = (*_LAYOUTS, *SAME_FOLDERS)
+SMALL = Sizes(train_ids=10, test_ids=10, images=4)
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,12 @@ class Made:
     Attributes:
         folder: folder of demo data.
         kept: whether it existed already, with the same settings.
+        sizes: numbers of persons and pictures.
     """
 
     folder: Path
     kept: bool
+    sizes: Sizes
 
 
 def make_demo_data(
@@ -69,8 +82,9 @@ def make_demo_data(
     Args:
         root: folder for the data sets; it is created if missing.
         seed: seed of persons, cameras and pictures, 0 or more.
-        sizes: sizes of each data set.
-        names: names of the data sets, of ``DEMO_DATASETS``.
+        sizes: sizes of each data set; None: 60 training and 30 test persons with 8 pictures for
+            ``DEMO_DATASETS``, and 10 and 10 with 4 for the others.
+        names: names of the data sets, of ``ALL_DATASETS``.
         overwrite: whether existing demo data are replaced; other folders are never replaced.
 
     Returns:
@@ -82,10 +96,18 @@ def make_demo_data(
         ValueError: a name is unknown, or the seed is negative.
     """
     _check(names, seed)
-    root, sizes = Path(root).expanduser(), sizes or Sizes()
-    settings = {"revision": _REVISION, "seed": seed, **asdict(sizes)}
+    root = Path(root).expanduser()
+    names = list(dict.fromkeys(SAME_FOLDERS.get(name, name) for name in names))
+    sizes_of = {name: sizes or (Sizes() if name in DEMO_DATASETS else SMALL) for name in names}
+    settings_of = {
+        name: {"revision": _REVISION, "seed": seed, **asdict(sizes_of[name])} for name in names
+    }
     made = [
-        Made(root / folder, is_present(root / folder, settings, overwrite=overwrite))
+        Made(
+            root / folder,
+            is_present(root / folder, settings_of[name], overwrite=overwrite),
+            sizes_of[name],
+        )
         for name in names
         for folder in _LAYOUTS[name].writers
     ]
@@ -93,7 +115,7 @@ def make_demo_data(
         require_h5py()
     kept = {entry.folder for entry in made if entry.kept}
     for name in names:
-        _make(name, root, settings, sizes=sizes, kept=kept, overwrite=overwrite)
+        _make(name, root, settings_of[name], sizes=sizes_of[name], kept=kept, overwrite=overwrite)
     return made
 
 
@@ -116,8 +138,8 @@ def _filler(write: Writer, population: Population, sizes: Sizes) -> Callable[[Pa
 
 
 def _check(names: Sequence[str], seed: int) -> None:
-    unknown = [name for name in names if name not in _LAYOUTS]
+    unknown = [name for name in names if name not in ALL_DATASETS]
     if unknown:
-        raise ValueError(f"There are no demo data for {unknown[0]!r}; choose from {DEMO_DATASETS}.")
+        raise ValueError(f"There are no demo data for {unknown[0]!r}; choose from {ALL_DATASETS}.")
     if seed < 0:
         raise ValueError(f"The seed is {seed}; it must be 0 or more.")

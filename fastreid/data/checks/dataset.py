@@ -30,12 +30,14 @@ class CheckResult(NamedTuple):
             same sentences.
         remarks: other observations, one sentence each.
         uses: uses that were checked, of `USES`.
+        published: published counts and their source; "" if there are none.
     """
 
     counts: dict[str, tuple[int, int, int]]
     faults: list[str]
     remarks: list[str]
     uses: tuple[str, ...] = tuple(USES)
+    published: str = ""
 
 
 def check_dataset(
@@ -87,7 +89,8 @@ def check_dataset(
     remarks += [*data.count_differences(readable), *data.passed_over()]
     if all(split in counts for splits in USES.values() for split in splits):
         remarks += in_training_and_test(data, quick=quick)
-    return CheckResult(counts, list(dict.fromkeys(faults)), remarks, uses)
+    faults = list(dict.fromkeys(faults))
+    return CheckResult(counts, faults, remarks, uses, data.describe_published())
 
 
 def require_usable(

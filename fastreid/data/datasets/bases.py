@@ -11,15 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastreid.config import CfgNode
 from fastreid.utils.labels import LabelNames
 from fastreid.utils.registry import Registry
 
-from .combineall import with_test_items
+from .combineall import warn_of_two_classes, with_test_items
 from .construction import construct
-from .counts import Counts, count_labels, counts_table, difference_from_published
+from .counts import (
+    Counts,
+    count_labels,
+    counts_table,
+    describe_published,
+    difference_from_published,
+)
 from .files import Search
 from .items import Item
 from .splits import Items, SplitItems
@@ -41,7 +45,8 @@ class ImageDataset:
 
     Subclasses set ``dataset_name``; ``_junk_pids``, the test identities that are not persons to
     train on; ``trains_on_test_identities``, whether the published training split contains test
-    identities; and ``num_splits``, the number of splits that DATASETS.SPLIT chooses from.
+    identities; ``num_splits``, the number of splits that DATASETS.SPLIT chooses from; and
+    ``counts_source``, the paper that ``published`` comes from.
 
     Args:
         train: training items, or a function that reads them.
@@ -57,6 +62,7 @@ class ImageDataset:
     dataset_name = "Unknown"
     trains_on_test_identities = False
     num_splits = 1
+    counts_source = ""
     combineall = False
     _junk_pids: Sequence[int | str] = ()
     _split_items: SplitItems | None = None
@@ -85,17 +91,15 @@ class ImageDataset:
     def from_config(cls, cfg: CfgNode, *, root: str, combineall: bool = False) -> ImageDataset:
         """Make the data set from a config; subclasses with options in the config override it.
 
-        By default, the constructor gets ``root``, ``combineall`` and ``split_id`` (DATASETS.SPLIT),
-        if it takes them.
+        By default, the constructor gets root, combineall and split_id, as far as it takes them.
 
         Args:
-            cfg: config with the options of the data set, under DATASETS.
+            cfg: config with DATASETS.SPLIT; subclasses may read other options under DATASETS.
             root: folder that holds the data sets.
             combineall: whether ``train`` includes query and gallery.
 
         Raises:
-            ValueError: the constructor needs other arguments, or does not take ``combineall``,
-                which is set.
+            ValueError: the constructor needs other arguments, or lacks ``combineall`` if it is set.
         """
         options = {"root": root, "combineall": combineall, "split_id": cfg.DATASETS.SPLIT}
         return construct(cls, options)
@@ -222,6 +226,11 @@ class ImageDataset:
         ]
         return [difference for difference in found if difference]
 
+    def describe_published(self) -> str:
+        """Describe the published counts and their source, in a sentence; "" if there are none."""
+        published = self._split_items.published if self._split_items else {}
+        return describe_published(published, self.counts_source)
+
     def identities_in_both(self) -> set | None:
         """Give the training identities that are in query or gallery too.
 
@@ -236,9 +245,7 @@ class ImageDataset:
         Returns:
             Two arrays of strings: the labels as they were passed to the constructor.
         """
-        items = self._given_test_items()
-        pids, camids = ([str(item[column]) for item in items] for column in (1, 2))
-        return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
+        return self._items_by_split.label_names()
 
     def note_search(self, found: Search) -> None:
         """Record the files that a search for images skipped, and log unexpected ones.
@@ -280,21 +287,14 @@ class ImageDataset:
         return self._items_by_split.given_tests()
 
     def _combine(self) -> list[Item]:
-        combined = with_test_items(
+        warn_of_two_classes(self.dataset_name, self.identities_in_both())
+        return with_test_items(
             self.dataset_name,
             self._load("train"),
             self._given_test_items(),
             [pid for _, pid, _ in [*self.query, *self.gallery]],
             junk=set(self.junk_pids),
         )
-        in_both = self.identities_in_both()
-        if in_both:
-            logger.warning(
-                "%s: %d identities are in training and in test; with DATASETS.COMBINEALL each of "
-                "them is two classes",
-                *(self.dataset_name, len(in_both)),
-            )
-        return combined
 
     def _show(self, splits: Mapping[str, Sequence[Item]]) -> None:
         logger.info("=> Loaded %s: \n%s", type(self).__name__, counts_table(splits))

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 
 from fastreid.utils.labels import normal_form
 
 from .items import Item
+
+logger = logging.getLogger(__name__)
+
+
+def warn_of_two_classes(name: str, in_both: Collection | None) -> None:
+    """Log a warning if identities are in training and in test.
+
+    Args:
+        name: name of the data set.
+        in_both: these identities; None: unknown.
+    """
+    if in_both:
+        logger.warning(
+            "%s: %d identities are in training and in test; with DATASETS.COMBINEALL each of them "
+            "is two classes",
+            *(name, len(in_both)),
+        )
 
 
 def with_test_items(

@@ -57,6 +57,22 @@ def difference_from_published(
     )
 
 
+def describe_published(published: Mapping[str, Counts], source: str) -> str:
+    """Describe published counts, in a sentence.
+
+    Args:
+        published: published counts by split.
+        source: paper or toolbox that they come from; "": unknown.
+
+    Returns:
+        The sentence; "" if there are no published counts.
+    """
+    if not published:
+        return ""
+    sizes = [f"{split} {size.ids} ids, {size.images} images" for split, size in published.items()]
+    return f"published: {'; '.join(sizes)}{f' ({source})' if source else ''}."
+
+
 def counts_table(splits: Mapping[str, Sequence[Item]]) -> str:
     """Format a table with a row of counts for each split.
 

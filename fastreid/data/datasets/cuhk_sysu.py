@@ -25,6 +25,7 @@ class cuhkSYSU(FolderDataset):  # noqa: N801 - the name in the field's configs
     """
 
     dataset_name = "cuhkSYSU"
+    counts_source = "Xiao et al., CVPR 2017; crops of its annotations"
     trains_on_test_identities = True
     splits = {
         "train": "cuhk_sysu/cropped_images",

@@ -35,6 +35,7 @@ class Market1501(FolderDataset):
     """
 
     dataset_name = "Market1501"
+    counts_source = "Zheng et al., ICCV 2015"
     dataset_dir = "Market-1501-v15.09.15"
     splits = {
         "train": "bounding_box_train",

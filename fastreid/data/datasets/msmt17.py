@@ -59,6 +59,7 @@ class MSMT17(ImageDataset):
     """
 
     dataset_name = "MSMT17"
+    counts_source = "Wei et al., CVPR 2018"
 
     def __init__(self, root: str | Path = "datasets", *, combineall: bool = False) -> None:
         version = self._find_version(require_root(root))

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Union
 
-from fastreid.utils.labels import normal_form, number_labels
+import numpy as np
+
+from fastreid.utils.labels import LabelNames, normal_form, number_labels
 from fastreid.utils.messages.own_code import locating_errors
 
 from .counts import Counts, difference_from_published
@@ -80,6 +82,12 @@ class SplitItems:
                 items = [(path, pids[pid], camids[camid]) for path, pid, camid in items]
             self._numbered[split] = items
         return self._numbered[split]
+
+    def label_names(self) -> LabelNames:
+        """Give the labels of the queries, then of the gallery images, as they were passed."""
+        items = self.given_tests()
+        pids, camids = ([str(item[column]) for item in items] for column in (1, 2))
+        return LabelNames(np.array(pids, np.str_), np.array(camids, np.str_))
 
     def numbers_of(self, pids: Iterable[int | str]) -> tuple[int, ...]:
         """Give the integers of those identities that are in query or gallery, in order.

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from fastreid.data.datasets import Counts, ImageDataset
+from fastreid.data.datasets import DATASET_REGISTRY, Counts, ImageDataset
 
 
 class People(ImageDataset):
@@ -69,3 +69,22 @@ def test_counts_that_differ_from_the_published_ones_are_a_warning_unless_it_is_a
 ):
     assert People(TRAIN, QUERY, GALLERY, published={"train": published}).train == TRAIN
     assert ("People train: 1 identities and 2 images" in caplog.text) == warned
+
+
+def test_all_published_counts_have_a_source():
+    checked = 0
+    for name, entry in DATASET_REGISTRY:
+        if entry.__module__.startswith("fastreid."):
+            published = getattr(entry, "published", None) or getattr(entry, "layout", None)
+            assert entry.counts_source or not published or name == "ImageList", name
+            checked += 1
+    assert checked > 35
+
+
+def test_published_counts_are_described_with_their_source():
+    class Counted(ImageDataset):
+        counts_source = "Doe, 2020"
+
+    assert Counted([], [], []).describe_published() == ""
+    counted = Counted([], [], [], published={"train": Counts(3, 12)})
+    assert counted.describe_published() == "published: train 3 ids, 12 images (Doe, 2020)."

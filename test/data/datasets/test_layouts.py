@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastreid.data.datasets import DATASET_REGISTRY
+from fastreid.data.datasets import DATASET_REGISTRY, Layout, LayoutDataset, Part
 from test.data.datasets.layouts import names_of, touch
 
 # Name -> the folder of the data set, files, and what is read from them.
@@ -168,3 +168,22 @@ def test_junk_in_a_name_is_refused_with_file_and_number(tmp_path):
     touch(tmp_path / "veri" / "image_train", f"{2**63}_c001_1.jpg")
     with pytest.raises(ValueError, match=rf"VeRi: the name of .*{2**63}.* does not fit"):
         make("VeRi", tmp_path).train  # noqa: B018
+
+
+def test_a_relative_root_gives_the_same_labels(tmp_path, monkeypatch):
+    touch(tmp_path / "PKUv1a_128x48", "0001_2_x.png")
+    expected = [item[1:] for item in make("PKU", tmp_path).train]
+    monkeypatch.chdir(tmp_path)
+    assert [item[1:] for item in make("PKU", ".").train] == expected
+
+    class Here(LayoutDataset):
+        dataset_name = "Here"
+        layout = Layout(
+            "Here",
+            ".",
+            "",
+            "",
+            {"train": Part(("PKUv1a_128x48",), r"[^/]+/(?P<pid>[0-9]+)_(?P<camid>[0-9])")},
+        )
+
+    assert [item[1:] for item in Here(".").train] == [("Here_0001", "Here_2")]

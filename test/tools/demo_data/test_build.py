@@ -114,8 +114,8 @@ def test_the_other_sets_do_not_need_h5py(tmp_path, monkeypatch):
 
 
 def test_an_unknown_data_set_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="no demo data for 'DukeMTMC'.*'Market1501'"):
-        make_demo_data(tmp_path, names=["DukeMTMC"])
+    with pytest.raises(ValueError, match="no demo data for 'CIFAR10'.*'Market1501'"):
+        make_demo_data(tmp_path, names=["CIFAR10"])
 
 
 def test_a_negative_seed_is_an_error(tmp_path):

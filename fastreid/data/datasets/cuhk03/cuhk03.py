@@ -64,6 +64,7 @@ class CUHK03(ImageDataset):
     """
 
     dataset_name = "CUHK03"
+    counts_source = "Zhong et al., CVPR 2017"
 
     def __init__(
         self,

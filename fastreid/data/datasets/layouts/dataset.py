@@ -23,18 +23,22 @@ class Layout(NamedTuple):
     Attributes:
         name: registered name.
         folder: folder under the data root.
-        about: paper, and what is worth knowing.
+        paper: authors, conference and year.
+        about: what is worth knowing.
         parts: the images of "train", "query" and "gallery"; a split that is not named is empty.
         published: published counts of the splits.
         junk_pids: test identities that are not persons to train on.
+        counts_source: where the published counts come from, if not from the paper.
     """
 
     name: str
     folder: str
+    paper: str
     about: str
     parts: Mapping[str, Part]
     published: Mapping[str, Counts] = {}
     junk_pids: tuple[int, ...] = ()
+    counts_source: str = ""
 
 
 class LayoutDataset(ImageDataset):
@@ -51,6 +55,8 @@ class LayoutDataset(ImageDataset):
     layout: Layout
 
     def __init__(self, root: str | Path = "datasets", *, combineall: bool = False) -> None:
+        self._junk_pids = self.layout.junk_pids
+        self.counts_source = self.layout.counts_source or self.layout.paper
         folder = require_root(root) / self.layout.folder
         self.data_dir = require_folder(folder, self.dataset_name)
         super().__init__(
@@ -84,11 +90,11 @@ def make_class(layout: Layout) -> type[LayoutDataset]:
         A subclass of ``LayoutDataset`` with the name of the data set.
     """
     members = {
-        "__doc__": layout.about,
+        "__doc__": f"{layout.paper}. {layout.about}",
         # Where it can be imported from.
         "__module__": __package__.rpartition(".")[0],
         "dataset_name": layout.name,
         "layout": layout,
-        "_junk_pids": layout.junk_pids,
+        "counts_source": layout.counts_source or layout.paper,
     }
     return type(layout.name, (LayoutDataset,), members)

@@ -92,7 +92,9 @@ def label_images(part: Part, paths: Iterable[Path], data_dir: Path, dataset: str
     Raises:
         ValueError: a path does not match ``part.path``.
     """
-    pattern, start = re.compile(part.path), len(str(data_dir)) + 1
+    pattern = re.compile(part.path)
+    # "./" is not part of the texts of paths.
+    start = 0 if data_dir == Path() else len(str(data_dir)) + 1
     labelled = []
     for path in paths:
         # Slicing is much faster than Path.relative_to for a million images.

@@ -29,8 +29,8 @@ LAYOUTS = (
     Layout(
         "DukeMTMC",
         "DukeMTMC-reID",
-        "Zheng et al., ICCV 2017; Ristani et al., ECCV workshops 2016; 8 cameras. Withdrawn in "
-        "2019.",
+        "Zheng et al., ICCV 2017",
+        "Ristani et al., ECCV workshops 2016; 8 cameras. Withdrawn in 2019.",
         _market_like("bounding_box_train", "query", "bounding_box_test"),
         published={
             "train": Counts(702, 16522),
@@ -41,7 +41,8 @@ LAYOUTS = (
     Layout(
         "OccludedDuke",
         "Occluded_Duke",
-        "Miao et al., ICCV 2019: another division of DukeMTMC-reID, whose queries are occluded.",
+        "Miao et al., ICCV 2019",
+        "Another division of DukeMTMC-reID, whose queries are occluded.",
         _market_like("bounding_box_train", "query", "bounding_box_test"),
         published={
             "train": Counts(702, 15618),
@@ -52,8 +53,9 @@ LAYOUTS = (
     Layout(
         "CUHK02",
         "cuhk02",
-        "Li and Wang, CVPR 2013; five pairs of cameras with 971, 306, 107, 193 and 239 persons. "
-        "Pairs 1 to 4 are for training, pair 5 for testing; persons are numbered in each pair.",
+        "Li and Wang, CVPR 2013",
+        "Five pairs of cameras with 971, 306, 107, 193 and 239 persons. Pairs 1 to 4 are for "
+        "training, pair 5 for testing; persons are numbered in each pair.",
         {
             "train": Part(
                 tuple(f"Dataset/P{pair}/cam{side}" for pair in range(1, 5) for side in (1, 2)),
@@ -84,7 +86,8 @@ LAYOUTS = (
     Layout(
         "OccludedREID",
         "OccludedREID",
-        "Zhuo et al., ICME 2018; 200 persons, each with 5 occluded and 5 full images.",
+        "Zhuo et al., ICME 2018",
+        "200 persons, each with 5 occluded and 5 full images.",
         {
             "query": Part(("query",), _PERSON_AND_IMAGE),
             "gallery": Part(("gallery",), _PERSON_AND_IMAGE),
@@ -94,7 +97,8 @@ LAYOUTS = (
     Layout(
         "PartialREID",
         "Partial_REID",
-        "Zheng et al., ICCV 2015; 60 persons, each with 5 partial and 5 full images.",
+        "Zheng et al., ICCV 2015",
+        "60 persons, each with 5 partial and 5 full images.",
         {
             "query": Part(("partial_body_images",), _PERSON_AND_IMAGE),
             "gallery": Part(("whole_body_images",), _PERSON_AND_IMAGE),
@@ -104,7 +108,8 @@ LAYOUTS = (
     Layout(
         "PartialiLIDS",
         "PartialiLIDS",
-        "Zheng et al., CVPR 2011; 119 persons, each with a partial and a full image.",
+        "Zheng et al., CVPR 2011",
+        "119 persons, each with a partial and a full image.",
         {
             "query": Part(("query",), _PERSON_AND_IMAGE),
             "gallery": Part(("gallery",), _PERSON_AND_IMAGE),
@@ -115,8 +120,8 @@ LAYOUTS = (
     Layout(
         "AirportALERT",
         "AirportALERT",
-        "Karanam et al., TPAMI 2019; 6 cameras in an airport. Persons below 11001 are left out, as "
-        "in fast-reid.",
+        "Karanam et al., TPAMI 2019",
+        "6 cameras in an airport. Persons below 11001 are left out, as in fast-reid.",
         {
             "train": Part(
                 (".",),
@@ -129,7 +134,8 @@ LAYOUTS = (
     Layout(
         "PKU",
         "PKUv1a_128x48",
-        "Ma et al., ICIG 2015; 2 cameras.",
+        "Ma et al., ICIG 2015",
+        "2 cameras.",
         {
             "train": Part((".",), _WORDS),
         },
@@ -138,7 +144,8 @@ LAYOUTS = (
     Layout(
         "PRAI",
         "PRAI-1581",
-        "Zhang et al., IEEE Transactions on Multimedia 2020; seen from two drones.",
+        "Zhang et al., IEEE Transactions on Multimedia 2020",
+        "Seen from two drones.",
         {
             "train": Part(("images",), rf"images/{_WORDS}"),
         },
@@ -147,7 +154,8 @@ LAYOUTS = (
     Layout(
         "SAIVT",
         "SAIVT-SoftBio",
-        "Bialkowski et al., DICTA 2012; 8 cameras.",
+        "Bialkowski et al., DICTA 2012",
+        "8 cameras.",
         {
             "train": Part(
                 ("cropped_images",),
@@ -158,7 +166,8 @@ LAYOUTS = (
     Layout(
         "SenseReID",
         "SenseReID",
-        "Zhao et al., CVPR 2017; 2 cameras.",
+        "Zhao et al., CVPR 2017",
+        "2 cameras.",
         {
             "train": Part(
                 ("test_gallery", "test_prob|test_probe"),
@@ -170,7 +179,8 @@ LAYOUTS = (
     Layout(
         "SYSU_mm",
         "SYSU-MM01",
-        "Wu et al., ICCV 2017; the four cameras of visible light, without the two infrared ones.",
+        "Wu et al., ICCV 2017",
+        "The four cameras of visible light, without the two infrared ones.",
         {
             "train": Part(("cam1", "cam2", "cam4", "cam5"), r"(?P<camid>[^/]+)/(?P<pid>[^/]+)/"),
         },
@@ -178,7 +188,8 @@ LAYOUTS = (
     Layout(
         "Thermalworld",
         "thermalworld_rgb",
-        "Kniaz et al., ECCV workshops 2018; the colour images. The cameras are unknown.",
+        "Kniaz et al., ECCV workshops 2018",
+        "The colour images. The cameras are unknown.",
         {
             "train": Part((".",), r"(?P<pid>[^/]+)/", camid="cam0"),
         },
@@ -186,7 +197,8 @@ LAYOUTS = (
     Layout(
         "PeS3D",
         "3DPeS",
-        "Baltieri et al., J-HGBU 2011. The cameras are unknown.",
+        "Baltieri et al., J-HGBU 2011",
+        "The cameras are unknown.",
         {
             "train": Part((".",), r"(?P<pid>[^/]+)/", camid="cam0"),
         },
@@ -195,7 +207,8 @@ LAYOUTS = (
     Layout(
         "CAVIARa",
         "CAVIARa",
-        "Cheng et al., BMVC 2011 (CAVIAR4REID). The cameras are unknown.",
+        "Cheng et al., BMVC 2011 (CAVIAR4REID)",
+        "The cameras are unknown.",
         {
             "train": Part((".",), r"(?P<pid>[0-9]{4})", camid="cam0"),
         },
@@ -204,8 +217,9 @@ LAYOUTS = (
     Layout(
         "LPW",
         "pep_256x128/data_slim",
-        "Song et al., AAAI 2018; three scenes, 11 cameras. Persons are numbered in each scene. "
-        "fast-reid's selection of the images.",
+        "Song et al., AAAI 2018",
+        "Three scenes, 11 cameras. Persons are numbered in each scene. fast-reid's selection of "
+        "the images.",
         {
             "train": Part(
                 ("scen1", "scen2", "scen3"),
@@ -217,7 +231,8 @@ LAYOUTS = (
     Layout(
         "Shinpuhkan",
         "shinpuhkan",
-        "Kawanishi et al., FCV 2014; 16 cameras.",
+        "Kawanishi et al., FCV 2014",
+        "16 cameras.",
         {
             "train": Part((".",), r"(?:.*/)?(?P<pid>[^/_]+)_[^/_]*_(?P<camid>[^/_.]+)[^/]*$"),
         },
@@ -226,17 +241,20 @@ LAYOUTS = (
     Layout(
         "WildTrackCrop",
         "Wildtrack_crop_dataset",
-        "Chavdarova et al., CVPR 2018; 7 cameras. Persons cut from the frames.",
+        "Chavdarova et al., CVPR 2018",
+        "7 cameras. Persons cut from the frames.",
         {
             "train": Part(("crop",), r"crop/(?P<pid>[^/]+)/(?P<camid>[^/_]+)_"),
         },
         published={"train": Counts(313, 33979)},
+        counts_source="fast-reid",
     ),
     # Vehicles.
     Layout(
         "VeRi",
         "veri",
-        "Liu et al., ECCV 2016 (VeRi-776); 20 cameras.",
+        "Liu et al., ECCV 2016 (VeRi-776)",
+        "20 cameras.",
         _market_like("image_train", "image_query", "image_test"),
         published={
             "train": Counts(576, 37778),

@@ -46,6 +46,7 @@ class GRID(TargetDataset):
     """
 
     dataset_name = "GRID"
+    counts_source = "Loy et al., CVPR 2009; features_and_partitions.mat"
     dataset_dir = whole_dir = "underground_reid"
     release = Part(
         ("probe", "gallery"),

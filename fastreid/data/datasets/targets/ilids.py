@@ -28,6 +28,7 @@ class iLIDS(TargetDataset):  # noqa: N801 - the name in the field's configs
     """
 
     dataset_name = "iLIDS"
+    counts_source = "Zheng et al., BMVC 2009"
     dataset_dir = "i-LIDS_Pedestrian"
     whole_dir = "iLIDS"
     release = Part(("Persons",), r"Persons/(?P<pid>[0-9]{4})(?P<camid>[0-9]{3})", first_camera=1)

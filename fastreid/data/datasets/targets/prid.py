@@ -28,6 +28,7 @@ class PRID(TargetDataset):
     """
 
     dataset_name = "PRID"
+    counts_source = "Hirzer et al., SCIA 2011"
     dataset_dir = whole_dir = "prid_2011"
     release = Part(
         ("single_shot/cam_a", "single_shot/cam_b"),

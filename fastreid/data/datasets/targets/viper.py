@@ -28,6 +28,7 @@ class VIPeR(TargetDataset):
     """
 
     dataset_name = "VIPeR"
+    counts_source = "Gray et al., PETS 2007"
     dataset_dir = whole_dir = "VIPeR"
     num_splits = 2 * _DRAWS
     release = whole = Part(("cam_a", "cam_b"), r"(?P<camid>cam_[ab])/(?P<pid>[^/_]+)_")

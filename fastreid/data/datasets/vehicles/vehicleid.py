@@ -41,6 +41,7 @@ class VehicleID(ImageDataset):
     """
 
     dataset_name = "VehicleID"
+    counts_source = "Liu et al., CVPR 2016; list files of the release"
     dataset_dir = "vehicleid"
     num_splits = 10
     test_size = 13164

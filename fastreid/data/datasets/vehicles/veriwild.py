@@ -35,6 +35,7 @@ class VeRiWild(ImageDataset):
     """
 
     dataset_name = "VeRiWild"
+    counts_source = "Lou et al., CVPR 2019; list files of the release"
     dataset_dir = "VERI-Wild"
     test_size = 10000
     published = {"train": _TRAIN, "query": Counts(10000, 10000), "gallery": Counts(10000, 128517)}
