@@ -46,8 +46,13 @@ def evaluate_run(
     facts = describe_data(cfg, run)
     scores = list(before["scores"]) if before else []
     wanted = missing_scores({"scores": scores}, run)
-    for selection, path in ((LAST, folder.final), (TARGET_SELECTED, _selected(folder))):
-        scores += _test_checkpoint(cfg, path, wanted, selection=selection)
+    last = _test_checkpoint(cfg, folder.final, wanted, selection=LAST)
+    best = _selected(folder)
+    scores += last
+    if best == folder.final:
+        scores += [{**score, "selection": TARGET_SELECTED} for score in last]
+    else:
+        scores += _test_checkpoint(cfg, best, wanted, selection=TARGET_SELECTED)
     folder.write_result(
         {
             "protocol": protocol.name,

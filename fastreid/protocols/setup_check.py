@@ -86,8 +86,9 @@ def check_data(cfg: CfgNode, name: str, protocols: Sequence[Protocol] = ()) -> F
     except (OSError, ValueError, ImportError) as error:
         return Finding(name, False, (explained(error), *where))
     lines = [f"{getattr(data, 'data_dir', data_root())}"]
-    if getattr(data, "version", ""):
-        lines.append(f"version {data.version}")
+    version = getattr(data, "version", "")
+    if version:
+        lines.append(f"version {version}")
     lines += [
         f"{subset}: {len({item[1] for item in items})} identities, {len(items)} images, "
         f"hash of the list {list_hash([items])[:16]}"

@@ -125,6 +125,17 @@ def test_fewer_test_splits_than_asked_are_refused_with_the_way_out(data):
         described(route)
 
 
+def test_protocol_1_with_fewer_splits_of_prid_than_asked_is_refused(data):
+    make_demo_data(data, sizes=Sizes(5, 5, 4), names=["PRID"])
+    ten, twelve = (Route(("cuhkSYSU",), "PRID", tuple(range(count))) for count in (10, 12))
+    facts = described(ten)["PRID"]
+    assert facts["subsets"]["query"]["ids"] > 1
+    with pytest.raises(
+        ValueError, match=r"PRID has 10 test split\(s\) here, .* asks for 12, up to"
+    ):
+        described(twelve)
+
+
 def test_all_test_splits_of_a_target_are_read_and_hashed(data, own_registries):
     class ThreeSplits(Market1501):
         dataset_name = "ThreeSplits"

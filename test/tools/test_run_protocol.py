@@ -23,7 +23,7 @@ SMALL = [
     *("SOLVER.IMS_PER_BATCH", "16", "DATALOADER.NUM_INSTANCE", "2", "TEST.IMS_PER_BATCH", "16"),
     *("SOLVER.META.PERIOD", "0", "SOLVER.WARMUP_EPOCHS", "0", "SOLVER.LOG_PERIOD", "1"),
     # Long enough to be killed inside of the second training.
-    *("SOLVER.MAX_EPOCH", "60", "SOLVER.STOP_ITERS", "60", "TEST.EVAL_PERIOD", "4"),
+    *("SOLVER.MAX_EPOCH", "60", "SOLVER.STOP_ITERS", "32", "TEST.EVAL_PERIOD", "4"),
     *("DATALOADER.NUM_WORKERS", "0"),
 ]
 FIRST, SECOND = "ACL-demo_CS+M_seed0", "ACL-demo_CS+C3_seed0"
@@ -87,7 +87,7 @@ def test_a_job_that_was_killed_continues_and_fills_its_table(data, two_cells, tm
     wait_for(f"runs/{FIRST}/result.json", output)
     wait_for(f"runs/{SECOND}/model_iter_*.ckpt", output, 2)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     first = output / "runs" / FIRST / "result.json"
     written = first.stat().st_mtime_ns
     assert not (output / "runs" / SECOND / "result.json").exists()
