@@ -99,9 +99,8 @@ def make_demo_data(
     root = Path(root).expanduser()
     names = list(dict.fromkeys(SAME_FOLDERS.get(name, name) for name in names))
     sizes_of = {name: sizes or (Sizes() if name in DEMO_DATASETS else SMALL) for name in names}
-    settings_of = {
-        name: {"revision": _REVISION, "seed": seed, **asdict(sizes_of[name])} for name in names
-    }
+    settings = {"revision": _REVISION, "seed": seed}
+    settings_of = {name: {**settings, **asdict(own)} for name, own in sizes_of.items()}
     made = [
         Made(
             root / folder,

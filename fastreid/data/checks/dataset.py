@@ -90,7 +90,7 @@ def check_dataset(
     if all(split in counts for splits in USES.values() for split in splits):
         remarks += in_training_and_test(data, quick=quick)
     faults = list(dict.fromkeys(faults))
-    return CheckResult(counts, faults, remarks, uses, data.describe_published())
+    return CheckResult(counts, faults, remarks, uses, data.describe_published(readable))
 
 
 def require_usable(

@@ -24,7 +24,7 @@ from .counts import (
     describe_published,
     difference_from_published,
 )
-from .files import Search
+from .files import Search, require_paths
 from .items import Item
 from .splits import Items, SplitItems
 
@@ -206,12 +206,7 @@ class ImageDataset:
             FileNotFoundError: a path does not exist; the message names the data set and the path.
         """
         given = [required_files] if isinstance(required_files, (str, Path)) else required_files
-        for path in given:
-            if not Path(path).exists():
-                raise FileNotFoundError(
-                    f"Data set {type(self).__name__}: {path} does not exist (FASTREID_DATASETS is "
-                    "the folder that holds the data sets)."
-                )
+        require_paths(given, type(self).__name__)
 
     def count_differences(self, splits: Sequence[str] | None = None) -> list[str]:
         """Describe the differences from the published counts, in a sentence for each split.
@@ -226,10 +221,14 @@ class ImageDataset:
         ]
         return [difference for difference in found if difference]
 
-    def describe_published(self) -> str:
-        """Describe the published counts and their source, in a sentence; "" if there are none."""
+    def describe_published(self, splits: Sequence[str] = ("train", "query", "gallery")) -> str:
+        """Describe the published counts and their source, in a sentence; "" if there are none.
+
+        Args:
+            splits: splits to describe.
+        """
         published = self._split_items.published if self._split_items else {}
-        return describe_published(published, self.counts_source)
+        return describe_published(published, splits, self.counts_source)
 
     def identities_in_both(self) -> set | None:
         """Give the training identities that are in query or gallery too.

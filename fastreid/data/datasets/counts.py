@@ -57,19 +57,24 @@ def difference_from_published(
     )
 
 
-def describe_published(published: Mapping[str, Counts], source: str) -> str:
+def describe_published(published: Mapping[str, Counts], splits: Sequence[str], source: str) -> str:
     """Describe published counts, in a sentence.
 
     Args:
         published: published counts by split.
+        splits: splits to describe.
         source: paper or toolbox that they come from; "": unknown.
 
     Returns:
-        The sentence; "" if there are no published counts.
+        The sentence; "" if there are no published counts of the splits.
     """
-    if not published:
+    sizes = [
+        f"{split} {published[split].ids} ids, {published[split].images} images"
+        for split in splits
+        if split in published
+    ]
+    if not sizes:
         return ""
-    sizes = [f"{split} {size.ids} ids, {size.images} images" for split, size in published.items()]
     return f"published: {'; '.join(sizes)}{f' ({source})' if source else ''}."
 
 

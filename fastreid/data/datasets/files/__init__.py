@@ -5,7 +5,14 @@ reads text files; `listed_images` finds the images that a list names.
 """
 
 from .image_search import Search, find_images, search_images
-from .layout import MissingPartError, list_images, require_file, require_folder, require_root
+from .layout import (
+    MissingPartError,
+    list_images,
+    require_file,
+    require_folder,
+    require_paths,
+    require_root,
+)
 from .listed_images import listed_path, require_images
 from .text import read_entries, read_lines, read_text
 
@@ -21,6 +28,7 @@ __all__ = [
     "require_file",
     "require_folder",
     "require_images",
+    "require_paths",
     "require_root",
     "search_images",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from .image_search import Search, search_images
@@ -73,6 +73,24 @@ def require_file(path: Path, dataset: str) -> Path:
     if not path.is_file():
         raise MissingPartError(f"{dataset}: the file {path} is missing. {_HELP}")
     return path
+
+
+def require_paths(paths: Iterable[str | Path], dataset: str) -> None:
+    """Check that files and folders exist.
+
+    Args:
+        paths: files and folders.
+        dataset: name of the data set, for error messages.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"Data set {dataset}: {path} does not exist (FASTREID_DATASETS is the folder that "
+                "holds the data sets)."
+            )
 
 
 def list_images(
