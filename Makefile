@@ -11,10 +11,13 @@ PYTEST_ARGS :=
 # Two processes; the ten slowest tests are listed at the end.
 PYTEST := $(PYTHON) -m pytest --numprocesses 2 --dist loadscope --durations 10
 
-.PHONY: help demo test test-all check format clean
+.PHONY: help demo protocol-demo test test-all check format clean
 
 help:
 	@echo "make demo      make demo data, train ACL on three domains, evaluate on the fourth"
+	@echo "make protocol-demo"
+	@echo "               Protocol 2 on the demo data: four targets, two seeds, one table; run again,"
+	@echo "               it continues where it stopped"
 	@echo "make test      run the tests that continuous integration runs: all but those marked zoo;"
 	@echo "               PYTEST_ARGS=\"-m 'not slow'\" runs those under ten seconds"
 	@echo "make test-all  run every test"
@@ -24,6 +27,11 @@ help:
 
 demo: $(VENV)/.demo
 	$(PYTHON) tools/demo.py
+
+protocol-demo: $(VENV)/.demo
+	$(PYTHON) tools/make_demo_data.py --root datasets/demo
+	FASTREID_DATASETS=datasets/demo $(PYTHON) tools/run_protocol.py --protocol 2 --method ACL-demo \
+		--seeds 2 --num-gpus 2 --output logs/protocol_demo
 
 test: $(VENV)/.test
 	$(PYTEST) $(PYTEST_ARGS)

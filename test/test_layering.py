@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "evaluation": {"config", "utils"},
     "solver": {"config", "utils"},
     "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils"},
+    "protocols": {"engine", "modeling", "data", "config", "utils"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,7 +8,10 @@ from fastreid.solver import build_gradient_clipper, build_lr_scheduler
 from fastreid.solver.param_groups import get_default_optimizer_params
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
-FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.yml"))
+# configs/protocols holds protocols, which are no configurations.
+FILES = sorted(
+    str(path.relative_to(ROOT)) for path in ROOT.rglob("*.yml") if path.parent.name != "protocols"
+)
 
 
 def config_of(name):
