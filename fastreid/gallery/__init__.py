@@ -7,8 +7,9 @@
         matches = gallery.search(query_features, top=10, only=Filter(camids={"hall"}))
 
 ``interface`` defines what every gallery does, ``embedded`` keeps one in a folder (nothing to
-install), ``faiss_index`` searches such a folder by FAISS, ``nearest`` finds the nearest rows of a
-large matrix, ``opening`` chooses by the name. Similarity is the cosine of two features.
+install), ``faiss_index`` searches such a folder by FAISS, ``milvus_gallery`` keeps one in Milvus,
+``nearest`` finds the nearest rows of a large matrix, ``opening`` chooses by the name. Similarity is
+the cosine of two features.
 """
 
 from .embedded import EmbeddedGallery

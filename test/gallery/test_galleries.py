@@ -13,7 +13,8 @@ from fastreid.gallery import Description, Entry, Filter, GalleryError, open_gall
 from fastreid.gallery.embedded import ENTRIES, VECTORS
 
 D = 16
-KINDS = ("", "faiss:")
+FOLDERS = ("{}/g", "faiss:{}/g")
+KINDS = (*FOLDERS, "{}/g.db")
 RNG = np.random.default_rng
 
 
@@ -28,9 +29,10 @@ def people(number, start=0):
     ]
 
 
-@pytest.fixture(params=KINDS, ids=["embedded", "faiss"])
+@pytest.fixture(params=KINDS, ids=["embedded", "faiss", "milvus"])
 def gallery(request, tmp_path):
-    with open_gallery(f"{request.param}{tmp_path / 'g'}", create=Description(D, "m1")) as gallery:
+    name = request.param.format(tmp_path)
+    with open_gallery(name, create=Description(D, "m1")) as gallery:
         gallery.add(vectors(30), people(30), model="m1")
         yield gallery
 
@@ -87,9 +89,25 @@ def test_removed_entries_are_not_found_and_may_come_back(gallery):
     assert gallery.search(query, top=1)[0][0].entry == Entry("3.jpg", pid="new")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_both_kinds_open_the_same_files(gallery, kind):
-    with open_gallery(f"{kind}{gallery.folder}") as other:
+@pytest.mark.parametrize("name", ["it's", 'a "b"', "c\\d.jpg", "人 7", "{x}", "", "%_", "n\n"])
+def test_names_may_contain_any_character(gallery, name):
+    entry = Entry(f"key {name}", pid=name, camid=f"cam {name}")
+    gallery.add(vectors(1, seed=5), [entry])
+    for only in (Filter(pids=frozenset({name})), Filter(camids=frozenset({f"cam {name}"}))):
+        assert gallery.search(vectors(1, seed=5), top=5, only=only)[0][0].entry == entry
+    assert gallery.remove([entry.key]) == 1
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+@pytest.mark.parametrize("other_kind", FOLDERS)
+def test_a_folder_opens_with_and_without_faiss(tmp_path, kind, other_kind):
+    with open_gallery(kind.format(tmp_path), create=Description(D, "m1")) as gallery:
+        gallery.add(vectors(30), people(30), model="m1")
+        same_in(gallery, other_kind.format(tmp_path))
+
+
+def same_in(gallery, name):
+    with open_gallery(name) as other:
         assert other.description == Description(D, "m1")
         assert list(other.entries()) == people(30)
         query = vectors(3, seed=3)
@@ -146,6 +164,19 @@ def test_damaged_files_are_named(tmp_path, damage, message):
     damage(tmp_path / "g")
     with pytest.raises(GalleryError, match=message):
         open_gallery(str(tmp_path / "g"))
+
+
+def test_a_server_that_does_not_answer_is_named():
+    with pytest.raises(GalleryError, match=r"Milvus at http://127.0.0.1:9 cannot be opened"):
+        open_gallery("http://127.0.0.1:9")
+
+
+def test_a_database_of_something_else_is_refused(tmp_path):
+    open_gallery(f"{tmp_path}/g.db", create=Description(D)).close()
+    with pytest.raises(GalleryError, match="features of 16 dimensions, not 8"):
+        open_gallery(f"{tmp_path}/g.db", create=Description(8))
+    with pytest.raises(GalleryError, match="There is no gallery at"):
+        open_gallery(f"{tmp_path}/other.db")
 
 
 def test_another_format_is_refused(tmp_path):
