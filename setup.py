@@ -15,10 +15,17 @@ VERSION = re.search(
 CUHK03 = ["h5py>=3.8"]
 PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
+FAISS = ["faiss-cpu>=1.13"]
+MILVUS = ["pymilvus>=3.0", "milvus-lite>=2.5"]
 DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
     *TENSORBOARD,
+    "faiss-cpu==1.13.0; python_version < '3.10'",
+    "faiss-cpu==1.15.1; python_version >= '3.10'",
+    "milvus-lite==2.5.1; python_version < '3.10'",
+    "milvus-lite==3.2.2; python_version >= '3.10'",
+    "pymilvus>=3.0",
     "mypy>=1.19,<1.20",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
@@ -53,6 +60,8 @@ setup(
         "cuhk03": CUHK03,
         "plots": PLOTS,
         "tensorboard": TENSORBOARD,
+        "faiss": FAISS,
+        "milvus": MILVUS,
         "demo": DEMO,
         "test": TEST,
     },

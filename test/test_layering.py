@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "modeling": {"layers", "config", "utils"},
     "data": {"config", "utils"},
     "evaluation": {"config", "utils"},
+    "gallery": {"utils"},
     "solver": {"config", "utils"},
     "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils"},
     "protocols": {"engine", "modeling", "data", "config", "utils"},

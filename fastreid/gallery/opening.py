@@ -1,0 +1,34 @@
+"""Open a gallery by its name."""
+
+from __future__ import annotations
+
+from .embedded import EmbeddedGallery
+from .faiss_index import FaissGallery
+from .interface import Description, Gallery
+from .milvus_gallery import MilvusGallery
+
+_FAISS = "faiss:"
+_SERVERS = ("http://", "https://", "tcp://")
+_LITE = ".db"
+
+
+def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
+    """Open a gallery, or make a new one.
+
+    Args:
+        name: a folder; ``faiss:FOLDER`` searches it by FAISS; a file that ends with .db is one of
+            Milvus Lite, and an address such as ``http://localhost:19530`` a server of Milvus.
+        create: what a new gallery holds; None: the gallery must exist.
+
+    Returns:
+        The gallery, to be closed, as by a ``with`` statement.
+
+    Raises:
+        GalleryError: if there is none, it is damaged, or it differs from `create`.
+        ImportError: if FAISS or Milvus is asked for and not installed.
+    """
+    if name.startswith(_SERVERS) or name.endswith(_LITE):
+        return MilvusGallery(name, create=create)
+    if name.startswith(_FAISS):
+        return FaissGallery(name[len(_FAISS) :], create=create)
+    return EmbeddedGallery(name, create=create)
