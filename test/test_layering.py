@@ -14,7 +14,9 @@ MAY_IMPORT = {
     "data": {"config", "utils"},
     "evaluation": {"config", "utils"},
     "solver": {"config", "utils"},
-    "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils"},
+    "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils", "deploy"},
+    "deploy": {"utils"},
+    "export": {"deploy", "engine", "modeling", "config", "utils"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

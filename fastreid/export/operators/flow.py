@@ -1,0 +1,58 @@
+"""Primitives that move values without computing: loads, tuples, order of execution."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import helper
+
+from ..mindir import Node
+from ..onnx_graph import OnnxGraph, Value
+from .common import DTYPES, Translation, result
+
+
+def _first(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    del node, graph
+    return inputs[0]
+
+
+def _nothing(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    """Order of side effects: inference has none."""
+    del node, inputs, graph
+    return None
+
+
+def _tuple(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    del node, graph
+    return tuple(inputs)
+
+
+def _item(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    del node, graph
+    return inputs[0][inputs[1]]
+
+
+def _cast(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    dtype = np.dtype(DTYPES[inputs[1]])
+    if isinstance(inputs[0], (int, float, np.ndarray)):
+        return np.asarray(inputs[0]).astype(dtype)
+    number = helper.np_dtype_to_tensor_dtype(dtype)
+    return result(node, graph.add("Cast", [graph.tensor(inputs[0])], to=number), dtype)
+
+
+def _scalar_to_tensor(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    if isinstance(inputs[0], (int, float)):
+        return inputs[0]
+    shape = graph.sizes(())
+    return result(node, graph.add("Reshape", [graph.tensor(inputs[0]), shape]), np.dtype(np.int64))
+
+
+OPERATORS: dict[str, Translation] = {
+    **dict.fromkeys(("Load", "Depend", "StopGradient", "Identity", "Return"), _first),
+    "UpdateState": _nothing,
+    "MakeTuple": _tuple,
+    "MakeList": _tuple,
+    "TupleGetItem": _item,
+    "ListGetItem": _item,
+    "Cast": _cast,
+    "ScalarToTensor": _scalar_to_tensor,
+}
