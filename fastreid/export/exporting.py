@@ -26,7 +26,12 @@ from fastreid.utils.collect_env import git_state
 
 from .check import Comparison, compare_features, first_difference, run_onnx, sample_images
 from .half import to_float16
-from .network import ExportNetwork, hash_of_weights, take_normalized_images
+from .network import (
+    ExportNetwork,
+    hash_of_weights,
+    replace_padded_pools,
+    take_normalized_images,
+)
 from .translate import mindir_to_onnx
 
 logger = logging.getLogger(__name__)
@@ -72,6 +77,7 @@ def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = Non
     resize, crop = _sizes(cfg)
     model = DefaultPredictor(cfg).model
     weights_sha256 = hash_of_weights(model)
+    replace_padded_pools(model)
     network = ExportNetwork(model, unit_length=options.unit_length)
     images = sample_images(crop or resize)
     expected = network(Tensor(images)).asnumpy()

@@ -12,6 +12,8 @@ from fastreid.deploy.model_info import IMAGENET_MEAN, IMAGENET_STD
 from fastreid.utils.checkpoint.names import export_weights
 
 _SMALLEST = 1e-24
+# Less than any feature, as padding of a maximum.
+_LOWEST = float(np.finfo(np.float32).min)
 
 
 class ExportNetwork(nn.Cell):
@@ -35,6 +37,37 @@ class ExportNetwork(nn.Cell):
             squares = (features * features).sum(1, keepdims=True)
             features = features / ops.sqrt(ops.clamp(squares, _SMALLEST))
         return features
+
+
+class PaddedMaxPool(nn.Cell):
+    """A padded maximum pooling whose output sizes are known before the run.
+
+    MindSpore writes its own as a pooling of volumes, and then knows not even the number of
+    dimensions of what follows.
+
+    Args:
+        pool: the pooling to replace, with ``pad_mode="pad"`` and without ``ceil_mode``.
+    """
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        _, rows, columns = pool.padding
+        self.margin = (columns, columns, rows, rows)
+        self.pool = nn.MaxPool2d(pool.kernel_size, pool.stride, pad_mode="valid")
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, h, w)."""
+        return self.pool(ops.pad(x, self.margin, value=_LOWEST))
+
+
+def replace_padded_pools(cell: nn.Cell) -> None:
+    """Replace the padded maximum poolings of a network by `PaddedMaxPool`, with equal results."""
+    for name, child in list(cell.name_cells().items()):
+        if isinstance(child, nn.MaxPool2d):
+            if child.use_pad and not child.max_pool.ceil_mode:
+                setattr(cell, name, PaddedMaxPool(child))
+        else:
+            replace_padded_pools(child)
 
 
 def take_normalized_images(model: nn.Cell) -> None:

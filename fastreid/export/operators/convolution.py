@@ -97,21 +97,54 @@ def _pool(
 def _max_pool_3d(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     """Pool volumes of depth 1, which is how MindSpore pools maps with padding."""
     given = node.attributes
-    producer = graph.producers.get(inputs[0].name)
-    if given["ksize"][0] != 1 or producer is None or producer.op_type != "Unsqueeze":
-        raise ValueError("volumes that are deeper than 1 are not supported")
-    shape = inputs[0].shape
-    maps = OnnxTensor(producer.input[0], None if shape is None else (*shape[:2], *shape[3:]))
-    pads = list(given["pads"][-2:])
     options = {
-        "pads": pads * 2,
+        "pads": list(given["pads"][-2:]) * 2,
         "dilations": list(given["dilation"][-2:]),
         "ceil_mode": int(given["ceil_mode"]),
     }
-    pooled = _pool("MaxPool", maps, given["ksize"][-2:], given["strides"][-2:], graph, **options)
+    pooled = _pool_flat(
+        "MaxPool", inputs[0], given["ksize"][-3:], given["strides"][-3:], graph, **options
+    )
+    # The maximum also returns where it was found, which inference does not use.
+    return pooled, None
+
+
+def _avg_pool_3d(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
+    """Average volumes of depth 1; see `_max_pool_3d`."""
+    given = node.attributes
+    if given["divisor_override"]:
+        raise ValueError("a divisor of its own is not supported")
+    options = _padding(given["pad_mode"], given["pad_list"][-4:])
+    options["ceil_mode"] = int(given["ceil_mode"])
+    options["count_include_pad"] = int(given["count_include_pad"])
+    return _pool_flat(
+        "AveragePool",
+        inputs[0],
+        given["kernel_size"][-3:],
+        given["strides"][-3:],
+        graph,
+        **options,
+    )
+
+
+def _pool_flat(
+    operator: str,
+    x: OnnxTensor,
+    window: Sequence[int],
+    strides: Sequence[int],
+    graph: OnnxGraph,
+    **options: Any,
+) -> OnnxTensor:
+    """Pool (N, C, 1, H, W) by pooling the maps that it was made of."""
+    producer = graph.producers.get(x.name)
+    if window[0] != 1 or producer is None or producer.op_type != "Unsqueeze":
+        raise ValueError("volumes that are deeper than 1 are not supported")
+    shape = x.shape
+    maps = OnnxTensor(producer.input[0], None if shape is None else (*shape[:2], *shape[3:]))
+    pooled = _pool(operator, maps, window[1:], strides[1:], graph, **options)
     name = graph.add("Unsqueeze", [pooled.name, graph.sizes((2,))])
     deep = None if pooled.shape is None else (*pooled.shape[:2], 1, *pooled.shape[2:])
-    return OnnxTensor(name, deep), None
+    return OnnxTensor(name, deep)
 
 
 def _avg_pool(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
@@ -135,6 +168,7 @@ def _avg_pool_2d(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTenso
 OPERATORS: dict[str, Translation] = {
     "AvgPool": _avg_pool,
     "AvgPool2D": _avg_pool_2d,
+    "AvgPool3D": _avg_pool_3d,
     "BiasAdd": _bias_add,
     "Conv2D": _conv2d,
     "MaxPool": _max_pool,

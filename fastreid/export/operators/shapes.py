@@ -179,6 +179,21 @@ def _filled(number: float) -> Translation:
     return translate
 
 
+def _pad(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
+    """Pad by a constant; the numbers are (left, right, top, bottom), from the last axis on."""
+    x, margins, value = inputs[0], as_ints(inputs[1], "padding"), inputs[2]
+    if node.attributes["mode"] != "constant" or x.shape is None:
+        raise ValueError("only padding by a constant is supported")
+    missing = len(x.shape) - len(margins) // 2
+    before = [*[0] * missing, *margins[-2::-2]]
+    after = [*[0] * missing, *margins[::-2]]
+    name = graph.add("Pad", [x.name, graph.sizes(before + after), graph.tensor(value)])
+    shape = tuple(
+        -1 if size < 0 else size + first + last for size, first, last in zip(x.shape, before, after)
+    )
+    return result(node, name, x.dtype, shape=shape)
+
+
 def _flatten(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     return result(node, graph.add("Flatten", [graph.tensor(inputs[0])], axis=1))
 
@@ -190,6 +205,7 @@ OPERATORS: dict[str, Translation] = {
     "Flatten": _flatten,
     "Ones": _filled(1.0),
     "OnesLike": _filled(1.0),
+    "PadV3": _pad,
     "Reshape": _reshape,
     "Shape": _shape,
     "SliceExt": _slice_ext,
