@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from .model_info import IMAGENET_MEAN, IMAGENET_STD, NORMALIZED, ModelInfo
-from .pictures import as_pictures, check_batch, cropped, is_batch, resized, to_array
+from .pictures import check_batch, cropped, is_batch, open_pictures, resized, to_array
 
 _PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],
@@ -73,23 +75,25 @@ class Embedder:
             PictureError: if something else is given.
             ImageError: if a file is missing or cannot be read.
         """
-        if is_batch(images):
-            batch = check_batch(images, self.info.size)
-            parts = [batch[i : i + self.batch_size] for i in range(0, len(batch), self.batch_size)]
-        else:
-            pictures = as_pictures(images, self.info.size, bgr=bgr)
-            parts = [
-                self._prepared(pictures[i : i + self.batch_size])
-                for i in range(0, len(pictures), self.batch_size)
-            ]
-        features = [self._run(part) for part in parts]
+        features = [self._run(part) for part in self._parts(images, bgr)]
         return np.concatenate(features) if features else self._nothing()
 
-    def _prepared(self, pictures: Sequence[Any]) -> np.ndarray:
-        ready = [resized(picture, self.info.resize) for picture in pictures]
+    def _parts(self, images: Any, bgr: bool) -> Iterator[np.ndarray]:
+        """Yield RGB in 0..255, (n, 3, H, W) float32 with n <= batch_size."""
+        if is_batch(images):
+            batch = check_batch(images, self.info.size)
+            for start in range(0, len(batch), self.batch_size):
+                yield batch[start : start + self.batch_size]
+            return
+        arrays = map(self._prepared, open_pictures(images, self.info.size, bgr=bgr))
+        while part := list(itertools.islice(arrays, self.batch_size)):
+            yield np.stack(part)
+
+    def _prepared(self, picture: Image.Image) -> np.ndarray:
+        picture = resized(picture, self.info.resize)
         if self.info.crop:
-            ready = [cropped(picture, self.info.crop) for picture in ready]
-        return np.stack([to_array(picture) for picture in ready])
+            picture = cropped(picture, self.info.crop)
+        return to_array(picture)
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
         """Compute the features of RGB in 0..255, (N, 3, H, W) float32."""

@@ -54,8 +54,8 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
     return batch
 
 
-def as_pictures(images: Any, size: Size = None, *, bgr: bool = False) -> list[Image.Image]:
-    """Open pictures as 8-bit RGB.
+def open_pictures(images: Any, size: Size = None, *, bgr: bool = False) -> Iterator[Image.Image]:
+    """Open pictures as 8-bit RGB, one after another.
 
     Args:
         images: a path, a PIL image, a uint8 array (H, W, 3), or a sequence of these; a uint8 array
@@ -65,9 +65,9 @@ def as_pictures(images: Any, size: Size = None, *, bgr: bool = False) -> list[Im
 
     Raises:
         PictureError: if something is not a picture; the message gives its place in a sequence.
-        ImageError: if a file is missing or cannot be read.
+        ImageError: if a file is missing or cannot be read; both when it is this picture's turn.
     """
-    return [_open(picture, where, size, bgr) for picture, where in _each(images)]
+    return (_open(picture, where, size, bgr) for picture, where in _each(images))
 
 
 def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from fastreid.config import CfgNode, without_pretraining
 from fastreid.data import build_transforms
-from fastreid.deploy.pictures import as_pictures, check_batch, is_batch
+from fastreid.deploy.pictures import check_batch, is_batch, open_pictures
 from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
 from fastreid.modeling import build_model, classifier_prefixes
 from fastreid.utils.checkpoint import Checkpointer
@@ -59,10 +60,10 @@ class DefaultPredictor:
             ImageError: if a file is missing or cannot be read.
         """
         if not is_batch(images):
-            images = self._prepared(as_pictures(images, bgr=bgr))
+            images = self._prepared(open_pictures(images, bgr=bgr))
         return self.model(Tensor(check_batch(images))).asnumpy()
 
-    def _prepared(self, pictures: list[Image.Image]) -> np.ndarray:
+    def _prepared(self, pictures: Iterable[Image.Image]) -> np.ndarray:
         transform, rng = build_transforms(self.cfg, is_train=False), np.random.default_rng(0)
         return np.stack([transform(picture, rng) for picture in pictures])
 
