@@ -15,9 +15,16 @@ VERSION = re.search(
 CUHK03 = ["h5py>=3.8"]
 PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
+# onnxruntime 1.19 is the last release for Python 3.9; onnx 1.20 has none for it.
+ONNX = [
+    "onnx>=1.16,<1.20",
+    "onnxruntime>=1.19,<1.20; python_version < '3.10'",
+    "onnxruntime>=1.19,<1.24; python_version >= '3.10'",
+]
 DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
+    *ONNX,
     *TENSORBOARD,
     "mypy>=1.19,<1.20",
     "pytest>=8.0",
@@ -51,6 +58,7 @@ setup(
     ],
     extras_require={
         "cuhk03": CUHK03,
+        "onnx": ONNX,
         "plots": PLOTS,
         "tensorboard": TENSORBOARD,
         "demo": DEMO,
