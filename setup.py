@@ -17,9 +17,16 @@ PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 FAISS = ["faiss-cpu>=1.13"]
 MILVUS = ["pymilvus>=3.0", "milvus-lite>=2.5"]
+# onnxruntime 1.19 is the last release for Python 3.9; onnx 1.20 has none for it.
+ONNX = [
+    "onnx>=1.16,<1.20",
+    "onnxruntime>=1.19,<1.20; python_version < '3.10'",
+    "onnxruntime>=1.19,<1.24; python_version >= '3.10'",
+]
 DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
+    *ONNX,
     *TENSORBOARD,
     "faiss-cpu==1.13.0; python_version < '3.10'",
     "faiss-cpu==1.15.1; python_version >= '3.10'",
@@ -58,6 +65,7 @@ setup(
     ],
     extras_require={
         "cuhk03": CUHK03,
+        "onnx": ONNX,
         "plots": PLOTS,
         "tensorboard": TENSORBOARD,
         "faiss": FAISS,

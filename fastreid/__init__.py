@@ -24,6 +24,15 @@ def _quieten_mindspore() -> None:
     os.environ.setdefault("MS_SUBMODULE_LOG_v", "{ANALYZER:4}")
 
 
+def _let_protobuf_read_old_modules() -> None:
+    """Choose protobuf in Python, which MindSpore's own modules need and MindSpore chooses too.
+
+    It does so when it is imported, which is too late if another program has imported protobuf.
+    """
+    if _mindspore_version() > (0, 0):
+        os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+
+
 def _limit_onednn() -> None:
     """Keep oneDNN of MindSpore 2.9 and later off AVX-512, unless the user chose otherwise."""
     if "ONEDNN_MAX_CPU_ISA" in os.environ or _mindspore_version() < (2, 9):
@@ -49,5 +58,6 @@ def _has_avx512(cpuinfo: str = "/proc/cpuinfo") -> bool:
 
 
 _quieten_mindspore()
+_let_protobuf_read_old_modules()
 _limit_onednn()
 moved.install()

@@ -15,8 +15,10 @@ MAY_IMPORT = {
     "evaluation": {"config", "utils"},
     "gallery": {"utils"},
     "solver": {"config", "utils"},
-    "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils"},
     "protocols": {"engine", "modeling", "data", "config", "utils"},
+    "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils", "deploy"},
+    "deploy": {"utils"},
+    "export": {"deploy", "engine", "modeling", "config", "utils"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -2,12 +2,15 @@
 
     python tools/extract_features.py --config-file F --images FOLDER --output O.npz MODEL.WEIGHTS W
     python tools/extract_features.py --config-file F --dataset NAME --output O.npz MODEL.WEIGHTS W
+    python tools/extract_features.py --model M.onnx --images FOLDER --output O.npz
 
 The .npz file has features (N, D), not normalized; pids, camids and paths (absolute); pid_names and
 camid_names (original texts of the labels); num_query (queries come first; 0 for a folder); name;
 and the configuration with the path of the weights. A folder is searched recursively. --pattern is a
 regular expression with the groups pid and camid that matches file names; images whose names do not
-match get the labels -1, unknown. tools/search.py and tools/visualize.py read the file.
+match get the labels -1, unknown. --model takes a file of tools/export.py, which has its
+configuration inside; an ONNX file runs without MindSpore. tools/search.py and tools/visualize.py
+read the .npz file.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -29,19 +33,31 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from fastreid.config import CfgNode, load_config
-from fastreid.data import build_image_loader, build_reid_test_loader
+from fastreid.config import CfgNode, get_cfg, load_config, load_stored_config
+from fastreid.data import ReidDataLoader, build_image_loader, build_reid_test_loader
 from fastreid.data.datasets.files import search_images
 from fastreid.data.datasets.image_list import FILE_NAME
-from fastreid.engine import DefaultPredictor, set_device_and_mode
-from fastreid.evaluation import UNKNOWN, FeatureSet, save_features
+from fastreid.deploy import Embedder
+from fastreid.evaluation import (
+    UNKNOWN,
+    FeatureCollector,
+    FeatureSet,
+    run_on_dataset,
+    save_features,
+)
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.labels import LabelNames, describe_labels, normal_form, number_labels
 from fastreid.utils.logger import log_to_screen
 from fastreid.utils.messages.texts import list_some
 
+if TYPE_CHECKING:
+    from fastreid.engine.mindir_model import MindirModel
+
 logger = logging.getLogger("fastreid.extract_features")
+
+# Settings that an exported file has inside.
+FIXED_KEYS = ("MODEL.", "INPUT.")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,8 +67,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--config-file", required=True, type=user_path, metavar="F", help="config of the model"
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--config-file", type=user_path, metavar="F", help="config of the model")
+    model.add_argument(
+        "--model", type=user_path, metavar="M.onnx", help="an exported model, .onnx or .mindir"
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--images", type=user_path, metavar="FOLDER", help="a folder of images")
@@ -76,14 +94,6 @@ def file_name_pattern(word: str) -> re.Pattern:
         raise argparse.ArgumentTypeError(
             f"{word!r} is not a regular expression: {error}"
         ) from error
-
-
-def read_config(config_file: str, opts: list[str]) -> CfgNode:
-    """Read a configuration, and set its device and mode."""
-    cfg = load_config(config_file, opts)
-    cfg.freeze()
-    set_device_and_mode(cfg)
-    return cfg
 
 
 def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int, int]], LabelNames]:
@@ -143,12 +153,106 @@ def _written_labels(path: Path, pattern: re.Pattern) -> tuple[str, str]:
     return texts[0], texts[1]
 
 
+class Extraction(NamedTuple):
+    """A model that is ready to extract features.
+
+    Attributes:
+        cfg: the whole configuration.
+        run: maps a loader, the number of queries and a name to the features.
+    """
+
+    cfg: CfgNode
+    run: Callable[[ReidDataLoader, int, str], FeatureSet]
+
+
+def from_config(config_file: Path, opts: list[str]) -> Extraction:
+    """Take the model of a configuration and its weights; the model is built when it is run."""
+    from fastreid.engine import DefaultPredictor, set_device_and_mode
+
+    cfg = load_config(config_file, opts)
+    cfg.freeze()
+    set_device_and_mode(cfg)
+
+    def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
+        return DefaultPredictor(cfg).extract(loader, num_query=num_query, name=name)
+
+    return Extraction(cfg, run)
+
+
+def from_file(model: Path, opts: list[str]) -> Extraction:
+    """Take a file of tools/export.py.
+
+    Raises:
+        ValueError: the file is not an exported model, or opts change settings that are inside it.
+    """
+    fixed = [key for key in opts[::2] if key.startswith(FIXED_KEYS)]
+    if fixed:
+        raise ValueError(
+            f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
+            f"inside {model}. Export it again with tools/export.py."
+        )
+    embed = open_model(model)
+    cfg = load_stored_config(embed.info.config, opts, source=model)
+    cfg.freeze()
+
+    def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
+        names = loader.dataset.label_names
+        with loader:
+            collector = FeatureCollector(num_query, name, label_names=names)
+            flip = cfg.TEST.FLIP.ENABLED
+            batches = PictureBatches(embed, loader) if isinstance(embed, Embedder) else loader
+            features = run_on_dataset(embed, batches, collector, flip_test=flip)
+        return features._replace(config=embed.info.config)
+
+    return Extraction(cfg, run)
+
+
+class PictureBatches:
+    """The batches of a loader, read in this process: the loader itself needs MindSpore.
+
+    Args:
+        embed: the model, which resizes the images.
+        loader: gives the images and the number of them in a batch.
+    """
+
+    def __init__(self, embed: Embedder, loader: ReidDataLoader) -> None:
+        self.dataset, self.batch_size = loader.dataset, loader.batch_size
+        self._embed = embed
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        """Give the images and their labels in order."""
+        data = self.dataset
+        for start in range(0, len(data), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield {
+                "images": self._embed.prepare(data.paths[rows]),
+                "targets": data.targets[rows],
+                "camids": data.camids[rows],
+                "img_paths": np.array(data.paths[rows]),
+            }
+
+
+def open_model(path: Path) -> Embedder | MindirModel:
+    """Open a file of tools/export.py; its suffix says which kind it is."""
+    if path.suffix.lower() != ".mindir":
+        return Embedder(path)
+    from fastreid.engine import set_device_and_mode
+    from fastreid.engine.mindir_model import MindirModel
+
+    set_device_and_mode(get_cfg())
+    return MindirModel(path)
+
+
 def extract(args: argparse.Namespace) -> FeatureSet:
     """Compute the features for the arguments of the command line."""
     check_output_file(args.output, "--output", suffixes=(".npz",))
     if args.images:
         items, names = list_folder(args.images, args.pattern)
-    cfg = read_config(args.config_file, args.opts)
+    if args.model:
+        extraction = from_file(args.model, args.opts)
+    else:
+        extraction = from_config(args.config_file, args.opts)
+    cfg = extraction.cfg
     # The images are checked before the model is built.
     if args.images:
         loader = build_image_loader(cfg, items, label_names=names)
@@ -156,8 +260,7 @@ def extract(args: argparse.Namespace) -> FeatureSet:
     else:
         loader, num_query = build_reid_test_loader(cfg, args.dataset)
         name = args.dataset
-    predictor = DefaultPredictor(cfg)
-    return predictor.extract(loader, num_query=num_query, name=name)
+    return extraction.run(loader, num_query, name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from fastreid.config import CfgNode, without_pretraining
+from fastreid.data import build_transforms
+from fastreid.deploy.pictures import check_batch, is_batch, open_pictures
 from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
 from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.utils.checkpoint import Checkpointer
@@ -39,16 +43,29 @@ class DefaultPredictor:
         )
         self.model.set_train(False)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: Any, *, bgr: bool = False) -> np.ndarray:
         """Compute features.
 
         Args:
-            images: (N, 3, H, W) float32, RGB, 0 to 255, as ``build_transforms`` makes them.
+            images: a path, a PIL image, a uint8 array (H, W, 3), or a list of these, of any sizes;
+                or (N, 3, H, W) floats of the size of the tests, RGB, 0 to 255, as
+                ``build_transforms`` makes them.
+            bgr: whether uint8 arrays have the channels blue, green, red, as OpenCV gives them.
 
         Returns:
             (N, D) float32, not normalized.
+
+        Raises:
+            PictureError: if something else is given.
+            ImageError: if a file is missing or cannot be read.
         """
-        return self.model(Tensor(np.asarray(images, np.float32))).asnumpy()
+        if not is_batch(images):
+            images = self._prepared(open_pictures(images, bgr=bgr))
+        return self.model(Tensor(check_batch(images))).asnumpy()
+
+    def _prepared(self, pictures: Iterable[Image.Image]) -> np.ndarray:
+        transform, rng = build_transforms(self.cfg, is_train=False), np.random.default_rng(0)
+        return np.stack([transform(picture, rng) for picture in pictures])
 
     def extract(self, loader: Any, *, num_query: int = 0, name: str = "") -> FeatureSet:
         """Compute the features of all images of a loader, and close the loader.

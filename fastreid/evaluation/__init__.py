@@ -10,7 +10,12 @@ rates; with ``roc`` and ``roc_histogram``); ``retrieval`` decides which pairs ar
 from fastreid.utils.labels import UNKNOWN
 
 from .clas_evaluator import ClasEvaluator
-from .evaluator import DatasetEvaluator, inference_context, inference_on_dataset
+from .evaluator import (
+    DatasetEvaluator,
+    inference_context,
+    inference_on_dataset,
+    run_on_dataset,
+)
 from .features.feature_file import FeatureCollector, FeatureSet, load_features, save_features
 from .features.feature_table import ImageFeatures
 from .features.image_paths import look_for_images, under_root
@@ -48,6 +53,7 @@ __all__ = [
     "rate_at",
     "re_ranking",
     "roc_curve",
+    "run_on_dataset",
     "save_features",
     "under_root",
     "write_pictures",

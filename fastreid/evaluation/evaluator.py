@@ -80,22 +80,48 @@ def inference_on_dataset(
     Returns:
         The result of the evaluator's ``evaluate``.
     """
-    extract = _Extractor(model, batch_size=data_loader.batch_size, flip_test=flip_test)
+    from mindspore import Tensor
+
+    def compute(images: np.ndarray) -> np.ndarray:
+        return model(Tensor(images)).asnumpy()
+
+    with inference_context(model):
+        return run_on_dataset(compute, data_loader, evaluator, flip_test=flip_test)
+
+
+def run_on_dataset(
+    compute: Callable[[np.ndarray], np.ndarray],
+    data_loader: Any,
+    evaluator: DatasetEvaluator,
+    *,
+    flip_test: bool = False,
+) -> Any:
+    """Score the features of any function on a test set; see `inference_on_dataset`.
+
+    Args:
+        compute: maps images (N, 3, H, W) float32 to features (N, D), such as an `Embedder`.
+        data_loader: as for `inference_on_dataset`.
+        evaluator: collects and scores the features; it is reset first.
+        flip_test: whether to average the features of each image and its mirror image.
+
+    Returns:
+        The result of the evaluator's ``evaluate``.
+    """
+    extract = _Extractor(compute, batch_size=data_loader.batch_size, flip_test=flip_test)
     is_shared = getattr(data_loader, "is_shared", False)
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
     progress = _Progress(num_images)
     of_batches = []
-    with inference_context(model):
-        for batch in data_loader:
-            features = extract(batch["images"])
-            # Processes can have different numbers of batches, so nothing is communicated here.
-            if is_shared:
-                of_batches.append(features)
-            else:
-                evaluator.process(batch, features)
-            progress.add(len(batch["images"]))
+    for batch in data_loader:
+        features = extract(batch["images"])
+        # Processes can have different numbers of batches, so nothing is communicated here.
+        if is_shared:
+            of_batches.append(features)
+        else:
+            evaluator.process(batch, features)
+        progress.add(len(batch["images"]))
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 
@@ -104,13 +130,13 @@ class _Extractor:
     """Computes the features of a batch; a smaller last batch is padded to the full size.
 
     Args:
-        model: maps (N, 3, H, W) to (N, D).
+        compute: maps (N, 3, H, W) to (N, D).
         batch_size: N of a full batch.
         flip_test: whether to average with the features of the mirror images.
     """
 
-    def __init__(self, model: Callable, *, batch_size: int, flip_test: bool) -> None:
-        self._model = model
+    def __init__(self, compute: Callable, *, batch_size: int, flip_test: bool) -> None:
+        self._compute = compute
         self._batch_size = batch_size
         self._flip_test = flip_test
 
@@ -126,9 +152,7 @@ class _Extractor:
         return features[:num_images]
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        from mindspore import Tensor
-
-        return self._model(Tensor(images)).asnumpy().astype(np.float32, copy=False)
+        return self._compute(images).astype(np.float32, copy=False)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class SplAtConv2d(nn.Cell):
         super().__init__()
         hidden = max(in_channels * radix // reduction_factor, 32)
         self.radix = radix
+        self.channels = channels
+        self.later_splits = tuple(range(channels, radix * channels, channels))
         self.conv = Conv2d(
             in_channels,
             channels * radix,
@@ -73,9 +75,9 @@ class SplAtConv2d(nn.Cell):
         """(N, in_channels, H, W) -> (N, channels, H', W')."""
         splits = ops.relu(self.bn0(self.conv(x)))
         weighted = self.scale(splits, self.attention(splits))
-        total, *rest = ops.split(weighted, weighted.shape[1] // self.radix, 1)
-        for each in rest:
-            total = total + each
+        total = weighted[:, : self.channels]
+        for start in self.later_splits:
+            total = total + weighted[:, start : start + self.channels]
         return total
 
     def attention(self, splits: Tensor) -> Tensor:

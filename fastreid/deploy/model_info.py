@@ -1,0 +1,86 @@
+"""What an exported file says about itself, in its metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The key of the metadata: one text in JSON.
+KEY = "fastreid"
+# The kinds of input: RGB in 0..255, and RGB in 0..1 less ImageNet's mean, by its deviation.
+RAW = "raw"
+NORMALIZED = "normalized"
+INPUTS = (RAW, NORMALIZED)
+# ImageNet's mean and standard deviation of RGB in 0..1, as programs for tracking use them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The description of an exported model.
+
+    Attributes:
+        input: "raw" (RGB, 0 to 255) or "normalized" (RGB, 0 to 1, minus ImageNet's mean, divided by
+            its standard deviation).
+        resize: (height, width) to which pictures are resized, with a bicubic filter.
+        crop: (height, width) of the centre that is cut out afterwards; None: nothing is.
+        dimension: length of a feature.
+        unit_length: whether features have length 1.
+        distance: "cosine" or "euclidean", the distance that the model was evaluated with.
+        precision: "float32" or "float16", of the weights.
+        config: the configuration, as YAML.
+        version: version of this package, with the commit if it is known.
+        weights: name of the file of weights.
+        weights_sha256: hash of the weights' names and values, in lower-case hexadecimal.
+    """
+
+    input: str
+    resize: tuple[int, int]
+    crop: tuple[int, int] | None
+    dimension: int
+    unit_length: bool
+    distance: str
+    precision: str
+    config: str
+    version: str
+    weights: str
+    weights_sha256: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the images that the network takes."""
+        return self.crop or self.resize
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the entries to write into a file."""
+        return {KEY: json.dumps(dataclasses.asdict(self))}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], source: str) -> ModelInfo:
+        """Read the entries of a file.
+
+        Args:
+            metadata: texts by key.
+            source: name of the file, for messages.
+
+        Raises:
+            ValueError: if the file was not written by tools/export.py, or by a newer version.
+        """
+        if KEY not in metadata:
+            raise ValueError(
+                f"{source} has no description of its input and features. Export the model with "
+                "tools/export.py."
+            )
+        try:
+            entries = json.loads(metadata[KEY])
+            for name in ("resize", "crop"):
+                entries[name] = tuple(entries[name]) if entries[name] else None
+            return cls(**entries)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"The description in {source} cannot be read ({error}); it was written by another "
+                "version of tools/export.py."
+            ) from error

@@ -1,0 +1,189 @@
+"""Write a trained model as a MINDIR or ONNX file, and check the file."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import mindspore as ms
+import numpy as np
+import onnx
+from mindspore import Tensor, nn
+from mindspore.train import mind_ir_pb2
+
+import fastreid
+from fastreid.config import CfgNode
+from fastreid.deploy.embedder import normalized
+from fastreid.deploy.model_info import INPUTS, NORMALIZED, RAW, ModelInfo
+from fastreid.engine import DefaultPredictor
+from fastreid.engine.resume.saved_config import dump_for_keeping
+from fastreid.utils.atomic_file import replacing
+from fastreid.utils.collect_env import git_state
+
+from .check import Comparison, compare_features, first_difference, run_onnx, sample_images
+from .half import to_float16
+from .network import (
+    ExportNetwork,
+    hash_of_weights,
+    replace_padded_pools,
+    take_normalized_images,
+)
+from .translate import mindir_to_onnx
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".mindir", ".onnx")
+# The largest accepted difference, relative to the largest feature.
+TOLERANCE = 1e-4
+HALF_TOLERANCE = 2e-2
+
+
+class ExportOptions(NamedTuple):
+    """What is written.
+
+    Attributes:
+        input: "raw" for RGB in 0..255, "normalized" for images that other programs normalized.
+        unit_length: whether features are scaled to length 1.
+        half: whether weights are float16 (ONNX only).
+    """
+
+    input: str = RAW
+    unit_length: bool = False
+    half: bool = False
+
+
+def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = None) -> Comparison:
+    """Write the model of a configuration; the file exists only if it computes the same.
+
+    Args:
+        cfg: the whole configuration; MODEL.WEIGHTS are the weights.
+        output: a file that ends with .mindir or .onnx.
+        options: what is written; None: the defaults.
+
+    Returns:
+        The difference to the model on sample images.
+
+    Raises:
+        ValueError: if the configuration cannot be exported, or the file computes other features;
+            the message names the first layer that differs.
+        FileNotFoundError: if there are no weights.
+    """
+    options = options or ExportOptions()
+    _check(output, options)
+    resize, crop = _sizes(cfg)
+    predictor = DefaultPredictor(cfg)
+    model = predictor.model
+    weights_sha256 = hash_of_weights(model)
+    replace_padded_pools(model)
+    network = ExportNetwork(model, unit_length=options.unit_length)
+    images = sample_images(crop or resize)
+    expected = network(Tensor(images)).asnumpy()
+    if options.input == NORMALIZED:
+        take_normalized_images(model)
+        network, images = ExportNetwork(model, unit_length=options.unit_length), normalized(images)
+    info = ModelInfo(
+        input=options.input,
+        resize=resize,
+        crop=crop,
+        dimension=expected.shape[1],
+        unit_length=options.unit_length,
+        distance=cfg.TEST.METRIC,
+        precision="float16" if options.half else "float32",
+        config=dump_for_keeping(predictor.cfg),
+        version=f"{fastreid.__version__}, {git_state()}",
+        weights=Path(cfg.MODEL.WEIGHTS).name,
+        weights_sha256=weights_sha256,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write = _write_onnx if output.suffix.lower() == ".onnx" else _write_mindir
+    with replacing(output) as temporary:
+        return write(network, temporary, info, images, expected)
+
+
+def _check(output: Path, options: ExportOptions) -> None:
+    if output.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"The name of the file, {output}, must end with {' or '.join(SUFFIXES)}.")
+    if options.input not in INPUTS:
+        raise ValueError(f"The input is {options.input!r}; it must be one of {INPUTS}.")
+    if options.half and output.suffix.lower() != ".onnx":
+        raise ValueError("Weights in float16 can be written to .onnx files only.")
+
+
+def _sizes(cfg: CfgNode) -> tuple[tuple[int, int], tuple[int, int] | None]:
+    """Return the size that images are resized to, and that of the centre that is cut out."""
+    given = cfg.INPUT
+    if len(given.SIZE_TEST) != 2 or min(given.SIZE_TEST) <= 0:
+        raise ValueError(
+            f"INPUT.SIZE_TEST is {list(given.SIZE_TEST)}; a file for other programs needs one "
+            "height and width, such as (256, 128)."
+        )
+    if given.TRANSFORMS_TEST:
+        raise ValueError(
+            f"INPUT.TRANSFORMS_TEST {list(given.TRANSFORMS_TEST)} are Python code, which cannot be "
+            "exported; set it to [] and apply them before the model."
+        )
+    height, width = given.SIZE_TEST
+    if not given.CROP.ENABLED:
+        return (height, width), None
+    return (height, width), (given.CROP.SIZE[0], given.CROP.SIZE[-1])
+
+
+@contextmanager
+def _exported(network: nn.Cell, size: tuple[int, int]) -> Iterator[Path]:
+    """Yield a MINDIR file of a network for any number of images, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.mindir"
+        sample = Tensor(shape=[None, 3, *size], dtype=ms.float32)
+        ms.export(network, sample, file_name=str(path), file_format="MINDIR")
+        yield path
+
+
+def _write_mindir(
+    network: nn.Cell, path: Path, info: ModelInfo, images: np.ndarray, expected: np.ndarray
+) -> Comparison:
+    with _exported(network, info.size) as plain:
+        proto = mind_ir_pb2.ModelProto()
+        proto.ParseFromString(plain.read_bytes())
+    for key, value in info.to_metadata().items():
+        proto.user_info.add(key=key, value=value)
+    path.write_bytes(proto.SerializeToString())
+    found = nn.GraphCell(ms.load(str(path)))(Tensor(images)).asnumpy()
+    comparison = compare_features(found, expected)
+    _require_equal(comparison, TOLERANCE, "")
+    return comparison
+
+
+def _write_onnx(
+    network: nn.Cell, path: Path, info: ModelInfo, images: np.ndarray, expected: np.ndarray
+) -> Comparison:
+    with _exported(network, info.size) as plain:
+        model = mindir_to_onnx(plain)
+    if info.precision == "float16":
+        model = to_float16(model)
+    onnx.helper.set_model_props(model, info.to_metadata())
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+    comparison = compare_features(run_onnx(model, images), expected)
+    tolerance = HALF_TOLERANCE if info.precision == "float16" else TOLERANCE
+    is_right = comparison.error <= tolerance and comparison.has_equal_ranks
+    layer = "" if is_right else first_difference(network, model, images)
+    _require_equal(comparison, tolerance, layer, ranks=info.precision == "float32")
+    return comparison
+
+
+def _require_equal(
+    comparison: Comparison, tolerance: float, layer: str, *, ranks: bool = True
+) -> None:
+    if comparison.error <= tolerance and (comparison.has_equal_ranks or not ranks):
+        return
+    where = f" The first layer that differs is {layer}." if layer else ""
+    raise ValueError(
+        f"The exported file computes other features than the model: they differ by "
+        f"{comparison.error:.1e} of the largest one, where {tolerance:.0e} is allowed, and the ten "
+        f"nearest images {'are' if comparison.has_equal_ranks else 'are not'} the same.{where} "
+        "Nothing was written."
+    )

@@ -1,0 +1,96 @@
+"""The network that is exported: from images to features, in evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from fastreid.deploy.model_info import IMAGENET_MEAN, IMAGENET_STD
+from fastreid.utils.checkpoint.names import export_weights
+
+_SMALLEST = 1e-24
+# Less than any feature, as padding of a maximum.
+_LOWEST = float(np.finfo(np.float32).min)
+
+
+class ExportNetwork(nn.Cell):
+    """A model in evaluation, with its features scaled to length 1 if wanted.
+
+    Args:
+        model: (N, 3, H, W) -> (N, D).
+        unit_length: whether features are divided by their Euclidean length.
+    """
+
+    def __init__(self, model: nn.Cell, *, unit_length: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.unit_length = unit_length
+        self.set_train(False)
+
+    def construct(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) float32 -> (N, D) float32."""
+        features = self.model(images)
+        if self.unit_length:
+            squares = (features * features).sum(1, keepdims=True)
+            features = features / ops.sqrt(ops.clamp(squares, _SMALLEST))
+        return features
+
+
+class PaddedMaxPool(nn.Cell):
+    """A padded maximum pooling whose output sizes are known before the run.
+
+    MindSpore writes its own as a pooling of volumes, and then knows not even the number of
+    dimensions of what follows.
+
+    Args:
+        pool: the pooling to replace, with ``pad_mode="pad"`` and without ``ceil_mode``.
+    """
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        _, rows, columns = pool.padding
+        self.margin = (columns, columns, rows, rows)
+        self.pool = nn.MaxPool2d(pool.kernel_size, pool.stride, pad_mode="valid")
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, h, w)."""
+        return self.pool(ops.pad(x, self.margin, value=_LOWEST))
+
+
+def replace_padded_pools(cell: nn.Cell) -> None:
+    """Replace the padded maximum poolings of a network by `PaddedMaxPool`, with equal results."""
+    for name, child in list(cell.name_cells().items()):
+        if isinstance(child, nn.MaxPool2d):
+            if child.use_pad and not child.max_pool.ceil_mode:
+                setattr(cell, name, PaddedMaxPool(child))
+        else:
+            replace_padded_pools(child)
+
+
+def take_normalized_images(model: nn.Cell) -> None:
+    """Let a model take images that other programs have normalized by ImageNet's statistics.
+
+    The model's own mean and standard deviation are replaced by what remains to be done; for
+    ImageNet's, that is nothing.
+
+    Args:
+        model: any architecture with `pixel_mean` and `pixel_std`, on the scale of 0..255.
+    """
+    mean = 255 * np.array(IMAGENET_MEAN).reshape(1, -1, 1, 1)
+    std = 255 * np.array(IMAGENET_STD).reshape(1, -1, 1, 1)
+    own_mean = model.pixel_mean.asnumpy().astype(np.float64)
+    own_std = model.pixel_std.asnumpy().astype(np.float64)
+    model.pixel_mean = Tensor((own_mean - mean) / std, ms.float32)
+    model.pixel_std = Tensor(own_std / std, ms.float32)
+
+
+def hash_of_weights(model: nn.Cell) -> str:
+    """Return the SHA-256 of the names and values of all tensors, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, value in sorted(export_weights(model).items()):
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

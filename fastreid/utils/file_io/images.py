@@ -1,0 +1,63 @@
+"""Read images of any common kind: rotated, gray, 16 bit, CMYK, palette, transparent."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..messages.errors import ExplainedError
+
+
+class ImageError(ExplainedError, ValueError):
+    """An image file cannot be read or transformed; the message names it."""
+
+
+def read_image(file_name: str) -> Image.Image:
+    """Read an image file as 8-bit RGB, upright (fast-reid's ``read_image``).
+
+    Gray images get three equal channels, 16-bit ones keep their upper 8 bits, transparency is
+    dropped, CMYK and palettes are converted, and the EXIF orientation is applied.
+
+    Args:
+        file_name: path of the image file.
+
+    Returns:
+        (H, W) PIL image of mode RGB, values 0 to 255.
+
+    Raises:
+        ImageError: the file is missing or not a readable image.
+    """
+    try:
+        with Image.open(file_name) as image:
+            # A loaded image does not need its file, so it need not be copied.
+            image.load()
+            _turn_upright(image)
+            return _to_rgb(image)
+    except FileNotFoundError as error:
+        raise ImageError(f"Image file {file_name} does not exist.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"Image file {file_name} cannot be read: {error}. Replace or remove it."
+        ) from error
+
+
+def _turn_upright(image: Image.Image) -> None:
+    # Damaged EXIF data does not affect the pixels.
+    with contextlib.suppress(
+        AttributeError, KeyError, TypeError, ValueError, SyntaxError, struct.error
+    ):
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # The mode of a 16-bit gray PNG is "I" or "I;16", depending on the version of Pillow.
+        gray = np.asarray(image).astype(np.int64)
+        high = gray >> 8 if gray.max(initial=0) > 255 else gray
+        image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,0 +1,30 @@
+"""The description inside of an exported file."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fastreid.deploy import ModelInfo
+
+from .small_models import INFO
+
+CROPPED = replace(INFO, crop=(14, 6))
+
+
+@pytest.mark.parametrize("info", [INFO, CROPPED])
+def test_a_description_comes_back(info):
+    assert ModelInfo.from_metadata({"other": "x", **info.to_metadata()}, "model.onnx") == info
+
+
+def test_the_size_is_that_of_the_centre_if_it_is_cut_out():
+    assert INFO.size == (16, 8)
+    assert CROPPED.size == (14, 6)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "3", "{}", json.dumps({**vars(INFO), "new": 1}), '{"resize": 3, "crop": 0}']
+)
+def test_a_description_that_cannot_be_read_names_the_file(text):
+    with pytest.raises(ValueError, match=r"The description in m.onnx cannot be read .*export.py"):
+        ModelInfo.from_metadata({"fastreid": text}, "m.onnx")
