@@ -1,0 +1,134 @@
+"""tools/gallery.py: its commands and its refusals."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastreid.deploy import Embedder
+from fastreid.evaluation.features.feature_file import FeatureSet, save_features
+from fastreid.evaluation.features.feature_table import ImageFeatures
+from fastreid.gallery import GalleryError
+from gallery import main
+from test.deploy.small_models import INFO, write_model
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(write_model(tmp_path / "model.onnx"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        pixels = rng.integers(0, 256, (16, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def gallery(tmp_path, photos, model):
+    name = str(tmp_path / "people")
+    main(["add", name, "--images", str(photos), "--model", model])
+    return name
+
+
+def feature_file(path, number=4, dimension=6):
+    rng = np.random.default_rng(1)
+    images = ImageFeatures(
+        rng.standard_normal((number, dimension)).astype(np.float32),
+        np.array([7, 7, 9, -1][:number]),
+        np.array([0, 1, 1, -1][:number]),
+        np.array([f"/x/{i}.jpg" for i in range(number)]),
+    )
+    save_features(path, FeatureSet(images, 0, "x"))
+    return str(path)
+
+
+def test_an_image_finds_itself_first(gallery, photos, model, capsys):
+    query = str(photos / "3.png")
+    main(["search", gallery, query, "--model", model, "--top", "2"])
+    title, first, _ = capsys.readouterr().out.splitlines()[-3:]
+    assert title == query
+    assert first.split() == ["1", "1.0000", query]
+
+
+def test_several_images_of_a_person_are_averaged(gallery, photos, model, capsys):
+    queries = [str(photos / f"{i}.png") for i in (1, 2)]
+    main(["search", gallery, *queries, "--model", model, "--top", "2", "--average"])
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    paths = [str(photos / f"{i}.png") for i in range(6)]
+    features = Embedder(model)(paths)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    order = np.argsort(-features @ (features[1] + features[2]))
+    assert lines[0] == ", ".join(queries)
+    assert [line.split()[2] for line in lines[1:]] == [paths[i] for i in order[:2]]
+
+
+def test_feature_files_keep_their_labels(tmp_path, capsys):
+    name = str(tmp_path / "g")
+    main(["add", name, feature_file(tmp_path / "feats.npz")])
+    main(["export", name, str(tmp_path / "out.csv")])
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["key"], row["pid"], row["camid"]) for row in rows] == [
+        ("/x/0.jpg", "7", "0"),
+        ("/x/1.jpg", "7", "1"),
+        ("/x/2.jpg", "9", "1"),
+        ("/x/3.jpg", "", ""),
+    ]
+    main(["stats", name])
+    assert "4 images, 2 identities, 2 cameras, 6 dimensions" in capsys.readouterr().out
+
+
+def test_cameras_and_identities_restrict_a_search(tmp_path, photos, model, capsys):
+    name = str(tmp_path / "g")
+    main(["add", name, feature_file(tmp_path / "feats.npz")])
+    query = str(photos / "0.png")
+
+    def found(*options):
+        capsys.readouterr()
+        main(["search", name, query, "--model", model, *options])
+        return {line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]}
+
+    assert found() == {f"/x/{i}.jpg" for i in range(4)}
+    assert found("--pid", "7", "--pid", "9") == {"/x/0.jpg", "/x/1.jpg", "/x/2.jpg"}
+    assert found("--camid", "1", "--pid", "9") == {"/x/2.jpg"}
+    assert found("--not-camid", "1") == {"/x/0.jpg", "/x/3.jpg"}
+
+
+def test_removed_images_are_counted(gallery, photos, capsys):
+    main(["remove", gallery, str(photos / "0.png"), "unknown"])
+    assert "1 of 2 names removed; the gallery has 5 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["add", "{g}"], "Give feature files"),
+        (["add", "{g}", "--images", "{photos}"], "--images needs --model"),
+        (["add", "{g}", "--images", "{photos}", "--model", "{model}"], "in the gallery already"),
+        (["search", "{g}x", "q.png", "--model", "{model}"], "There is no gallery"),
+        (["search", "{g}", "{photos}/0.png", "--model", "{model}", "--top", "0"], "--top is 0"),
+        (["search", "{g}", "{photos}/0.png", "--model", "{other}"], "come from the model 0000"),
+        (["add", "{g}", "{feats}"], "6 dimensions, not 5"),
+    ],
+)
+def test_mistakes_are_named(gallery, photos, model, tmp_path, words, message):
+    other = write_model(tmp_path / "other.onnx", replace(INFO, weights_sha256="f" * 64))
+    names = {"g": gallery, "photos": photos, "model": model, "other": other}
+    names["feats"] = feature_file(tmp_path / "five.npz", dimension=5)
+    with pytest.raises((ValueError, GalleryError), match=message):
+        main([word.format(**names) for word in words])
+
+
+def test_nothing_is_made_of_a_folder_without_images(tmp_path, model):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="has no images"):
+        main(["add", str(tmp_path / "g"), "--images", str(tmp_path / "empty"), "--model", model])
+    assert not (tmp_path / "g").exists()
