@@ -46,25 +46,37 @@ class PaddedMaxPool(nn.Cell):
     dimensions of what follows.
 
     Args:
-        pool: the pooling to replace, with ``pad_mode="pad"`` and without ``ceil_mode``.
+        pool: the pooling to replace, with ``pad_mode="pad"``; with ``ceil_mode``, its stride is
+            not larger than its window.
     """
 
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
         _, rows, columns = pool.padding
-        self.margin = (columns, columns, rows, rows)
+        self.rows, self.columns = rows, columns
+        self.window, self.stride = _pair(pool.kernel_size), _pair(pool.stride)
+        self.ceil_mode = bool(pool.max_pool.ceil_mode)
         self.pool = nn.MaxPool2d(pool.kernel_size, pool.stride, pad_mode="valid")
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, h, w)."""
-        return self.pool(ops.pad(x, self.margin, value=_LOWEST))
+        below, right = self.rows, self.columns
+        if self.ceil_mode:
+            # The last window may reach over the border.
+            below += (self.window[0] - x.shape[2] - 2 * self.rows) % self.stride[0]
+            right += (self.window[1] - x.shape[3] - 2 * self.columns) % self.stride[1]
+        return self.pool(ops.pad(x, (self.columns, right, self.rows, below), value=_LOWEST))
+
+
+def _pair(size: int | tuple[int, ...]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[-2], size[-1])
 
 
 def replace_padded_pools(cell: nn.Cell) -> None:
     """Replace the padded maximum poolings of a network by `PaddedMaxPool`, with equal results."""
     for name, child in list(cell.name_cells().items()):
         if isinstance(child, nn.MaxPool2d):
-            if child.use_pad and not child.max_pool.ceil_mode:
+            if child.use_pad:
                 setattr(cell, name, PaddedMaxPool(child))
         else:
             replace_padded_pools(child)

@@ -154,7 +154,9 @@ def _on_sizes(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     calculate, onnx_operator = _ON_SIZES[node.operator]
     if not any(isinstance(value, (Size, OnnxTensor)) for value in inputs):
         return calculate(*inputs)
-    if node.operator == "ScalarDiv" or not all(isinstance(v, (Size, int)) for v in inputs):
+    if node.operator == "ScalarDiv" or not all(
+        isinstance(v, (Size, int, np.integer)) for v in inputs
+    ):
         dtype = np.dtype(np.float32)
         name = graph.add(onnx_operator, [graph.tensor(value, dtype) for value in inputs])
         return OnnxTensor(name, (1,), dtype)

@@ -7,7 +7,7 @@ from onnx import helper
 
 from ..mindir import Node
 from ..onnx_graph import OnnxGraph, Value
-from .common import DTYPES, Translation, result
+from .common import DTYPES, Translation, dtype_of, result
 
 
 def _first(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
@@ -39,10 +39,18 @@ def _cast(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     return result(node, graph.add("Cast", [graph.tensor(inputs[0])], to=number), dtype)
 
 
+def _scalar_to_tensor(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    if isinstance(inputs[0], (int, float)):
+        return inputs[0]
+    shape = graph.sizes(())
+    return result(node, graph.add("Reshape", [graph.tensor(inputs[0]), shape]), dtype_of(inputs))
+
+
 OPERATORS: dict[str, Translation] = {
     **dict.fromkeys(("Load", "Depend", "Identity", "StopGradient", "TensorMove"), _first),
     "UpdateState": _nothing,
     "MakeTuple": _tuple,
     "TupleGetItem": _item,
     "Cast": _cast,
+    "ScalarToTensor": _scalar_to_tensor,
 }
