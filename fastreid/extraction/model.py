@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -156,9 +158,22 @@ def _load_mindspore(cfg: CfgNode) -> Compute:
     predictor = DefaultPredictor(cfg)
 
     def compute(images: np.ndarray, paths: Sequence[str]) -> np.ndarray:
-        return predictor.extract(_Batches(images, paths, cfg.TEST.IMS_PER_BATCH)).images.features
+        batches = _Batches(images, paths, cfg.TEST.IMS_PER_BATCH)
+        with _without_progress():
+            return predictor.extract(batches).images.features
 
     return compute
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """Turn off the log lines of an evaluation, which are about a part only."""
+    log = logging.getLogger(run_on_dataset.__module__)
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = was_disabled
 
 
 def _best_device() -> str:

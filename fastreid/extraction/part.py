@@ -162,7 +162,7 @@ class PartWorker:
 
     def _read(self, path: str) -> np.ndarray | Unreadable:
         if not _is_unicode(path):
-            return Unreadable(path, "The file name is not valid UTF-8. Rename the file.")
+            return Unreadable(path, f"The name of {path} is not valid UTF-8. Rename the file.")
         try:
             content = _content(path) if is_address(path) else None
             return self._transform(read_image(path, content), np.random.default_rng(0))

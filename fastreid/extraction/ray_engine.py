@@ -10,8 +10,10 @@ import _thread
 import logging
 import os
 import pickle
+import re
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,6 +31,8 @@ from .part import ExtractionError, Part, PartResult, PartWorker
 # Two tasks that read images for each free processor: they wait for disks and networks.
 _READER_CPUS = 0.5
 _COLUMN = "part"
+_HOST_AND_PORT = re.compile(r"(?:ray://)?(?P<host>[^/]+):(?P<port>[0-9]+)")
+_SECONDS_TO_CONNECT = 10.0
 
 
 def run_on_ray(
@@ -36,7 +40,7 @@ def run_on_ray(
     model: ExtractionModel,
     output: OutputFolder,
     *,
-    num_workers: int = 0,
+    num_workers: int | None = None,
     address: str = "",
 ) -> Iterator[PartResult]:
     """Compute parts on a Ray cluster.
@@ -45,7 +49,7 @@ def run_on_ray(
         parts: the parts.
         model: the network, which is sent to the actors.
         output: the folder for the parts, which all machines can write.
-        num_workers: number of actors; 0: one a GPU, or without GPUs one a processor except for one.
+        num_workers: number of actors; None: one a GPU, or without GPUs one a processor except for one.
         address: address of the cluster; "": RAY_ADDRESS, or else a Ray on this machine for the time
             of this call.
 
@@ -56,7 +60,7 @@ def run_on_ray(
         ImportError: Ray is not installed.
         ExtractionError: the cluster cannot be reached or has too few processors.
     """
-    _require_ray()
+    import_ray()
     import ray
 
     with _connected(address or os.environ.get("RAY_ADDRESS", ""), num_workers):
@@ -114,21 +118,29 @@ class _Finisher:
         return {_COLUMN: pickle.dumps(self._worker.finish(pickle.loads(row[_COLUMN])))}
 
 
-def _require_ray() -> None:
+def import_ray() -> None:
+    """Import Ray with its messages off; errors that it logs are raised too.
+
+    Raises:
+        ImportError: Ray is not installed; the message has the command that installs it.
+    """
+    # Ray reports statistics of usage to its makers unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
-        import ray
-        import ray.data  # noqa: F401 - needs pyarrow and pandas
+        import ray.data
     except ImportError as error:
         raise ImportError('--engine ray needs Ray: pip install "ray[data]"') from error
+    for handler in logging.getLogger(ray.data.__name__).handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.ERROR)
 
 
 @contextmanager
-def _connected(address: str, num_workers: int) -> Iterator[None]:
+def _connected(address: str, num_workers: int | None) -> Iterator[None]:
     """Connect to a cluster, or start Ray on this machine and end it afterwards."""
     import ray
 
-    # Ray reports statistics of usage to its makers unless it is told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     folder = "" if address else tempfile.mkdtemp(prefix="ray-")
     root = str(Path(fastreid.__file__).parents[1])
     if address:
@@ -140,14 +152,14 @@ def _connected(address: str, num_workers: int) -> Iterator[None]:
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         given = {
             "address": "local",
-            "num_cpus": max(len(os.sched_getaffinity(0)), num_workers + 1),
+            "num_cpus": max(len(os.sched_getaffinity(0)), (num_workers or 0) + 1),
             "include_dashboard": False,
             "_temp_dir": folder,
             "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
         }
-    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         with _interruptible():
+            _require_reachable(address)
             try:
                 ray.init(**given, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError) as error:
@@ -157,6 +169,19 @@ def _connected(address: str, num_workers: int) -> Iterator[None]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_reachable(address: str) -> None:
+    """Check that something answers at an address; Ray itself would wait for many minutes."""
+    match = _HOST_AND_PORT.fullmatch(address)
+    if not match:
+        return
+    try:
+        socket.create_connection((match["host"], int(match["port"])), _SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise ExtractionError(
+            f"No Ray cluster answers at {address} (--ray-address or RAY_ADDRESS): {error}"
+        ) from error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from .model import ExtractionModel
 from .output_folder import OutputFolder
 from .part import Part, PartResult, PartWorker, Unreadable, checked, divide
 from .processes import run_in_processes
-from .ray_engine import run_on_ray
+from .ray_engine import import_ray, run_on_ray
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +35,13 @@ class Distribution(NamedTuple):
 
     Attributes:
         engine: "processes" of this machine, or "ray".
-        num_workers: number of processes that have the model; 0: one, or with Ray one a device.
+        num_workers: number of processes that have the model; None: one, or with Ray one a device.
         ray_address: address of a Ray cluster; "": RAY_ADDRESS, or else a Ray on this machine.
         part_size: number of images in a part.
     """
 
     engine: str = PROCESSES
-    num_workers: int = 0
+    num_workers: int | None = None
     ray_address: str = ""
     part_size: int = 1024
 
@@ -112,12 +112,14 @@ def extract_parts(
 def _check(how: Distribution, output: str | Path) -> None:
     if how.engine not in ENGINES:
         raise ValueError(f"--engine is {how.engine!r}; it must be one of {', '.join(ENGINES)}.")
-    if how.num_workers < 0:
+    if how.num_workers is not None and how.num_workers < 1:
         raise ValueError(f"--num-gpus is {how.num_workers}; it must be at least 1.")
     if not 1 <= how.part_size <= _LARGEST_PART:
         raise ValueError(f"--part-size is {how.part_size}; it must be in 1..{_LARGEST_PART}.")
     if how.ray_address and how.engine != RAY:
         raise ValueError("--ray-address needs --engine ray.")
+    if how.engine == RAY:
+        import_ray()
     if not is_address(str(output)):
         check_output_folder(Path(output), "--output")
 
@@ -143,8 +145,8 @@ def _logged(results: Iterator[PartResult], total: int) -> Iterator[PartResult]:
     done = 0
     for result in results:
         done += result.num_images + len(result.unreadable)
-        for path, reason in result.unreadable:
-            logger.warning("%s is left out: %s", printable(path), printable(reason))
+        for _, reason in result.unreadable:
+            logger.warning("%s It is left out.", printable(reason))
         now = time.monotonic()
         if now - last >= _SECONDS_BETWEEN_LOGS:
             last = now
