@@ -15,10 +15,16 @@ VERSION = re.search(
 CUHK03 = ["h5py>=3.8"]
 PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
+RAY = ["pyarrow>=14", "ray[data]>=2.51"]
 DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
     *TENSORBOARD,
+    # Ray 2.51 is the last release for Python 3.9.
+    "pandas>=1.3",
+    "pyarrow>=14",
+    "ray[data]>=2.51,<2.52; python_version < '3.10'",
+    "ray[data]>=2.51; python_version >= '3.10'",
     "mypy>=1.19,<1.20",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
@@ -52,6 +58,7 @@ setup(
     extras_require={
         "cuhk03": CUHK03,
         "plots": PLOTS,
+        "ray": RAY,
         "tensorboard": TENSORBOARD,
         "demo": DEMO,
         "test": TEST,

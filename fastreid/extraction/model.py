@@ -17,7 +17,6 @@ from fastreid.config import CfgNode, load_config, load_stored_config
 from fastreid.deploy import Embedder, ModelInfo
 from fastreid.evaluation import FeatureCollector, run_on_dataset
 from fastreid.evaluation.features.part_file import PartInfo
-from fastreid.utils.checkpoint.weights_file import split_key_path
 
 # Sections that decide features; the rest of a configuration is about training and evaluation.
 _SECTIONS = ("MODEL", "INPUT")
@@ -50,7 +49,15 @@ class ExtractionModel:
             path: the ONNX file.
             cfg: the configuration inside it, with the options of the command line.
             info: the description inside it.
+
+        Raises:
+            ValueError: it is another file than an ONNX file.
         """
+        if path.suffix.lower() != ".onnx":
+            raise ValueError(
+                f"{path} cannot be distributed; give an .onnx file, or --config-file and the "
+                "weights."
+            )
         content = path.read_bytes()
         digest = hashlib.sha256(content + _flip(cfg))
         return cls(PartInfo(digest.hexdigest(), path.name, info.config), cfg.dump(), (), content)
@@ -68,6 +75,7 @@ class ExtractionModel:
             FileNotFoundError: the configuration or the weights do not exist.
         """
         from fastreid.engine.resume.saved_config import dump_for_keeping
+        from fastreid.utils.checkpoint.weights_file import split_key_path
 
         cfg = load_config(config_file, list(opts))
         weights = split_key_path(cfg.MODEL.WEIGHTS)[0] if cfg.MODEL.WEIGHTS else None

@@ -49,7 +49,7 @@ def run_on_ray(
         parts: the parts.
         model: the network, which is sent to the actors.
         output: the folder for the parts, which all machines can write.
-        num_workers: number of actors; None: one a GPU, or without GPUs one a processor except for one.
+        num_workers: number of actors; None: one a GPU, or without GPUs one a processor, less one.
         address: address of the cluster; "": RAY_ADDRESS, or else a Ray on this machine for the time
             of this call.
 
@@ -142,26 +142,17 @@ def _connected(address: str, num_workers: int | None) -> Iterator[None]:
     import ray
 
     folder = "" if address else tempfile.mkdtemp(prefix="ray-")
-    root = str(Path(fastreid.__file__).parents[1])
-    if address:
-        given: dict[str, Any] = {
-            "address": address,
-            "runtime_env": {"py_modules": [str(Path(fastreid.__file__).parent)]},
-        }
-    else:
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        given = {
-            "address": "local",
-            "num_cpus": max(len(os.sched_getaffinity(0)), (num_workers or 0) + 1),
-            "include_dashboard": False,
-            "_temp_dir": folder,
-            "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
-        }
+    given = {"address": address} if address else _local_options(folder, num_workers)
     try:
         with _interruptible():
             _require_reachable(address)
             try:
-                ray.init(**given, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(
+                    **given,
+                    runtime_env=_runtime_env(is_local=not address),
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise ExtractionError(f"Ray cannot be started or reached: {error}") from error
             yield
@@ -169,6 +160,27 @@ def _connected(address: str, num_workers: int | None) -> Iterator[None]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _local_options(folder: str, num_workers: int | None) -> dict[str, Any]:
+    """Return arguments of ``ray.init`` for a Ray on this machine, with its files in a folder."""
+    return {
+        "address": "local",
+        "num_cpus": max(len(os.sched_getaffinity(0)), (num_workers or 0) + 1),
+        "include_dashboard": False,
+        "_temp_dir": folder,
+    }
+
+
+def _runtime_env(*, is_local: bool) -> dict[str, Any]:
+    """Return what the processes of Ray need to import this package."""
+    package = Path(fastreid.__file__).parent
+    # MindSpore needs protobuf in Python, and Ray imports protobuf first.
+    variables = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    if not is_local:
+        return {"env_vars": variables, "py_modules": [str(package)]}
+    paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"env_vars": {**variables, "PYTHONPATH": os.pathsep.join(paths)}}
 
 
 def _require_reachable(address: str) -> None:
