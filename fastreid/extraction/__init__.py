@@ -2,8 +2,8 @@
 
 `listing` lists the images, `model` describes the network to the processes, `part` computes the
 features of some images, `output_folder` writes them as Parquet files and finds those that exist,
-`processes` and `ray_engine` distribute the parts, `running` puts these together. None of them
-imports MindSpore or Ray before it is needed. `fastreid.evaluation` reads the files.
+`processes` and `ray_engine` (with `ray_cleaner`) distribute the parts, `running` joins these. None
+of them imports MindSpore or Ray before it is needed. `fastreid.evaluation` reads the files.
 """
 
 from .listing import Listing, list_images

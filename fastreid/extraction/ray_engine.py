@@ -7,11 +7,11 @@ write the features. Ray repeats the tasks of processes and machines that are los
 from __future__ import annotations
 
 import _thread
+import contextlib
 import logging
 import os
 import pickle
 import re
-import shutil
 import signal
 import socket
 import tempfile
@@ -27,6 +27,7 @@ import fastreid
 from .model import ExtractionModel
 from .output_folder import OutputFolder
 from .part import ExtractionError, Part, PartResult, PartWorker
+from .ray_cleaner import watching
 
 # Two tasks that read images for each free processor: they wait for disks and networks.
 _READER_CPUS = 0.5
@@ -141,11 +142,17 @@ def _connected(address: str, num_workers: int | None) -> Iterator[None]:
     """Connect to a cluster, or start Ray on this machine and end it afterwards."""
     import ray
 
-    folder = "" if address else tempfile.mkdtemp(prefix="ray-")
-    given = {"address": address} if address else _local_options(folder, num_workers)
-    try:
-        with _interruptible():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_interruptible())
+        if address:
             _require_reachable(address)
+            given: dict[str, Any] = {"address": address}
+        else:
+            # Short, because the paths of sockets may have 107 bytes.
+            folder = str(Path(tempfile.mkdtemp(prefix="ray-")).resolve())
+            stack.enter_context(watching(folder))
+            given = _local_options(folder, num_workers)
+        try:
             try:
                 ray.init(
                     **given,
@@ -156,10 +163,8 @@ def _connected(address: str, num_workers: int | None) -> Iterator[None]:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise ExtractionError(f"Ray cannot be started or reached: {error}") from error
             yield
-    finally:
-        ray.shutdown()
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            ray.shutdown()
 
 
 def _local_options(folder: str, num_workers: int | None) -> dict[str, Any]:
