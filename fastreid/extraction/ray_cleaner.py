@@ -28,7 +28,9 @@ def watching(folder: str) -> Iterator[None]:
         folder: folder of a Ray of its own.
     """
     cleaner = subprocess.Popen(
-        [sys.executable, __file__, folder], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, __file__, folder, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         yield
@@ -36,11 +38,12 @@ def watching(folder: str) -> Iterator[None]:
         cleaner.communicate()
 
 
-def users(folder: str) -> list[int]:
-    """Return the other processes that have a file in a folder open.
+def users(folder: str, *, owner: int) -> list[int]:
+    """Return the processes that have a file in a folder open.
 
     Args:
         folder: absolute path, without symbolic links.
+        owner: process that started the Ray, which is left out.
     """
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -48,17 +51,18 @@ def users(folder: str) -> list[int]:
             files = (str(descriptor.readlink()) for descriptor in (process / "fd").iterdir())
             if any(file.startswith(f"{folder}/") for file in files):
                 found.append(int(process.name))
-    return [pid for pid in found if pid != os.getpid()]
+    return [pid for pid in found if pid not in (owner, os.getpid())]
 
 
-def clean(folder: str) -> None:
+def clean(folder: str, *, owner: int) -> None:
     """End the processes that use a folder, and remove it.
 
     Args:
         folder: absolute path, without symbolic links.
+        owner: process that started the Ray, which may go on.
     """
     deadline = time.monotonic() + _SECONDS
-    while (pids := users(folder)) and time.monotonic() < deadline:
+    while (pids := users(folder, owner=owner)) and time.monotonic() < deadline:
         for pid in pids:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -68,4 +72,4 @@ def clean(folder: str) -> None:
 
 if __name__ == "__main__":
     sys.stdin.read()
-    clean(sys.argv[1])
+    clean(sys.argv[1], owner=int(sys.argv[2]))
