@@ -16,9 +16,16 @@ CUHK03 = ["h5py>=3.8"]
 PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 RAY = ["pyarrow>=14", "ray[data]>=2.51"]
+# onnxruntime 1.19 is the last release for Python 3.9; onnx 1.20 has none for it.
+ONNX = [
+    "onnx>=1.16,<1.20",
+    "onnxruntime>=1.19,<1.20; python_version < '3.10'",
+    "onnxruntime>=1.19,<1.24; python_version >= '3.10'",
+]
 DEMO = [*CUHK03, *PLOTS]
 TEST = [
     *DEMO,
+    *ONNX,
     *TENSORBOARD,
     # Ray 2.51 is the last release for Python 3.9.
     "pandas>=1.3",
@@ -57,6 +64,7 @@ setup(
     ],
     extras_require={
         "cuhk03": CUHK03,
+        "onnx": ONNX,
         "plots": PLOTS,
         "ray": RAY,
         "tensorboard": TENSORBOARD,

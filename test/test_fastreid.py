@@ -42,6 +42,16 @@ def test_variables_that_the_user_set_are_kept():
     assert "'ONEDNN_MAX_CPU_ISA': 'AVX'" in printed
 
 
+def test_onnx_can_be_imported_before_mindspore():
+    pytest.importorskip("onnx")
+    code = "import fastreid, onnx, mindspore; from mindspore.train import mind_ir_pb2"
+    name = "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
+    clean = {key: value for key, value in os.environ.items() if key != name}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("version", "flags", "limit"),
     [

@@ -26,9 +26,9 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -40,7 +40,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from fastreid.config import CfgNode, load_config, load_stored_config
+from fastreid.config import CfgNode, get_cfg, load_config, load_stored_config
 from fastreid.data import ReidDataLoader, build_image_loader, build_reid_test_loader
 from fastreid.data.datasets.files import search_images
 from fastreid.data.datasets.image_list import FILE_NAME
@@ -61,6 +61,9 @@ from fastreid.utils.labels import LabelNames, describe_labels, normal_form, numb
 from fastreid.utils.logger import log_to_screen
 from fastreid.utils.messages.texts import list_some
 
+if TYPE_CHECKING:
+    from fastreid.engine.mindir_model import MindirModel
+
 logger = logging.getLogger("fastreid.extract_features")
 
 # Settings that an exported file has inside.
@@ -76,7 +79,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--config-file", type=user_path, metavar="F", help="config of the model")
-    model.add_argument("--model", type=user_path, metavar="M.onnx", help="an exported model")
+    model.add_argument(
+        "--model", type=user_path, metavar="M.onnx", help="an exported model, .onnx or .mindir"
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--images", type=path_or_address, metavar="FOLDER", help="a folder of images"
@@ -202,7 +207,7 @@ def from_config(config_file: Path, opts: list[str]) -> Extraction:
     return Extraction(cfg, run)
 
 
-def open_file(model: Path, opts: list[str]) -> tuple[Embedder, CfgNode]:
+def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, CfgNode]:
     """Open a file of tools/export.py, and read the configuration inside it.
 
     Raises:
@@ -214,7 +219,7 @@ def open_file(model: Path, opts: list[str]) -> tuple[Embedder, CfgNode]:
             f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
             f"inside {model}. Export it again with tools/export.py."
         )
-    embed = Embedder(model)
+    embed = open_model(model)
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
     return embed, cfg
@@ -229,7 +234,8 @@ def from_file(model: Path, opts: list[str]) -> Extraction:
         with loader:
             collector = FeatureCollector(num_query, name, label_names=names)
             flip = cfg.TEST.FLIP.ENABLED
-            features = run_on_dataset(embed, loader, collector, flip_test=flip)
+            batches = PictureBatches(embed, loader) if isinstance(embed, Embedder) else loader
+            features = run_on_dataset(embed, batches, collector, flip_test=flip)
         return features._replace(config=embed.info.config)
 
     return Extraction(cfg, run)
@@ -241,6 +247,42 @@ def model_for_parts(args: argparse.Namespace) -> ExtractionModel:
         return ExtractionModel.from_config(args.config_file, args.opts)
     embed, cfg = open_file(args.model, args.opts)
     return ExtractionModel.from_file(args.model, cfg, embed.info)
+
+
+class PictureBatches:
+    """The batches of a loader, read in this process: the loader itself needs MindSpore.
+
+    Args:
+        embed: the model, which resizes the images.
+        loader: gives the images and the number of them in a batch.
+    """
+
+    def __init__(self, embed: Embedder, loader: ReidDataLoader) -> None:
+        self.dataset, self.batch_size = loader.dataset, loader.batch_size
+        self._embed = embed
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        """Give the images and their labels in order."""
+        data = self.dataset
+        for start in range(0, len(data), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield {
+                "images": self._embed.prepare(data.paths[rows]),
+                "targets": data.targets[rows],
+                "camids": data.camids[rows],
+                "img_paths": np.array(data.paths[rows]),
+            }
+
+
+def open_model(path: Path) -> Embedder | MindirModel:
+    """Open a file of tools/export.py; its suffix says which kind it is."""
+    if path.suffix.lower() != ".mindir":
+        return Embedder(path)
+    from fastreid.engine import set_device_and_mode
+    from fastreid.engine.mindir_model import MindirModel
+
+    set_device_and_mode(get_cfg())
+    return MindirModel(path)
 
 
 def extract(args: argparse.Namespace) -> FeatureSet:

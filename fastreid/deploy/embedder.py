@@ -57,7 +57,9 @@ class Embedder:
         self._session = _open_session(self.path, device, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ModelInfo.from_metadata(metadata, str(self.path))
-        self._input = self._session.get_inputs()[0].name
+        given = self._session.get_inputs()[0]
+        self._input = given.name
+        _check_size(given.shape, self.info.size, self.path)
 
     def __call__(self, images: Any, *, bgr: bool = False) -> np.ndarray:
         """Compute features.
@@ -77,6 +79,18 @@ class Embedder:
         """
         features = [self._run(part) for part in self._parts(images, bgr)]
         return np.concatenate(features) if features else self._nothing()
+
+    def prepare(self, images: Any, *, bgr: bool = False) -> np.ndarray:
+        """Resize pictures as the model needs them, without computing features.
+
+        Args:
+            images: pictures, as for calling; at least one.
+            bgr: as for calling.
+
+        Returns:
+            (N, 3, H, W) float32, RGB in 0..255, of the model's size.
+        """
+        return np.concatenate(list(self._parts(images, bgr)))
 
     def _parts(self, images: Any, bgr: bool) -> Iterator[np.ndarray]:
         """Yield RGB in 0..255, (n, 3, H, W) float32 with n <= batch_size."""
@@ -110,6 +124,14 @@ def normalized(batch: np.ndarray) -> np.ndarray:
     mean = np.array(IMAGENET_MEAN, np.float32).reshape(-1, 1, 1)
     std = np.array(IMAGENET_STD, np.float32).reshape(-1, 1, 1)
     return (batch / np.float32(255) - mean) / std
+
+
+def _check_size(shape: list, size: tuple[int, int], path: Path) -> None:
+    if tuple(shape[2:]) != size:
+        raise ValueError(
+            f"{path} takes images of {shape[2:]}, but its description says {list(size)}; export "
+            "the model again with tools/export.py."
+        )
 
 
 def _open_session(path: Path, device: str, threads: int) -> Any:

@@ -108,16 +108,20 @@ def first_difference(network: nn.Cell, model: onnx.ModelProto, images: np.ndarra
 
 
 def _last_tensors(model: onnx.ModelProto) -> dict[str, str]:
-    """Map the name of a cell to the last tensor that was made in it."""
-    return {
-        scope: node.output[0]
-        for scope, node in ((node.name.rpartition(".")[0], node) for node in model.graph.node)
-        if scope
-    }
+    """Map the name of a cell to the last tensor that was made in it or in its children."""
+    tensors = {}
+    for node in model.graph.node:
+        parts = node.name.split(".")[:-1]
+        for length in range(1, len(parts) + 1):
+            tensors[".".join(parts[:length])] = node.output[0]
+    return tensors
 
 
 def _outputs_of_cells(network: nn.Cell, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the outputs of all cells without children, in the order of execution."""
+    """Compute the outputs of the smallest cells that can be observed, in the order of execution.
+
+    These are the cells without children, and convolutions, whose kernels have their own gradients.
+    """
     outputs: dict[str, np.ndarray] = {}
 
     def recorder(name: str) -> Callable[..., None]:
@@ -131,7 +135,7 @@ def _outputs_of_cells(network: nn.Cell, images: np.ndarray) -> dict[str, np.ndar
     handles = [
         cell.register_forward_hook(recorder(name.partition(".")[2]))
         for name, cell in network.cells_and_names()
-        if name and not cell.cells()
+        if name
     ]
     mode = ms.get_context("mode")
     # Hooks run in this mode only.
@@ -142,7 +146,11 @@ def _outputs_of_cells(network: nn.Cell, images: np.ndarray) -> dict[str, np.ndar
         ms.set_context(mode=mode)
         for handle in handles:
             handle.remove()
-    return outputs
+    return {
+        name: output
+        for name, output in outputs.items()
+        if not any(other.startswith(f"{name}.") for other in outputs)
+    }
 
 
 def _intermediate(model: onnx.ModelProto, names: list[str], images: np.ndarray) -> list[np.ndarray]:

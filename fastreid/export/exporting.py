@@ -75,7 +75,8 @@ def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = Non
     options = options or ExportOptions()
     _check(output, options)
     resize, crop = _sizes(cfg)
-    model = DefaultPredictor(cfg).model
+    predictor = DefaultPredictor(cfg)
+    model = predictor.model
     weights_sha256 = hash_of_weights(model)
     replace_padded_pools(model)
     network = ExportNetwork(model, unit_length=options.unit_length)
@@ -92,7 +93,7 @@ def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = Non
         unit_length=options.unit_length,
         distance=cfg.TEST.METRIC,
         precision="float16" if options.half else "float32",
-        config=dump_for_keeping(cfg),
+        config=dump_for_keeping(predictor.cfg),
         version=f"{fastreid.__version__}, {git_state()}",
         weights=Path(cfg.MODEL.WEIGHTS).name,
         weights_sha256=weights_sha256,

@@ -15,6 +15,8 @@ from .mindir import Shape
 OPSET = 17
 # The version of the file format that goes with this operator set (ONNX 1.12).
 IR_VERSION = 8
+# Name of the number of images, under which programs look for it.
+BATCH = "batch"
 
 
 class OnnxTensor(NamedTuple):
@@ -88,12 +90,15 @@ class OnnxGraph:
 
         Args:
             value: a tensor, a size, a number or an array.
-            dtype: type of a constant that is made from a number; None: float32.
+            dtype: type that the tensor must have; None: its own, and float32 for numbers.
         """
         if isinstance(value, (OnnxTensor, Size)):
-            return value.name
+            own = value.dtype if isinstance(value, OnnxTensor) else np.dtype(np.int64)
+            if dtype is None or dtype == own:
+                return value.name
+            return self.add("Cast", [value.name], to=helper.np_dtype_to_tensor_dtype(dtype))
         if isinstance(value, np.ndarray):
-            return self.constant(value)
+            return self.constant(value if dtype is None else value.astype(dtype))
         if isinstance(value, (bool, int, float)):
             return self.constant(np.array(value, dtype or np.float32))
         raise ValueError(f"{value!r} is not a tensor.")
@@ -138,7 +143,7 @@ def make_model(
     graph.nodes.append(helper.make_node("Identity", [tensor.name], [name], name="output"))
     nodes = graph.pruned(name)
     used = {each for node in nodes for each in node.input}
-    sizes: list[Any] = ["images", *(tensor.shape or ())[1:]]
+    sizes: list[Any] = [BATCH, *(tensor.shape or ())[1:]]
     proto = helper.make_graph(
         nodes,
         "fastreid",

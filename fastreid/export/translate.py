@@ -6,8 +6,10 @@ from pathlib import Path
 
 import onnx
 
+from fastreid.utils.checkpoint.names import to_torch_name
+
 from .mindir import Node, read_mindir
-from .onnx_graph import OnnxGraph, OnnxTensor, Value, make_model
+from .onnx_graph import BATCH, OnnxGraph, OnnxTensor, Value, make_model
 from .operators import OPERATORS
 
 INPUT = "images"
@@ -31,7 +33,7 @@ def mindir_to_onnx(path: Path) -> onnx.ModelProto:
     graph = OnnxGraph()
     values: dict[str, Value] = {}
     for name, array in source.parameters.items():
-        short = name.rpartition(":")[2].partition(".")[2]
+        short = to_torch_name(name.rpartition(":")[2].partition(".")[2])
         values[name] = OnnxTensor(graph.constant(array, short), array.shape, array.dtype)
     values.update({name: OnnxTensor(INPUT, shape) for name, shape in source.inputs.items()})
     for node in source.nodes:
@@ -40,7 +42,7 @@ def mindir_to_onnx(path: Path) -> onnx.ModelProto:
     if not isinstance(output, OnnxTensor):
         raise ValueError("The network returns several tensors; only one can be exported.")
     (shape,) = source.inputs.values()
-    return make_model(graph, inputs={INPUT: ("images", *shape[1:])}, output=(OUTPUT, output))
+    return make_model(graph, inputs={INPUT: (BATCH, *shape[1:])}, output=(OUTPUT, output))
 
 
 def _translate(node: Node, values: dict[str, Value], graph: OnnxGraph) -> Value:

@@ -21,9 +21,9 @@ INFO = ModelInfo(
 WEIGHTS = np.random.RandomState(0).randn(6, 3, 3, 3).astype(np.float32)
 
 
-def write_model(path, info=INFO):
+def write_model(path, info=INFO, size=None):
     """Write a convolution and the mean of its maps; without info, the file has no metadata."""
-    size = info.size if info else (16, 8)
+    size = size or (info.size if info else (16, 8))
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["images", "weight"], ["maps"], pads=[1, 1, 1, 1]),

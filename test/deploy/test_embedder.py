@@ -60,6 +60,13 @@ def test_every_form_of_a_picture_gives_the_same_features(model, arrays, tmp_path
     assert_close(embed(np.stack([arrays[0]] * 3)), expected[[0, 0, 0]])
 
 
+@pytest.mark.parametrize("batch_size", [2, 64])
+def test_pictures_can_be_prepared_beforehand(model, arrays, batch_size):
+    embed = Embedder(model, batch_size=batch_size)
+    np.testing.assert_array_equal(embed.prepare(arrays), as_batch(arrays))
+    np.testing.assert_array_equal(embed(embed.prepare(arrays)), embed(arrays))
+
+
 def test_channels_of_opencv_are_swapped_on_request(model, arrays):
     embed = Embedder(model)
     swapped = [array[:, :, ::-1] for array in arrays]
@@ -141,6 +148,12 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_without_a_description_is_refused(tmp_path):
     path = write_model(tmp_path / "model.onnx", None)
     with pytest.raises(ValueError, match=r"model.onnx has no description .*tools/export.py"):
+        Embedder(path)
+
+
+def test_a_file_whose_description_has_another_size_is_refused(tmp_path):
+    path = write_model(tmp_path / "model.onnx", INFO, size=(32, 16))
+    with pytest.raises(ValueError, match=r"takes images of \[32, 16\], but .* says \[16, 8\]"):
         Embedder(path)
 
 

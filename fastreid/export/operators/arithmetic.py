@@ -24,6 +24,7 @@ _SAME = {
     "Maximum": "Max",
     "Minimum": "Min",
     "Mul": "Mul",
+    "Muls": "Mul",
     "Neg": "Neg",
     "Pow": "Pow",
     "ReLU": "Relu",
@@ -41,6 +42,8 @@ def _same(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     dtype = dtype_of(inputs)
     names = [graph.tensor(value, dtype) for value in inputs]
     name = graph.add(_SAME[node.operator], names)
+    if node.operator == "Equal":
+        dtype = np.dtype(np.bool_)
     return result(node, name, dtype, shape=broadcast_shape(inputs))
 
 
@@ -84,16 +87,12 @@ def _hard_sigmoid(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTens
 
 
 def _gelu(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
-    """X (1 + erf(x / sqrt 2)) / 2, or the approximation by tanh (Hendrycks and Gimpel, 2016)."""
+    """The approximation of GELU by tanh (Hendrycks and Gimpel, 2016)."""
     x = graph.tensor(inputs[0])
-    approximate = inputs[1] if len(inputs) > 1 else "tanh"
-    if approximate in (1, "tanh"):
-        cube = graph.add("Pow", [x, graph.tensor(3.0)])
-        inner = graph.add("Add", [x, graph.add("Mul", [cube, graph.tensor(0.044715)])])
-        scaled = graph.add("Mul", [inner, graph.tensor(float(np.sqrt(2 / np.pi)))])
-        bend = graph.add("Tanh", [scaled])
-    else:
-        bend = graph.add("Erf", [graph.add("Mul", [x, graph.tensor(float(np.sqrt(0.5)))])])
+    cube = graph.add("Pow", [x, graph.tensor(3.0)])
+    inner = graph.add("Add", [x, graph.add("Mul", [cube, graph.tensor(0.044715)])])
+    scaled = graph.add("Mul", [inner, graph.tensor(float(np.sqrt(2 / np.pi)))])
+    bend = graph.add("Tanh", [scaled])
     half = graph.add("Mul", [x, graph.tensor(0.5)])
     return result(node, graph.add("Mul", [half, graph.add("Add", [bend, graph.tensor(1.0)])]))
 
@@ -102,7 +101,12 @@ def _clip(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     x, low, high = inputs
     dtype = dtype_of(inputs)
     limits = ["" if limit is None else graph.tensor(limit, dtype) for limit in (low, high)]
-    return result(node, graph.add("Clip", [graph.tensor(x), *limits]), dtype, shape=x.shape)
+    if all(getattr(limit, "shape", ()) == () for limit in (low, high)):
+        return result(node, graph.add("Clip", [graph.tensor(x), *limits]), dtype, shape=x.shape)
+    name = graph.tensor(x)
+    for operator_of_limit, limit in zip(("Max", "Min"), limits):
+        name = graph.add(operator_of_limit, [name, limit]) if limit else name
+    return result(node, name, dtype)
 
 
 def _relu6(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
@@ -129,7 +133,8 @@ def _transposed(value: Value, name: str, graph: OnnxGraph) -> str:
 def _dense(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     """X w^T + b."""
     x, weight, bias = inputs
-    product = graph.add("MatMul", [x.name, _transposed(weight, weight.name, graph)])
+    factor = _transposed(weight, graph.tensor(weight), graph)
+    product = graph.add("MatMul", [graph.tensor(x), factor])
     if bias is not None:
         product = graph.add("Add", [product, graph.tensor(bias)])
     return result(node, product)
@@ -147,8 +152,12 @@ _ON_SIZES: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
 def _on_sizes(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     """Calculate with sizes, which are numbers where they are known."""
     calculate, onnx_operator = _ON_SIZES[node.operator]
-    if not any(isinstance(value, Size) for value in inputs):
+    if not any(isinstance(value, (Size, OnnxTensor)) for value in inputs):
         return calculate(*inputs)
+    if node.operator == "ScalarDiv" or not all(isinstance(v, (Size, int)) for v in inputs):
+        dtype = np.dtype(np.float32)
+        name = graph.add(onnx_operator, [graph.tensor(value, dtype) for value in inputs])
+        return OnnxTensor(name, (1,), dtype)
     return Size(graph.add(onnx_operator, [graph.sizes([value]) for value in inputs]))
 
 
@@ -162,11 +171,10 @@ OPERATORS: dict[str, Translation] = {
     "ClampTensor": _clip,
     "Dense": _dense,
     "GeLU": _gelu,
-    "Gelu": _gelu,
-    "GeluExt": _gelu,
     "HSigmoid": _hard_sigmoid,
     "HSwish": _hard_swish,
     "MatMul": _matmul,
+    "MatMulExt": _matmul,
     "ReLU6": _relu6,
     "Rsqrt": _rsqrt,
     "SiLU": _silu,

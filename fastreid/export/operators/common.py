@@ -24,13 +24,17 @@ DTYPES = {
 
 
 def dtype_of(values: Sequence[Value]) -> np.dtype:
-    """Return the type of the first tensor or array, float32 if there is none."""
+    """Return the type in which an operator computes: that of its first tensor of floats.
+
+    Without any, it is that of its first tensor or array, int64 for sizes and float32 for numbers.
+    """
+    for value in values:
+        if isinstance(value, (OnnxTensor, np.ndarray)) and value.dtype.kind == "f":
+            return value.dtype
     for value in values:
         if isinstance(value, (OnnxTensor, np.ndarray)):
             return value.dtype
-        if isinstance(value, Size):
-            return np.dtype(np.int64)
-    return np.dtype(np.float32)
+    return np.dtype(np.int64 if any(isinstance(v, Size) for v in values) else np.float32)
 
 
 def result(

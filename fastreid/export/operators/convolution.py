@@ -7,7 +7,7 @@ from typing import Any
 
 from ..mindir import Node, Shape
 from ..onnx_graph import OnnxGraph, OnnxTensor, Value
-from .common import Translation, as_ints, known, result
+from .common import Translation, as_ints, result
 
 # MindSpore's numbers of padding modes.
 _MODES = {0: "PAD", 1: "SAME", 2: "VALID"}
@@ -22,6 +22,21 @@ def _padding(mode: Any, pads: Sequence[int]) -> dict[str, Any]:
         return {"pads": [0, 0, 0, 0]}
     top, bottom, left, right = pads
     return {"pads": [top, left, bottom, right]}
+
+
+def _same_pads(
+    x: OnnxTensor, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
+    """Compute the padding of mode "same": the lower and right margins get what is odd."""
+    if x.shape is None or -1 in x.shape[2:]:
+        raise ValueError("the size of its maps is unknown, which padding 'same' depends on")
+    before, after = [], []
+    for size, length, stride, dilation in zip(x.shape[2:], window, strides, dilations):
+        reach = dilation * (length - 1) + 1
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return before + after
 
 
 def _map_shape(
@@ -52,6 +67,10 @@ def _conv2d(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     window, strides = list(given["kernel_size"]), list(given["stride"][-2:])
     options = _padding(given["pad_mode"], given["pad"])
     options["dilations"] = list(given["dilation"][-2:])
+    if "auto_pad" in options and set(options["dilations"]) != {1}:
+        # onnxruntime refuses them together.
+        del options["auto_pad"]
+        options["pads"] = _same_pads(inputs[0], window, strides, options["dilations"])
     names = [graph.tensor(value) for value in inputs]
     name = graph.add(
         "Conv", names, kernel_shape=window, strides=strides, group=given["group"], **options
@@ -154,20 +173,8 @@ def _avg_pool(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     return _pool("AveragePool", x, window, as_ints(strides, "stride")[-2:], graph, **options)
 
 
-def _avg_pool_2d(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
-    x, kernel, stride, padding, ceil_mode, counts_padding, divisor = inputs[:7]
-    if known(divisor, "divisor") is not None:
-        raise ValueError("a divisor of its own is not supported")
-    window = as_ints(kernel, "window")
-    strides = window if stride is None else as_ints(stride, "stride")
-    pads = list(as_ints(padding, "padding")) * (2 if isinstance(padding, tuple) else 4)
-    options = {"pads": pads, "ceil_mode": int(ceil_mode), "count_include_pad": int(counts_padding)}
-    return _pool("AveragePool", x, window, strides, graph, **options)
-
-
 OPERATORS: dict[str, Translation] = {
     "AvgPool": _avg_pool,
-    "AvgPool2D": _avg_pool_2d,
     "AvgPool3D": _avg_pool_3d,
     "BiasAdd": _bias_add,
     "Conv2D": _conv2d,

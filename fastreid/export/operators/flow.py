@@ -39,20 +39,10 @@ def _cast(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     return result(node, graph.add("Cast", [graph.tensor(inputs[0])], to=number), dtype)
 
 
-def _scalar_to_tensor(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
-    if isinstance(inputs[0], (int, float)):
-        return inputs[0]
-    shape = graph.sizes(())
-    return result(node, graph.add("Reshape", [graph.tensor(inputs[0]), shape]), np.dtype(np.int64))
-
-
 OPERATORS: dict[str, Translation] = {
-    **dict.fromkeys(("Load", "Depend", "StopGradient", "Identity", "Return"), _first),
+    **dict.fromkeys(("Load", "Depend", "Identity", "StopGradient", "TensorMove"), _first),
     "UpdateState": _nothing,
     "MakeTuple": _tuple,
-    "MakeList": _tuple,
     "TupleGetItem": _item,
-    "ListGetItem": _item,
     "Cast": _cast,
-    "ScalarToTensor": _scalar_to_tensor,
 }

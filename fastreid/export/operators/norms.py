@@ -60,14 +60,8 @@ def _layer_norm(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     return (OnnxTensor(graph.add("LayerNormalization", names, **options), x.shape),)
 
 
-def _layer_norm_ext(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
-    x, shape, scale, shift, epsilon = inputs[:5]
-    return _layer_norm(node, [x, scale, shift, -len(shape), 0, epsilon], graph)
-
-
 OPERATORS: dict[str, Translation] = {
     "BatchNorm": _batch_norm,
     "GroupNorm": _group_norm,
     "LayerNorm": _layer_norm,
-    "LayerNormExt": _layer_norm_ext,
 }

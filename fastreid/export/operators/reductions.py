@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..mindir import Node
+from ..mindir import Node, Shape
 from ..onnx_graph import OnnxGraph, OnnxTensor, Value
 from .common import Translation, as_ints, dtype_of, known, result
 
@@ -18,6 +18,7 @@ _REDUCTIONS = {
     "ReduceSum": "ReduceSum",
     "SumExt": "ReduceSum",
 }
+_EXTREMES = {"ArgMaxWithValue": "ReduceMax", "ArgMinWithValue": "ReduceMin"}
 
 
 def _reduction(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
@@ -34,6 +35,22 @@ def _reduction(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     return result(node, graph.add(operator, names, **attributes), dtype_of(inputs))
 
 
+def _extreme_with_place(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    """Return the largest or smallest value; inference does not use its place, the first output."""
+    x, axis = inputs[0], known(inputs[1], "axis")
+    keeps_axis = int(known(inputs[2], "option keep_dims"))
+    operator = _EXTREMES[node.operator]
+    name = graph.add(operator, [graph.tensor(x)], axes=[axis], keepdims=keeps_axis)
+    return None, OnnxTensor(name, _without(x.shape, axis, keeps_axis))
+
+
+def _without(shape: Shape | None, axis: int, keeps_axis: int) -> Shape | None:
+    if shape is None:
+        return None
+    axis %= len(shape)
+    return (*shape[:axis], *[1] * keeps_axis, *shape[axis + 1 :])
+
+
 def _softmax(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     axes = as_ints(inputs[1], "axis")
     if len(axes) != 1:
@@ -45,7 +62,9 @@ def _adaptive_pool(kind: str) -> Translation:
     """Translate a pooling to a map of given size; its windows must be equal."""
 
     def translate(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
-        x, size = inputs[0], as_ints(inputs[1], "output size")
+        x = inputs[0]
+        given = inputs[1] if len(inputs) > 1 else node.attributes["output_size"]
+        size = as_ints(given, "output size")
         if set(size) == {1}:
             name = graph.add(f"Global{kind}", [graph.tensor(x)])
         else:
@@ -67,6 +86,7 @@ def _equal_windows(x: OnnxTensor, size: tuple[int, ...]) -> list[int]:
 
 OPERATORS: dict[str, Translation] = {
     **dict.fromkeys(_REDUCTIONS, _reduction),
+    **dict.fromkeys(_EXTREMES, _extreme_with_place),
     "AdaptiveAvgPool2D": _adaptive_pool("AveragePool"),
     "AdaptiveMaxPool2D": _adaptive_pool("MaxPool"),
     "Softmax": _softmax,

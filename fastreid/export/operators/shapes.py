@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..mindir import Node
 from ..onnx_graph import OnnxGraph, OnnxTensor, Size, Value
 from .common import DTYPES, Translation, as_ints, dtype_of, known, result
+
+# The end of a slice that reaches to the end of its axis.
+_TO_THE_END = np.iinfo(np.int64).max
 
 
 def _shape(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
@@ -93,7 +98,7 @@ def _split(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
 
 def _split_tensor(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     """Split into parts of a size; the last one may be smaller."""
-    x, size, axis = inputs
+    x, size, axis = inputs[:3]
     whole = x.shape[axis] if x.shape is not None else -1
     if whole < 0:
         raise ValueError("the size that is split is unknown")
@@ -102,7 +107,7 @@ def _split_tensor(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
 
 
 def _split_with_size(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
-    x, sizes, axis = inputs
+    x, sizes, axis = inputs[:3]
     return _parts(x, list(as_ints(sizes, "sizes")), axis, graph)
 
 
@@ -122,25 +127,66 @@ def _parts(x: OnnxTensor, sizes: list[int], axis: int, graph: OnnxGraph) -> Valu
 
 def _strided_slice(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     x, begin, end, strides, *masks = inputs
-    begin, end, strides = (as_ints(v, "range") for v in (begin, end, strides))
+    begin, end = (tuple(known(value, "range")) for value in (begin, end))
     begin_mask, end_mask, ellipsis, new_axis, shrink = masks
     if ellipsis or new_axis:
         raise ValueError("an ellipsis or a new axis in a slice is not supported")
     axes = range(len(begin))
-    start = [0 if begin_mask >> axis & 1 else begin[axis] for axis in axes]
-    stop = [np.iinfo(np.int64).max if end_mask >> axis & 1 else end[axis] for axis in axes]
-    arguments = [graph.sizes(v) for v in (start, stop, list(axes), list(strides))]
-    name = graph.add("Slice", [graph.tensor(x), *arguments])
     dropped = [axis for axis in axes if shrink >> axis & 1]
+    start = [0 if begin_mask >> axis & 1 else begin[axis] for axis in axes]
+    stop = [_TO_THE_END if end_mask >> axis & 1 else end[axis] for axis in axes]
+    for axis in dropped:
+        # One entry, whatever the given end is: the one behind -1 would be 0.
+        stop[axis] = known(begin[axis], "index") + 1 or _TO_THE_END
+    steps = as_ints(strides, "step")
+    name = _sliced(graph.tensor(x), start, stop, axes, steps, graph)
     if dropped:
         name = graph.add("Squeeze", [name, graph.sizes(dropped)])
     return result(node, name, dtype_of(inputs))
 
 
-def _slice_ext(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
-    x, axis, start, end, step = inputs
-    arguments = [graph.sizes(as_ints(value, "range")) for value in (start, end, axis, step)]
-    return result(node, graph.add("Slice", [graph.tensor(x), *arguments]), dtype_of(inputs))
+def _sliced(
+    name: str,
+    start: Sequence[Value],
+    stop: Sequence[Value],
+    axes: Sequence[int],
+    steps: Sequence[int],
+    graph: OnnxGraph,
+) -> str:
+    values = (start, stop, list(axes), list(steps))
+    return graph.add("Slice", [name, *(graph.sizes(_as_plain(value)) for value in values)])
+
+
+def _as_plain(values: Sequence[Value]) -> list[Value]:
+    return [value if isinstance(value, Size) else int(value) for value in values]
+
+
+def _slice(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
+    """Take a number of entries of each axis; -1 stands for all from the first on."""
+    x, begin, lengths = inputs
+    stop: list[Value] = []
+    for first, length in zip(begin, lengths):
+        if isinstance(length, Size):
+            is_all = first == 0
+            stop.append(length if is_all else Size(graph.add("Add", _both(first, length, graph))))
+        else:
+            stop.append(_TO_THE_END if length == -1 else first + length)
+    axes = range(len(begin))
+    name = _sliced(graph.tensor(x), begin, stop, axes, [1] * len(begin), graph)
+    return result(node, name, dtype_of(inputs))
+
+
+def _both(first: Value, second: Value, graph: OnnxGraph) -> list[str]:
+    return [graph.sizes([first]), graph.sizes([second])]
+
+
+def _narrow(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
+    """Take a number of entries of one axis."""
+    x, axis, first, length = inputs[:4]
+    first = known(first, "start")
+    stop = first + known(length, "length")
+    axes = [known(axis, "axis")]
+    return result(node, _sliced(graph.tensor(x), [first], [stop], axes, [1], graph), dtype_of([x]))
 
 
 def _tile(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
@@ -203,19 +249,21 @@ OPERATORS: dict[str, Translation] = {
     "Concat": _concat,
     "ExpandDims": _expand_dims,
     "Flatten": _flatten,
+    "NarrowView": _narrow,
     "Ones": _filled(1.0),
     "OnesLike": _filled(1.0),
     "PadV3": _pad,
     "Reshape": _reshape,
     "Shape": _shape,
-    "SliceExt": _slice_ext,
+    "Slice": _slice,
     "Split": _split,
     "SplitTensor": _split_tensor,
+    "SplitTensorView": _split_tensor,
     "SplitWithSize": _split_with_size,
+    "SplitWithSizeView": _split_with_size,
     "Squeeze": _squeeze,
     "Stack": _stack,
     "StridedSlice": _strided_slice,
-    "TensorShape": _shape,
     "Tile": _tile,
     "Transpose": _transpose,
     "Zeros": _filled(0.0),

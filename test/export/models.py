@@ -1,0 +1,58 @@
+"""Small models with random weights on disk, and what is exported of them."""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor
+
+from fastreid.config import get_cfg
+from fastreid.modeling import build_model
+from fastreid.utils.checkpoint import Checkpointer
+from test.small_backbones import TWO_CONVOLUTIONS
+
+SMALL = (*TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "True", "MODEL.HEADS.NECK_FEAT", "after")
+
+
+def saved_model(folder, *words, file=None, size=(64, 32)):
+    """The frozen config of a model whose weights were drawn and saved.
+
+    Args:
+        folder: where the weights are written.
+        words: ``KEY VALUE ...`` for the config.
+        file: a configuration file; None: the default settings.
+        size: of the images.
+    """
+    cfg = get_cfg()
+    if file:
+        cfg.merge_from_file(str(file))
+    cfg.merge_from_list(["INPUT.SIZE_TEST", str(list(size)), *words])
+    cfg.MODEL.BACKBONE.PRETRAIN = False
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.HEADS.NUM_CLASSES = 3
+    model = build_model(cfg)
+    draw_weights(model)
+    Checkpointer(model, str(folder)).save("model")
+    (cfg.MODEL.WEIGHTS,) = map(str, folder.glob("model*.ckpt"))
+    cfg.freeze()
+    return cfg
+
+
+def draw_weights(model, seed=0):
+    """Draw what a new model has as zeros and ones: norms, biases and statistics."""
+    rng = np.random.RandomState(seed)
+    for parameter in model.get_parameters():
+        if parameter.name.endswith(("gamma", "moving_variance")):
+            values = rng.uniform(0.5, 1.5, parameter.shape)
+        elif parameter.name.endswith(("beta", "bias", "moving_mean")):
+            values = rng.normal(0, 0.2, parameter.shape)
+        else:
+            continue
+        parameter.set_data(Tensor(values.astype(np.float32), ms.float32))
+
+
+def images(number, size=(64, 32), seed=3):
+    """(N, 3, H, W) whole numbers in 0..255."""
+    rng = np.random.RandomState(seed)
+    coarse = rng.randint(0, 256, (number, 3, 4, 2))
+    rows, columns = (np.arange(size[i]) * (4, 2)[i] // size[i] for i in (0, 1))
+    noise = rng.randint(-30, 31, (number, 3, *size))
+    return (coarse[:, :, rows][:, :, :, columns] + noise).clip(0, 255).astype(np.float32)
