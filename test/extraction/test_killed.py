@@ -155,10 +155,10 @@ def test_an_error_in_a_worker_ends_the_extraction_with_one_line(case, engine):
     running = start(case, engine)
     out = running.communicate(timeout=SECONDS)[0]
     assert running.returncode == 1, out
-    last = out.splitlines()[-1]
-    assert last.startswith(
-        "extract_features.py: Features of 4 of 4 images in a batch are not finite"
-    )
+    line = "extract_features.py: Features of 4 of 4 images in a batch are not finite"
+    # Ray may have its own lines about the tasks that it cancels.
+    assert [text for text in out.splitlines() if text.startswith(line)]
+    assert "Traceback" not in out
     assert not list((case / "parts").glob("*"))
     assert session_folders() == before
 
