@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 ENGINES = ("processes", "ray")
+BATCH = 32
 _SECONDS_OF_HOUR = 3600.0
 
 
@@ -90,7 +91,9 @@ def export(config_file: str, folder: Path) -> Path:
 def measure(command: Sequence[str], output: Path, workers: int) -> Measurement:
     """Run the tool into a new folder."""
     start = time.monotonic()
-    subprocess.run([*command, "--output", str(output)], check=True, capture_output=True)
+    # Parts are multiples of a batch, because smaller batches are padded.
+    command = [*command, "--output", str(output), "TEST.IMS_PER_BATCH", str(BATCH)]
+    subprocess.run(command, check=True, capture_output=True)
     seconds = time.monotonic() - start
     times = sorted(part.stat().st_mtime for part in output.glob("part-*"))
     part_size = int(command[command.index("--part-size") + 1])
@@ -113,8 +116,10 @@ def print_row(engine: str, workers: int, found: list[Measurement]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     args = parse_args(argv)
-    if args.images % args.part_size or args.images // args.part_size <= 2 * max(args.workers):
-        raise SystemExit("--images must be a multiple of --part-size, more than 2 parts a worker")
+    if args.part_size % BATCH or args.images % args.part_size:
+        raise SystemExit(f"--images must be a multiple of --part-size, and that one of {BATCH}")
+    if args.images // args.part_size <= 2 * max(args.workers):
+        raise SystemExit("--images must be more than two parts a worker")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = Path(args.model) if args.model else export(args.config_file, folder)
