@@ -17,6 +17,7 @@ PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 FAISS = ["faiss-cpu>=1.13"]
 MILVUS = ["pymilvus>=3.0", "milvus-lite>=2.5"]
+RAY = ["pyarrow>=14", "ray[data]>=2.51"]
 # onnxruntime 1.19 is the last release for Python 3.9; onnx 1.20 has none for it.
 ONNX = [
     "onnx>=1.16,<1.20",
@@ -33,6 +34,11 @@ TEST = [
     "milvus-lite==2.5.1; python_version < '3.10'",
     "milvus-lite==3.2.2; python_version >= '3.10'",
     "pymilvus>=3.0",
+    # Ray 2.51 is the last release for Python 3.9.
+    "pandas>=1.3",
+    "pyarrow>=14",
+    "ray[data]>=2.51,<2.52; python_version < '3.10'",
+    "ray[data]>=2.51; python_version >= '3.10'",
     "mypy>=1.19,<1.20",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
@@ -67,6 +73,7 @@ setup(
         "cuhk03": CUHK03,
         "onnx": ONNX,
         "plots": PLOTS,
+        "ray": RAY,
         "tensorboard": TENSORBOARD,
         "faiss": FAISS,
         "milvus": MILVUS,

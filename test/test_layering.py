@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "protocols": {"engine", "modeling", "data", "config", "utils"},
     "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils", "deploy"},
     "deploy": {"utils"},
+    "extraction": {"engine", "data", "evaluation", "config", "utils", "deploy"},
     "export": {"deploy", "engine", "modeling", "config", "utils"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

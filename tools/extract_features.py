@@ -3,6 +3,8 @@
     python tools/extract_features.py --config-file F --images FOLDER --output O.npz MODEL.WEIGHTS W
     python tools/extract_features.py --config-file F --dataset NAME --output O.npz MODEL.WEIGHTS W
     python tools/extract_features.py --model M.onnx --images FOLDER --output O.npz
+    python tools/extract_features.py --model M.onnx --images FOLDER --output FOLDER --num-gpus 4
+    python tools/extract_features.py --model M.onnx --images FOLDER --output FOLDER --engine ray
 
 The .npz file has features (N, D), not normalized; pids, camids and paths (absolute); pid_names and
 camid_names (original texts of the labels); num_query (queries come first; 0 for a folder); name;
@@ -11,6 +13,11 @@ regular expression with the groups pid and camid that matches file names; images
 match get the labels -1, unknown. --model takes a file of tools/export.py, which has its
 configuration inside; an ONNX file runs without MindSpore. tools/search.py and tools/visualize.py
 read the .npz file.
+
+If --output is a folder, Parquet files of --part-size images each are written there, by --num-gpus processes
+of this machine or by a Ray cluster. --images may then also be a .csv or .txt file that lists
+images, or an address such as s3://bucket/folder. The same command again computes what is missing.
+Images that cannot be read are listed in unreadable.csv. docs/extraction.md has the details.
 """
 
 from __future__ import annotations
@@ -45,8 +52,11 @@ from fastreid.evaluation import (
     run_on_dataset,
     save_features,
 )
+from fastreid.extraction import ExtractionModel
+from fastreid.extraction.command import add_part_options, goes_to_folder, write_parts
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
+from fastreid.utils.file_io.places import path_or_address
 from fastreid.utils.labels import LabelNames, describe_labels, normal_form, number_labels
 from fastreid.utils.logger import log_to_screen
 from fastreid.utils.messages.texts import list_some
@@ -73,15 +83,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--model", type=user_path, metavar="M.onnx", help="an exported model, .onnx or .mindir"
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--images", type=user_path, metavar="FOLDER", help="a folder of images")
+    source.add_argument(
+        "--images", type=path_or_address, metavar="FOLDER", help="a folder of images"
+    )
     source.add_argument("--dataset", metavar="NAME", help="queries and gallery of a test set")
-    parser.add_argument("--output", type=user_path, required=True, metavar="FILE.npz")
+    parser.add_argument(
+        "--output",
+        type=path_or_address,
+        required=True,
+        metavar="FILE.npz",
+        help="the file to write, or a folder for Parquet files",
+    )
     parser.add_argument(
         "--pattern",
         type=file_name_pattern,
         default=FILE_NAME,
         help=f"regular expression for the beginning of file names; default {FILE_NAME.pattern!r}",
     )
+    add_part_options(parser.add_argument_group("if --output is a folder"))
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs, MODEL.WEIGHTS")
     return parser.parse_args(argv)
 
@@ -94,6 +113,19 @@ def file_name_pattern(word: str) -> re.Pattern:
         raise argparse.ArgumentTypeError(
             f"{word!r} is not a regular expression: {error}"
         ) from error
+
+
+def require_groups(pattern: re.Pattern) -> None:
+    """Check that a pattern gives identity and camera.
+
+    Raises:
+        ValueError: it lacks one of the groups.
+    """
+    if not {"pid", "camid"} <= set(pattern.groupindex):
+        raise ValueError(
+            f"--pattern {pattern.pattern!r} needs groups named pid and camid, such as "
+            f"{FILE_NAME.pattern!r}."
+        )
 
 
 def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int, int]], LabelNames]:
@@ -109,11 +141,7 @@ def list_folder(folder: Path, pattern: re.Pattern) -> tuple[list[tuple[str, int,
         NotADirectoryError: the folder does not exist.
         ValueError: the folder has no images, the pattern lacks a group, or a number is too large.
     """
-    if not {"pid", "camid"} <= set(pattern.groupindex):
-        raise ValueError(
-            f"--pattern {pattern.pattern!r} needs groups named pid and camid, such as "
-            f"{FILE_NAME.pattern!r}."
-        )
+    require_groups(pattern)
     if not folder.is_dir():
         raise NotADirectoryError(f"--images {folder} is not a folder.")
     found = search_images(folder)
@@ -179,8 +207,8 @@ def from_config(config_file: Path, opts: list[str]) -> Extraction:
     return Extraction(cfg, run)
 
 
-def from_file(model: Path, opts: list[str]) -> Extraction:
-    """Take a file of tools/export.py.
+def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, CfgNode]:
+    """Open a file of tools/export.py, and read the configuration inside it.
 
     Raises:
         ValueError: the file is not an exported model, or opts change settings that are inside it.
@@ -194,6 +222,12 @@ def from_file(model: Path, opts: list[str]) -> Extraction:
     embed = open_model(model)
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
+    return embed, cfg
+
+
+def from_file(model: Path, opts: list[str]) -> Extraction:
+    """Take a file of tools/export.py; see `open_file`."""
+    embed, cfg = open_file(model, opts)
 
     def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
         names = loader.dataset.label_names
@@ -205,6 +239,14 @@ def from_file(model: Path, opts: list[str]) -> Extraction:
         return features._replace(config=embed.info.config)
 
     return Extraction(cfg, run)
+
+
+def model_for_parts(args: argparse.Namespace) -> ExtractionModel:
+    """Describe the model of the command line to other processes."""
+    if not args.model:
+        return ExtractionModel.from_config(args.config_file, args.opts)
+    embed, cfg = open_file(args.model, args.opts)
+    return ExtractionModel.from_file(args.model, cfg, embed.info)
 
 
 class PictureBatches:
@@ -267,6 +309,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compute and save the features."""
     args = parse_args(argv)
     log_to_screen()
+    if goes_to_folder(args):
+        require_groups(args.pattern)
+        print(write_parts(args, lambda: model_for_parts(args)))
+        return 0
     features = extract(args)
     save_features(args.output, features)
     known = int((features.images.pids != UNKNOWN).sum())

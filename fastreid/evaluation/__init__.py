@@ -19,6 +19,8 @@ from .evaluator import (
 from .features.feature_file import FeatureCollector, FeatureSet, load_features, save_features
 from .features.feature_table import ImageFeatures
 from .features.image_paths import look_for_images, under_root
+from .features.part_file import PartColumns, PartError, PartInfo
+from .features.part_folder import iterate_parts, read_parts
 from .query_expansion import aqe
 from .rank import RankResult, evaluate_rank
 from .reid_evaluation import ReidEvaluator
@@ -36,6 +38,9 @@ __all__ = [
     "FeatureSet",
     "ImageFeatures",
     "JaccardRows",
+    "PartColumns",
+    "PartError",
+    "PartInfo",
     "RankResult",
     "ReidEvaluator",
     "RerankedRows",
@@ -45,6 +50,7 @@ __all__ = [
     "flatten_results_dict",
     "inference_context",
     "inference_on_dataset",
+    "iterate_parts",
     "jaccard_distance",
     "load_features",
     "look_for_images",
@@ -52,6 +58,7 @@ __all__ = [
     "ranked_images",
     "rate_at",
     "re_ranking",
+    "read_parts",
     "roc_curve",
     "run_on_dataset",
     "save_features",

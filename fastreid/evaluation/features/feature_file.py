@@ -130,7 +130,8 @@ def load_features(path: str | Path) -> FeatureSet:
     Args:
         path: a file of `save_features` or of another program: features (N, D), pids, camids and
             paths (N,), and optionally pid_names and camid_names (N,), num_query, name and config.
-            If pids or camids are texts, numbers are assigned to them.
+            If pids or camids are texts, numbers are assigned to them. Or a folder of parts, see
+            `read_parts`.
 
     Returns:
         The content.
@@ -140,6 +141,11 @@ def load_features(path: str | Path) -> FeatureSet:
         ValueError: the file is not a feature file, or features are invalid.
     """
     path = Path(path)
+    if path.is_dir():
+        # That module makes a FeatureSet.
+        from .part_folder import read_parts
+
+        return read_parts(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no feature file {path}; create it with tools/extract_features.py."

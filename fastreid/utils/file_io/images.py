@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,7 +16,7 @@ class ImageError(ExplainedError, ValueError):
     """An image file cannot be read or transformed; the message names it."""
 
 
-def read_image(file_name: str) -> Image.Image:
+def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
     """Read an image file as 8-bit RGB, upright (fast-reid's ``read_image``).
 
     Gray images get three equal channels, 16-bit ones keep their upper 8 bits, transparency is
@@ -23,6 +24,7 @@ def read_image(file_name: str) -> Image.Image:
 
     Args:
         file_name: path of the image file.
+        content: the open file, if it is on another file system; then the name is for messages.
 
     Returns:
         (H, W) PIL image of mode RGB, values 0 to 255.
@@ -31,7 +33,7 @@ def read_image(file_name: str) -> Image.Image:
         ImageError: the file is missing or not a readable image.
     """
     try:
-        with Image.open(file_name) as image:
+        with Image.open(file_name if content is None else content) as image:
             # A loaded image does not need its file, so it need not be copied.
             image.load()
             _turn_upright(image)
