@@ -16,6 +16,10 @@ CUHK03 = ["h5py>=3.8"]
 PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 DEMO = [*CUHK03, *PLOTS]
+TORCH = [
+    "torch==2.8.0; python_version < '3.10'",
+    "torch==2.13.0; python_version >= '3.10'",
+]
 TEST = [
     *DEMO,
     *TENSORBOARD,
@@ -24,8 +28,7 @@ TEST = [
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "setuptools>=64",
-    "torch==2.8.0; python_version < '3.10'",
-    "torch==2.13.0; python_version >= '3.10'",
+    *TORCH,
 ]
 
 setup(
@@ -54,6 +57,7 @@ setup(
         "plots": PLOTS,
         "tensorboard": TENSORBOARD,
         "demo": DEMO,
+        "compare": TORCH,
         "test": TEST,
     },
 )
