@@ -400,7 +400,7 @@ class PythonNumbers:
     trap_in=("pynative",),
     differs="In pynative mode, second derivatives of some operators are wrong without an error: "
     "`mean` and `logsumexp` are. A compiled function is right, where its operators have second "
-    "derivatives: `softmax`, `log_softmax` and `cross_entropy` have none.",
+    "derivatives: `log_softmax` and `cross_entropy` have none.",
 )
 class SecondDerivative:
     def pytorch(x):
