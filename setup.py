@@ -25,6 +25,10 @@ ONNX = [
     "onnxruntime>=1.19,<1.24; python_version >= '3.10'",
 ]
 DEMO = [*CUHK03, *PLOTS]
+TORCH = [
+    "torch==2.8.0; python_version < '3.10'",
+    "torch==2.13.0; python_version >= '3.10'",
+]
 TEST = [
     *DEMO,
     *ONNX,
@@ -44,8 +48,7 @@ TEST = [
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "setuptools>=64",
-    "torch==2.8.0; python_version < '3.10'",
-    "torch==2.13.0; python_version >= '3.10'",
+    *TORCH,
 ]
 
 setup(
@@ -78,6 +81,7 @@ setup(
         "faiss": FAISS,
         "milvus": MILVUS,
         "demo": DEMO,
+        "compare": TORCH,
         "test": TEST,
     },
 )

@@ -105,8 +105,9 @@ def test_blocks_have_a_language_and_known_needs(document):
 
 
 def test_all_pages_are_linked_from_the_readme():
-    linked = set(re.findall(r"\]\((docs/\w+\.md)\)", read(ROOT / "README.md")))
-    assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\((docs/[\w/]+\.md)\)", read(ROOT / "README.md")))
+    pages = (path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+    assert linked == set(pages)
 
 
 def test_the_layout_in_the_readme_lists_the_folders_that_exist():
