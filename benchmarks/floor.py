@@ -24,10 +24,14 @@ from mindspore import Tensor, nn
 
 from fastreid.config import get_cfg
 from fastreid.modeling import build_model
+from fastreid.modeling.backbones.channel_gate import PointwiseLinear
+from fastreid.modeling.backbones.vision_transformer.blocks import Attention
 
 _ROOT = Path(__file__).resolve().parent.parent
 _GIGA = 1e9
 _MATRIX = 4096
+# Cells whose operations are counted: the last two are gates and attention.
+_COUNTED = (nn.Conv2d, nn.Dense, PointwiseLinear, Attention)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,28 +49,36 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def forward_gflops(model: nn.Cell, images: Tensor) -> dict[str, float]:
-    """Count the operations of every convolution and linear layer in an evaluation.
+    """Count the operations of convolutions, linear layers and attention in an evaluation.
 
     Args:
         model: a model in evaluation mode, run in PyNative mode.
-        images: (1, 3, H, W).
+        images: its input, (1, 3, H, W) for a whole model.
 
     Returns:
-        10^9 operations per image by name of the layer; a multiply-add counts as two operations.
+        10^9 operations per image by name of the cell; a multiply-add counts as two operations. The
+        entry of an `Attention` has only its products of queries, keys and values.
     """
     found: dict[str, float] = {}
 
-    def count(name: str, weight_size: int, out_channels: int) -> Callable[..., None]:
+    def count(name: str, cell: nn.Cell) -> Callable[..., None]:
         def hook(_cell: nn.Cell, _inputs: tuple, output: Tensor) -> None:
-            found[name] = 2 * weight_size * output.size / out_channels / _GIGA
+            found[name] = _operations(cell, output) / _GIGA
 
         return hook
 
     for name, cell in model.cells_and_names():
-        if isinstance(cell, (nn.Conv2d, nn.Dense)):
-            cell.register_forward_hook(count(name, cell.weight.size, cell.weight.shape[0]))
+        if isinstance(cell, _COUNTED):
+            cell.register_forward_hook(count(name, cell))
     model(images)
     return found
+
+
+def _operations(cell: nn.Cell, output: Tensor) -> int:
+    if isinstance(cell, Attention):
+        n, tokens, width = output.shape
+        return 2 * 2 * n * tokens**2 * width
+    return 2 * cell.weight.size * output.size // cell.weight.shape[0]
 
 
 def peak_gflops(repeats: int = 8) -> float:

@@ -21,8 +21,8 @@ class Sizes(NamedTuple):
         network: name of its family.
         depth: MODEL.BACKBONE.DEPTH.
         parameters: number of trained values.
-        gflop: 10^9 operations of convolutions and linear layers in the forward pass of one image;
-            a multiply-add counts as two.
+        gflop: 10^9 operations of convolutions, linear layers, gates and attention in the forward
+            pass of one image; a multiply-add counts as two.
         feat_dim: channels of the output.
     """
 

@@ -1,7 +1,8 @@
 """The common part of the two processes that train_step.py measures.
 
 The first line of standard input is the job, as JSON. Every further line names a task, which is run
-once. The answer has its time and the memory of the process. Other output goes to standard error.
+once. The answer has its time by the clock, the processor's time, and the memory of the process.
+Other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ def serve(tasks: Mapping[str, Callable[[], None]]) -> None:
     os.dup2(2, 1)
     built = _resident_gib()
     for line in sys.stdin:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         tasks[line.strip()]()
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_GIB
-        answer = {"seconds": seconds, "peak_gib": peak, "above_model_gib": peak - built}
+        answer = {"seconds": seconds, "cpu_seconds": cpu_seconds}
+        answer.update(peak_gib=peak, above_model_gib=peak - built)
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -5,12 +5,17 @@ import sys
 from pathlib import Path
 
 import mindspore as ms
+import numpy as np
 import pytest
+from mindspore import Tensor
 
 from benchmarks import backbones
+from benchmarks.floor import forward_gflops
 from benchmarks.networks.families import FAMILIES, Family
 from benchmarks.networks.sizes import sizes_of
 from fastreid.modeling import build_backbone
+from fastreid.modeling.backbones.channel_gate import ChannelGate
+from fastreid.modeling.backbones.vision_transformer.blocks import Attention
 from test.alignment.tensor_table import FOLDER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
@@ -55,7 +60,9 @@ def test_widths_are_those_of_fastreid():
     rows = {}
     for path in FOLDER.glob("tensors_*.json"):
         for words, row in json.loads(path.read_text(encoding="utf-8")).items():
-            rows[tuple(words.split()[1:4:2])] = row["feat_dim"]
+            backbone, depth = words.split()[1:4:2]
+            # The students and teachers of distillation are the same ResNets.
+            rows[backbone.removesuffix("_distill"), depth] = row["feat_dim"]
     ours = {
         (family.backbone, depth): width
         for family in FAMILIES.values()
@@ -78,3 +85,27 @@ def test_parameters_and_operations_are_counted():
     ms.set_context(mode=ms.GRAPH_MODE)
     assert twice.gflop == pytest.approx(2 * found.gflop)
     assert found.feat_dim == 1280
+
+
+@pytest.fixture
+def pynative():
+    before = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=before)
+
+
+@pytest.mark.usefixtures("pynative")
+def test_products_of_attention_are_counted_besides_its_linear_layers():
+    tokens, width = 5, 8
+    found = forward_gflops(Attention(width, 2), Tensor(np.zeros((1, tokens, width), np.float32)))
+    linear = 2 * tokens * (width * 3 * width + width * width)
+    # Each token meets each token twice: query and key, weight and value.
+    products = 2 * 2 * tokens * tokens * width
+    assert sum(found.values()) * 1e9 == pytest.approx(linear + products)
+
+
+@pytest.mark.usefixtures("pynative")
+def test_gates_are_counted_once_an_image():
+    found = forward_gflops(ChannelGate(8, 2), Tensor(np.zeros((1, 8, 4, 3), np.float32)))
+    assert sum(found.values()) * 1e9 == pytest.approx(2 * (8 * 2 + 2 * 8))
