@@ -17,7 +17,8 @@ read the .npz file.
 If --output is a folder, Parquet files of --part-size images each are written there, by --num-gpus
 processes of this machine or by a Ray cluster. --images may then also be a .csv or .txt file that
 lists images, or an address such as s3://bucket/folder. The same command again computes what is
-missing. Images that cannot be read are listed in unreadable.csv. docs/extraction.md has the details.
+missing. Images that cannot be read are listed in unreadable.csv. docs/extraction.md has the
+details.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ class Distiller(Baseline):
         teachers: the teachers; empty for evaluation.
         ema_momentum: None, or the first teacher is a moving average of the student, of which each
             training step keeps this share.
+        passes_per_update: number of forward passes of a training step, SOLVER.ACCUMULATE.
         **options: arguments of `Baseline`.
     """
 
@@ -38,7 +39,12 @@ class Distiller(Baseline):
 
     @configurable
     def __init__(
-        self, *, teachers: Sequence[Teacher], ema_momentum: float | None = None, **options: Any
+        self,
+        *,
+        teachers: Sequence[Teacher],
+        ema_momentum: float | None = None,
+        passes_per_update: int = 1,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         # In tuples, so that they do not become child cells with parameters of the model.
@@ -46,7 +52,11 @@ class Distiller(Baseline):
         self._moving: tuple[MovingTeacher, ...] = ()
         if teachers and ema_momentum is not None:
             first = teachers[0].model
-            self._moving = (MovingTeacher(first, self, momentum=ema_momentum),)
+            self._moving = (
+                MovingTeacher(
+                    first, self, momentum=ema_momentum, passes_per_update=passes_per_update
+                ),
+            )
 
     @classmethod
     def build_parts(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -54,13 +64,16 @@ class Distiller(Baseline):
 
         Raises:
             FileNotFoundError: a file of a teacher is missing.
-            ValueError: there is no teacher, or one does not fit.
+            ValueError: there is no teacher, one does not fit, or a moving teacher would follow
+                recomputed norms.
         """
+        _check_recomputation(cfg)
         parts = super().build_parts(cfg)
         parts["criterion"] = DistillationLosses(parts["criterion"])
         parts["teachers"] = build_teachers(cfg) if cfg.MODEL.HEADS.NUM_CLASSES > 0 else []
         if cfg.KD.EMA.ENABLED:
             parts["ema_momentum"] = cfg.KD.EMA.MOMENTUM
+            parts["passes_per_update"] = cfg.SOLVER.ACCUMULATE
         return parts
 
     @property
@@ -109,3 +122,13 @@ class Distiller(Baseline):
         for moving in self._moving:
             images = moving.move(ops.depend(images, features))
         return images
+
+
+def _check_recomputation(cfg: CfgNode) -> None:
+    """Refuse a moving teacher that would follow running statistics in the middle of their move."""
+    if cfg.MODEL.RECOMPUTE and cfg.KD.EMA.ENABLED:
+        raise ValueError(
+            "KD.EMA.ENABLED and MODEL.RECOMPUTE cannot both be True: recomputed norms move their "
+            "running statistics in two parts, of which the moving teacher would see the first. Set "
+            "one of them to False, or save memory by SOLVER.ACCUMULATE."
+        )

@@ -72,6 +72,25 @@ def test_steps_teach_the_student_and_move_only_the_moving_teacher(tmp_path, mode
     assert not any(name.startswith("teachers") for name in values(student))
 
 
+def test_the_moving_teacher_moves_once_for_each_update(tmp_path, mode):
+    words = (*SMALL, *DISTILLER, *EMA, "SOLVER.ACCUMULATE", 2, "MODE", mode)
+    student = student_of(*words)
+    trainer = trainer_of(student, *words)
+    before, followed = values(student), values(student)
+    for step in range(3):
+        trainer.train(step, step + 1, 1)
+        got = values(student.teachers[0], TEACHER_PREFIX)
+        for name in before:
+            # Statistics move in every part of the batch, of which the teacher sees the first.
+            if "moving_" not in name:
+                followed[name] = 0.75 * followed[name] + 0.25 * before[name]
+                close = {"rtol": 1e-5, "atol": 1e-6, "err_msg": name}
+                np.testing.assert_allclose(got[name], followed[name], **close)
+        before = values(student)
+    moved = np.abs(before["heads.weight"] - followed["heads.weight"]).max()
+    assert moved > 1e-4
+
+
 @pytest.mark.usefixtures("pynative")
 def test_a_teacher_normalizes_by_its_running_statistics(tmp_path):
     student = student_of(*SMALL, *DISTILLER, *write_teacher(tmp_path, *SMALL)).set_train()

@@ -33,9 +33,13 @@ class MovingTeacher(nn.Cell):
         teacher: the model that moves.
         student: a model with the same parameters, by name and order.
         momentum: share of the teacher's old weights in its new ones, from 0 to 1.
+        passes_per_update: number of forward passes for each update of the student. The teacher
+            moves in the first of them, so that all compare with the same teacher.
     """
 
-    def __init__(self, teacher: nn.Cell, student: nn.Cell, *, momentum: float) -> None:
+    def __init__(
+        self, teacher: nn.Cell, student: nn.Cell, *, momentum: float, passes_per_update: int = 1
+    ) -> None:
         super().__init__(auto_prefix=False)
         mine, students = list(teacher.get_parameters()), list(student.get_parameters())
         self._names = tuple(parameter.name for parameter in students)
@@ -43,6 +47,11 @@ class MovingTeacher(nn.Cell):
         self.share = Tensor(1 - momentum, ms.float32)
         self.is_started = Parameter(
             Tensor(0.0, ms.float32), name="moving_teacher.is_started", requires_grad=False
+        )
+        self.passes_per_update = passes_per_update
+        # A checkpoint is written between updates, where this is 0.
+        self.passes = Parameter(
+            Tensor(0, ms.int32), name="moving_teacher.passes", requires_grad=False
         )
         self.for_each = ops.HyperMap()
 
@@ -61,7 +70,7 @@ class MovingTeacher(nn.Cell):
         return ops.depend(images, started)
 
     def move(self, images: Tensor) -> Tensor:
-        """Set weights <- momentum * weights + (1 - momentum) * the student's.
+        """Set weights <- momentum * weights + (1 - momentum) * the student's, once an update.
 
         Args:
             images: any tensor.
@@ -70,6 +79,11 @@ class MovingTeacher(nn.Cell):
             The same; what is computed from it comes after the move, and the move after it.
         """
         share = ops.depend(self.share, images)
+        if self.passes_per_update > 1:
+            passes = self.passes.value()
+            share = share * (passes == 0).astype(ms.float32)
+            following = (ops.depend(passes, share) + 1) % self.passes_per_update
+            share = ops.depend(share, ops.assign(self.passes, following))
         return ops.depend(images, self._moved(share))
 
     def _moved(self, share: Tensor) -> tuple[Tensor, ...]:
