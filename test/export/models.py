@@ -12,7 +12,7 @@ from test.small_backbones import TWO_CONVOLUTIONS
 SMALL = (*TWO_CONVOLUTIONS, "MODEL.HEADS.WITH_BNNECK", "True", "MODEL.HEADS.NECK_FEAT", "after")
 
 
-def saved_model(folder, *words, file=None, size=(64, 32)):
+def saved_model(folder, *words, file=None, size=(64, 32), adapted=False):
     """The frozen config of a model whose weights were drawn and saved.
 
     Args:
@@ -20,6 +20,8 @@ def saved_model(folder, *words, file=None, size=(64, 32)):
         words: ``KEY VALUE ...`` for the config.
         file: a configuration file; None: the default settings.
         size: of the images.
+        adapted: whether the running statistics are those of images. Drawn ones let the maps of
+            networks of many depthwise convolutions vanish, and all images have equal features.
     """
     cfg = get_cfg()
     if file:
@@ -30,6 +32,8 @@ def saved_model(folder, *words, file=None, size=(64, 32)):
     cfg.MODEL.HEADS.NUM_CLASSES = 3
     model = build_model(cfg)
     draw_weights(model)
+    if adapted:
+        adapt_statistics(model.backbone, images(8, size))
     Checkpointer(model, str(folder)).save("model")
     (cfg.MODEL.WEIGHTS,) = map(str, folder.glob("model*.ckpt"))
     cfg.freeze()
@@ -47,6 +51,21 @@ def draw_weights(model, seed=0):
         else:
             continue
         parameter.set_data(Tensor(values.astype(np.float32), ms.float32))
+
+
+def adapt_statistics(backbone, batch):
+    """Let the running statistics follow those of a batch."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    for parameter in backbone.get_parameters():
+        if parameter.name.endswith("moving_variance"):
+            parameter.set_data(Tensor(np.zeros(parameter.shape, np.float32)))
+    backbone.set_train(True)
+    try:
+        for _ in range(30):
+            backbone(Tensor(batch))
+    finally:
+        backbone.set_train(False)
+        ms.set_context(mode=ms.GRAPH_MODE)
 
 
 def images(number, size=(64, 32), seed=3):
