@@ -2,6 +2,7 @@ from .acl_recipe import explicit_config, explicit_settings, is_acl, named_classe
 from .cfg_node import CfgNode
 from .config import get_cfg, is_setting, without_pretraining
 from .configurable import configurable
+from .image_size import evaluation_image_size, training_image_size
 from .loading import load_config, load_stored_config
 from .modules import import_modules, imported_files, make_importable
 
@@ -19,5 +20,7 @@ __all__ = [
     "load_stored_config",
     "make_importable",
     "named_classes",
+    "evaluation_image_size",
+    "training_image_size",
     "without_pretraining",
 ]

@@ -25,6 +25,7 @@ from . import hooks
 from .build import build_trainer
 from .default_parts import DefaultParts, Results, accepted
 from .hooks.checkpoints import mean_metric
+from .hooks.precise_bn import precise_bn_config
 from .norm_check import check_norms
 from .pair_check import warn_of_missing_pairs
 from .predictor import DefaultPredictor
@@ -171,13 +172,7 @@ class DefaultTrainer(DefaultParts):
         options = self.cfg.TEST.PRECISE_BN
         if not options.ENABLED:
             return []
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        # No worker processes: this loader is used once.
-        cfg.DATALOADER.NUM_WORKERS = 0
-        cfg.DATASETS.NAMES = (options.DATASET,)
-        cfg.freeze()
-        loader = self.build_train_loader(cfg)
+        loader = self.build_train_loader(precise_bn_config(self.cfg))
         return [hooks.PreciseBN(self.model, loader, options.NUM_ITER, context=self.averaged)]
 
     def build_writers(self) -> list[EventWriter]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, training_image_size
 from fastreid.layers import BatchNorm, InstanceNorm, SplAtConv2d, SyncBatchNorm
 from fastreid.modeling import NeckHead, map_sizes
 from fastreid.utils.comm import get_world_size
@@ -47,7 +47,7 @@ def check_norms(cfg: CfgNode, model: nn.Cell, num_domains: int) -> None:
             smallest values that work.
     """
     _check_images(cfg, model)
-    norms = list(_norm_inputs(model, *_train_size(cfg)))
+    norms = list(_norm_inputs(model, *training_image_size(cfg)))
     _check_instance_norms(cfg, model, norms)
     failure = _find_failure(cfg, norms, num_domains, cfg.SOLVER.IMS_PER_BATCH)
     if failure is None:
@@ -82,23 +82,8 @@ def _norm_inputs(model: nn.Cell, height: int, width: int) -> Iterator[_NormInput
             yield _NormInput(name, cell, known[0])
 
 
-def _train_size(cfg: CfgNode) -> tuple[int, int]:
-    """Height and width of training images, which the last crop or else the resizing decides."""
-    size, crop = cfg.INPUT.SIZE_TRAIN, cfg.INPUT.CROP
-    if cfg.INPUT.PADDING.ENABLED and size[0] > 0:
-        return size[0], size[-1]
-    if crop.ENABLED and not cfg.INPUT.PADDING.ENABLED:
-        return crop.SIZE[0], crop.SIZE[-1]
-    if len(size) == 2:
-        return size[0], size[1]
-    raise ValueError(
-        f"INPUT.SIZE_TRAIN {list(size)} leaves the size to INPUT.CROP: set INPUT.CROP.ENABLED True "
-        "and INPUT.PADDING.ENABLED False, or set INPUT.SIZE_TRAIN to height and width."
-    )
-
-
 def _check_images(cfg: CfgNode, model: nn.Cell) -> None:
-    height, width = _train_size(cfg)
+    height, width = training_image_size(cfg)
     sizes = map_sizes(getattr(model, "backbone", None), height, width)
     if any(min(size) < 1 for size in sizes.values()):
         raise ValueError(
@@ -115,7 +100,7 @@ def _check_instance_norms(cfg: CfgNode, model: nn.Cell, norms: list[_NormInput])
     start = f"Expected more than 1 value per channel when training: {name}, an instance norm, "
     if ".bottleneck." in name:
         raise ValueError(f"{start}gets one pooled value of each image. Set MODEL.HEADS.NORM to BN.")
-    height, width = _train_size(cfg)
+    height, width = training_image_size(cfg)
     while any(_is_single_pixel_instance_norm(n) for n in norms):
         height += 1
         norms = [n for n in _norm_inputs(model, height, width) if n.name.startswith("backbone.")]

@@ -16,16 +16,28 @@ from mindspore import Tensor, nn, ops
 from . import comm
 
 
-class _TrainingForward(nn.Cell):
-    """The forward pass of a training step, without losses and gradients."""
+class _StatisticsForward(nn.Cell):
+    """The forward pass that updates running statistics and nothing else."""
 
     def __init__(self, model: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
 
-    def construct(self, images: Tensor, targets: Tensor) -> Any:
-        """Run the model on (N, 3, H, W) images and (N,) classes."""
-        return self.model.outputs(images, targets)
+    def construct(self, images: Tensor) -> Any:
+        """Run the model on (N, 3, H, W) images."""
+        return self.model.run_for_statistics(images)
+
+
+class _TrainingForward(nn.Cell):
+    """The forward pass of a training step, of a model that declares no pass for statistics."""
+
+    def __init__(self, model: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> Any:
+        """Run the model on (N, 3, H, W) images, as if all were of class 0."""
+        return self.model.outputs(images, ops.zeros((images.shape[0],), ms.int32))
 
 
 def get_bn_modules(model: nn.Cell) -> list[nn.Cell]:
@@ -49,7 +61,8 @@ def update_bn_stats(model: nn.Cell, data_loader: Iterable[dict], num_iters: int 
     this; each has batches of its own, and all get the means over all batches.
 
     Args:
-        model: gives ``outputs(images, targets)``; it is left in evaluation mode.
+        model: gives ``run_for_statistics(images)``, as `Baseline` does, or else
+            ``outputs(images, targets)``, without other effects; it is left in evaluation mode.
         data_loader: batches with images (N, 3, H, W) float32, all of one shape.
         num_iters: number of batches of each process.
 
@@ -63,11 +76,11 @@ def update_bn_stats(model: nn.Cell, data_loader: Iterable[dict], num_iters: int 
         return
     kept = np.concatenate([np.full(2 * norm.moving_mean.size, 1 - norm.momentum) for norm in norms])
     before, total, count = _statistics(norms), np.zeros(len(kept)), 0
-    forward = _TrainingForward(model)
+    declares_pass = hasattr(model, "run_for_statistics")
+    forward = _StatisticsForward(model) if declares_pass else _TrainingForward(model)
     forward.set_train(True)
     for batch in islice(data_loader, num_iters):
-        # The outputs are not used: any class will do.
-        forward(Tensor(batch["images"]), ops.zeros((len(batch["images"]),), ms.int32))
+        forward(Tensor(batch["images"]))
         after = _statistics(norms)
         # The statistics of the batch that moved the running ones from `before` to `after`.
         total += (after - kept * before) / (1 - kept)

@@ -196,7 +196,10 @@ def test_without_a_training_size_the_crop_decides():
 def test_mgn_needs_a_height_and_a_width():
     cfg = cfg_of(*MGN, size=(80, 32))
     cfg.INPUT.SIZE_TEST = [80]
-    with pytest.raises(
-        ValueError, match=r"INPUT.SIZE_TEST is \[80\]; MGN needs a height and a wid"
-    ):
+    with pytest.raises(ValueError, match=r"SIZE_TEST \[80\] leaves .* set it to height and width"):
+        build_model(explicit_config(cfg))
+    cfg.INPUT.CROP.ENABLED, cfg.INPUT.CROP.SIZE = True, [80, 32]
+    build_model(explicit_config(cfg))
+    cfg.INPUT.CROP.SIZE = [64, 32]
+    with pytest.raises(ValueError, match=r"INPUT.CROP.SIZE\) \[64, 32\] gives .* 3 strips"):
         build_model(explicit_config(cfg))

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from mindspore import nn
 
+from fastreid.config import CfgNode
 from fastreid.utils.precision_bn import get_bn_modules, update_bn_stats
 
 from ..train_loop import HookBase
@@ -21,7 +22,7 @@ class PreciseBN(HookBase):
     Register it before the hooks that evaluate and save.
 
     Args:
-        model: gives ``outputs(images, targets)``.
+        model: see `update_bn_stats`.
         data_loader: batches of the training set.
         num_iter: number of batches.
         context: makes the context in which they are computed, such as one that exchanges the
@@ -63,3 +64,18 @@ class PreciseBN(HookBase):
         logger.info("Recomputing running statistics on %d batches", self._num_iter)
         with self._context():
             update_bn_stats(self._model, self._data_loader, self._num_iter)
+
+
+def precise_bn_config(cfg: CfgNode) -> CfgNode:
+    """Return the config of the training loader whose batches `PreciseBN` takes.
+
+    Args:
+        cfg: the whole configuration.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    # No worker processes: this loader is used once.
+    cfg.DATALOADER.NUM_WORKERS = 0
+    cfg.DATASETS.NAMES = (cfg.TEST.PRECISE_BN.DATASET,)
+    cfg.freeze()
+    return cfg

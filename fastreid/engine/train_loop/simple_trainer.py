@@ -74,16 +74,11 @@ class SimpleTrainer(TrainerBase):
         self._batches: Iterator[dict] | None = None
         self._pending: StepRecord | None = None
         shared: dict[str, Any] = {"loss_scale": self.loss_scale, "watch": self.watch}
-        make_step: Callable[..., TrainStep | AccumulatedStep] = (
-            TrainStep if accumulate == 1 else partial(AccumulatedStep, parts=accumulate)
-        )
-        self._step = make_step(forward, optimizers, clipper, **shared)
-        # Each set of learning parameters needs a compiled graph of its own.
-        self._frozen_step = (
-            make_step(forward, optimizers[:1], clipper, **shared)
-            if self.freeze_iters
-            else self._step
-        )
+        make_step = partial(_step_in_parts(accumulate), clipper=clipper, **shared)
+        self._step = self._frozen_step = make_step(forward, optimizers)
+        if self.freeze_iters:
+            # Each set of learning parameters needs a compiled graph of its own.
+            self._frozen_step = make_step(forward, optimizers[:1])
 
     @property
     def named_optimizers(self) -> dict[str, nn.Cell]:
@@ -189,6 +184,11 @@ class SimpleTrainer(TrainerBase):
             rank=get_rank() if get_world_size() > 1 else None,
             **names,
         )
+
+
+def _step_in_parts(parts: int) -> Callable[..., TrainStep | AccumulatedStep]:
+    """Return what builds the step that computes the gradients of a batch in so many parts."""
+    return TrainStep if parts == 1 else partial(AccumulatedStep, parts=parts)
 
 
 def _logged_rate(iteration: int) -> float | None:

@@ -29,7 +29,7 @@ from ..losses import (
     scatter_loss,
     soft_margin_loss,
 )
-from .baseline import Baseline, ReidLosses
+from .baseline import Baseline, ReidLosses, no_targets
 from .build import META_ARCH_REGISTRY
 
 _BASIC_CENTER_SCALE = 5e-4
@@ -213,3 +213,8 @@ class ACL(Baseline):
         outputs = self.heads(features.astype(ms.float32), targets)
         outputs["paths"] = paths
         return outputs
+
+    def run_for_statistics(self, images: Tensor) -> dict[str, Tensor]:
+        """Run the backbone and the head in training, to update running statistics."""
+        features, _ = self.run_backbone(images)
+        return self.heads(features.astype(ms.float32), no_targets(images))

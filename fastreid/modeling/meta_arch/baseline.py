@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import mindspore as ms
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from fastreid.config import CfgNode, configurable
 
@@ -33,6 +33,11 @@ def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def channel_constant(values: Sequence[float]) -> Tensor:
     """Return three per-channel values as a float32 tensor (1, 3, 1, 1)."""
     return Tensor(values, ms.float32).reshape(1, -1, 1, 1)
+
+
+def no_targets(images: Tensor) -> Tensor:
+    """Return class 0 for each image (N, 3, H, W), where the class has no effect: (N,) int32."""
+    return ops.zeros((images.shape[0],), ms.int32)
 
 
 class ReidLosses(nn.Cell):
@@ -126,3 +131,17 @@ class Baseline(nn.Cell):
     def outputs(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Compute the inputs of the losses, in training, of images (N, 3, H, W), targets (N,)."""
         return self.heads(self.run_backbone(images).astype(ms.float32), targets)
+
+    def run_for_statistics(self, images: Tensor) -> Any:
+        """Run the backbone and the head in training, to update running statistics and nothing else.
+
+        A subclass whose `outputs` has other effects, as storing features, inherits this method.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 255].
+
+        Returns:
+            The outputs of the head for class 0, which no loss may use.
+        """
+        features = self.run_backbone(images).astype(ms.float32)
+        return self.heads(features, no_targets(images))

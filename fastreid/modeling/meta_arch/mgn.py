@@ -15,7 +15,7 @@ from mindspore import Tensor, nn, ops
 from fastreid.config import CfgNode, configurable
 
 from ..heads import build_heads
-from .baseline import channel_constant, standardise
+from .baseline import channel_constant, no_targets, standardise
 from .build import META_ARCH_REGISTRY
 from .mgn_branches import BRANCHES, TRUNK, build_trunk_and_branches, strip_height
 from .mgn_losses import HEAD_NAMES, build_mgn_losses
@@ -149,3 +149,7 @@ class MGN(nn.Cell):
             "features": features,
             "pred_class_logits": predictions[0],
         }
+
+    def run_for_statistics(self, images: Tensor) -> dict[str, Any]:
+        """Run all branches and heads in training, to update running statistics."""
+        return self.outputs(images, no_targets(images))

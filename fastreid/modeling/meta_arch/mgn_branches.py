@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mindspore import Tensor, nn, ops
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, evaluation_image_size, training_image_size
 from fastreid.layers import IBN, Conv2d, StemMaxPool, get_norm
 from fastreid.utils.checkpoint.mgn_names import baseline_name
 from fastreid.utils.checkpoint.names import export_weights, to_torch_name
@@ -157,21 +157,17 @@ def strip_height(height: int, strips: int) -> int:
 
 
 def _check_strips(cfg: CfgNode, resnet: ResNet) -> None:
-    for key in ("SIZE_TRAIN", "SIZE_TEST"):
-        if len(cfg.INPUT[key]) < 2:
-            raise ValueError(
-                f"INPUT.{key} is {list(cfg.INPUT[key])}; MGN needs a height and a width."
-            )
-        height, width = cfg.INPUT[key]
+    sizes = {"SIZE_TRAIN": training_image_size(cfg), "SIZE_TEST": evaluation_image_size(cfg)}
+    for key, (height, width) in sizes.items():
         if _divides(resnet, height, width):
             continue
         enough = height
         while not _divides(resnet, enough, width):
             enough += 1
         raise ValueError(
-            f"INPUT.{key} {[height, width]} gives maps that MGN cannot divide into "
-            f"{max(branch.strips for branch in BRANCHES)} strips; the next height that works is "
-            f"{enough}."
+            f"INPUT.{key} (or INPUT.CROP.SIZE) {[height, width]} gives maps that MGN cannot divide "
+            f"into {max(branch.strips for branch in BRANCHES)} strips; the next height that works "
+            f"is {enough}."
         )
 
 

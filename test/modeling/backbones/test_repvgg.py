@@ -186,7 +186,7 @@ def test_weights_that_cannot_be_fused_are_refused(change, message):
 def test_networks_with_group_norms_cannot_be_fused():
     stages = repvgg_stages(Design((1, 1, 1, 1), (1, 1, 1, 1)), last_stride=1)
     model = RepVGG(stages, norm=lambda channels: get_norm("GN", channels))
-    with pytest.raises(ValueError, match="no stage0.rbr_dense.bn.running_mean.*NORM 'BN'"):
+    with pytest.raises(ValueError, match="no stage0.rbr_dense.bn.running_mean.*NORM BN or"):
         fuse_repvgg(export_weights(model))
 
 
@@ -252,6 +252,13 @@ def test_weights_of_the_other_form_are_refused_with_the_key(of_file, of_config, 
     [
         (f"{NAME} a0", r"DEPTH 'a0' is not a RepVGG; it must be one of \['A0', 'A1', 'A2', 'B0'"),
         (f"{NAME} A2", "FEAT_DIM is 2048, but DEPTH 'A2' gives 1408 channels"),
+        *(
+            (
+                f"{A0} MODEL.BACKBONE.DEPLOY True MODEL.BACKBONE.NORM {norm}",
+                f"DEPLOY True needs MODEL.BACKBONE.NORM BN or syncBN or FrozenBN, not {norm}",
+            )
+            for norm in ("GN", "IN", "bn")
+        ),
     ],
 )
 def test_wrong_settings_name_the_right_ones(words, message):

@@ -158,6 +158,32 @@ def test_positions_of_as_many_patches_in_another_grid_are_resized(tmp_path):
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(160, 80), (96, 16), (144, 192)], ids=str)
+def test_a_grid_of_one_patch_more_than_a_square_loses_no_position(tmp_path, size):
+    patches = (size[0] // 16) * (size[1] // 16)
+    weights = timm_weights(pos_embed=(1, 1 + patches, WIDTH))
+    assert_loads(cfg_of(size=size), save_published(tmp_path / "own.pth", weights), weights)
+
+
+@pytest.mark.parametrize("size", [(288, 128), (512, 128)], ids=str)
+def test_weights_of_the_configs_grid_without_classifier_stay(tmp_path, size, caplog):
+    patches = (size[0] // 16) * (size[1] // 16)
+    weights = timm_weights(pos_embed=(1, 1 + patches, WIDTH))
+    with caplog.at_level(logging.INFO):
+        assert_loads(cfg_of(size=size), save_published(tmp_path / "own.pth", weights), weights)
+    assert "were resized" not in caplog.text
+
+
+@pytest.mark.parametrize(("others", "level"), [(HEAD, "INFO"), ((), "WARNING")])
+def test_resized_positions_of_square_images_are_logged(tmp_path, others, level, caplog):
+    path = save_published(tmp_path / "jx_vit.pth", timm_weights(), *others)
+    with caplog.at_level(logging.INFO):
+        assert_loads(cfg_of(size=(256, 128)), path, {})
+    (record,) = [each for each in caplog.records if "were resized" in each.message]
+    assert "of 14x14 patches (height x width) were resized to 16x8" in record.message
+    assert record.levelname == level
+
+
 @pytest.mark.parametrize("name", ["deit_base_distilled_patch16_224.pth", "teacher.pth"])
 @pytest.mark.parametrize("with_token", [True, False])
 def test_the_distillation_token_is_found_by_names_and_shapes(tmp_path, name, with_token):
@@ -280,7 +306,7 @@ def test_weights_of_another_size_and_width_change_nothing():
         ({"DROP_PATH_RATIO": 1.0}, r"DROP_PATH_RATIO \(1.0\) must be in \[0, 1\)"),
         ({"DROP_RATIO": -0.1}, r"DROP_RATIO \(-0.1\) must be in"),
         ({"ATT_DROP_RATE": 2.0}, r"ATT_DROP_RATE \(2.0\) must be in"),
-        ({"size": (64, 15)}, r"SIZE_TRAIN \[64, 15\] is smaller than a patch"),
+        ({"size": (64, 15)}, r"SIZE_TRAIN .*\[64, 15\] is smaller than a patch"),
     ],
 )
 def test_wrong_settings_name_the_right_ones(options, message):
@@ -291,10 +317,37 @@ def test_wrong_settings_name_the_right_ones(options, message):
 def test_images_of_one_size_only(pynative):
     cfg = cfg_of()
     cfg.INPUT.SIZE_TEST = [96, 32]
-    with pytest.raises(ValueError, match=r"SIZE_TEST \[96, 32\] must be INPUT.SIZE_TRAIN \[64, 32"):
+    with pytest.raises(ValueError, match=r"\[64, 32\] pixels in training and \[96, 32\] in tests"):
         build_backbone(cfg)
     with pytest.raises(ValueError, match=r"built for images of \(64, 32\) pixels, not \(32, 64\)"):
         built()(images_of((32, 64)))
+
+
+@pytest.mark.parametrize("train", [(0,), (96,), (64, 32), (80, 48)], ids=str)
+@pytest.mark.parametrize("test", [(0,), (96,), (64, 32)], ids=str)
+def test_the_crop_decides_the_size_of_images(train, test):
+    cfg = cfg_of()
+    cfg.INPUT.SIZE_TRAIN, cfg.INPUT.SIZE_TEST = list(train), list(test)
+    cfg.INPUT.CROP.ENABLED, cfg.INPUT.CROP.SIZE = True, [48, 32]
+    assert build_backbone(cfg).image_size == (48, 32)
+    cfg.INPUT.CROP.SIZE = [32]
+    assert build_backbone(cfg).image_size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0], [64, 32], r"INPUT.SIZE_TRAIN \[0\] leaves the size to INPUT.CROP: set INPUT.CROP"),
+        ([64], [64, 32], r"INPUT.SIZE_TRAIN \[64\] leaves the size to INPUT.CROP: set INPUT.CROP"),
+        ([64, 64], [64], r"INPUT.SIZE_TEST \[64\] leaves .* set it to height and width, two num"),
+        ([64, 64], [0], r"INPUT.SIZE_TEST \[0\] leaves .* set it to height and width, two num"),
+    ],
+)
+def test_without_a_crop_sizes_have_height_and_width(train, test, message):
+    cfg = cfg_of()
+    cfg.INPUT.SIZE_TRAIN, cfg.INPUT.SIZE_TEST = train, test
+    with pytest.raises(ValueError, match=message):
+        build_backbone(cfg)
 
 
 def test_options_that_transformers_do_not_have_are_logged(caplog):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +123,7 @@ def read_pretrained(
     expected: Mapping[str, tuple[int, ...]] | None = None,
     *,
     rules: PretrainedRules | None = None,
+    adapt: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Read ImageNet weights without their classifier.
 
@@ -132,6 +133,8 @@ def read_pretrained(
             several sets of weights in the file; None: not known.
         rules: the names of the backbone's classifier, and the conversion of its weights; None: the
             rules of torchvision's ResNets.
+        adapt: changes the weights, PyTorch name -> array, before the classifier is removed; None:
+            nothing changes.
 
     Returns:
         PyTorch name -> array, without the classifier (`fc.*`, `classifier.*`) and the batch
@@ -153,10 +156,12 @@ def read_pretrained(
     ]
     weights = choose_weights(own, expected, file, key_path=key_path)
     prefix = describe_weights({name: value.shape for name, value in weights.items()}).prefix
-    bare = (_without_prefix(name, prefix) for name in weights)
+    bare: Mapping[str, np.ndarray] = {_without_prefix(k, prefix): v for k, v in weights.items()}
+    if adapt is not None:
+        bare = adapt(bare)
     return {
         name: value
-        for name, value in zip(bare, weights.values())
+        for name, value in bare.items()
         if not name.startswith(rules.classifiers) and not is_auxiliary(name)
     }
 

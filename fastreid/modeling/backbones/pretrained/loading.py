@@ -32,8 +32,8 @@ def load_pretrained(
     Args:
         model: the backbone.
         cfg: the whole configuration.
-        adapt: changes the weights of the file, PyTorch name -> array, to fit this model, where that
-            needs more than the rules of the backbone; None: nothing changes.
+        adapt: changes the weights of the file, PyTorch name -> array, with its classifier, to fit
+            this model, where that needs more than the rules of the backbone; None: nothing changes.
 
     Raises:
         FileNotFoundError: if the file is missing; the message says where to put it.
@@ -46,9 +46,7 @@ def load_pretrained(
     path = find_pretrained(cfg)
     start = export_weights(model)
     needed = {k: v.shape for k, v in start.items() if not rules.is_optional(k)}
-    weights = read_pretrained(path, needed, rules=rules)
-    if adapt is not None:
-        weights = adapt(weights)
+    weights = read_pretrained(path, needed, rules=rules, adapt=adapt)
     _check(weights, start, rules, source=str(path))
     kept = sorted(start.keys() - weights.keys())
     if kept:

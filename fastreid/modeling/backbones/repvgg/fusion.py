@@ -15,6 +15,8 @@ import numpy as np
 
 _BLOCK = re.compile(r"(?P<block>(.*\.)?)rbr_(dense|1x1|identity)\.")
 _FUSED = re.compile(r"(^|\.)fused_(weight|bias)$")
+# Values of NORM whose running statistics make a convolution with a bias.
+FUSIBLE_NORMS = ("BN", "syncBN", "FrozenBN")
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -113,6 +115,6 @@ def _tensor(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if name not in weights:
         raise ValueError(
             f"RepVGG cannot be fused: the weights have no {name}. Each branch needs the four "
-            "tensors of a batch norm (NORM 'BN', 'syncBN' or 'FrozenBN')."
+            f"tensors of a batch norm (NORM {' or '.join(FUSIBLE_NORMS)})."
         )
     return weights[name]

@@ -12,6 +12,7 @@ from fastreid.layers import BatchNorm, get_norm
 
 from ..build import BACKBONE_REGISTRY, finish_backbone, spec_of_depth
 from .blocks import FusedBlock, Norm, RepVGGBlock
+from .fusion import FUSIBLE_NORMS
 from .published import register_published
 from .specs import DESIGNS, BlockSpec, repvgg_stages
 
@@ -52,13 +53,18 @@ def build_repvgg_backbone(cfg: CfgNode) -> RepVGG:
     With `DEPLOY True` it is built in its fused form; the ImageNet weights are fused then.
 
     Raises:
-        ValueError: if `DEPTH` is unknown, `FEAT_DIM` is not the width of this depth, or the weights
-            do not fit.
+        ValueError: if `DEPTH` is unknown, `FEAT_DIM` is not the width of this depth, the fused form
+            of `NORM` does not exist, or the weights do not fit.
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
     design = spec_of_depth(DESIGNS, backbone.DEPTH, "a RepVGG")
     stages = repvgg_stages(design, last_stride=backbone.LAST_STRIDE)
+    if backbone.DEPLOY and backbone.NORM not in FUSIBLE_NORMS:
+        raise ValueError(
+            f"MODEL.BACKBONE.DEPLOY True needs MODEL.BACKBONE.NORM {' or '.join(FUSIBLE_NORMS)}, "
+            f"not {backbone.NORM}: only batch norms can be fused."
+        )
     norm = partial(get_norm, backbone.NORM)
     model = RepVGG(stages, norm=norm, fused=backbone.DEPLOY)
     return finish_backbone(model, cfg, ignored=("WITH_IBN", "WITH_SE", "WITH_NL"))

@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, evaluation_image_size, training_image_size
 from fastreid.layers import Conv2d
 from fastreid.layers.kernels import cast
 from fastreid.utils.checkpoint.weights import Adapted
@@ -150,7 +150,7 @@ class VisionTransformer(nn.Cell):
         if (height, width) != self.image_size:
             raise ValueError(
                 f"This vision transformer was built for images of {self.image_size} pixels, not "
-                f"{(height, width)}; INPUT.SIZE_TRAIN sets the size."
+                f"{(height, width)}; INPUT.SIZE_TRAIN, or INPUT.CROP, sets the size."
             )
         patches = self.patch_embed(images)
         class_tokens = ops.broadcast_to(self.cls_token, (n, 1, self.out_channels))
@@ -210,8 +210,8 @@ def patch_grid(image_size: tuple[int, int], stride: tuple[int, int]) -> Grid:
         raise ValueError(f"MODEL.BACKBONE.STRIDE_SIZE {list(stride)}: each must be at least 1.")
     if min(image_size) < PATCH_SIZE:
         raise ValueError(
-            f"INPUT.SIZE_TRAIN {list(image_size)} is smaller than a patch of the vision "
-            f"transformer; each side must have at least {PATCH_SIZE} pixels."
+            f"INPUT.SIZE_TRAIN (or INPUT.CROP.SIZE) {list(image_size)} is smaller than a patch of "
+            f"the vision transformer; each side must have at least {PATCH_SIZE} pixels."
         )
     rows, columns = ((size - PATCH_SIZE) // step + 1 for size, step in zip(image_size, stride))
     return rows, columns
@@ -224,8 +224,9 @@ def build_vit_backbone(cfg: CfgNode) -> VisionTransformer:
     Position embeddings of ImageNet's square images are resized to the grid of the config.
 
     Raises:
-        ValueError: if `DEPTH` is unknown, `FEAT_DIM` is not the width, `INPUT.SIZE_TEST` is not
-            `INPUT.SIZE_TRAIN`, a size or a probability is out of range, or the weights do not fit.
+        ValueError: if `DEPTH` is unknown, `FEAT_DIM` is not the width, images have another size in
+            tests than in training, or none, a size or a probability is out of range, or the weights
+            do not fit.
         FileNotFoundError: if the weights are missing.
     """
     backbone = cfg.MODEL.BACKBONE
@@ -233,8 +234,8 @@ def build_vit_backbone(cfg: CfgNode) -> VisionTransformer:
     _check_options(cfg)
     model = VisionTransformer(
         spec,
-        image_size=_pair(cfg.INPUT.SIZE_TRAIN),
-        stride=_pair(backbone.STRIDE_SIZE),
+        image_size=training_image_size(cfg),
+        stride=(int(backbone.STRIDE_SIZE[0]), int(backbone.STRIDE_SIZE[1])),
         drop_path=backbone.DROP_PATH_RATIO,
         dropout=backbone.DROP_RATIO,
         attention_dropout=backbone.ATT_DROP_RATE,
@@ -249,11 +250,12 @@ def build_vit_backbone(cfg: CfgNode) -> VisionTransformer:
 
 
 def _check_options(cfg: CfgNode) -> None:
-    sizes = {key: list(cfg.INPUT[key]) for key in ("SIZE_TRAIN", "SIZE_TEST")}
-    if sizes["SIZE_TRAIN"] != sizes["SIZE_TEST"]:
+    in_training, in_tests = training_image_size(cfg), evaluation_image_size(cfg)
+    if in_training != in_tests:
         raise ValueError(
-            f"INPUT.SIZE_TEST {sizes['SIZE_TEST']} must be INPUT.SIZE_TRAIN {sizes['SIZE_TRAIN']}: "
-            "a vision transformer has position embeddings for one size of images."
+            f"Images have {list(in_training)} pixels in training and {list(in_tests)} in tests, "
+            "but a vision transformer has position embeddings for one size. Set INPUT.SIZE_TRAIN "
+            "and INPUT.SIZE_TEST (with INPUT.CROP, its SIZE) to the same height and width."
         )
     options = cfg.MODEL.BACKBONE
     for key in ("DROP_PATH_RATIO", "DROP_RATIO", "ATT_DROP_RATE"):
@@ -264,8 +266,3 @@ def _check_options(cfg: CfgNode) -> None:
             f"MODEL.BACKBONE.STRIDE_SIZE {list(options.STRIDE_SIZE)} must be two numbers, vertical "
             "and horizontal, as (16, 16)."
         )
-
-
-def _pair(sizes: list[int] | tuple[int, int]) -> tuple[int, int]:
-    first, second = sizes
-    return int(first), int(second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,10 +10,13 @@ import numpy as np
 from ..pretrained import PretrainedRules, PublishedFile, register_pretrained
 from .positions import Grid, resize_positions, square_grid
 
+logger = logging.getLogger(__name__)
+
 _TIMM = "https://github.com/rwightman/pytorch-image-models/releases/download"
 _POSITIONS, _PATCHES = "pos_embed", "patch_embed.proj.weight"
-# The token by which a distilled DeiT predicts its teacher's classes.
-_DISTILLATION_TOKEN = "dist_token"
+_CLASSIFIER = "head."
+# The token by which a distilled DeiT predicts its teacher's classes, and its classifier.
+_DISTILLATION_TOKEN, _DISTILLATION_CLASSIFIER = "dist_token", "head_dist."
 
 
 def own_weights(
@@ -20,8 +24,8 @@ def own_weights(
 ) -> dict[str, np.ndarray]:
     """Convert the weights of a published file, but for the size of the images.
 
-    The distillation token and its position are removed, which a file has where one of its positions
-    is left over beside a class token and a square grid. Patches may be embedded by a matrix.
+    The distillation token and its position are removed, which a file has if it has that token or
+    its classifier. Patches may be embedded by a matrix.
 
     Args:
         weights: PyTorch name -> array.
@@ -32,11 +36,11 @@ def own_weights(
     """
     own = {name: value for name, value in weights.items() if name != _DISTILLATION_TOKEN}
     positions = own.get(_POSITIONS)
-    if positions is not None and positions.ndim == 3 and positions.shape[1] > 2:
-        count = positions.shape[1]
-        is_distilled = square_grid(count - 1) is None and square_grid(count - 2) is not None
-        if is_distilled or _DISTILLATION_TOKEN in weights:
-            own[_POSITIONS] = np.delete(positions, 1, axis=1)
+    is_distilled = any(
+        name == _DISTILLATION_TOKEN or name.startswith(_DISTILLATION_CLASSIFIER) for name in weights
+    )
+    if is_distilled and positions is not None and positions.ndim == 3 and positions.shape[1] > 2:
+        own[_POSITIONS] = np.delete(positions, 1, axis=1)
     kernel = shapes.get(_PATCHES)
     patches = own.get(_PATCHES)
     if kernel and patches is not None and patches.ndim == 2 and patches.size == np.prod(kernel):
@@ -47,20 +51,32 @@ def own_weights(
 def fit_square_images(weights: Mapping[str, np.ndarray], grid: Grid) -> dict[str, np.ndarray]:
     """Resize the position embeddings of square images, as those of ImageNet.
 
+    Weights with as many positions as the backbone are of its grid, unless the file is a published
+    one, which has a classifier.
+
     Args:
-        weights: PyTorch name -> array, after `own_weights`.
+        weights: PyTorch name -> array, after `own_weights`, with the classifier.
         grid: height and width of the backbone's grid, in patches.
 
     Returns:
         The same with other position embeddings; those of no square grid stay.
     """
-    fitted = dict(weights)
-    positions = fitted.get(_POSITIONS)
-    if positions is not None and positions.ndim == 3:
-        source = square_grid(positions.shape[1] - 1)
-        if source is not None and source[0] > 0 and source != grid:
-            fitted[_POSITIONS] = resize_positions(positions, source, grid)
-    return fitted
+    positions = weights.get(_POSITIONS)
+    if positions is None or positions.ndim != 3:
+        return dict(weights)
+    patches = positions.shape[1] - 1
+    source = square_grid(patches) if patches > 0 else None
+    is_published = any(name.startswith(_CLASSIFIER) for name in weights)
+    fits = patches == grid[0] * grid[1] and not is_published
+    if source is None or source == grid or fits:
+        return dict(weights)
+    logger.log(
+        logging.INFO if is_published else logging.WARNING,
+        "The position embeddings of %dx%d patches (height x width) were resized to %dx%d, as these "
+        "weights were trained on square images",
+        *(*source, *grid),
+    )
+    return {**weights, _POSITIONS: resize_positions(positions, source, grid)}
 
 
 register_pretrained(
