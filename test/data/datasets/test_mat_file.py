@@ -1,6 +1,5 @@
 """MATLAB 5 files are checked before SciPy reads them."""
 
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +24,8 @@ for seed in range(first, last):
     draw, content = random.Random(seed), bytearray(whole)
     for _ in range(draw.choice((1, 2, 5))):
         content[draw.randrange(120, len(content))] ^= 1 << draw.randrange(8)
-    copy.write_bytes(bytes(content[: draw.choice((len(content), draw.randrange(len(content)))])))
+    size = draw.choice((len(content), draw.randrange(len(content))))
+    copy.write_bytes(bytes(content[:size]))
     try:
         read_mat(copy, ["cells"])
     except ValueError:
@@ -58,10 +58,9 @@ def test_variables_are_those_that_scipy_reads(is_packed, tmp_path):
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_damaged_files_never_end_the_process(is_packed, tmp_path):
     path = write(tmp_path / "a.mat", is_packed=is_packed)
-    first = random.randrange(10**6)
-    command = [sys.executable, "-c", READ_DAMAGED, str(path), str(first), str(first + 1500)]
+    command = [sys.executable, "-c", READ_DAMAGED, str(path), "0", "1500"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (first, done.stderr)
+    assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[1]) > 500
 
 

@@ -60,7 +60,7 @@ def read_mat(path: Path, names: Collection[str], **options: Any) -> dict[str, An
     try:
         return io.loadmat(path, variable_names=list(names), **options)
     except (
-        *(LookupError, TypeError, NotImplementedError, EOFError, MemoryError),
+        *(LookupError, NameError, TypeError, NotImplementedError, EOFError, MemoryError),
         *(ArithmeticError, zlib.error, io.matlab.MatReadError),
     ) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

@@ -256,6 +256,17 @@ def test_grid_without_or_with_another_partition_file_is_refused(tmp_path, monkey
         load("GRID", tmp_path, monkeypatch).query  # noqa: B018
 
 
+def test_a_split_of_grid_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
+    layouts.write_grid(tmp_path, splits=((), (1, 2, 3, 4), (1, 3)))
+    for split, part in ((0, "train"), (1, "query")):
+        message = f"GRID: split {split} of .*partitions.mat: the part '{part}' is empty"
+        with pytest.raises(ValueError, match=message):
+            load("GRID", tmp_path, monkeypatch, split).train  # noqa: B018
+    (tmp_path / "underground_reid/gallery/0004_5_25023_116_134_128_330.jpeg").unlink()
+    with pytest.raises(ValueError, match="1 query identities have no gallery image, such as 4"):
+        load("GRID", tmp_path, monkeypatch, 2).train  # noqa: B018
+
+
 def test_ilids_has_one_query_and_one_gallery_image_of_each_test_person(tmp_path, monkeypatch):
     layouts.write_ilids(tmp_path, pids=7)
     data = load("iLIDS", tmp_path, monkeypatch)
