@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -134,6 +135,17 @@ def test_protocol_1_with_fewer_splits_of_prid_than_asked_is_refused(data):
         ValueError, match=r"PRID has 10 test split\(s\) here, .* asks for 12, up to"
     ):
         described(twelve)
+
+
+def test_a_split_file_with_fewer_splits_than_asked_is_refused(data):
+    make_demo_data(data, sizes=Sizes(5, 5, 4), names=["PRID"])
+    two, one = (Route(("cuhkSYSU",), "PRID", tuple(range(count))) for count in (2, 1))
+    described(two)
+    path = data / "prid_2011" / "splits_single_shot.json"
+    path.write_text(json.dumps(json.loads(path.read_text())[:1]))
+    described(one)
+    with pytest.raises(ValueError, match=r"SPLIT is 1, but .*splits_single_shot\.json .* has 1 sp"):
+        described(two)
 
 
 def test_all_test_splits_of_a_target_are_read_and_hashed(data, own_registries):

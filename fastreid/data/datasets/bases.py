@@ -45,7 +45,8 @@ class ImageDataset:
 
     Subclasses set ``dataset_name``; ``_junk_pids``, the test identities that are not persons to
     train on; ``trains_on_test_identities``, whether the published training split contains test
-    identities; ``num_splits``, the number of splits that DATASETS.SPLIT chooses from; and
+    identities; ``has_common_labels``, whether "<dataset_name>_5" in ``train`` is the person 5 of
+    ``query``; ``num_splits``, the number of splits that DATASETS.SPLIT chooses from; and
     ``counts_source``, the paper that ``published`` comes from.
 
     Args:
@@ -61,6 +62,7 @@ class ImageDataset:
 
     dataset_name = "Unknown"
     trains_on_test_identities = False
+    has_common_labels = False
     num_splits = 1
     counts_source = ""
     combineall = False
@@ -181,13 +183,10 @@ class ImageDataset:
         return self.parse_data(data)[1]
 
     def get_imagedata_info(self, data: Sequence[Item]) -> tuple[int, int, int]:
-        """Count identities, images and cameras.
+        """Count identities, images and cameras, in this order.
 
         Args:
             data: items.
-
-        Returns:
-            Number of identities, of images, of cameras.
         """
         identities, cameras = self.parse_data(data)
         return identities, len(data), cameras
@@ -231,12 +230,16 @@ class ImageDataset:
         return describe_published(published, splits, self.counts_source)
 
     def identities_in_both(self) -> set | None:
-        """Give the training identities that are in query or gallery too.
+        """Give the training identities that are in query or gallery too; None if this is unknown.
 
-        Returns:
-            Their names; None if the two are labelled independently, so that this is unknown.
+        It is known of data sets with ``has_common_labels``. Junk identities are left out.
         """
-        return None
+        if not self.has_common_labels:
+            return None
+        junk = set(self.junk_pids)
+        tests = zip(self.label_names().pids, [*self.query, *self.gallery])
+        tested = [str(name) for name, item in tests if item[1] not in junk]
+        return self._items_by_split.in_both(tested)
 
     def label_names(self) -> LabelNames:
         """Give the original identities and cameras of the queries, then of the gallery images.
@@ -282,15 +285,12 @@ class ImageDataset:
     def _load(self, split: str) -> list[Item]:
         return self._items_by_split.given(split)
 
-    def _given_test_items(self) -> list[Item]:
-        return self._items_by_split.given_tests()
-
     def _combine(self) -> list[Item]:
         warn_of_two_classes(self.dataset_name, self.identities_in_both())
         return with_test_items(
             self.dataset_name,
             self._load("train"),
-            self._given_test_items(),
+            self._items_by_split.given_tests(),
             [pid for _, pid, _ in [*self.query, *self.gallery]],
             junk=set(self.junk_pids),
         )

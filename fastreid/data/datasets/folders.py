@@ -34,6 +34,7 @@ class FolderDataset(ImageDataset):
         combineall: whether ``train`` includes query and gallery.
     """
 
+    has_common_labels = True
     dataset_dir = "."
     splits: Mapping[str, str] = {}
     file_name: re.Pattern[str]
@@ -56,13 +57,6 @@ class FolderDataset(ImageDataset):
         self.note_search(found)
         items = [self._as_item(path, split) for path in found.images]
         return [item for item in items if item is not None]
-
-    def identities_in_both(self) -> set:
-        """Give the training identities that are in query or gallery too."""
-        prefix = len(f"{self.dataset_name}_")
-        trained = {whole_number(pid[prefix:]) for _, pid, _ in self._load("train")}
-        tested = {pid for _, pid, _ in [*self.query, *self.gallery]}
-        return (trained & tested) - set(self.junk_pids)
 
     def _as_item(self, path: Path, split: str) -> Item | None:
         match = self.file_name.match(path.name)

@@ -80,6 +80,7 @@ class ImageList(ImageDataset):
     """
 
     dataset_name = "ImageList"
+    has_common_labels = True
 
     def __init__(
         self,
@@ -159,12 +160,8 @@ class ImageList(ImageDataset):
         ]
 
     def identities_in_both(self) -> set:
-        """Give the training identities that are in query or gallery too."""
-        trained, tested = (
-            {str(normal_form(row.pid)) for row in self._rows_of(*splits)}
-            for splits in (("train",), ("query", "gallery"))
-        )
-        return trained & tested
+        """Give the training identities that are in query or gallery too, as texts."""
+        return {str(pid) for pid in super().identities_in_both() or ()}
 
     def label_names(self) -> LabelNames:
         """Give the original identities and cameras of the queries, then of the gallery images."""

@@ -107,7 +107,7 @@ class MSMT17(ImageDataset):
         listed = self._read_list(name)
         paths = require_images(
             [
-                listed_path(folder, image, place=f"line {line} of {list_file}")
+                listed_path(folder, image, place=f"line {line} of {list_file}", is_below=True)
                 for image, _, line in listed
             ],
             self.dataset_name,

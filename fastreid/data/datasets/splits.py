@@ -69,6 +69,16 @@ class SplitItems:
         """Give the items of query, then of gallery, as they were passed."""
         return [*self.given("query"), *self.given("gallery")]
 
+    def in_both(self, tested: Iterable[str]) -> set[int | str]:
+        """Give the identities of training items that are among those of test items.
+
+        Args:
+            tested: identities of test items as texts; in training they are "<data set>_<text>".
+        """
+        prefix = f"{self._dataset_name}_"
+        trained = {pid.removeprefix(prefix) for _, pid, _ in self.given("train")}
+        return {normal_form(pid) for pid in trained} & {normal_form(pid) for pid in set(tested)}
+
     def numbered(self, split: str) -> list[Item]:
         """Give test items with integer labels; query and gallery are numbered together.
 

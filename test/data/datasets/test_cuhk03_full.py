@@ -59,3 +59,31 @@ def test_a_missing_folder_or_image_is_named(tmp_path):
     (write(tmp_path) / "images" / "00002_00_0000.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"the image .*00002_00_0000\.png.*meta\.json"):
         CUHK03FULL(tmp_path).train  # noqa: B018
+
+
+@pytest.mark.parametrize("part", ["trainval", "query", "gallery"])
+def test_a_negative_identity_is_refused(part, tmp_path):
+    split = {"trainval": [2, 0], "query": [1], "gallery": [1]}
+    split[part] = [-1]
+    (write(tmp_path) / "splits.json").write_text(json.dumps([split]))
+    data = CUHK03FULL(tmp_path)
+    with pytest.raises(ValueError, match=f"splits.json has the identity -1 in '{part}'"):
+        data.train, data.query, data.gallery  # noqa: B018
+
+
+def test_identities_in_training_and_in_test_are_those_of_the_file(tmp_path):
+    folder = write(tmp_path)
+    assert CUHK03FULL(tmp_path).identities_in_both() == set()
+    split = {"trainval": [2, 0], "query": [1], "gallery": [1, 2]}
+    (folder / "splits.json").write_text(json.dumps([split]))
+    assert CUHK03FULL(tmp_path).identities_in_both() == {2}
+
+
+@pytest.mark.parametrize("name", ["../../x.png", "/etc/x.png", "", ".", 5])
+def test_images_outside_of_the_folder_are_refused(name, tmp_path):
+    folder = write(tmp_path)
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["identities"][0][0][0] = name
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(ValueError, match=r"meta\.json does not list the images of person 0"):
+        CUHK03FULL(tmp_path).train  # noqa: B018

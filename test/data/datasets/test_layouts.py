@@ -73,6 +73,9 @@ def test_airports_list_has_backslashes_and_persons_that_are_left_out(tmp_path):
     (folder / "filepath.txt").write_text("cam9\\11001\\a.jpg")
     with pytest.raises(FileNotFoundError, match=r"AirportALERT: the image .*filepath\.txt"):
         make("AirportALERT", tmp_path).train  # noqa: B018
+    (folder / "filepath.txt").write_text("cam1\\..\\..\\a.jpg")
+    with pytest.raises(ValueError, match=r"in line 1 of .*filepath\.txt leads out of"):
+        make("AirportALERT", tmp_path).train  # noqa: B018
     (folder / "filepath.txt").write_text("\n")
     with pytest.raises(ValueError, match=r"AirportALERT: the list .*filepath\.txt is empty"):
         make("AirportALERT", tmp_path).train  # noqa: B018

@@ -110,3 +110,10 @@ def test_a_test_identity_whose_new_number_exceeds_64_bits_is_rejected(tmp_path):
     (folder / "list_query.txt").write_text(lines, encoding="utf-8")
     with pytest.raises(ValueError, match="MSMT17, query, item 0: the number .* does not fit"):
         MSMT17(tmp_path).query  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["../../a/0000_000_01_m_0.jpg", "/a/0000_000_01_m_0.jpg"])
+def test_images_outside_of_the_folder_are_refused(name, tmp_path):
+    (write_msmt(tmp_path) / "list_query.txt").write_text(f"{name} 0\n")
+    with pytest.raises(ValueError, match=r"in line 1 of .*list_query\.txt leads out of"):
+        MSMT17(tmp_path).query  # noqa: B018

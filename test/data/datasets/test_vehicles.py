@@ -140,3 +140,31 @@ def test_a_missing_list_or_folder_is_named(name, tmp_path):
     write_veriwild(tmp_path, 5000)
     with pytest.raises(FileNotFoundError, match=f"{name}: the file .*_[38]000?.*txt is missing"):
         DATASET_REGISTRY.get(name)(tmp_path).query  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["SmallVehicleID", "SmallVeRiWild"])
+def test_vehicles_in_training_and_in_test_are_found(name, tmp_path):
+    vehicle_lists, wild_lists = write_vehicleid(tmp_path), write_veriwild(tmp_path)
+    data = DATASET_REGISTRY.get(name)
+    assert data(tmp_path).identities_in_both() == set()
+    (vehicle_lists / "train_list.txt").write_text("0000012 0000002\n0000003 7\n")
+    (wild_lists / "train_list.txt").write_text("00003/000005\n00007/000009\n")
+    assert data(tmp_path).identities_in_both() == {2 if name == "SmallVehicleID" else 7}
+
+
+def test_veriwilds_lists_may_have_backslashes(tmp_path):
+    lists = write_veriwild(tmp_path)
+    data = DATASET_REGISTRY.get("SmallVeRiWild")
+    expected = data(tmp_path)
+    assert expected.train and expected.query
+    for path in lists.iterdir():
+        path.write_text(path.read_text().replace("/", "\\"))
+    assert (data(tmp_path).train, data(tmp_path).query) == (expected.train, expected.query)
+
+
+@pytest.mark.parametrize(
+    ("name", "total"), [("Small", 41816), ("Medium", 69389), ("Large", 138517)]
+)
+def test_veriwilds_test_sets_have_the_published_sizes(name, total):
+    published = DATASET_REGISTRY.get(f"{name}VeRiWild").published
+    assert published["query"].images + published["gallery"].images == total

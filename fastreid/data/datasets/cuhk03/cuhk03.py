@@ -14,7 +14,7 @@ from fastreid.utils.labels import whole_number
 from ..bases import DATASET_REGISTRY, ImageDataset
 from ..construction import construct
 from ..counts import Counts
-from ..files import MissingPartError, read_text, require_images, require_root
+from ..files import MissingPartError, read_text, require_images, require_plain_name, require_root
 from ..items import Item
 from ..preparation.cuhk03 import Prepared, prepare_split
 
@@ -176,7 +176,7 @@ class CUHK03(ImageDataset):
     def _resolve(self, path: str) -> Path:
         """Find an image in the image folder, also if its path was written on another machine."""
         parts = path.replace("\\", "/").split("/")
-        return self._prepared.folder.joinpath(*parts[-2:])
+        return self._prepared.folder / require_plain_name(path, parts[-2:])
 
 
 def _entries(listed: Any) -> list[list]:

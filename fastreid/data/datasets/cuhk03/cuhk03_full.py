@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..bases import DATASET_REGISTRY, ImageDataset
-from ..files import read_text, require_file, require_folder, require_images, require_root
+from ..files import (
+    read_text,
+    require_file,
+    require_folder,
+    require_images,
+    require_plain_name,
+    require_root,
+)
 from ..items import Item
 
 _META, _SPLITS = "meta.json", "splits.json"
@@ -58,6 +65,11 @@ class CUHK03FULL(ImageDataset):
         """
         return cls(root, combineall=combineall)
 
+    def identities_in_both(self) -> set:
+        """Give the training identities, as in ``splits.json``, that are in query or gallery too."""
+        tested = {*self._identities("query"), *self._identities("gallery")}
+        return tested & set(self._identities("trainval"))
+
     def _read_train(self) -> list[Item]:
         name = self.dataset_name
         # Classes are numbered in the order of the identities, as in ACL.
@@ -76,12 +88,13 @@ class CUHK03FULL(ImageDataset):
         try:
             cameras: Sequence[list[str]] = self._meta["identities"][pid]
             names = [(name, camid) for camid, own in enumerate(cameras) for name in choose(own)]
-            paths = [self.data_dir / "images" / name for name, _ in names]
-        except (LookupError, TypeError) as error:
+            listed = [require_plain_name(name, name.split("/")) for name, _ in names]
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.dataset_name}: {meta} does not list the images of person {pid} by camera; "
-                f"is it of the same version as {_SPLITS}?"
+                f"{self.dataset_name}: {meta} does not list the images of person {pid} by camera "
+                f"({error}); is it of the same version as {_SPLITS}?"
             ) from error
+        paths = [self.data_dir / "images" / name for name in listed]
         found = require_images(paths, self.dataset_name, meta)
         return [(str(path), pid, camid) for path, (_, camid) in zip(found, names)]
 
@@ -96,6 +109,12 @@ class CUHK03FULL(ImageDataset):
             raise ValueError(
                 f"{self.dataset_name}: split {self._split_id} of {path} has no identities "
                 f"{part!r}; it is of another program or version."
+            )
+        negative = [pid for pid in pids if pid < 0]
+        if negative:
+            raise ValueError(
+                f"{self.dataset_name}: split {self._split_id} of {path} has the identity "
+                f"{negative[0]} in {part!r}; identities are numbered from 0."
             )
         return pids
 

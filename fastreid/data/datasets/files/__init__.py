@@ -13,7 +13,7 @@ from .layout import (
     require_paths,
     require_root,
 )
-from .listed_images import listed_path, require_images
+from .listed_images import listed_path, require_images, require_plain_name
 from .text import read_entries, read_lines, read_text
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "require_folder",
     "require_images",
     "require_paths",
+    "require_plain_name",
     "require_root",
     "search_images",
 ]

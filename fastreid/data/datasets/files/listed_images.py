@@ -19,20 +19,25 @@ logger = logging.getLogger(__name__)
 _OTHER_ENCODING = " Or does the list have another encoding than UTF-8?"
 
 
-def listed_path(folder: Path, name: str, *, place: str) -> Path:
+def listed_path(folder: Path, name: str, *, place: str, is_below: bool = False) -> Path:
     """Convert the file name in an entry of a list to a path.
 
     Args:
         folder: folder that relative names start from.
         name: file name as written; backslashes separate folders if no file has that name.
         place: where the entry is, such as "line 3 of list.csv", for error messages.
+        is_below: whether the path must not lead out of `folder`.
 
     Returns:
         The path; it need not exist.
 
     Raises:
-        ValueError: the name is an absolute path of Windows, and this is another system.
+        ValueError: the name is an absolute path of Windows, and this is another system; or the path
+            leads out of `folder`.
     """
+    parts = name.replace("\\", "/").split("/")
+    if is_below and (parts[0] == "" or ".." in parts):
+        raise ValueError(f"The path {name!r} in {place} leads out of {folder}.")
     if "\\" not in name and ":" not in name:
         return folder / name
     path = folder / name
@@ -43,6 +48,26 @@ def listed_path(folder: Path, name: str, *, place: str) -> Path:
             f"The path {name} in {place} is a path of Windows. Write it relative to {folder}."
         )
     return folder / name.replace("\\", "/")
+
+
+def require_plain_name(name: str, parts: Sequence[str]) -> str:
+    """Check a file name in an entry of a list that must not lead out of its folder.
+
+    Args:
+        name: the name as written.
+        parts: the parts of it that are used: folders and file.
+
+    Returns:
+        The parts, with "/" between them.
+
+    Raises:
+        ValueError: a part is empty, "." or has a drive; or the name has a part "..".
+    """
+    if ".." in name.replace("\\", "/").split("/"):
+        raise ValueError(f"the path {name!r} contains '..'.")
+    if not parts or any(part in ("", ".") or ":" in part or "\0" in part for part in parts):
+        raise ValueError(f"the path {name!r} is not that of a file in the data set.")
+    return "/".join(parts)
 
 
 def require_images(paths: Sequence[Path], dataset: str, list_file: Path) -> list[Path]:

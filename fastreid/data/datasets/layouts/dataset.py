@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fastreid.utils.labels import normal_form
-
 from ..bases import ImageDataset
 from ..counts import Counts
 from ..files import require_folder, require_root
@@ -52,6 +50,7 @@ class LayoutDataset(ImageDataset):
         FileNotFoundError: the folder of the data set does not exist.
     """
 
+    has_common_labels = True
     layout: Layout
 
     def __init__(self, root: str | Path = "datasets", *, combineall: bool = False) -> None:
@@ -64,13 +63,6 @@ class LayoutDataset(ImageDataset):
             combineall=combineall,
             published=self.layout.published,
         )
-
-    def identities_in_both(self) -> set:
-        """Give the training identities that are in query or gallery too."""
-        prefix = len(f"{self.dataset_name}_")
-        trained = {normal_form(pid[prefix:]) for _, pid, _ in self._load("train")}
-        tested = {pid for _, pid, _ in self._given_test_items()}
-        return (trained & tested) - set(self.junk_pids)
 
     def _read_split(self, split: str) -> list[Item]:
         part = self.layout.parts.get(split)

@@ -148,7 +148,7 @@ def _first_folder(names: str, data_dir: Path, dataset: str) -> Path:
 def _listed_images(data_dir: Path, list_file: str, dataset: str) -> list[Path]:
     file = require_file(data_dir / list_file, dataset)
     entries = read_entries(file, dataset)
-    paths = [listed_path(data_dir, name, place=place) for place, name in entries]
+    paths = [listed_path(data_dir, name, place=place, is_below=True) for place, name in entries]
     return require_images(paths, dataset, file)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from fastreid.utils.atomic_file import make_folder, replacing
 
 from ..files import require_file
+from .mat_file import read_mat
 from .prepared_folder import cache_of, writable_folder
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ _RELEASE = "cuhk03_release/cuhk-03.mat"
 _CONFIGS = tuple(f"cuhk03_new_protocol_config_{boxes}.mat" for boxes in ("labeled", "detected"))
 # A person has ten cells; the first five hold images of the first camera of the pair.
 _IMAGES_PER_VIEW = 5
+_PARTS = ("train", "query", "gallery")
 # The last bytes of every complete PNG file.
 _PNG_END = b"IEND\xaeB`\x82"
 
@@ -157,23 +159,17 @@ def _complete_files(folder: Path) -> set[str]:
 
 def _new_split(config: Path, images: Path) -> dict[str, Any]:
     """Read the split of the new protocol; training identities are renumbered from 0."""
-    # Imported here: data workers import this package and do not need SciPy.
-    from scipy import io
-
     require_file(config, _NAME)
     try:
-        table = io.loadmat(config)
+        table = read_mat(config, ["filelist", "labels", *(f"{split}_idx" for split in _PARTS)])
         files = [str(cell[0]) for cell in table["filelist"].ravel()]
         pids = table["labels"].ravel().astype(int)
-        rows = {
-            split: table[f"{split}_idx"].ravel().astype(int) - 1
-            for split in ("train", "query", "gallery")
-        }
-    except (LookupError, ValueError, NotImplementedError, io.matlab.MatReadError) as error:
+        rows = {split: _rows(table[f"{split}_idx"], len(files)) for split in _PARTS}
+        label_of = {pid: label for label, pid in enumerate(np.unique(pids[rows["train"]]))}
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{_NAME}: {config} is not a file of the new protocol ({error}); download it again."
         ) from error
-    label_of = {pid: label for label, pid in enumerate(np.unique(pids[rows["train"]]))}
     listed = {
         split: [
             (images / files[row], label_of[pids[row]] if split == "train" else pids[row])
@@ -182,6 +178,14 @@ def _new_split(config: Path, images: Path) -> dict[str, Any]:
         for split in rows
     }
     return _describe(listed)
+
+
+def _rows(numbers: np.ndarray, count: int) -> np.ndarray:
+    """Convert MATLAB's row numbers, which start from 1."""
+    wrong = [number for number in numbers.ravel() if number not in range(1, count + 1)]
+    if wrong:
+        raise ValueError(f"it has the row {wrong[0]} of {count}")
+    return numbers.ravel().astype(int) - 1
 
 
 def _classic_splits(data_dir: Path, images: Path) -> list[dict[str, Any]]:

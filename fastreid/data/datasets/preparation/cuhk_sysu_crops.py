@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy import io
 
 from ...data_utils import ImageError
 from ..counts import Counts
 from ..cuhk_sysu import cuhkSYSU
+from .mat_file import read_mat
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +136,8 @@ def _entries(path: Path, variable: str) -> list[Any]:
             "and annotation."
         )
     try:
-        content = io.loadmat(path, simplify_cells=True)
-    except (ValueError, TypeError, NotImplementedError, io.matlab.MatReadError) as error:
+        content = read_mat(path, [variable], simplify_cells=True)
+    except ValueError as error:
         raise ValueError(f"cuhkSYSU: {path} is not a readable .mat file: {error}.") from error
     return _as_list(_field(content, variable, path))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from scipy import io
+
+from fastreid.utils.labels import whole_number
 
 from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..files import require_file
 from ..layouts import Labelled, Part, read_part
+from ..preparation.mat_file import read_mat
 from ..preparation.split_file import SplitFile, file_sha256
 from .target import TargetDataset
 
@@ -20,16 +21,6 @@ _PARTITIONS = "features_and_partitions.mat"
 _VARIABLE = "trainIdxAll"
 # Third field of the struct of a split: the training identities.
 _TRAIN_FIELD = 2
-
-_DAMAGED = (
-    LookupError,
-    TypeError,
-    ValueError,
-    NotImplementedError,
-    EOFError,
-    zlib.error,
-    io.matlab.MatReadError,
-)
 
 
 @DATASET_REGISTRY.register()
@@ -59,17 +50,18 @@ class GRID(TargetDataset):
         "query": Counts(125, 125),
         "gallery": Counts(126, 900),
     }
+    way_out = "Is the data set unpacked completely?"
     _junk_pids = (0,)
 
     def _read_split_file(self) -> SplitFile:
         path = require_file(self.data_dir / _PARTITIONS, self.dataset_name)
         try:
-            cells = np.ravel(io.loadmat(path)[_VARIABLE])
+            cells = np.ravel(read_mat(path, [_VARIABLE])[_VARIABLE])
             splits = [
-                np.ravel(np.ravel(cell)[0][_TRAIN_FIELD]).astype(np.int64).tolist()
+                [whole_number(pid) for pid in np.ravel(np.ravel(cell)[0][_TRAIN_FIELD])]
                 for cell in cells
             ]
-        except _DAMAGED as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.dataset_name}: {path} is not the published file of the 10 partitions "
                 f"({error}); download underground_reid again."

@@ -8,7 +8,8 @@ from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..layouts import Part, read_part
 from ..preparation.split_file import SplitFile, drawn_order, read_or_draw
-from .target import TargetDataset, names_of
+from .split_checks import names_of
+from .target import TargetDataset
 
 _FIELDS = ("train", "query", "gallery")
 
@@ -72,5 +73,4 @@ class iLIDS(TargetDataset):  # noqa: N801 - the name in the field's configs
         return splits
 
     def _names(self, split: Mapping) -> Mapping[str, list[str]]:
-        names = {part: names_of(split[part], self.split_file, depth=1) for part in _FIELDS}
-        return {part: [f"Persons/{name}" for name in names[part]] for part in _FIELDS}
+        return {part: names_of(split[part], self.split_file, folder="Persons") for part in _FIELDS}

@@ -9,7 +9,8 @@ from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..layouts import Labelled, Part, read_part
 from ..preparation.split_file import SplitFile, drawn_order, read_or_draw
-from .target import TargetDataset, identities_of
+from .split_checks import identities_of
+from .target import TargetDataset
 
 # Persons up to this number are seen by both cameras; others are different persons in each.
 _LAST_SHARED = 200

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
-from fastreid.utils.labels import normal_form
-
 from ..bases import ImageDataset
 from ..counts import Counts
 from ..files import MissingPartError, require_images, require_root
 from ..items import Item
-from ..layouts import Part, exists, label_images, read_part, test_items, train_items
+from ..layouts import Labelled, Part, exists, label_images, read_part, test_items, train_items
 from ..preparation.split_file import SplitFile
+from .split_checks import check_split
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +26,8 @@ class TargetDataset(ImageDataset):
 
     With ``split_id`` 0 or more, ``train``, ``query`` and ``gallery`` are those of the split, as in
     ACL. With ``split_id`` -1, ``train`` is all images of the folder that fast-reid reads, and there
-    is no query and no gallery. If only fast-reid's folder exists, every ``split_id`` means -1.
+    is no query and no gallery. If only fast-reid's folder exists, every ``split_id`` means -1,
+    with a warning.
 
     Subclasses define:
         dataset_dir: folder of the release under the data root.
@@ -35,6 +35,7 @@ class TargetDataset(ImageDataset):
         release: the images of the release, with train, query and gallery.
         whole_dir: folder under the data root that fast-reid reads.
         whole: the images that fast-reid reads.
+        way_out: what to do about a split that is wrong; "": remove the file.
 
     Args:
         root: folder that holds the data sets.
@@ -42,15 +43,17 @@ class TargetDataset(ImageDataset):
         combineall: whether ``train`` includes query and gallery.
 
     Raises:
-        FileNotFoundError: neither folder exists.
+        FileNotFoundError: neither folder exists, or the release is incomplete.
         ValueError: ``split_id`` is below -1.
     """
 
+    has_common_labels = True
     dataset_dir = ""
     num_splits = 10
     release: Part
     whole_dir = ""
     whole: Part
+    way_out = ""
     published: Mapping[str, Counts] = {}
 
     def __init__(
@@ -96,11 +99,8 @@ class TargetDataset(ImageDataset):
 
     def identities_in_both(self) -> set:
         """Give the training identities that are in query or gallery too."""
-        if not self.has_split:
-            return set()
-        prefix = len(f"{self.dataset_name}_")
-        trained = {normal_form(pid[prefix:]) for _, pid, _ in self._load("train")}
-        return trained & {pid for _, pid, _ in [*self.query, *self.gallery]}
+        # Without a split, query and gallery cannot be read.
+        return (super().identities_in_both() or set()) if self.has_split else set()
 
     def _read_split_file(self) -> SplitFile:
         """Read the splits."""
@@ -112,19 +112,37 @@ class TargetDataset(ImageDataset):
 
     @cached_property
     def _split_file(self) -> SplitFile:
-        return self._read_split_file()
+        found = self._read_split_file()
+        if len(found.splits) < self.num_splits:
+            logger.warning(
+                "%s: %s has %d of %d splits",
+                *(self.dataset_name, found.path, len(found.splits), self.num_splits),
+            )
+        return found
 
     @cached_property
-    def _images(self) -> Mapping[str, list[str]]:
+    def _images(self) -> Mapping[str, list[Labelled]]:
+        """The images of the split, checked; their files need not exist."""
         path, splits, _ = self._split_file
         if self.split_id >= len(splits):
             raise ValueError(
                 f"DATASETS.SPLIT is {self.split_id}, but {path} of {self.dataset_name} has "
                 f"{len(splits)} splits, from 0."
             )
-        return self._names(splits[self.split_id])
+        place = f"{self.dataset_name}: split {self.split_id} of {path}"
+        images = {}
+        for part, names in self._names(splits[self.split_id]).items():
+            paths = [self.data_dir / name for name in names]
+            try:
+                images[part] = label_images(self.release, paths, self.data_dir, self.dataset_name)
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from error
+        check_split(images, place, self.way_out)
+        return images
 
     def _require_one_folder(self) -> None:
+        if self.split_id != NO_SPLIT:
+            self._require_complete_release()
         if self.has_split or exists(self.whole, self._whole_dir):
             return
         wanted = [f"{_folders(self._whole_dir, self.whole)} (for training only)"]
@@ -137,6 +155,19 @@ class TargetDataset(ImageDataset):
             "the layout."
         )
 
+    def _require_complete_release(self) -> None:
+        folders = [self.data_dir / name for name in self.release.folders]
+        missing = [folder for folder in folders if not folder.is_dir()]
+        # Folders that only a release has: those of images, and those between them and the data set.
+        own = {above for folder in folders for above in (folder, *folder.parents)}
+        own -= {self._whole_dir, *self._whole_dir.parents}
+        if missing and any(folder.is_dir() for folder in own):
+            raise MissingPartError(
+                f"{self.dataset_name}: the folder {missing[0]} is missing, but other parts of the "
+                f"release exist in {self.data_dir}. Is the data set unpacked completely? With "
+                f"DATASETS.SPLIT {NO_SPLIT}, the release is not read."
+            )
+
     def _read_train(self) -> list[Item]:
         if self.has_split:
             if exists(self.whole, self._whole_dir):
@@ -146,6 +177,13 @@ class TargetDataset(ImageDataset):
                     *(self.dataset_name, self.split_id, NO_SPLIT, self._whole_dir),
                 )
             return train_items(self._read("train"), self.dataset_name)
+        if self.split_id != NO_SPLIT:
+            logger.warning(
+                "%s: there is no split %d, because %s does not exist; train is all images of %s, "
+                "as with DATASETS.SPLIT %d.",
+                *(self.dataset_name, self.split_id, _folders(self.data_dir, self.release)),
+                *(_folders(self._whole_dir, self.whole), NO_SPLIT),
+            )
         images = read_part(
             self.whole, self._whole_dir, self.dataset_name, note_search=self.note_search
         )
@@ -163,58 +201,10 @@ class TargetDataset(ImageDataset):
         )
 
     def _read(self, split: str) -> list:
-        paths = [self.data_dir / name for name in self._images[split]]
+        paths = [image.path for image in self._images[split]]
         found = require_images(paths, self.dataset_name, self.split_file)
         return label_images(self.release, found, self.data_dir, self.dataset_name)
 
 
 def _folders(data_dir: Path, part: Part) -> str:
     return ", ".join(str(data_dir / name) for name in part.folders)
-
-
-def identities_of(listed: list, split_file: Path) -> list[int]:
-    """Check the identities that a split lists.
-
-    Args:
-        listed: integers.
-        split_file: file of the split, for the message.
-
-    Raises:
-        ValueError: an entry is not an integer.
-    """
-    for entry in listed:
-        if type(entry) is not int:
-            raise ValueError(_unexpected(split_file, entry, "an identity"))
-    return listed
-
-
-def names_of(listed: list, split_file: Path, *, depth: int) -> list[str]:
-    """Give the names of the images that a split lists.
-
-    Args:
-        listed: paths, or lists that begin with a path. Only their last parts count, so that files
-            from another machine can be used.
-        split_file: file of the split, for the message.
-        depth: number of parts of a name: 1 for a file name, 2 for folder and file name.
-
-    Returns:
-        The names, with "/" between folder and file name.
-
-    Raises:
-        ValueError: an entry has another form.
-    """
-    names = []
-    for entry in listed:
-        path = entry[0] if isinstance(entry, list) and entry else entry
-        parts = path.replace("\\", "/").split("/") if isinstance(path, str) else []
-        if len(parts) < depth:
-            raise ValueError(_unexpected(split_file, entry, "the path of an image"))
-        names.append("/".join(parts[-depth:]))
-    return names
-
-
-def _unexpected(split_file: Path, entry: object, expected: str) -> str:
-    return (
-        f"{split_file} has the entry {entry!r:.100}, which is not {expected}: it is of another "
-        "program or version. Remove it to have the splits drawn again."
-    )

@@ -8,7 +8,8 @@ from ..bases import DATASET_REGISTRY
 from ..counts import Counts
 from ..layouts import Part, read_part
 from ..preparation.split_file import SplitFile, drawn_order, read_or_draw
-from .target import TargetDataset, names_of
+from .split_checks import names_of
+from .target import TargetDataset
 
 _DRAWS = 10
 _FIELDS = ("train", "query", "gallery")
@@ -78,4 +79,4 @@ class VIPeR(TargetDataset):
         return pairs
 
     def _names(self, split: Mapping) -> Mapping[str, list[str]]:
-        return {part: names_of(split[part], self.split_file, depth=2) for part in _FIELDS}
+        return {part: names_of(split[part], self.split_file) for part in _FIELDS}

@@ -43,6 +43,7 @@ class VehicleID(ImageDataset):
     dataset_name = "VehicleID"
     counts_source = "Liu et al., CVPR 2016; list files of the release"
     dataset_dir = "vehicleid"
+    has_common_labels = True
     num_splits = 10
     test_size = 13164
     published = {"train": _TRAIN}

@@ -37,6 +37,7 @@ class VeRiWild(ImageDataset):
     dataset_name = "VeRiWild"
     counts_source = "Lou et al., CVPR 2019; list files of the release"
     dataset_dir = "VERI-Wild"
+    has_common_labels = True
     test_size = 10000
     published = {"train": _TRAIN, "query": Counts(10000, 10000), "gallery": Counts(10000, 128517)}
 
@@ -83,7 +84,7 @@ class VeRiWild(ImageDataset):
                 )
             own_vehicle, camera = self._cameras[image]
             paths.append(self.data_dir / "images" / own_vehicle / f"{image}.jpg")
-            labels.append((vehicle, camera))
+            labels.append((whole_number(vehicle), camera))
         found = require_images(paths, self.dataset_name, list_file)
         return [(str(path), *pair) for path, pair in zip(found, labels)]
 
@@ -98,20 +99,21 @@ class VeRiWild(ImageDataset):
             if number == 0 and not camera.isdecimal():
                 # The names of the columns.
                 continue
-            _, image = self._vehicle_and_image(image_field, place)
+            vehicle, image = self._vehicle_and_image(image_field, place)
             try:
-                cameras[image] = image_field.split("/")[0], whole_number(camera)
+                cameras[image] = vehicle, whole_number(camera)
             except ValueError as error:
                 raise ValueError(f"{self.dataset_name}: {place}, camera: {error}") from error
         return cameras
 
-    def _vehicle_and_image(self, text: str, place: str) -> tuple[int, str]:
+    def _vehicle_and_image(self, text: str, place: str) -> tuple[str, str]:
+        """The folder of the vehicle, and the name of the image without suffix."""
         vehicle, _, image = text.replace("\\", "/").partition("/")
         if not vehicle.isdecimal() or not image or "/" in image:
             raise ValueError(
                 f"{self.dataset_name}: {place} has {text!r}, which is not <vehicle>/<image>."
             )
-        return whole_number(vehicle), image.split(".")[0]
+        return vehicle, image.split(".")[0]
 
 
 @DATASET_REGISTRY.register()
@@ -120,7 +122,7 @@ class SmallVeRiWild(VeRiWild):
 
     dataset_name = "SmallVeRiWild"
     test_size = 3000
-    published = {"train": _TRAIN, "query": Counts(3000, 3000), "gallery": Counts(3000, 38861)}
+    published = {"train": _TRAIN, "query": Counts(3000, 3000), "gallery": Counts(3000, 38816)}
 
 
 @DATASET_REGISTRY.register()

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import io
 
+from fastreid.config import get_cfg
+from fastreid.data.datasets import load_dataset
 from test.data.datasets.layouts import touch
 
 
@@ -48,3 +50,18 @@ def write_ilids(root, pids=5):
 
 def write_whole_ilids(root):
     touch(root / "iLIDS", "1/0_1.png", "1/3_7.png", "12/0_2.png")
+
+
+WRITERS = {
+    "PRID": write_prid,
+    "GRID": write_grid,
+    "VIPeR": write_viper,
+    "iLIDS": write_ilids,
+}
+
+
+def load(name, root, monkeypatch, split=0, *, combineall=False):
+    monkeypatch.setenv("FASTREID_DATASETS", str(root))
+    cfg = get_cfg()
+    cfg.DATASETS.SPLIT = split
+    return load_dataset(cfg, name, combineall=combineall)

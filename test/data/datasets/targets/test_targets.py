@@ -6,27 +6,14 @@ import shutil
 
 import pytest
 
-from fastreid.config import get_cfg
-from fastreid.data.datasets import DATASET_REGISTRY, load_dataset
+from fastreid.data.datasets import DATASET_REGISTRY
 from test.data.datasets.layouts import names_of, touch
 from test.data.datasets.targets import layouts
+from test.data.datasets.targets.layouts import WRITERS, load
 
-WRITERS = {
-    "PRID": layouts.write_prid,
-    "GRID": layouts.write_grid,
-    "VIPeR": layouts.write_viper,
-    "iLIDS": layouts.write_ilids,
-}
 NUM_SPLITS = {"PRID": 10, "GRID": 10, "VIPeR": 20, "iLIDS": 10}
 names = pytest.mark.parametrize("name", WRITERS)
 drawn_names = pytest.mark.parametrize("name", ["PRID", "VIPeR", "iLIDS"])
-
-
-def load(name, root, monkeypatch, split=0, *, combineall=False):
-    monkeypatch.setenv("FASTREID_DATASETS", str(root))
-    cfg = get_cfg()
-    cfg.DATASETS.SPLIT = split
-    return load_dataset(cfg, name, combineall=combineall)
 
 
 def identities(items):
@@ -114,30 +101,6 @@ def _refuse_below(folder):
         return make(*args, **kwargs)
 
     return refuse
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [("PRID", "splits_single_shot.json"), ("VIPeR", "splits.json"), ("iLIDS", "splits.json")],
-)
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("not json", "is not JSON"),
-        ("{}", "is not a list of splits"),
-        ("[]", "is not a list of splits"),
-        ('[{"train": []}]', "split 0, has no list"),
-        ('[{"train": [1.5], "test": [2], "query": [3], "gallery": []}]', "has the entry"),
-    ],
-)
-def test_a_split_file_of_another_form_is_refused(
-    name, file, content, message, tmp_path, monkeypatch
-):
-    WRITERS[name](tmp_path)
-    data = load(name, tmp_path, monkeypatch)
-    (data.data_dir / file).write_text(content)
-    with pytest.raises(ValueError, match=f"{file}.*{message}.*Remove it to have the splits drawn"):
-        data.train  # noqa: B018
 
 
 @names
@@ -291,6 +254,17 @@ def test_grid_without_or_with_another_partition_file_is_refused(tmp_path, monkey
     file.unlink()
     with pytest.raises(FileNotFoundError, match=r"features_and_partitions\.mat is missing"):
         load("GRID", tmp_path, monkeypatch).query  # noqa: B018
+
+
+def test_a_split_of_grid_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
+    layouts.write_grid(tmp_path, splits=((), (1, 2, 3, 4), (1, 3)))
+    for split, part in ((0, "train"), (1, "query")):
+        message = f"GRID: split {split} of .*partitions.mat: the part '{part}' is empty"
+        with pytest.raises(ValueError, match=message):
+            load("GRID", tmp_path, monkeypatch, split).train  # noqa: B018
+    (tmp_path / "underground_reid/gallery/0004_5_25023_116_134_128_330.jpeg").unlink()
+    with pytest.raises(ValueError, match="1 query identities have no gallery image, such as 4"):
+        load("GRID", tmp_path, monkeypatch, 2).train  # noqa: B018
 
 
 def test_ilids_has_one_query_and_one_gallery_image_of_each_test_person(tmp_path, monkeypatch):
