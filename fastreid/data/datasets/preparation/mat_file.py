@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,12 +57,13 @@ def read_mat(path: Path, names: Collection[str], **options: Any) -> dict[str, An
     # Imported here: data workers import this package and do not need SciPy.
     from scipy import io
 
-    _check(path.read_bytes(), names)
+    content = path.read_bytes()
+    _check(content, names)
     try:
-        return io.loadmat(path, variable_names=list(names), **options)
+        return io.loadmat(BytesIO(content), variable_names=list(names), **options)
     except (
-        *(LookupError, NameError, TypeError, NotImplementedError, EOFError, MemoryError),
-        *(ArithmeticError, zlib.error, io.matlab.MatReadError),
+        *(LookupError, NameError, TypeError, NotImplementedError, MemoryError),
+        *(ArithmeticError, OSError, EOFError, zlib.error, io.matlab.MatReadError),
     ) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
