@@ -1,6 +1,7 @@
 """CUHK03, from prepared files."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,20 @@ from fastreid.config import get_cfg
 from fastreid.data.datasets import CUHK03, load_dataset
 from test.data.datasets.cuhk03_release import write_protocol, write_release
 from test.data.datasets.layouts import names_of, touch, write_cuhk03_splits
+
+
+def test_prepared_files_of_another_machine_are_used(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    folder = write_cuhk03_splits(tmp_path)
+    cuhk03 = CUHK03(tmp_path)
+    assert names_of(cuhk03.train) == [
+        ("1_001_1_01.png", "CUHK03_0", "CUHK03_0"),
+        ("1_001_2_06.png", "CUHK03_0", "CUHK03_1"),
+        ("2_001_1_01.png", "CUHK03_1", "CUHK03_0"),
+    ]
+    assert names_of(cuhk03.query) == [("1_002_1_01.png", 41, 0)]
+    assert names_of(cuhk03.gallery) == [("1_002_2_06.png", 41, 1)]
+    assert {Path(path).parent for path, _, _ in cuhk03.train} == {folder / "images_labeled"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
