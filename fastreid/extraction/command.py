@@ -53,7 +53,7 @@ def goes_to_folder(args: argparse.Namespace) -> bool:
     if not is_folder and given:
         raise ValueError(f"{output} is one file; give --output a folder for several files.")
     if not is_folder and args.images and (is_address(str(args.images)) or args.images.is_file()):
-        raise ValueError(f"--images {args.images} is no folder; this needs --output FOLDER.")
+        raise ValueError(f"--images {args.images} is not a folder; this needs --output FOLDER.")
     return is_folder
 
 

@@ -78,7 +78,7 @@ def test_a_list_of_images_gives_parts(tool, folder, options):
     [
         (["--output", "x.npz", "--num-gpus", "2"], "x.npz is one file; give --output a folder"),
         (["--output", "x.npz", "--engine", "ray"], "x.npz is one file; give --output a folder"),
-        (["--output", "x.npz", "--images", "s3://b/x"], "s3://b/x is no folder; this needs"),
+        (["--output", "x.npz", "--images", "s3://b/x"], "s3://b/x is not a folder; this needs"),
         (["--output", "x.txt"], "x.txt must end with .npz"),
         (["--output", "x", "--images", "nowhere"], "--images nowhere is neither a folder nor"),
         (["--output", "x", "--part-size", "0"], "--part-size is 0"),

@@ -95,7 +95,7 @@ MISTAKES = [
     ("extract_features --config-file CONFIG --images file --output o.npz", "file is not a folder"),
     ("extract_features --config-file CONFIG --images empty --output o.npz", "has no images"),
     ("extract_features --config-file CONFIG --images empty --output o.txt", "must end with .npz"),
-    ("extract_features --config-file CONFIG --images empty --output empty", "is a folder"),
+    ("extract_features --config-file CONFIG --images empty --output empty", "has no images"),
     ("extract_features --config-file CONFIG --images empty --output file/o.npz", "file is a file"),
     ("extract_features --config-file CONFIG --images empty --output o.npz --pattern x", "groups"),
     (
@@ -111,7 +111,7 @@ MISTAKES = [
     ("search q.jpg --gallery plain.npz --output x.foo", "--output x.foo must end with .png"),
     ("search q.jpg --gallery plain.npz --output empty", "--output empty is a folder"),
     ("visualize --features none.npz --output v", "There is no feature file none.npz"),
-    ("visualize --features empty --output v", "There is no feature file empty"),
+    ("visualize --features empty --output v", "empty has no parts"),
     ("visualize --features array.npz --output v", "it is a single array (.npy)"),
     ("visualize --features single.npz --output v", "features is a single value"),
     ("visualize --features count.npz --output v", "num_query is not a whole number"),
