@@ -41,7 +41,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from fastreid.config import CfgNode, get_cfg, load_config, load_stored_config
+from fastreid.config import CfgNode, load_config, load_stored_config
 from fastreid.data import ReidDataLoader, build_image_loader, build_reid_test_loader
 from fastreid.data.datasets.files import search_images
 from fastreid.data.datasets.image_list import FILE_NAME
@@ -282,7 +282,7 @@ def open_model(path: Path) -> Embedder | MindirModel:
     from fastreid.engine import set_device_and_mode
     from fastreid.engine.mindir_model import MindirModel
 
-    set_device_and_mode(get_cfg())
+    set_device_and_mode(load_config("", []))
     return MindirModel(path)
 
 
