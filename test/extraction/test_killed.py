@@ -23,6 +23,8 @@ COUNT, PART_SIZE = 96, 4
 # What the command lines of the processes that have the model contain.
 WORKERS = {"processes": "spawn_main", "ray": "MapWorker"}
 SECONDS = 180
+# Ray starts six processes of its own, which take a minute on a busy machine.
+ENGINES = ["processes", pytest.param("ray", marks=pytest.mark.zoo)]
 
 
 @pytest.fixture
@@ -77,8 +79,8 @@ def is_running(pid):
 
 
 def have_ended(pids):
-    """Whether all processes end within ten seconds."""
-    deadline = time.monotonic() + 10
+    """Whether all processes end within a minute."""
+    deadline = time.monotonic() + 60
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return not any(map(is_running, pids))
@@ -105,7 +107,7 @@ def session_folders():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", WORKERS)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_extraction_survives_that_one_of_two_workers_is_killed(case, engine):
     before = session_folders()
     running = start(case, engine)
@@ -122,7 +124,7 @@ def test_an_extraction_survives_that_one_of_two_workers_is_killed(case, engine):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", WORKERS)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_killed_extraction_is_completed_by_the_same_command(case, engine):
     before = session_folders()
     running = start(case, engine)
@@ -144,7 +146,7 @@ def test_a_killed_extraction_is_completed_by_the_same_command(case, engine):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", WORKERS)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_error_in_a_worker_ends_the_extraction_with_one_line(case, engine):
     model = onnx.load(case / "slow.onnx")
     weight = model.graph.initializer[0]
