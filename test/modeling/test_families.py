@@ -12,6 +12,7 @@ from fastreid.modeling import BACKBONE_REGISTRY, build_model, use_half_precision
 # Family: MODEL.BACKBONE.DEPTH, FEAT_DIM and more words of its smallest network.
 SMALLEST = {
     "build_resnet_backbone": ("tiny", 512, "MODEL.BACKBONE.WITH_SE", True),
+    "build_resnet_backbone_distill": ("tiny", 512),
     "build_resnext_backbone": ("50x", 2048),
     "build_resnest_backbone": ("50x", 2048),
     "build_osnet_backbone": ("x0_25", 128),
