@@ -6,6 +6,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,12 @@ class ClasTrainer(DefaultTrainer):
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__(cfg)
-        try:
+        with ExitStack() as until_complete:
+            until_complete.callback(self.close)
             self.idx2class = _classes_of(self.data_loader.dataset)
             for name in cfg.DATASETS.TESTS:
                 require_known_classes(name, read_test_items(cfg, name), self.idx2class.values())
-        except Exception:
-            self.close()
-            raise
+            until_complete.pop_all()
         if comm.is_main_process():
             path = Path(cfg.OUTPUT_DIR) / CLASS_FILE
             with replacing(path) as temporary:
