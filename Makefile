@@ -49,7 +49,7 @@ format: $(VENV)/.test
 	$(PYTHON) -m ruff format .
 
 clean:
-	rm -rf $(VENV) logs build *.egg-info .mypy_cache .pytest_cache .ruff_cache rank_*
+	rm -rf $(VENV) logs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache rank_*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo: requirements.txt requirements-demo.txt | $(PYTHON)

@@ -1,9 +1,11 @@
 """Package metadata; requirements*.txt pin the versions that were tested together."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(
@@ -43,6 +45,9 @@ TEST = [
     "pyarrow>=14",
     "ray[data]>=2.51,<2.52; python_version < '3.10'",
     "ray[data]>=2.51; python_version >= '3.10'",
+    # build 1.3 is the last release for Python 3.9.
+    "build>=1.3,<1.4; python_version < '3.10'",
+    "build>=1.3; python_version >= '3.10'",
     "mypy>=1.19,<1.20",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
@@ -50,6 +55,19 @@ TEST = [
     "setuptools>=64",
     *TORCH,
 ]
+
+
+class BuildWithConfigs(build_py):
+    """Put the configuration files into the package, where `fastreid.config.find_config` looks."""
+
+    def run(self):
+        """Copy the package, then configs/; an editable installation reads those of the checkout."""
+        super().run()
+        if not self.editable_mode:
+            folder = Path(self.build_lib) / "fastreid" / "configs"
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(ROOT / "configs", folder)
+
 
 setup(
     name="acl-dgreid-mindspore",
@@ -60,6 +78,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9,<3.13",
     packages=find_packages(include=["fastreid", "fastreid.*"]),
+    package_data={"fastreid": ["py.typed"]},
+    cmdclass={"build_py": BuildWithConfigs},
+    entry_points={"console_scripts": ["fastreid-train = fastreid.commands.train:main"]},
     install_requires=[
         "mindspore>=2.7,<2.11",
         "numpy>=1.22,<2",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["__version__"]
 

@@ -1,5 +1,6 @@
 """What is installed is what was tested."""
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -43,6 +44,26 @@ def test_every_package_is_installed(metadata):
     folders = {path.parent for path in (ROOT / "fastreid").rglob("__init__.py")}
     wanted = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert wanted == set(metadata["packages"])
+
+
+def test_files_of_the_package_that_are_not_python_are_installed(metadata):
+    installed = {
+        path
+        for package, patterns in metadata["package_data"].items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    files = {path for path in (ROOT / "fastreid").rglob("*") if path.is_file()}
+    others = {path for path in files if path.suffix not in (".py", ".pyc")}
+    missing = sorted(str(path.relative_to(ROOT)) for path in others - installed)
+    assert not missing, f"package_data in setup.py lacks {missing}"
+
+
+def test_installed_commands_are_functions_of_the_package(metadata):
+    for line in metadata["entry_points"]["console_scripts"]:
+        command, module, function = re.fullmatch(r"([\w-]+) = ([\w.]+):(\w+)", line).groups()
+        assert command.startswith("fastreid-")
+        assert callable(getattr(importlib.import_module(module), function))
 
 
 @pytest.mark.parametrize(

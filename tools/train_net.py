@@ -3,14 +3,13 @@
     python tools/train_net.py --config-file configs/demo.yml SOLVER.MAX_EPOCH 10
     python tools/train_net.py --config-file logs/config.yaml --eval-only MODEL.WEIGHTS W.ckpt
 
-README.md has more examples.
+README.md has more examples. `fastreid.commands.train_net` has the code, which the command
+`fastreid-train` of an installed package runs too.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,68 +20,10 @@ if __name__ == "__main__":
     # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
-from fastreid.config import CfgNode, load_config, without_pretraining
-from fastreid.data import check_test_sets
-from fastreid.engine import (
-    ClasTrainer,
-    DefaultTrainer,
-    classifies,
-    default_argument_parser,
-    default_setup,
-    launch,
-)
-from fastreid.modeling import classifier_prefixes
-from fastreid.utils.checkpoint import Checkpointer
+from fastreid.commands.train_net import main, run, setup
 from fastreid.utils.command_line.command import run_command
 
-
-def setup(args: argparse.Namespace) -> CfgNode:
-    """Read the configuration and set up the job."""
-    cfg = load_config(args.config_file, args.opts)
-    cfg.freeze()
-    default_setup(cfg, args)
-    return cfg
-
-
-def main(args: argparse.Namespace) -> dict:
-    """Evaluate MODEL.WEIGHTS, or train."""
-    cfg = setup(args)
-    if not args.eval_only:
-        trainer = (ClasTrainer if classifies(cfg) else DefaultTrainer)(cfg)
-        trainer.resume_or_load(resume=args.resume)
-        return trainer.train()
-    if not cfg.MODEL.WEIGHTS:
-        raise ValueError(
-            "--eval-only needs MODEL.WEIGHTS, e.g. MODEL.WEIGHTS logs/model_final.ckpt"
-        )
-    if classifies(cfg):
-        return ClasTrainer.evaluate(cfg)
-    check_test_sets(cfg)
-    # After config.yaml was written, which keeps the settings of training.
-    cfg = without_pretraining(cfg)
-    model = DefaultTrainer.build_model(cfg)
-    Checkpointer(model).load(
-        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
-    )
-    return DefaultTrainer.test(cfg, model)
-
-
-def run(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
-    parser = default_argument_parser()
-    parser.prog, parser.description = "train_net.py", __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    args = parser.parse_args(argv)
-    launch(
-        main,
-        args.num_gpus,
-        num_machines=args.num_machines,
-        machine_rank=args.machine_rank,
-        dist_url=args.dist_url,
-        args=(args,),
-    )
-    return 0
-
+__all__ = ["main", "run", "setup"]
 
 if __name__ == "__main__":
     sys.exit(run_command(run, stops_at_closed_output=False))

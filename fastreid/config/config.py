@@ -9,7 +9,15 @@ from .defaults import defaults
 
 
 def get_cfg() -> CfgNode:
-    """Return a new copy of the default configuration, not frozen."""
+    """Return a new copy of the default configuration, not frozen.
+
+    Example:
+        >>> from fastreid.config import get_cfg
+        >>> cfg = get_cfg()
+        >>> cfg.merge_from_list(["SOLVER.BASE_LR", "0.01", "INPUT.SIZE_TEST", "[384, 128]"])
+        >>> cfg.SOLVER.BASE_LR, cfg.INPUT.SIZE_TEST
+        (0.01, [384, 128])
+    """
     return defaults()
 
 
@@ -18,6 +26,11 @@ def is_setting(word: str) -> bool:
 
     Args:
         word: one word of a command line.
+
+    Example:
+        >>> from fastreid.config import is_setting
+        >>> is_setting("SOLVER.BASE_LR"), is_setting("SOLVER"), is_setting("SOLVER.LR")
+        (True, False, False)
     """
     node: Any = get_cfg()
     for part in word.split("."):
@@ -35,6 +48,13 @@ def without_pretraining(cfg: CfgNode) -> CfgNode:
 
     Returns:
         A new frozen configuration, for a model that gets all its weights from MODEL.WEIGHTS.
+
+    Example:
+        >>> from fastreid.config import get_cfg, without_pretraining
+        >>> cfg = get_cfg()
+        >>> cfg.MODEL.BACKBONE.PRETRAIN = True
+        >>> without_pretraining(cfg).MODEL.BACKBONE.PRETRAIN, cfg.MODEL.BACKBONE.PRETRAIN
+        (False, True)
     """
     cfg = cfg.clone()
     cfg.defrost()

@@ -25,6 +25,18 @@ def configurable(
 
     Returns:
         The decorated callable, or the decorator.
+
+    Example:
+        >>> from fastreid.config import configurable, get_cfg
+        >>> class Jitter:
+        ...     @configurable
+        ...     def __init__(self, *, prob: float) -> None:
+        ...         self.prob = prob
+        ...     @classmethod
+        ...     def from_config(cls, cfg):
+        ...         return {"prob": cfg.INPUT.CJ.PROB}
+        >>> Jitter(prob=0.25).prob, Jitter(get_cfg()).prob, Jitter(get_cfg(), prob=1.0).prob
+        (0.25, 0.5, 1.0)
     """
     if init_func is not None:
         return _configurable_init(init_func)

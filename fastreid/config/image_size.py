@@ -13,6 +13,13 @@ def training_image_size(cfg: CfgNode) -> tuple[int, int]:
 
     Raises:
         ValueError: if images keep sizes of their own.
+
+    Example:
+        >>> from fastreid.config import get_cfg, training_image_size
+        >>> cfg = get_cfg()
+        >>> cfg.merge_from_list(["INPUT.SIZE_TRAIN", "[384, 128]"])
+        >>> training_image_size(cfg)
+        (384, 128)
     """
     size, crop = cfg.INPUT.SIZE_TRAIN, cfg.INPUT.CROP
     if cfg.INPUT.PADDING.ENABLED and size[0] > 0:
@@ -35,6 +42,14 @@ def evaluation_image_size(cfg: CfgNode) -> tuple[int, int]:
 
     Raises:
         ValueError: if images keep sizes of their own.
+
+    Example:
+        >>> from fastreid.config import evaluation_image_size, get_cfg
+        >>> cfg = get_cfg()
+        >>> cfg.merge_from_list(["INPUT.SIZE_TEST", "[256]", "INPUT.CROP.ENABLED", "True"])
+        >>> cfg.merge_from_list(["INPUT.CROP.SIZE", "[224, 224]"])
+        >>> evaluation_image_size(cfg)
+        (224, 224)
     """
     size, crop = cfg.INPUT.SIZE_TEST, cfg.INPUT.CROP
     if crop.ENABLED:

@@ -9,6 +9,7 @@ from pathlib import Path
 from .cfg_node import CfgNode
 from .config import get_cfg
 from .modules import import_modules
+from .shipped import find_config
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,8 @@ def load_config(config_file: str | Path | None = None, opts: Sequence[str] = ())
     """Read a configuration and import the modules that it names.
 
     Args:
-        config_file: YAML file that overrides the defaults; None or empty for no file.
+        config_file: YAML file that overrides the defaults, see `find_config`; None or empty for no
+            file.
         opts: ``KEY VALUE KEY VALUE ...``, which override the file.
 
     Returns:
@@ -29,10 +31,19 @@ def load_config(config_file: str | Path | None = None, opts: Sequence[str] = ())
             imported.
         KeyError: a key is unknown.
         TypeError: a value has the wrong type.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fastreid.config import load_config
+        >>> size = Path("base.yml").write_text("INPUT: {SIZE_TEST: [384, 128]}")
+        >>> size = Path("mine.yml").write_text("{_BASE_: base.yml, TEST: {METRIC: euclidean}}")
+        >>> cfg = load_config("mine.yml", ["TEST.IMS_PER_BATCH", "32"])
+        >>> cfg.INPUT.SIZE_TEST, cfg.TEST.METRIC, cfg.TEST.IMS_PER_BATCH
+        ([384, 128], 'euclidean', 32)
     """
     cfg = get_cfg()
     if config_file:
-        cfg.merge_from_file(config_file)
+        cfg.merge_from_file(find_config(config_file))
     cfg.merge_from_list(opts)
     import_modules(cfg.MODULES)
     return cfg

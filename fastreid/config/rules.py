@@ -161,6 +161,15 @@ def checked_value(name: str, value: Any, source: str) -> Any:
     Raises:
         ValueError: the value is out of range, has a wrong length, is not finite, or is a string
             with a line break.
+
+    Example:
+        >>> from fastreid.config.rules import checked_value
+        >>> checked_value("INPUT.FLIP.PROB", 0.5, "my.yml")
+        0.5
+        >>> checked_value("INPUT.FLIP.PROB", 1.5, "my.yml")
+        Traceback (most recent call last):
+            ...
+        ValueError: my.yml: INPUT.FLIP.PROB is 1.5; it must be from 0 to 1.
     """
     if isinstance(value, str) and any(character in value for character in "\0\n\r"):
         raise ValueError(

@@ -32,6 +32,12 @@ def plain(value: Any) -> Any:
 
     Args:
         value: any value that `read_yaml` returns.
+
+    Example:
+        >>> from fastreid.config.yaml_file import parse_yaml, plain
+        >>> split = parse_yaml(b"DATASETS: {SPLIT: 007}", "my.yml")["DATASETS"]["SPLIT"]
+        >>> split.text, plain(split)
+        ('007', 7)
     """
     if isinstance(value, TextInt):
         return int(value)
@@ -102,6 +108,15 @@ def parse_yaml(text: bytes, source: str) -> dict[str, Any]:
 
     Raises:
         ValueError: the text is malformed, unsafe or too large, or has no keys.
+
+    Example:
+        >>> from fastreid.config.yaml_file import parse_yaml
+        >>> parse_yaml(b"SOLVER: {BASE_LR: 0.1}", "my.yml")
+        {'SOLVER': {'BASE_LR': 0.1}}
+        >>> parse_yaml(b"", "my.yml")
+        Traceback (most recent call last):
+            ...
+        ValueError: my.yml must contain keys and values, but is empty.
     """
     try:
         if len(text) > _MOST_BYTES:

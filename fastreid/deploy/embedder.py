@@ -120,7 +120,15 @@ class Embedder:
 
 
 def normalized(batch: np.ndarray) -> np.ndarray:
-    """Scale RGB in 0..255, (N, 3, H, W), to 0..1 and standardize it by ImageNet's statistics."""
+    """Scale RGB in 0..255, (N, 3, H, W), to 0..1 and standardize it by ImageNet's statistics.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.deploy.embedder import normalized
+        >>> batch = np.full((1, 3, 2, 2), 255, np.float32)
+        >>> normalized(batch)[0, :, 0, 0].round(3)
+        array([2.249, 2.429, 2.64 ], dtype=float32)
+    """
     mean = np.array(IMAGENET_MEAN, np.float32).reshape(-1, 1, 1)
     std = np.array(IMAGENET_STD, np.float32).reshape(-1, 1, 1)
     return (batch / np.float32(255) - mean) / std

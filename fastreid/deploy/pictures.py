@@ -42,6 +42,12 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
 
     Raises:
         PictureError: if it has another shape or values that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.deploy.pictures import check_batch
+        >>> check_batch(np.zeros((2, 3, 256, 128)), size=(256, 128)).dtype.name
+        'float32'
     """
     if images.ndim != 4 or images.shape[1] != 3 or (size and images.shape[2:] != size):
         raise PictureError(
@@ -66,6 +72,14 @@ def open_pictures(images: Any, size: Size = None, *, bgr: bool = False) -> Itera
     Raises:
         PictureError: if something is not a picture; the message gives its place in a sequence.
         ImageError: if a file is missing or cannot be read; both when it is this picture's turn.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.deploy.pictures import open_pictures
+        >>> blue_in_bgr = np.full((4, 2, 3), (255, 0, 0), np.uint8)
+        >>> (picture,) = open_pictures([blue_in_bgr], bgr=True)
+        >>> picture.size, picture.getpixel((0, 0))
+        ((2, 4), (0, 0, 255))
     """
     return (_open(picture, where, size, bgr) for picture, where in _each(images))
 
@@ -76,14 +90,29 @@ def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Cut out the centre of (height, width); outside of the picture is black."""
+    """Cut out the centre of (height, width); outside of the picture is black.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.deploy.pictures import cropped
+        >>> cropped(Image.new("RGB", (256, 300)), (224, 224)).size
+        (224, 224)
+    """
     height, width = size
     top, left = round((picture.height - height) / 2), round((picture.width - width) / 2)
     return picture.crop((left, top, left + width, top + height))
 
 
 def to_array(picture: Image.Image) -> np.ndarray:
-    """Return a picture as float32 (3, H, W), RGB in 0..255."""
+    """Return a picture as float32 (3, H, W), RGB in 0..255.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.deploy.pictures import to_array
+        >>> array = to_array(Image.new("RGB", (128, 256), (255, 128, 0)))
+        >>> array.shape, array[:, 0, 0].tolist()
+        ((3, 256, 128), [255.0, 128.0, 0.0])
+    """
     return np.asarray(picture, np.float32).transpose(2, 0, 1)
 
 

@@ -31,6 +31,13 @@ def accuracy(output: np.ndarray, target: np.ndarray, topk: Sequence[int] = (1,))
 
     Raises:
         ValueError: there are no rows, a class does not exist, or a logit is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation.clas_evaluator import accuracy
+        >>> logits = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3], [0.1, 0.3, 0.6]])
+        >>> accuracy(logits, np.array([1, 0, 1, 0]), topk=(1, 2))
+        [50.0, 75.0]
     """
     places = ranks_of_classes(output, target)
     if not len(places):
@@ -50,6 +57,13 @@ def ranks_of_classes(output: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: lengths differ, a class does not exist, or a logit is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation.clas_evaluator import ranks_of_classes
+        >>> logits = np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]])
+        >>> ranks_of_classes(logits, np.array([1, 1])).tolist()
+        [0, 2]
     """
     output, target = np.asarray(output), np.asarray(target)
     if output.ndim != 2 or target.shape != output.shape[:1]:
@@ -80,6 +94,15 @@ class ClasEvaluator(DatasetEvaluator):
     Args:
         cfg: the configuration.
         output_dir: not used; fast-reid's callers pass it.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.config import get_cfg
+        >>> from fastreid.evaluation import ClasEvaluator
+        >>> evaluator = ClasEvaluator(get_cfg())
+        >>> evaluator.process({"targets": np.array([0, 1])}, np.array([[0.9, 0.1], [0.6, 0.4]]))
+        >>> dict(evaluator.evaluate())
+        {'Acc@1': 50.0, 'metric': 50.0}
     """
 
     def __init__(self, cfg: CfgNode, output_dir: str | None = None) -> None:

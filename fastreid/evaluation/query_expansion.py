@@ -37,6 +37,14 @@ def aqe(
 
     Raises:
         ValueError: qe_k is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import aqe
+        >>> query, gallery = np.array([[1.0, 0.0]]), np.array([[0.8, 0.6], [0.0, 1.0]])
+        >>> expanded, _ = aqe(query, gallery, qe_k=2, alpha=1.0)  # (query + 0.8 * nearest) / 2
+        >>> expanded.round(4)
+        array([[0.82, 0.24]], dtype=float32)
     """
     features = np.concatenate([query_features, gallery_features]).astype(np.float32, copy=False)
     features = expand_features(features, qe_times=qe_times, qe_k=qe_k, alpha=alpha)

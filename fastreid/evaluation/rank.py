@@ -87,6 +87,21 @@ def evaluate_rank(
     Raises:
         ValueError: lengths differ, queries or gallery are empty, a distance is NaN, or no query has
             a match; the message names the likely cause.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import evaluate_rank
+        >>> distances = np.array([[0.1, 0.2, 0.3, 0.4]])
+        >>> result = evaluate_rank(
+        ...     distances,
+        ...     q_pids=np.array([7]),
+        ...     g_pids=np.array([7, 8, 7, 7]),
+        ...     q_camids=np.array([1]),
+        ...     g_camids=np.array([1, 2, 2, 3]),  # the first image has the query's camera: ignored
+        ...     max_rank=3,
+        ... )
+        >>> result.cmc.tolist(), round(result.mean_ap, 4), round(result.mean_inp, 4)
+        ([0.0, 1.0, 1.0], 0.5833, 0.6667)
     """
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
@@ -138,6 +153,13 @@ def match_positions(dist: np.ndarray, matches: np.ndarray, junk: np.ndarray) -> 
 
     Returns:
         (M,) positions, from 0, ascending.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation.rank import match_positions
+        >>> dist = np.array([0.5, 0.1, 0.3, 0.2])
+        >>> match_positions(dist, matches=np.array([0, 2]), junk=np.array([1])).tolist()
+        [1, 2]
     """
     if len(matches) > MOST_COUNTED:
         positions = _positions_by_sorting(dist, matches)

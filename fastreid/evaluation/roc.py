@@ -34,6 +34,16 @@ def evaluate_roc(
 
     Raises:
         ValueError: lengths differ, or queries or gallery are empty.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import evaluate_roc
+        >>> distances, one, two = np.array([[0.1, 0.2, 0.3]]), np.array([1]), np.array([2])
+        >>> scores, labels = evaluate_roc(
+        ...     distances, one, np.array([1, 1, 5]), one, np.array([1, 2, 2])
+        ... )
+        >>> scores.tolist(), labels.tolist()
+        ([0.2, 0.3], [False, True])
     """
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
@@ -55,6 +65,13 @@ def roc_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
 
     Returns:
         False and true positive rates, (C,) each, from (0, 0) to (1, 1).
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import roc_curve
+        >>> false_rate, true_rate = roc_curve(np.array([0.9, 0.8, 0.3]), np.array([1, 0, 1]))
+        >>> false_rate.tolist(), true_rate.tolist()
+        ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
     order = np.argsort(-scores, kind="stable")
     scores, labels = scores[order], np.asarray(labels, bool)[order]
@@ -78,5 +95,11 @@ def rate_at(false_rate: np.ndarray, true_rate: np.ndarray, target: float) -> flo
 
     Returns:
         The true positive rate of that corner.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import rate_at
+        >>> rate_at(np.array([0.0, 0.01, 0.1, 1.0]), np.array([0.0, 0.6, 0.9, 1.0]), target=0.01)
+        0.6
     """
     return float(true_rate[np.argmin(np.abs(false_rate - target))])

@@ -40,6 +40,12 @@ def sample_images(size: tuple[int, int], number: int = NUM_IMAGES) -> np.ndarray
 
     Returns:
         (N, 3, H, W) float32, whole numbers in 0..255.
+
+    Example:
+        >>> from fastreid.export.check import sample_images
+        >>> images = sample_images((64, 32), number=4)
+        >>> images.shape, bool((images == sample_images((64, 32), number=4)).all())
+        ((4, 3, 64, 32), True)
     """
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (number, 3, 8, 4)).astype(np.float32)
@@ -50,7 +56,15 @@ def sample_images(size: tuple[int, int], number: int = NUM_IMAGES) -> np.ndarray
 
 
 def compare_features(found: np.ndarray, expected: np.ndarray) -> Comparison:
-    """Compare features (N, D) of an exported file with those of the model."""
+    """Compare features (N, D) of an exported file with those of the model.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.export.check import compare_features
+        >>> expected = np.eye(12, dtype=np.float32)
+        >>> compare_features(expected * 0.75, expected)
+        Comparison(error=0.25, has_equal_ranks=True)
+    """
     scale = float(np.abs(expected).max()) or 1.0
     error = float(np.abs(found.astype(np.float64) - expected).max()) / scale
     if not np.isfinite(error):

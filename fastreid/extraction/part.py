@@ -85,6 +85,13 @@ def divide(images: Listing, size: int) -> list[Part]:
     Args:
         images: N images.
         size: number of images in a part; the last one may have fewer.
+
+    Example:
+        >>> from fastreid.extraction import Listing
+        >>> from fastreid.extraction.part import divide
+        >>> paths = ["a.jpg", "b.jpg", "c.jpg"]
+        >>> [part.images.paths for part in divide(Listing(paths, [""] * 3, [""] * 3), size=2)]
+        [['a.jpg', 'b.jpg'], ['c.jpg']]
     """
     parts = []
     for start in range(0, len(images.paths), size):

@@ -56,6 +56,17 @@ class Filter(NamedTuple):
         since: taken at this time or later, in seconds since 1970; None: at any time. Entries
             without a time do not meet a condition on it.
         before: taken before this time.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.gallery import Description, Entry, Filter, open_gallery
+        >>> with open_gallery("shop", create=Description(dimension=2)) as gallery:
+        ...     entries = [Entry("a.jpg", camid="door"), Entry("b.jpg", camid="till")]
+        ...     gallery.add(np.array([[1.0, 0.0], [0.6, 0.8]]), entries)
+        ...     only = Filter(without_camids=frozenset({"door"}))
+        ...     ((match,),) = gallery.search(np.array([[1.0, 0.0]]), only=only)
+        >>> match.entry.key
+        'b.jpg'
     """
 
     pids: frozenset[str] | None = None
@@ -166,6 +177,12 @@ def unit_rows(features: Any, dimension: int, what: str) -> np.ndarray:
 
     Raises:
         GalleryError: if the shape is another, or a row is zero or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.gallery.interface import unit_rows
+        >>> unit_rows(np.array([[3.0, 4.0]]), dimension=2, what="queries")
+        array([[0.6, 0.8]], dtype=float32)
     """
     rows = np.asarray(features)
     if rows.ndim != 2 or rows.shape[1] != dimension or rows.dtype.kind not in "fiu":

@@ -21,6 +21,14 @@ def nearest_rows(
 
     Returns:
         (Q, k) indices of rows, k = min(K, number of rows), best first, and (Q, k) inner products.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.gallery.nearest import nearest_rows
+        >>> vectors = np.array([[1, 0], [0, 1], [0.5, 0.5]], np.float32)
+        >>> rows, products = nearest_rows(vectors, np.array([[0, 1]], np.float32), top=2)
+        >>> rows.tolist(), products.tolist()
+        ([[1, 2]], [[1.0, 0.5]])
     """
     number = len(vectors) if allowed is None else len(allowed)
     best = np.empty((len(queries), 0), np.int64)

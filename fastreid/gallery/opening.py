@@ -26,6 +26,15 @@ def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
     Raises:
         GalleryError: if there is none, it is damaged, or it differs from `create`.
         ImportError: if FAISS or Milvus is asked for and not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.gallery import Description, Entry, open_gallery
+        >>> with open_gallery("shop", create=Description(dimension=2)) as gallery:
+        ...     gallery.add(np.array([[1.0, 0.0], [0.6, 0.8]]), [Entry("a.jpg"), Entry("b.jpg")])
+        ...     ((best, second),) = gallery.search(np.array([[0.0, 2.0]]), top=2)
+        >>> best.entry.key, round(best.similarity, 4), second.entry.key
+        ('b.jpg', 0.8, 'a.jpg')
     """
     if name.startswith(_SERVERS) or name.endswith(_LITE):
         return MilvusGallery(name, create=create)

@@ -34,7 +34,16 @@ class LinearSoftmax(nn.Cell):
 
 
 class CosSoftmax(LinearSoftmax):
-    """Large margin cosine loss (CosFace; Wang et al., CVPR 2018): cos - m for the true class."""
+    """Large margin cosine loss (CosFace; Wang et al., CVPR 2018): cos - m for the true class.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.layers import CosSoftmax
+        >>> softmax = CosSoftmax(num_classes=3, scale=64.0, margin=0.25)
+        >>> cosines = ms.Tensor([[0.75, 0.5, 0.0]])
+        >>> softmax(cosines, ms.Tensor([0], ms.int32)).asnumpy().tolist()
+        [[32.0, 32.0, 0.0]]
+    """
 
     takes_cosines = True
 
@@ -99,6 +108,11 @@ def get_cls_layer(name: str) -> type[LinearSoftmax]:
 
     Raises:
         ValueError: for an unknown name.
+
+    Example:
+        >>> from fastreid.layers import get_cls_layer
+        >>> get_cls_layer("ArcSoftmax").__name__, get_cls_layer("ArcSoftmax").takes_cosines
+        ('ArcSoftmax', True)
     """
     if name not in CLS_LAYERS:
         raise ValueError(

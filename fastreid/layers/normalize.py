@@ -15,6 +15,13 @@ def l2_normalize(x: Tensor) -> Tensor:
 
     Returns:
         (N, D).
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.layers import l2_normalize
+        >>> l2_normalize(ms.Tensor([[3.0, 4.0], [0.0, 0.0]])).asnumpy().round(4)
+        array([[0.6, 0.8],
+               [0. , 0. ]], dtype=float32)
     """
     lengths = ops.sqrt(ops.clamp((x * x).sum(1, keepdims=True), min=_SHORTEST_SQUARE))
     return x / ops.broadcast_to(lengths, x.shape)
@@ -33,6 +40,14 @@ def cosine_gaps(first: Tensor, second: Tensor) -> Tensor:
 
     Returns:
         (Q, G) in [0, 2].
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.layers import cosine_gaps
+        >>> others = ms.Tensor([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+        >>> gaps = cosine_gaps(ms.Tensor([[1.0, 0.0]]), others)
+        >>> gaps.asnumpy().round(6).tolist()
+        [[0.0, 1.0, 2.0]]
     """
     one, other = l2_normalize(first), l2_normalize(second)
     halves = 0.5 * ops.cdist(one, other) ** 2

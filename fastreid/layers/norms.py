@@ -29,6 +29,12 @@ def get_norm(norm: str, out_channels: int) -> nn.Cell:
 
     Raises:
         ValueError: for an unknown name, or a channel count that the norm cannot have.
+
+    Example:
+        >>> from fastreid.layers import get_norm
+        >>> norm = get_norm("BN", 64)
+        >>> [(parameter.name, parameter.shape) for parameter in norm.get_parameters()]
+        [('gamma', (64,)), ('beta', (64,)), ('moving_mean', (64,)), ('moving_variance', (64,))]
     """
     if norm not in NORMS:
         raise ValueError(f"NORM {norm!r} is unknown; it must be one of {sorted(NORMS)}.")

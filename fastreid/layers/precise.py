@@ -49,6 +49,12 @@ def softplus(x: Tensor) -> Tensor:
 
     Returns:
         (N, ...).
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.layers import softplus
+        >>> [f"{float(softplus(ms.Tensor(x))):.4e}" for x in (-17.0, 0.0, 50.0)]
+        ['4.1399e-08', '6.9315e-01', '5.0000e+01']
     """
     # Divide by the larger of exp(x) and 1: one term becomes exactly 1 and is subtracted before the
     # smaller term is added. The gradient flows through exp(x) in both cases.

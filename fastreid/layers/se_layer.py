@@ -14,6 +14,15 @@ class SELayer(nn.Cell):
     Args:
         channel: C of the input (N, C, H, W).
         reduction: the hidden layer has C // reduction units.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.layers import SELayer
+        >>> layer = SELayer(32, reduction=16)
+        >>> layer(ms.ops.ones((2, 32, 8, 4))).shape
+        (2, 32, 8, 4)
+        >>> [(parameter.name, parameter.shape) for parameter in layer.get_parameters()]
+        [('fc.0.weight', (2, 32)), ('fc.2.weight', (32, 2))]
     """
 
     def __init__(self, channel: int, reduction: int = 16) -> None:

@@ -28,5 +28,10 @@ def short_names(names: Iterable[str]) -> str:
 
     Args:
         names: registered names.
+
+    Example:
+        >>> from fastreid.protocols.names import short_names
+        >>> short_names(["Market1501", "MSMT17", "cuhkSYSU"])
+        'M+MS+CS'
     """
     return "+".join(map(short_name, names))

@@ -32,6 +32,13 @@ class Progress:
         total: number of runs.
         done_before: runs, and parts of runs, that were done when the job started.
         clock: returns seconds.
+
+    Example:
+        >>> from fastreid.protocols.progress import Progress
+        >>> seconds = iter([0.0, 720.0])
+        >>> progress = Progress("protocol2", 8, done_before=0.0, clock=lambda: next(seconds))
+        >>> progress.line(3, {"CS+M+MS_seed1": 0.6})
+        'protocol2: 3 of 8 runs done; CS+M+MS_seed1 60 %; 0:12:00 passed, about 0:14:40 left'
     """
 
     def __init__(

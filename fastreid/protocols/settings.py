@@ -58,6 +58,13 @@ def find_method(word: str, configs: Path) -> tuple[str, Path]:
     Raises:
         ValueError: the name is unknown.
         FileNotFoundError: the file does not exist.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fastreid.protocols import find_method
+        >>> name, path = find_method("AGW", Path("configs"))
+        >>> name, path.as_posix()
+        ('AGW', 'configs/Market1501/AGW_R50-ibn.yml')
     """
     if word in METHODS:
         return word, configs / METHODS[word]

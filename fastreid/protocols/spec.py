@@ -37,6 +37,11 @@ class Route:
         sources: registered names of the training sets, in the order of DATASETS.NAMES.
         target: registered name of the test set.
         splits: numbers of the test splits (DATASETS.SPLIT).
+
+    Example:
+        >>> from fastreid.protocols import Route
+        >>> Route(sources=("cuhkSYSU", "Market1501", "MSMT17"), target="CUHK03").label
+        'CS+M+MS->C3'
     """
 
     sources: tuple[str, ...]
@@ -213,6 +218,13 @@ def plan_runs(routes: Sequence[Route], seeds: Sequence[int]) -> list[Run]:
 
     Returns:
         The runs, all of the first seed first.
+
+    Example:
+        >>> from fastreid.protocols import Route, plan_runs
+        >>> sources = ("Market1501", "MSMT17")
+        >>> runs = plan_runs([Route(sources, "PRID"), Route(sources, "GRID")], seeds=[1, 2])
+        >>> [(run.key, run.targets) for run in runs]
+        [('M+MS_seed1', ('PRID', 'GRID')), ('M+MS_seed2', ('PRID', 'GRID'))]
     """
     groups: dict[tuple[str, ...], list[Route]] = {}
     for route in routes:

@@ -13,7 +13,14 @@ WARMUP_METHODS = ("linear", "constant", "exp")
 
 
 class Warmup(NamedTuple):
-    """Warm-up: number of iterations, initial factor, and method by which it grows to 1."""
+    """Warm-up: number of iterations, initial factor, and method by which it grows to 1.
+
+    Example:
+        >>> from fastreid.solver import Warmup
+        >>> warmup = Warmup(iters=10, factor=0.1, method="linear")
+        >>> [round(warmup.factor_at(iteration), 4) for iteration in (0, 5, 10, 100)]
+        [0.1, 0.55, 1.0, 1.0]
+    """
 
     iters: int
     factor: float
@@ -32,7 +39,14 @@ class Warmup(NamedTuple):
 
 
 class EpochSteps(NamedTuple):
-    """Steps of a schedule: one at each epoch end, the first at the end of epoch `first_end`."""
+    """Steps of a schedule: one at each epoch end, the first at the end of epoch `first_end`.
+
+    Example:
+        >>> from fastreid.solver import EpochSteps
+        >>> steps = EpochSteps(iters_per_epoch=100, first_end=1)
+        >>> [steps.until(iteration) for iteration in (0, 99, 100, 350)], steps.iteration_of(3)
+        ([0, 0, 1, 3], 300)
+    """
 
     iters_per_epoch: int
     first_end: int
@@ -54,6 +68,17 @@ class WarmupMultiStepLR:
         steps: iterations at which the schedule steps.
         milestones: steps at which the rate is multiplied by `gamma`.
         gamma: factor.
+
+    Example:
+        >>> from fastreid.solver import EpochSteps, Warmup, WarmupMultiStepLR
+        >>> schedule = WarmupMultiStepLR(
+        ...     Warmup(iters=100, factor=0.01, method="linear"),
+        ...     steps=EpochSteps(iters_per_epoch=100, first_end=1),
+        ...     milestones=[4, 7],
+        ...     gamma=0.1,
+        ... )
+        >>> [f"{schedule.rate(iteration, 0.1):.4g}" for iteration in (0, 50, 100, 400, 700)]
+        ['0.001', '0.0505', '0.1', '0.01', '0.001']
     """
 
     def __init__(
@@ -79,6 +104,17 @@ class WarmupCosineAnnealingLR:
         steps: iterations at which the schedule steps.
         t_max: number of steps of the half cosine.
         eta_min: final rate.
+
+    Example:
+        >>> from fastreid.solver import EpochSteps, Warmup, WarmupCosineAnnealingLR
+        >>> schedule = WarmupCosineAnnealingLR(
+        ...     Warmup(iters=0, factor=1.0, method="linear"),
+        ...     steps=EpochSteps(iters_per_epoch=100, first_end=1),
+        ...     t_max=10,
+        ...     eta_min=0.0,
+        ... )
+        >>> [f"{schedule.rate(iteration, 0.1):.4f}" for iteration in (0, 500, 999, 1000)]
+        ['0.1000', '0.0500', '0.0024', '0.0000']
     """
 
     def __init__(self, warmup: Warmup, *, steps: EpochSteps, t_max: int, eta_min: float) -> None:

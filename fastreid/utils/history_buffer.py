@@ -12,6 +12,14 @@ class HistoryBuffer:
 
     Args:
         max_length: number of values that are kept; older ones are dropped.
+
+    Example:
+        >>> from fastreid.utils.history_buffer import HistoryBuffer
+        >>> losses = HistoryBuffer()
+        >>> for iteration, loss in enumerate([9.0, 4.0, 1.0, 2.0]):
+        ...     losses.update(loss, iteration)
+        >>> losses.latest(), losses.median(3), losses.avg(2)
+        (2.0, 2.0, 1.5)
     """
 
     def __init__(self, max_length: int = 1_000_000) -> None:

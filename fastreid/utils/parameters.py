@@ -20,6 +20,15 @@ def restored(parameters: Sequence[Parameter]) -> Iterator[None]:
 
     Args:
         parameters: parameters of any shapes; a copy of their values is kept during the block.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.utils.parameters import restored
+        >>> weight = ms.Parameter(ms.Tensor([1.0, 2.0]), name="weight")
+        >>> with restored([weight]):
+        ...     _ = ms.ops.assign(weight, ms.Tensor([0.0, 0.0]))
+        >>> weight.asnumpy().tolist()
+        [1.0, 2.0]
     """
     # Tensor.copy divides by one, which takes five times as long.
     saved = [ops.deepcopy(parameter.value()) for parameter in parameters]

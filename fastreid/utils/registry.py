@@ -18,6 +18,17 @@ class Registry:
 
     Args:
         name: kind of the entries, such as "BACKBONE", for error messages.
+
+    Example:
+        >>> from fastreid.utils.registry import Registry
+        >>> SHAPES = Registry("SHAPE")
+        >>> @SHAPES.register()
+        ... def circle():
+        ...     return "round"
+        >>> SHAPES.get("circle")()
+        'round'
+        >>> "square" in SHAPES
+        False
     """
 
     def __init__(self, name: str) -> None:

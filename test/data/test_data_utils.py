@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -103,4 +106,21 @@ def test_an_unreadable_file_is_named(tmp_path, kind):
         whole = path.read_bytes()
         path.write_bytes({"text": b"hello", "empty": b"", "cut": whole[: len(whole) // 2]}[kind])
     with pytest.raises(ImageError, match="bad.jpg cannot be read: .*Replace or remove it"):
+        read_image(str(path))
+
+
+def png_of_size(width, height):
+    """A PNG file that announces a size and has no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_of_size(20_000, 10_000))
+    with pytest.raises(ImageError, match=r"bomb\.png cannot be read: .*178956970 pixels"):
         read_image(str(path))

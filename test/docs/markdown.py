@@ -5,8 +5,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
+# English document -> the same in Chinese.
+TRANSLATIONS = {
+    ROOT / "README.md": ROOT / "README.zh-CN.md",
+    ROOT / "INSTALL.md": ROOT / "docs" / "zh" / "INSTALL.md",
+    **{
+        ROOT / "docs" / "migration" / name: ROOT / "docs" / "zh" / "migration" / name
+        for name in ("workflow.md", "api.md", "graph_mode.md")
+    },
+}
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "INSTALL.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.zh-CN.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "datasets" / "README.md",
     ROOT / "benchmarks" / "README.md",

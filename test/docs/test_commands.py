@@ -35,6 +35,8 @@ def check_command(words, files=()):
         check_module(rest[1], rest[2:])
     elif program == "python":
         check_script(rest[0], rest[1:], files)
+    elif program == "fastreid-train":
+        check_script("tools/train_net.py", rest, files)
     else:
         assert program in PROGRAMS, shlex.join(words)
 
@@ -57,7 +59,7 @@ def check_pip(words):
 
 
 def check_module(module, words):
-    assert module in ("pip", "pytest", "unittest", "venv"), module
+    assert module in ("build", "pip", "pytest", "unittest", "venv"), module
     for word in words:
         if "/" in word:
             assert (ROOT / word.partition("::")[0]).exists(), word

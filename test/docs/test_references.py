@@ -13,7 +13,6 @@ from .markdown import (
     LANGUAGES,
     NEEDS,
     ROOT,
-    all_blocks,
     anchors,
     blocks,
     code_spans,
@@ -107,11 +106,11 @@ def test_blocks_have_a_language_and_known_needs(document):
 def test_all_pages_are_linked_from_the_readme():
     linked = set(re.findall(r"\]\((docs/[\w/]+\.md)\)", read(ROOT / "README.md")))
     pages = (path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
-    assert linked == set(pages)
+    assert linked == {page for page in pages if not page.startswith("docs/zh/")}
 
 
 def test_the_layout_in_the_readme_lists_the_folders_that_exist():
-    (tree,) = [b.text for b in all_blocks("text") if "├── fastreid/" in b.text]
+    (tree,) = [b.text for b in blocks(ROOT / "README.md") if "├── fastreid/" in b.text]
     top, package = set(), set()
     for line in tree.splitlines():
         found = re.match(r"(?:├──|└──|│   ├──|│   └──) (\w+)/", line)

@@ -1,4 +1,4 @@
-"""Write docs/migration/api.md and graph_mode.md from the rows that the tests run.
+"""Write api.md and graph_mode.md of docs/migration and docs/zh/migration from the tests' rows.
 
     python test/migration/write_pages.py
 
@@ -13,17 +13,22 @@ import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
+
+import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from test.migration.graph_errors import ERRORS, GraphError
-from test.migration.pair import BOTH, Pair, Verdict, statements
+from test.migration.pair import BOTH, Chapter, Pair, Verdict, statements
 from test.migration.pairs import CHAPTERS, PAIRS
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "migration"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOTE = "<!-- Written by test/migration/write_pages.py; change test/migration/{source} instead. -->"
 API_INTRODUCTION = """\
 # PyTorch and MindSpore, line by line
+
+English | [简体中文](../zh/migration/api.md)
 
 Each row has a line of PyTorch and the line of MindSpore 2.8 that does the same. A test runs both
 on the same input, in graph and pynative mode, and compares results and, where there are any,
@@ -40,6 +45,8 @@ pair with two rows counts with the worse one.
 """
 GRAPH_INTRODUCTION = """\
 # Errors of graph mode
+
+English | [简体中文](../zh/migration/graph_mode.md)
 
 Graph mode compiles `construct`. It knows a part of Python, reads attributes once, and does not
 run what it compiles as Python would. This page has the errors in the log of an older guide, which
@@ -59,18 +66,97 @@ by `asnumpy()`. On 2.8 the message ends in `not Tensor`.
 """
 
 
+class Language(NamedTuple):
+    """The words of a page, apart from code.
+
+    Attributes:
+        folder: of the pages.
+        head: first line of the tables.
+        trap: stands before a line that is wrong; has a place for the mode.
+        mode: name of a mode, in parentheses.
+        verdicts: words for a verdict on the older guide.
+        comma, colon: punctuation.
+        api_introduction, graph_introduction, stub_error: paragraphs.
+        still, no_longer: whether an error occurs on 2.8.
+    """
+
+    folder: Path
+    head: str
+    trap: str
+    mode: str
+    verdicts: dict[Verdict, str]
+    comma: str
+    colon: str
+    api_introduction: str
+    graph_introduction: str
+    stub_error: str
+    still: str
+    no_longer: str
+
+    def note(self, source: str) -> str:
+        """Comment that says where the words are."""
+        return NOTE.format(source=source if self is ENGLISH else "chinese.yml")
+
+    def title(self, chapter: Chapter) -> str:
+        """Title of a chapter."""
+        return chapter.title if self is ENGLISH else _CHAPTERS[chapter.title]["title"]
+
+    def differs(self, chapter: Chapter, pair: Pair) -> str:
+        """Remark of a row."""
+        found = pair.differs if self is ENGLISH else _CHAPTERS[chapter.title]["rows"][pair.name]
+        return found.replace("|", "\\|")
+
+    def about(self, error: GraphError) -> tuple[str, str, str]:
+        """Heading, cause and cure of an error."""
+        if self is ENGLISH:
+            return heading(error), error.cause, error.cure
+        words = _WORDS["graph_mode"]["errors"][error.broken.__name__]
+        return words["heading"], words["cause"], words["cure"]
+
+
+_WORDS = yaml.safe_load(Path(__file__).with_name("chinese.yml").read_text(encoding="utf-8"))
+_CHAPTERS = _WORDS["api"]["chapters"]
+ENGLISH = Language(
+    DOCS / "migration",
+    "| PyTorch | MindSpore 2.8 | what differs | guide for 2.2 |",
+    "**Not**{}: ",
+    " ({} mode)",
+    {verdict: verdict.value for verdict in Verdict},
+    ", ",
+    ": ",
+    API_INTRODUCTION,
+    GRAPH_INTRODUCTION,
+    STUB_ERROR,
+    "On 2.8 the message has: `{}`.",
+    "On 2.8: no longer occurs.",
+)
+CHINESE = Language(
+    DOCS / "zh" / "migration",
+    "| PyTorch | MindSpore 2.8 | 差异 | 2.2 旧指南 |",
+    "**错误写法**{}：",
+    "（仅 {} 模式）",
+    {Verdict.RIGHT: "正确", Verdict.WRONG: "错误", Verdict.CHANGED: "之后有变化"},
+    "，",
+    "：",
+    _WORDS["api"]["introduction"],
+    *(_WORDS["graph_mode"][name] for name in ("introduction", "stub_error", "still", "no_longer")),
+)
+
+
 def code(lines: list[str]) -> str:
     """Statements in a cell of a table."""
     return "<br>".join(f"`{line}`" for line in lines).replace("|", "\\|")
 
 
-def row(pair: Pair) -> str:
+def row(language: Language, chapter: Chapter, pair: Pair) -> str:
     """One row of a table."""
-    differs = pair.differs.replace("|", "\\|")
+    differs = language.differs(chapter, pair)
     if pair.trap:
-        where = "" if pair.trap_in == BOTH else f" ({pair.trap_in[0]} mode)"
-        differs += f"<br>**Not**{where}: {code(statements(pair.trap))}"
-    verdict = f"{pair.guide}: {pair.verdict.value}" if pair.guide else "-"
+        mode = "" if pair.trap_in == BOTH else language.mode.format(pair.trap_in[0])
+        differs += f"<br>{language.trap.format(mode)}{code(statements(pair.trap))}"
+    verdict = "-"
+    if pair.guide and pair.verdict:
+        verdict = f"{pair.guide}{language.colon}{language.verdicts[pair.verdict]}"
     cells = (code(statements(pair.pytorch)), code(statements(pair.mindspore)), differs, verdict)
     return f"| {' | '.join(cells)} |"
 
@@ -86,17 +172,17 @@ def verdicts() -> dict[int, Verdict]:
     return found
 
 
-def api_page() -> str:
+def api_page(language: Language) -> str:
     """The page of pairs."""
     found = verdicts()
     count = Counter(found.values())
-    counts = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in Verdict)
-    parts = [API_INTRODUCTION.format(numbers=len(found), counts=counts)]
+    counts = language.comma.join(f"{count[v]} {language.verdicts[v]}" for v in Verdict)
+    parts = [language.api_introduction.format(numbers=len(found), counts=counts)]
     for chapter in CHAPTERS:
-        head = "| PyTorch | MindSpore 2.8 | what differs | guide for 2.2 |\n|---|---|---|---|\n"
-        rows = "\n".join(row(pair) for pair in chapter.pairs)
-        parts.append(f"## {chapter.title}\n\n{head}{rows}\n")
-    return "\n".join([NOTE.format(source="pairs"), *parts])
+        rows = "\n".join(row(language, chapter, pair) for pair in chapter.pairs)
+        title = language.title(chapter)
+        parts.append(f"## {title}\n\n{language.head}\n|---|---|---|---|\n{rows}\n")
+    return "\n".join([language.note("pairs"), *parts])
 
 
 def construct_of(cell: type) -> str:
@@ -109,13 +195,11 @@ def construct_of(cell: type) -> str:
     )
 
 
-def section(error: GraphError) -> str:
+def section(language: Language, error: GraphError) -> str:
     """What the page says about one error."""
-    now = (
-        f"On 2.8 the message has: `{error.error}`." if error.error else "On 2.8: no longer occurs."
-    )
-    parts = [f"## {heading(error)}", f"`{error.message}`", now, error.cause]
-    parts += [construct_of(error.broken), error.cure]
+    title, cause, cure = language.about(error)
+    now = language.still.format(error.error) if error.error else language.no_longer
+    parts = [f"## {title}", f"`{error.message}`", now, cause, construct_of(error.broken), cure]
     if error.cured is not error.broken:
         parts.append(construct_of(error.cured))
     return "\n\n".join(parts) + "\n"
@@ -127,15 +211,21 @@ def heading(error: GraphError) -> str:
     return f"A cell that{words}"
 
 
-def graph_page() -> str:
+def graph_page(language: Language) -> str:
     """The page of errors."""
-    parts = [GRAPH_INTRODUCTION, *(section(error) for error in ERRORS), STUB_ERROR]
-    return "\n".join([NOTE.format(source="graph_errors.py"), *parts])
+    sections = (section(language, error) for error in ERRORS)
+    parts = [language.graph_introduction, *sections, language.stub_error]
+    return "\n".join([language.note("graph_errors.py"), *parts])
 
 
 def pages() -> dict[Path, str]:
     """The text of each page that is written here."""
-    return {FOLDER / "api.md": api_page(), FOLDER / "graph_mode.md": graph_page()}
+    makers = {"api.md": api_page, "graph_mode.md": graph_page}
+    return {
+        language.folder / name: make(language)
+        for language in (ENGLISH, CHINESE)
+        for name, make in makers.items()
+    }
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -58,6 +58,18 @@ class ImageDataset:
         published: published sizes by split ("train", "query", "gallery"). A data set that differs
             from them, and is not just a sample, is logged as a warning.
         **unused: other arguments of fast-reid's data sets (root, mode, transform, verbose).
+
+    Example:
+        >>> from fastreid.data.datasets import ImageDataset
+        >>> class Shop(ImageDataset):
+        ...     dataset_name = "Shop"
+        >>> shop = Shop(
+        ...     train=[("a.jpg", 5, 0), ("b.jpg", 5, 1)],
+        ...     query=[("c.jpg", "anna", "door")],
+        ...     gallery=[("d.jpg", "anna", "till"), ("e.jpg", "bob", "till")],
+        ... )
+        >>> shop.train[0], shop.query, [pid for _, pid, _ in shop.gallery]
+        (('a.jpg', 'Shop_5', 'Shop_0'), [('c.jpg', 0, 0)], [0, 1])
     """
 
     dataset_name = "Unknown"

@@ -30,6 +30,11 @@ def count_labels(items: Sequence[Item]) -> tuple[int, int]:
 
     Returns:
         Number of identities, number of cameras.
+
+    Example:
+        >>> from fastreid.data.datasets.counts import count_labels
+        >>> count_labels([("a.jpg", 5, 0), ("b.jpg", 5, 1), ("c.jpg", 9, 1)])
+        (2, 2)
     """
     return len({item[1] for item in items}), len({item[2] for item in items})
 
@@ -46,6 +51,14 @@ def difference_from_published(
 
     Returns:
         A sentence; "" if the counts are equal or the split is only a sample of the published one.
+
+    Example:
+        >>> from fastreid.data.datasets.counts import Counts, difference_from_published
+        >>> items = [("a.jpg", 5, 0), ("b.jpg", 5, 1)]
+        >>> difference_from_published("query", items, {"query": Counts(ids=1, images=2)})
+        ''
+        >>> difference_from_published("query", items, {"query": Counts(ids=2, images=3)})
+        'query: 1 identities and 2 images; the published set has 2 and 3.'
     """
     found = Counts(count_labels(items)[0], len(items))
     expected = published.get(split, found)

@@ -44,6 +44,16 @@ def check_items(items: Any, place: str) -> CheckedItems:
     Raises:
         ValueError: an item has another form, or an integer of more than 64 bits; the message names
             the item and says what it must be.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fastreid.data.datasets.items import check_items
+        >>> check_items([[Path("a.jpg"), 5, "door", "sunny"]], "Shop, query")
+        CheckedItems(items=[('a.jpg', 5, 'door')], extra_fields=1)
+        >>> check_items([("a.jpg", 5)], "Shop, query")
+        Traceback (most recent call last):
+            ...
+        ValueError: Shop, query, item 0 is ('a.jpg', 5); it must be (path, identity, camera).
     """
     if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
         raise ValueError(
@@ -128,6 +138,11 @@ def name_labels(items: Sequence[Item], name: str) -> list[Item]:
 
     Raises:
         ValueError: an integer gets a name that another item has as a string.
+
+    Example:
+        >>> from fastreid.data.datasets.items import name_labels
+        >>> name_labels([("a.jpg", 5, "door")], "Shop")
+        [('a.jpg', 'Shop_5', 'door')]
     """
     pids, camids = (_training_names({item[column] for item in items}, name) for column in (1, 2))
     return [(path, pids[pid], camids[camid]) for path, pid, camid in items]

@@ -37,6 +37,15 @@ class TrainingSampler:
 
     Raises:
         ValueError: ``size`` is not positive.
+
+    Example:
+        >>> from itertools import islice
+        >>> from fastreid.data.samplers import TrainingSampler
+        >>> list(islice(TrainingSampler(3, shuffle=False), 7))
+        [0, 1, 2, 0, 1, 2, 0]
+        >>> shuffled = TrainingSampler(3, seed=1)
+        >>> list(islice(shuffled, 7)) == list(islice(shuffled, 7))
+        True
     """
 
     def __init__(
@@ -73,6 +82,13 @@ class InferenceSampler:
 
     Raises:
         ValueError: ``size`` is not positive.
+
+    Example:
+        >>> from fastreid.data.samplers import InferenceSampler
+        >>> [list(InferenceSampler(7, rank=rank, world_size=2)) for rank in range(2)]
+        [[0, 1, 2, 3], [4, 5, 6]]
+        >>> [list(InferenceSampler(7, rank=rank, world_size=2, batch_size=2)) for rank in range(2)]
+        [[0, 1, 4, 5], [2, 3, 6]]
     """
 
     def __init__(
@@ -100,6 +116,11 @@ class SubsetSampler:
     Args:
         sampler: sampler of the subset; gives indices into ``indices``.
         indices: images of the subset, as indices into all images.
+
+    Example:
+        >>> from fastreid.data.samplers import InferenceSampler, SubsetSampler
+        >>> list(SubsetSampler(InferenceSampler(3), indices=[10, 20, 30]))
+        [10, 20, 30]
     """
 
     def __init__(self, sampler: Iterable[int], indices: Sequence[int]) -> None:

@@ -18,6 +18,12 @@ def interleave_ranks(batch: list[int], world_size: int) -> list[int]:
 
     Returns:
         The same indices: the first of each part, then the second of each part, and so on.
+
+    Example:
+        >>> from fastreid.data.samplers.identity_batches import interleave_ranks
+        >>> batch = interleave_ranks([0, 1, 2, 10, 11, 12], world_size=2)
+        >>> batch, batch[0::2], batch[1::2]
+        ([0, 10, 1, 11, 2, 12], [0, 1, 2], [10, 11, 12])
     """
     return np.asarray(batch).reshape(world_size, -1).T.ravel().tolist()
 
@@ -30,6 +36,11 @@ def group_by_identity(data_source: Sequence[tuple]) -> list[list[int]]:
 
     Returns:
         Indices of the images of each identity, in the order of the sorted identities.
+
+    Example:
+        >>> from fastreid.data.samplers.identity_batches import group_by_identity
+        >>> group_by_identity([("a.jpg", 7, 0), ("b.jpg", 3, 0), ("c.jpg", 7, 1)])
+        [[1], [0, 2]]
     """
     images_of: dict = {}
     for index, (_, pid, _) in enumerate(data_source):
@@ -50,6 +61,11 @@ def identities_per_batch(batch_size: int, num_instances: int, num_identities: in
 
     Raises:
         ValueError: the number is not an integer, or the data set has fewer identities.
+
+    Example:
+        >>> from fastreid.data.samplers.identity_batches import identities_per_batch
+        >>> identities_per_batch(64, 4, num_identities=751)
+        16
     """
     if num_instances < 1:
         raise ValueError(f"DATALOADER.NUM_INSTANCE must be at least 1, not {num_instances}.")

@@ -26,6 +26,14 @@ class ImbalancedDatasetSampler:
 
     Raises:
         ValueError: there are no items.
+
+    Example:
+        >>> from itertools import islice
+        >>> from fastreid.data.samplers import ImbalancedDatasetSampler
+        >>> items = [("rare.jpg", 0, 0)] + [(f"common_{i}.jpg", 1, 0) for i in range(99)]
+        >>> drawn = list(islice(ImbalancedDatasetSampler(items), 10_000))
+        >>> round(drawn.count(0) / len(drawn), 1)  # one image in a hundred, half of the draws
+        0.5
     """
 
     def __init__(

@@ -32,6 +32,15 @@ class SetReWeightSampler:
     Raises:
         ValueError: there are no items, the weights do not match the cameras or the batch, or a
             camera has fewer identities than its weight.
+
+    Example:
+        >>> from collections import Counter
+        >>> from itertools import islice
+        >>> from fastreid.data.samplers import SetReWeightSampler
+        >>> items = [(f"{pid}.jpg", pid, pid % 2) for pid in range(8)]  # even pids in camera 0
+        >>> sampler = SetReWeightSampler(items, 8, num_instances=2, set_weight=[3, 1])
+        >>> sorted(Counter(items[index][2] for index in islice(sampler, 8)).items())
+        [(0, 6), (1, 2)]
     """
 
     def __init__(

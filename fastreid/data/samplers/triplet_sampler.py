@@ -29,6 +29,14 @@ class NaiveIdentitySampler:
     Raises:
         ValueError: there are no items, K does not divide the batch, or there are too few
             identities.
+
+    Example:
+        >>> from itertools import islice
+        >>> from fastreid.data.samplers import NaiveIdentitySampler
+        >>> items = [(f"{pid}_{camid}.jpg", pid, camid) for pid in range(4) for camid in range(3)]
+        >>> sampler = NaiveIdentitySampler(items, mini_batch_size=6, num_instances=2, seed=0)
+        >>> [items[index][1] for index in islice(sampler, 6)]  # three identities, two images each
+        [2, 2, 3, 3, 1, 1]
     """
 
     def __init__(
@@ -110,6 +118,14 @@ class BalancedIdentitySampler:
     Raises:
         ValueError: there are no items, K does not divide the batch, or there are too few
             identities.
+
+    Example:
+        >>> from itertools import islice
+        >>> from fastreid.data.samplers import BalancedIdentitySampler
+        >>> items = [(f"{pid}_{camid}.jpg", pid, camid) for pid in range(4) for camid in (0, 0, 1)]
+        >>> sampler = BalancedIdentitySampler(items, mini_batch_size=4, num_instances=2, seed=0)
+        >>> [items[index][1:] for index in islice(sampler, 4)]  # of each identity, both cameras
+        [(2, 0), (2, 1), (3, 0), (3, 1)]
     """
 
     def __init__(

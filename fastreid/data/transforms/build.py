@@ -26,6 +26,15 @@ def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.fl
 
     Returns:
         A callable from an RGB image and a random generator to (3, H, W), 0 to 255.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.config import get_cfg
+        >>> from fastreid.data.transforms import build_transforms
+        >>> transform = build_transforms(get_cfg(), is_train=False)
+        >>> transform(Image.new("RGB", (60, 120)), np.random.default_rng(0)).shape
+        (3, 256, 128)
     """
     cfg = explicit_config(cfg)
     before, after = _train_steps(cfg) if is_train else _test_steps(cfg)

@@ -17,6 +17,15 @@ class Compose:
 
     Args:
         transforms: callables ``transform(image, rng)``, in order.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import Compose, Resize, ToTensor
+        >>> transform = Compose([Resize((256, 128)), ToTensor()])
+        >>> array = transform(Image.new("RGB", (60, 120), "red"), np.random.default_rng(0))
+        >>> array.shape, array[:, 0, 0].tolist()
+        ((3, 256, 128), [255.0, 0.0, 0.0])
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any, np.random.Generator], Any]]) -> None:
@@ -60,6 +69,15 @@ class ToTensor:
 
     Args:
         dtype: type of the array: float32, or uint8 for batches that are converted later.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import ToTensor
+        >>> image = Image.new("RGB", (2, 1), (255, 128, 0))
+        >>> array = ToTensor()(image, np.random.default_rng(0))
+        >>> array.shape, array.dtype.name, array[:, 0, 0].tolist()
+        ((3, 1, 2), 'float32', [255.0, 128.0, 0.0])
     """
 
     def __init__(self, *, dtype: type = np.float32) -> None:

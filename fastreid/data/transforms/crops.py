@@ -16,6 +16,16 @@ class Resize:
 
     Args:
         size: (height, width), or one number for the length of the shorter side.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import Resize
+        >>> image, rng = Image.new("RGB", (60, 120)), np.random.default_rng(0)
+        >>> Resize((256, 128))(image, rng).size  # PIL's order: width, height
+        (128, 256)
+        >>> Resize((240,))(image, rng).size
+        (240, 480)
     """
 
     def __init__(self, size: tuple[int, ...]) -> None:
@@ -40,6 +50,16 @@ class Pad:
 
     Raises:
         ValueError: ``mode`` is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import Pad
+        >>> image, rng = Image.new("L", (2, 1), 255).convert("RGB"), np.random.default_rng(0)
+        >>> np.asarray(Pad(1)(image, rng))[..., 0]
+        array([[  0,   0,   0,   0],
+               [  0, 255, 255,   0],
+               [  0,   0,   0,   0]], dtype=uint8)
     """
 
     def __init__(self, padding: int, *, mode: PaddingMode = "constant") -> None:
@@ -62,6 +82,14 @@ class RandomCrop:
 
     Args:
         size: (height, width), or one number for a square; images must not be smaller.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import RandomCrop
+        >>> crop, rng = RandomCrop((256, 128)), np.random.default_rng(0)
+        >>> crop(Image.new("RGB", (148, 276)), rng).size
+        (128, 256)
     """
 
     def __init__(self, size: tuple[int, ...]) -> None:
@@ -88,6 +116,14 @@ class RandomResizedCrop:
         size: (height, width) of the result, or one number for a square.
         scale: minimum and maximum fraction of the area of the image.
         ratio: minimum and maximum width / height of the window.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import RandomResizedCrop
+        >>> crop = RandomResizedCrop((224,), scale=(0.16, 1.0), ratio=(0.75, 1.33))
+        >>> crop(Image.new("RGB", (64, 128)), np.random.default_rng(0)).size
+        (224, 224)
     """
 
     def __init__(
@@ -132,6 +168,14 @@ class CenterCrop:
 
     Args:
         size: (height, width), or one number for a square.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import CenterCrop
+        >>> image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+        >>> np.asarray(CenterCrop((1, 2))(image, np.random.default_rng(0)))
+        array([[5, 6]], dtype=uint8)
     """
 
     def __init__(self, size: tuple[int, ...]) -> None:

@@ -18,6 +18,15 @@ class RandomErasing:
         value: fill colour, three channel values in 0 to 255.
         scale: minimum and maximum fraction of the area of the image.
         ratio: minimum and maximum height / width.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.data.transforms import RandomErasing
+        >>> erase = RandomErasing(prob=1.0, value=(124, 116, 104), scale=(0.25, 0.25), ratio=(1, 1))
+        >>> image = np.zeros((3, 64, 64), np.uint8)
+        >>> erased = erase(image, np.random.default_rng(0))
+        >>> (erased > 0).mean(axis=(1, 2)).tolist(), erased.max(axis=(1, 2)).tolist()
+        ([0.25, 0.25, 0.25], [124.0, 116.0, 104.0])
     """
 
     def __init__(
@@ -71,6 +80,14 @@ class RandomPatch:
         area: minimum and maximum fraction of the area of the image.
         min_ratio: minimum height / width of a patch; the maximum is its inverse.
         flip_prob: probability that a patch is mirrored left and right, 0 to 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.data.transforms import RandomPatch
+        >>> images = np.stack([np.full((3, 32, 16), level, np.uint8) for level in (10, 20, 30)])
+        >>> patched = RandomPatch(prob=1.0)(images, np.random.default_rng(0))
+        >>> patched.shape, set(np.unique(patched).tolist()) <= {10, 20, 30}
+        ((3, 3, 32, 16), True)
     """
 
     def __init__(

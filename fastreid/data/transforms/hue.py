@@ -31,6 +31,13 @@ def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
 
     Returns:
         (H, W) RGB image.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms.hue import adjust_hue
+        >>> red = Image.new("RGB", (1, 1), (255, 0, 0))
+        >>> adjust_hue(red, 1 / 3).getpixel((0, 0))  # green
+        (0, 255, 0)
     """
     red, green, blue = (
         np.frombuffer(image.tobytes("raw", name), dtype=np.uint8) for name in ("R", "G", "B")

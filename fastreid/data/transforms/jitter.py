@@ -16,6 +16,14 @@ class RandomHorizontalFlip:
 
     Args:
         prob: probability, 0 to 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms import RandomHorizontalFlip
+        >>> image = Image.fromarray(np.array([[1, 2, 3]], np.uint8))
+        >>> np.asarray(RandomHorizontalFlip(prob=1.0)(image, np.random.default_rng(0)))
+        array([[3, 2, 1]], dtype=uint8)
     """
 
     def __init__(self, *, prob: float = 0.5) -> None:

@@ -21,6 +21,13 @@ def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:
 
     Returns:
         (H, W) RGB image.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms.levels import adjust_brightness
+        >>> image = Image.new("RGB", (1, 1), (100, 150, 200))
+        >>> [adjust_brightness(image, factor).getpixel((0, 0)) for factor in (0.0, 0.5, 1.5)]
+        [(0, 0, 0), (50, 75, 100), (150, 225, 255)]
     """
     return _blend_with_gray(image, 0, factor)
 
@@ -34,6 +41,14 @@ def adjust_contrast(image: Image.Image, factor: float) -> Image.Image:
 
     Returns:
         (H, W) RGB image.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.data.transforms.levels import adjust_contrast
+        >>> image = Image.new("RGB", (2, 1), (50, 50, 50))
+        >>> image.putpixel((0, 0), (150, 150, 150))
+        >>> [adjust_contrast(image, factor).getpixel((0, 0))[0] for factor in (0.0, 0.5, 1.0)]
+        [100, 125, 150]
     """
     counts = np.array(image.convert("L").histogram())
     mean = int(counts @ np.arange(256)) / (image.width * image.height)

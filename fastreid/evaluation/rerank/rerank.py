@@ -129,6 +129,14 @@ def jaccard_distance(
 
     Raises:
         ValueError: k1 or k2 is below 1, or k2 is above k1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import jaccard_distance
+        >>> query = np.array([[0.0, 1.0]])
+        >>> gallery = np.array([[0.1, 1.0], [0.0, 1.1], [5.0, 0.0], [5.1, 0.0], [5.0, 0.1]])
+        >>> jaccard_distance(query, gallery, k1=3, k2=1).round(1).tolist()
+        [[0.0, 0.0, 1.0, 1.0, 1.0]]
     """
     features = np.concatenate([query_features, gallery_features]).astype(np.float32, copy=False)
     return _all_rows(JaccardRows(features, len(query_features), k1=k1, k2=k2))
@@ -153,6 +161,12 @@ def re_ranking(
 
     Raises:
         ValueError: lambda is outside 0 to 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.evaluation import re_ranking
+        >>> re_ranking(np.array([[0.5, 1.0]]), np.array([[1.0, 0.0]]), lambda_value=0.5).tolist()
+        [[0.75, 0.5]]
     """
     return _all_rows(RerankedRows(distmat, jaccard, lambda_value=lambda_value))
 

@@ -90,6 +90,12 @@ def as_ints(value: Value, what: str) -> tuple[int, ...]:
 
     Raises:
         ValueError: if they are computed by the network.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.export.operators.common import as_ints
+        >>> as_ints(2, "stride"), as_ints(np.array([2, 3]), "stride")
+        ((2,), (2, 3))
     """
     if isinstance(value, np.ndarray):
         value = tuple(int(each) for each in value.reshape(-1))

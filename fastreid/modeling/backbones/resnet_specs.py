@@ -66,6 +66,12 @@ def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNe
 
     Raises:
         ValueError: for an unknown depth.
+
+    Example:
+        >>> from fastreid.modeling.backbones.resnet_specs import resnet_spec
+        >>> spec = resnet_spec("50x", last_stride=1)
+        >>> [stage.blocks for stage in spec.stages], [stage.stride for stage in spec.stages]
+        ([3, 4, 6, 3], [1, 2, 2, 1])
     """
     block, stem_channels, planes, blocks, non_local = spec_of_depth(_DEPTHS, depth, "a ResNet")
     strides = (1, 2, 2, last_stride)

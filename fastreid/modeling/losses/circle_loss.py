@@ -73,6 +73,15 @@ def loss_of_pairs(
 
     Returns:
         Scalar; a row without a positive or without a negative counts as 0.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import loss_of_pairs
+        >>> zeros, yes = ms.ops.zeros((1, 1)), ms.Tensor([[True]])
+        >>> round(float(loss_of_pairs(zeros, zeros, yes, yes)), 4)  # log(1 + 1 * 1)
+        0.6931
+        >>> float(loss_of_pairs(zeros, zeros, yes, ~yes))  # without a negative
+        0.0
     """
     product = _logsumexp(positive, is_positive) + _logsumexp(negative, is_negative)
     return softplus(product).mean()

@@ -51,6 +51,13 @@ def cross_entropy_loss(
 
     Returns:
         The loss, a scalar.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import cross_entropy_loss
+        >>> logits, pids = ms.Tensor([[2.0, 0.0, 0.0]]), ms.Tensor([0], ms.int32)
+        >>> [round(float(cross_entropy_loss(logits, pids, eps)), 4) for eps in (0.0, 0.1)]
+        [0.2395, 0.4395]
     """
     return mean_over_nonzero(smoothed_cross_entropy(pred_class_outputs, gt_classes, eps, alpha))
 

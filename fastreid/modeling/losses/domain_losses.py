@@ -104,6 +104,13 @@ def scatter_loss(features: Tensor, domainids: Tensor, num_domains: int) -> Tenso
 
     Returns:
         The loss, a scalar in [-1, 1].
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import scatter_loss
+        >>> features, domains = ms.Tensor([[1.0, 0.0], [0.0, 1.0]]), ms.Tensor([0, 0], ms.int32)
+        >>> round(float(scatter_loss(features, domains, 1)), 4)  # 45 degrees from their mean
+        0.7071
     """
     members = _membership(domainids, num_domains)
     counts = members.sum(1)

@@ -14,6 +14,14 @@ def same_label(labels: Tensor) -> Tensor:
 
     Returns:
         (N, N) bool, True where the labels are equal (the diagonal included).
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import same_label
+        >>> same_label(ms.Tensor([3, 5, 3], ms.int32)).asnumpy().astype(int)
+        array([[1, 0, 1],
+               [0, 1, 0],
+               [1, 0, 1]])
     """
     n = labels.shape[0]
     rows = ops.broadcast_to(labels.reshape(n, 1), (n, n))
@@ -30,6 +38,20 @@ def cross_domain_masks(targets: Tensor, domainids: Tensor) -> tuple[Tensor, Tens
     Returns:
         Two (N, N) bool masks. Positives are the row itself and all rows of other domains; negatives
         are the rows of other identities of the same domain.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import cross_domain_masks
+        >>> pids, domains = ms.Tensor([0, 1, 2], ms.int32), ms.Tensor([0, 0, 1], ms.int32)
+        >>> positive, negative = cross_domain_masks(pids, domains)
+        >>> positive.asnumpy().astype(int)
+        array([[1, 0, 1],
+               [0, 1, 1],
+               [1, 1, 1]])
+        >>> negative.asnumpy().astype(int)
+        array([[0, 1, 0],
+               [1, 0, 0],
+               [0, 0, 0]])
     """
     n = targets.shape[0]
     same_domain = same_label(domainids)

@@ -22,6 +22,12 @@ def euclidean_distances(features: Tensor) -> Tensor:
 
     Returns:
         (N, N), at least 1e-6.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import euclidean_distances
+        >>> euclidean_distances(ms.Tensor([[0.0, 0.0], [3.0, 4.0]])).asnumpy().round(4).tolist()
+        [[0.0, 5.0], [5.0, 0.0]]
     """
     # From the differences of pairs: a matrix product loses the digits of near rows.
     return ops.clamp(ops.cdist(features, features), min=1e-6)
@@ -52,6 +58,15 @@ def hardest_pairs(
     Returns:
         Two (N,) distances; a row without a positive gets 0, one without a negative 1e9. Upstream:
         ``hard_example_mining``.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import hardest_pairs, same_label
+        >>> distances = ms.Tensor([[0.0, 1.0, 4.0], [1.0, 0.0, 3.0], [4.0, 3.0, 0.0]])
+        >>> is_positive = same_label(ms.Tensor([0, 0, 1], ms.int32))
+        >>> farthest, nearest = hardest_pairs(distances, is_positive, ~is_positive)
+        >>> farthest.asnumpy().tolist(), nearest.asnumpy().tolist()
+        ([1.0, 1.0, 0.0], [4.0, 3.0, 3.0])
     """
     zeros = ops.zeros_like(distances)
     farthest = ops.where(is_positive, distances, zeros).max(axis=1)
@@ -99,6 +114,12 @@ def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
 
     Returns:
         The loss, a scalar.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import margin_loss
+        >>> float(margin_loss(ms.Tensor([1.0, 2.0]), ms.Tensor([3.0, 1.5]), margin=0.5))
+        0.5
     """
     return ops.relu(positive - negative + margin).mean()
 
@@ -150,6 +171,15 @@ def triplet_loss(
 
     Returns:
         The loss, a scalar.
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.losses import triplet_loss
+        >>> features = ms.Tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]])
+        >>> pids = ms.Tensor([0, 0, 1, 1], ms.int32)
+        >>> loss = triplet_loss(features, pids, margin=1.5, norm_feat=False, hard_mining=True)
+        >>> round(float(loss), 4)
+        0.316
     """
     distances = cosine_distances(embedding) if norm_feat else euclidean_distances(embedding)
     is_positive = same_label(targets)

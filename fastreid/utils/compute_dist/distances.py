@@ -46,6 +46,13 @@ def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -
 
     Returns:
         (N, D), float32.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.utils.compute_dist import normalize_features
+        >>> normalize_features(np.array([[3.0, 4.0], [0.0, 0.0]]))
+        array([[0.6, 0.8],
+               [0. , 0. ]], dtype=float32)
     """
     features = np.asarray(features, np.float32)
     norms = np.linalg.norm(features, axis=1, keepdims=True)
@@ -80,6 +87,14 @@ class DistanceRows:
 
     Raises:
         ValueError: the metric is unknown or the shapes do not match.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.utils.compute_dist import DistanceRows
+        >>> features = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+        >>> distances = DistanceRows(features, features, metric="euclidean")
+        >>> distances.shape, distances[1:2].tolist()  # one row is computed
+        ((3, 3), [[25.0, 0.0, 18.0]])
     """
 
     def __init__(
@@ -203,6 +218,15 @@ def build_dist(
 
     Raises:
         ValueError: the metric is unknown or the shapes do not match.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.utils.compute_dist import build_dist
+        >>> query, gallery = np.array([[1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 1.0]])
+        >>> build_dist(query, gallery, "euclidean").tolist()
+        [[1.0, 2.0]]
+        >>> build_dist(query, gallery, "cosine").tolist()
+        [[0.0, 1.0]]
     """
     rows = DistanceRows(features_a, features_b, metric=metric)
     distances = np.empty(rows.shape, np.float32)
@@ -230,6 +254,11 @@ def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
 
     Yields:
         Consecutive slices that cover all rows. They depend only on the two arguments.
+
+    Example:
+        >>> from fastreid.utils.compute_dist import row_blocks
+        >>> list(row_blocks(2500, 1000))
+        [slice(0, 1024, None), slice(1024, 2048, None), slice(2048, 2500, None)]
     """
     step = min(max(1, BLOCK_ELEMENTS // max(num_columns, 1)), BLOCK_ROWS)
     for start in range(0, num_rows, step):

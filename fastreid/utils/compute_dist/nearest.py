@@ -22,6 +22,12 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
 
     Returns:
         (Q, min(count, G)), int32, nearest first.
+
+    Example:
+        >>> import numpy as np
+        >>> from fastreid.utils.compute_dist.nearest import nearest_indices
+        >>> nearest_indices(np.array([[0.3, 0.1, 0.2], [0.0, 0.0, 1.0]]), 2).tolist()
+        [[1, 2], [0, 1]]
     """
     num_rows, num_columns = distances.shape
     count = min(count, num_columns)

@@ -69,6 +69,16 @@ class EventStorage:
 
     Args:
         start_iter: the first iteration.
+
+    Example:
+        >>> from fastreid.utils.events import EventStorage, get_event_storage
+        >>> with EventStorage() as storage:
+        ...     get_event_storage().put_scalar("total_loss", 2.5)
+        ...     storage.step()
+        ...     with storage.name_scope("test"):
+        ...         storage.put_scalar("mAP", 71.1)
+        >>> storage.latest()
+        {'total_loss': (2.5, 0), 'test/mAP': (71.1, 1)}
     """
 
     def __init__(self, start_iter: int = 0) -> None:

@@ -31,6 +31,18 @@ def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
 
     Raises:
         ImageError: the file is missing or not a readable image.
+
+    Example:
+        >>> from PIL import Image
+        >>> from fastreid.utils.file_io.images import read_image
+        >>> Image.new("L", (64, 128), 200).save("gray.png")
+        >>> image = read_image("gray.png")
+        >>> image.mode, image.size, image.getpixel((0, 0))
+        ('RGB', (64, 128), (200, 200, 200))
+        >>> read_image("missing.png")
+        Traceback (most recent call last):
+            ...
+        fastreid.utils.file_io.images.ImageError: Image file missing.png does not exist.
     """
     try:
         with Image.open(file_name if content is None else content) as image:

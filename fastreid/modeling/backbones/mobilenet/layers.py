@@ -56,6 +56,11 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 
     Returns:
         The rounded width.
+
+    Example:
+        >>> from fastreid.modeling.backbones.mobilenet.layers import round_channels
+        >>> round_channels(32 * 0.75), round_channels(16 * 0.35), round_channels(24 * 1.4)
+        (24, 8, 32)
     """
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest if nearest >= 0.9 * channels else nearest + divisor

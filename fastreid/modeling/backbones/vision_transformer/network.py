@@ -74,10 +74,6 @@ class PatchEmbedding(nn.Cell):
 class VisionTransformer(nn.Cell):
     """A vision transformer whose feature is the class token (Dosovitskiy et al., ICLR 2021).
 
-    >>> backbone = VisionTransformer(SPECS["small"], image_size=(256, 128))
-    >>> tokens = backbone.tokens(images)         # (N, 1 + 16 * 8, 768): class token, patches
-    >>> patches = tokens[:, 1:].reshape(-1, *backbone.grid, 768)
-
     Args:
         spec: sizes.
         image_size: height and width of the images, in pixels; others are refused.
@@ -90,6 +86,18 @@ class VisionTransformer(nn.Cell):
 
     Raises:
         ValueError: if the images are smaller than a patch, or a probability is not in [0, 1).
+
+    Example:
+        >>> import mindspore as ms
+        >>> from fastreid.modeling.backbones.vision_transformer import VisionTransformer, ViTSpec
+        >>> tiny = ViTSpec(depth=1, heads=2, mlp_ratio=2.0, qkv_bias=True, scale=None, width=16)
+        >>> backbone = VisionTransformer(tiny, image_size=(64, 32))
+        >>> tokens = backbone.tokens(ms.ops.zeros((2, 3, 64, 32)))
+        >>> tokens.shape  # class token, 4 * 2 patches
+        (2, 9, 16)
+        >>> patches = tokens[:, 1:].reshape(-1, *backbone.grid, 16)
+        >>> patches.shape
+        (2, 4, 2, 16)
     """
 
     gives_paths = False
@@ -205,6 +213,11 @@ def patch_grid(image_size: tuple[int, int], stride: tuple[int, int]) -> Grid:
 
     Raises:
         ValueError: if the images are smaller than a patch, or a distance is not positive.
+
+    Example:
+        >>> from fastreid.modeling.backbones.vision_transformer.network import patch_grid
+        >>> patch_grid((256, 128), stride=(16, 16)), patch_grid((256, 128), stride=(12, 12))
+        ((16, 8), (21, 10))
     """
     if min(stride) < 1:
         raise ValueError(f"MODEL.BACKBONE.STRIDE_SIZE {list(stride)}: each must be at least 1.")

@@ -1,0 +1,3 @@
+"""Commands that pip installs beside the package."""
+
+__all__: list[str] = []
