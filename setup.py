@@ -19,6 +19,8 @@ PLOTS = ["matplotlib>=3.6"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 FAISS = ["faiss-cpu>=1.13"]
 MILVUS = ["pymilvus>=3.0", "milvus-lite>=2.5"]
+# Python 3.9 and 3.10 get older releases.
+SERVE = ["fastapi>=0.115", "python-multipart>=0.0.20", "uvicorn>=0.34"]
 RAY = ["pyarrow>=14", "ray[data]>=2.51"]
 # onnxruntime 1.19 is the last release for Python 3.9; onnx 1.20 has none for it.
 ONNX = [
@@ -40,6 +42,16 @@ TEST = [
     "milvus-lite==2.5.1; python_version < '3.10'",
     "milvus-lite==3.2.2; python_version >= '3.10'",
     "pymilvus>=3.0",
+    # Python 3.11 is the first that today's releases for the search service run on.
+    "fastapi>=0.115,<0.116; python_version < '3.11'",
+    "fastapi>=0.115; python_version >= '3.11'",
+    "python-multipart>=0.0.20,<0.0.21; python_version < '3.11'",
+    "python-multipart>=0.0.20; python_version >= '3.11'",
+    "uvicorn>=0.34,<0.35; python_version < '3.11'",
+    "uvicorn>=0.34; python_version >= '3.11'",
+    "httpx>=0.28",
+    "playwright>=1.49,<1.50; python_version < '3.11'",
+    "playwright>=1.49; python_version >= '3.11'",
     # Ray 2.51 is the last release for Python 3.9.
     "pandas>=1.3",
     "pyarrow>=14",
@@ -78,7 +90,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9,<3.13",
     packages=find_packages(include=["fastreid", "fastreid.*"]),
-    package_data={"fastreid": ["py.typed"]},
+    package_data={"fastreid": ["py.typed"], "fastreid.serve": ["static/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["fastreid-train = fastreid.commands.train:main"]},
     install_requires=[
@@ -98,6 +110,7 @@ setup(
         "onnx": ONNX,
         "plots": PLOTS,
         "ray": RAY,
+        "serve": SERVE,
         "tensorboard": TENSORBOARD,
         "faiss": FAISS,
         "milvus": MILVUS,

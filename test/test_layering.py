@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "data": {"config", "utils"},
     "evaluation": {"config", "utils"},
     "gallery": {"utils"},
+    "serve": {"engine", "evaluation", "gallery", "deploy", "config", "utils"},
     "solver": {"config", "utils"},
     "protocols": {"engine", "modeling", "data", "config", "utils"},
     "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils", "deploy"},

@@ -9,13 +9,15 @@
 
 A gallery is a folder, which `add` makes; faiss:FOLDER searches it by FAISS; FILE.db is a file of
 Milvus Lite, http://HOST:19530 a Milvus server. feats.npz is made by tools/extract_features.py,
-model.onnx by tools/export.py. An image's name in the gallery is its path.
+model.onnx by tools/export.py. An image's name in the gallery is its path; `add --images` reads
+identity and camera from file names such as 0002_c1s1_000451_03.jpg.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +31,8 @@ from fastreid.gallery import Description, Entry, Filter, Gallery, GalleryError, 
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
+from fastreid.utils.labels import FILE_NAME, UNKNOWN
 
-_UNKNOWN = -1
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -45,6 +47,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add.add_argument("features", nargs="*", type=user_path, metavar="FEATS.npz")
     add.add_argument("--images", type=user_path, metavar="FOLDER", help="images to add")
     add.add_argument("--model", type=user_path, metavar="M.onnx", help="model for --images")
+    add.add_argument(
+        "--pattern",
+        type=file_name_pattern,
+        default=FILE_NAME,
+        help="regular expression with the groups pid and camid for the beginning of the names of "
+        f"--images; default {FILE_NAME.pattern!r}. Other images have no identity and camera",
+    )
     search = commands.add_parser("search", help="print the images most similar to each query")
     search.add_argument("gallery")
     search.add_argument("queries", nargs="+", metavar="QUERY.jpg")
@@ -67,12 +76,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def file_name_pattern(word: str) -> re.Pattern:
+    """Compile a regular expression from the command line; for ``type=`` of argparse."""
+    try:
+        pattern = re.compile(word)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is not a regular expression: {error}"
+        ) from error
+    if not {"pid", "camid"} <= set(pattern.groupindex):
+        raise argparse.ArgumentTypeError(
+            f"{word!r} needs groups named pid and camid, such as {FILE_NAME.pattern!r}"
+        )
+    return pattern
+
+
 def add_images(args: argparse.Namespace) -> None:
     """Add feature files, or the images of a folder."""
     if bool(args.features) == bool(args.images):
         raise ValueError("Give feature files (.npz), or a folder by --images.")
     if args.images:
-        _add_folder(args.gallery, args.images, args.model)
+        _add_folder(args.gallery, args.images, args.model, args.pattern)
         return
     # Reading a feature file needs packages that the other commands do not.
     from fastreid.evaluation.features.feature_file import load_features
@@ -94,24 +118,31 @@ def add_images(args: argparse.Namespace) -> None:
 
 
 def _text(number: int) -> str:
-    return "" if number == _UNKNOWN else str(number)
+    return "" if number == UNKNOWN else str(number)
 
 
-def _add_folder(name: str, folder: Path, model: Path | None) -> None:
+def _add_folder(name: str, folder: Path, model: Path | None, pattern: re.Pattern) -> None:
     if model is None:
         raise ValueError("--images needs --model, an exported file that computes the features.")
     if not folder.is_dir():
         raise NotADirectoryError(f"--images {folder} is not a folder.")
-    paths = [str(p) for p in sorted(folder.rglob("*")) if p.suffix.lower() in _SUFFIXES]
+    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _SUFFIXES]
     if not paths:
         raise ValueError(f"The folder {folder} has no images.")
     embed = Embedder(model)
     features = embed(paths)
-    entries = [Entry(path, path=path) for path in paths]
+    entries = [Entry(str(p), *_labels(p.name, pattern), path=str(p)) for p in paths]
     description = Description(features.shape[1], embed.info.weights_sha256)
     with open_gallery(name, create=description) as gallery:
         gallery.add(features, entries, model=description.model)
         print(f"{folder}: {len(entries)} images added; the gallery has {len(gallery)}")
+
+
+def _labels(name: str, pattern: re.Pattern) -> tuple[str, str]:
+    """Return identity and camera in a file name; "" if they are not known."""
+    match = pattern.match(name)
+    pid, camid = (match["pid"] or "", match["camid"] or "") if match else ("", "")
+    return ("" if pid == str(UNKNOWN) else pid), camid
 
 
 def search_images(args: argparse.Namespace) -> None:

@@ -12,10 +12,20 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .interface import Description, Entry, Filter, Gallery, GalleryError, Match, unit_rows
+from .interface import (
+    Description,
+    Entry,
+    Filter,
+    Gallery,
+    GalleryError,
+    Match,
+    require_all,
+    unit_rows,
+)
 from .nearest import nearest_rows
 
 VECTORS = "vectors.f32"
@@ -107,6 +117,17 @@ class EmbeddedGallery(Gallery):
             [Match(found[row], float(score)) for row, score in zip(rows, values)]
             for rows, values in zip(best.tolist(), scores.tolist())
         ]
+
+    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Look entries up by their names, see `Gallery.find`."""
+        found = self._select(f"SELECT {_COLUMNS} FROM entries WHERE key", sorted(set(keys)))
+        return {key: Entry(key, *values) for key, *values in found}
+
+    def vectors_of(self, keys: Sequence[str]) -> np.ndarray:
+        """Read the features of entries, see `Gallery.vectors_of`."""
+        row_of = dict(self._select("SELECT key, row FROM entries WHERE key", sorted(set(keys))))
+        require_all(row_of, keys, str(self.folder))
+        return np.asarray(self.vectors()[[row_of[key] for key in keys]])
 
     def entries(self) -> Iterator[Entry]:
         """List all entries in the order of addition."""
@@ -207,17 +228,16 @@ class EmbeddedGallery(Gallery):
         return np.fromiter((row for (row,) in cursor), np.int64)
 
     def _entries_of(self, rows: set[int]) -> dict[int, Entry]:
-        ordered = sorted(rows)
-        found = {}
+        found = self._select(f"SELECT row, {_COLUMNS} FROM entries WHERE row", sorted(rows))
+        return {row: Entry(*values) for row, *values in found}
+
+    def _select(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement, which ends with a column, for the values of the column."""
         # SQLite limits the number of values in a statement.
-        for start in range(0, len(ordered), 500):
-            part = ordered[start : start + 500]
+        for start in range(0, len(values), 500):
+            part = values[start : start + 500]
             marks = ", ".join("?" * len(part))
-            cursor = self._database.execute(
-                f"SELECT row, {_COLUMNS} FROM entries WHERE row IN ({marks})", part
-            )
-            found.update({row: Entry(*values) for row, *values in cursor})
-        return found
+            yield from self._database.execute(f"{statement} IN ({marks})", part)
 
 
 def _conditions(only: Filter) -> tuple[list[str], list[object]]:

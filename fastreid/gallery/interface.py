@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -145,6 +145,31 @@ class Gallery(ABC):
         """
 
     @abstractmethod
+    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Look entries up by their names.
+
+        Args:
+            keys: names.
+
+        Returns:
+            The entry of each name that is in the gallery.
+        """
+
+    @abstractmethod
+    def vectors_of(self, keys: Sequence[str]) -> np.ndarray:
+        """Read the features of entries.
+
+        Args:
+            keys: names.
+
+        Returns:
+            (N, D) float32 of length 1, in the order of the names.
+
+        Raises:
+            GalleryError: if a name is not in the gallery.
+        """
+
+    @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """List all entries in the order of addition."""
 
@@ -197,3 +222,19 @@ def unit_rows(features: Any, dimension: int, what: str) -> np.ndarray:
             f"Row {wrong[0]} of the {what} is zero or not finite, as are {len(wrong) - 1} others."
         )
     return (rows / lengths).astype(np.float32)
+
+
+def require_all(found: Container[str], keys: Sequence[str], gallery: str) -> None:
+    """Check that all names are in a gallery.
+
+    Args:
+        found: the names that are in it.
+        keys: the names that were asked for.
+        gallery: its name, for the message.
+
+    Raises:
+        GalleryError: if one is missing.
+    """
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise GalleryError(f"The gallery {gallery} has no entry {missing[0]!r}.")

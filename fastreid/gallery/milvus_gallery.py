@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .interface import Description, Entry, Filter, Gallery, GalleryError, Match, unit_rows
+from .interface import (
+    Description,
+    Entry,
+    Filter,
+    Gallery,
+    GalleryError,
+    Match,
+    require_all,
+    unit_rows,
+)
 
 COLLECTION = "fastreid_gallery"
 _FIELDS = ["key", "pid", "camid", "time", "path"]
@@ -109,6 +118,17 @@ class MilvusGallery(Gallery):
             for hits in found
         ]
 
+    def find(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Look entries up by their names, see `Gallery.find`."""
+        return {row["key"]: _entry(row) for row in self._rows_of(keys, _FIELDS)}
+
+    def vectors_of(self, keys: Sequence[str]) -> np.ndarray:
+        """Read the features of entries, see `Gallery.vectors_of`."""
+        vector_of = {row["key"]: row["vector"] for row in self._rows_of(keys, ["key", "vector"])}
+        require_all(vector_of, keys, self.address)
+        vectors = np.array([vector_of[key] for key in keys], np.float32)
+        return vectors.reshape(len(keys), self.description.dimension)
+
     def entries(self) -> Iterator[Entry]:
         """List all entries in the order of addition."""
         last, completed = -1, self._completed()
@@ -168,6 +188,10 @@ class MilvusGallery(Gallery):
     def _query(self, condition: str, fields: list[str], **options: Any) -> list[dict[str, Any]]:
         whole = " and ".join(filter(None, ["row >= 0", f"row < {self._completed()}", condition]))
         return self._client.query(COLLECTION, filter=whole, output_fields=fields, **options)
+
+    def _rows_of(self, keys: Sequence[str], fields: list[str]) -> Iterator[dict[str, Any]]:
+        for part in _parts(sorted(set(keys))):
+            yield from self._query(f"key in {_quoted(part)}", fields)
 
     def _require_same(self, other: Description) -> None:
         own = self.description

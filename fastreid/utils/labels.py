@@ -20,6 +20,8 @@ from .messages.texts import list_some
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 # Identity and camera of an image that has no labels.
 UNKNOWN = -1
+# The beginning of a file name that has identity and camera, as in Market-1501: 0002_c1s1_...
+FILE_NAME = re.compile(r"(?P<pid>-?[0-9]+)_c(?P<camid>[0-9]+)")
 # Whole numbers above this cannot all be represented as float64.
 _LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 19

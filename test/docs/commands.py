@@ -10,7 +10,9 @@ from pathlib import Path
 from .markdown import ROOT
 
 # Programs of the reader's machine, whose arguments are not checked.
-PROGRAMS = {"cd", "export", "source", "head", "scontrol", "pre-commit", "kill", "wget", "unzip"}
+PROGRAMS = {
+    *("cd", "export", "source", "head", "curl", "scontrol", "pre-commit", "kill", "wget", "unzip")
+}
 # Functions that read a script's command line, the first that it has.
 _READERS = ("parse_args", "parse_arguments", "run", "main")
 

@@ -80,6 +80,19 @@ def test_filters_decide_what_is_considered(gallery, only, rows):
     assert keys(matches) == expected_keys(query[0], np.array(list(rows), int), 50)
 
 
+def test_entries_and_their_features_are_looked_up_by_name(gallery):
+    gallery.remove(["5.jpg"])
+    names = ["17.jpg", "2.jpg", "29.jpg"]
+    assert gallery.find([*names, "5.jpg", "none"]) == {n: people(30)[int(n[:-4])] for n in names}
+    expected = vectors(30)[[17, 2, 29]]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(gallery.vectors_of(names), expected, atol=1e-6)
+    assert gallery.vectors_of([]).shape == (0, D)
+    assert gallery.find([]) == {}
+    with pytest.raises(GalleryError, match="has no entry '5.jpg'"):
+        gallery.vectors_of([*names, "5.jpg"])
+
+
 def test_removed_entries_are_not_found_and_may_come_back(gallery):
     assert gallery.remove(["3.jpg", "4.jpg", "unknown.jpg"]) == 2
     assert len(gallery) == 28

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,34 @@ def test_an_image_finds_itself_first(gallery, photos, model, capsys):
     title, first, _ = capsys.readouterr().out.splitlines()[-3:]
     assert title == query
     assert first.split() == ["1", "1.0000", query]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], [("0007", "3"), ("", "1"), ("", "")]),
+        (["--pattern", r"(?P<pid>\w+?)_(?P<camid>\w\d)"], [("0007", "c3"), ("", ""), ("", "")]),
+    ],
+)
+def test_identity_and_camera_are_read_from_file_names(tmp_path, photos, model, words, expected):
+    names = ("0007_c3s1_1.png", "-1_c1s1_2.png", "x.png")
+    for number, name in enumerate(names):
+        (photos / f"{number}.png").rename(photos / name)
+    output = str(tmp_path / "out.csv")
+    main(["add", str(tmp_path / "g"), "--images", str(photos), "--model", model, *words])
+    main(["export", str(tmp_path / "g"), output])
+    with Path(output).open(encoding="utf-8", newline="") as file:
+        labels = {Path(row["key"]).name: (row["pid"], row["camid"]) for row in csv.DictReader(file)}
+    assert [labels[name] for name in names] == expected
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?P<pid>.)"])
+def test_a_wrong_pattern_is_refused(tmp_path, photos, model, pattern, capsys):
+    words = ["add", str(tmp_path / "g"), "--images", str(photos), "--model", model]
+    with pytest.raises(SystemExit):
+        main([*words, "--pattern", pattern])
+    assert "argument --pattern" in capsys.readouterr().err
+    assert not (tmp_path / "g").exists()
 
 
 def test_several_images_of_a_person_are_averaged(gallery, photos, model, capsys):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from fastreid.config import CfgNode
 from fastreid.utils.file_io.paths import absolute_path
 from fastreid.utils.labels import (
+    FILE_NAME,
     LabelNames,
     common_spellings,
     describe_labels,
@@ -42,7 +42,6 @@ COLUMNS = ("path", "pid", "camid", "split")
 _HEADER = ", ".join(COLUMNS)
 # Separators of fields that programs write.
 _DELIMITERS = ",;\t"
-FILE_NAME = re.compile(r"(?P<pid>-?[0-9]+)_c(?P<camid>[0-9]+)")
 JUNK_PID = -1
 
 logger = logging.getLogger(__name__)
