@@ -21,7 +21,7 @@ if __name__ == "__main__":
     # Before MindSpore is imported, which takes seconds.
     end_on_ctrl_c()
 
-from fastreid.config import CfgNode, load_config, without_pretraining
+from fastreid.config import CfgNode, load_config
 from fastreid.data import check_test_sets
 from fastreid.engine import (
     ClasTrainer,
@@ -31,8 +31,6 @@ from fastreid.engine import (
     default_setup,
     launch,
 )
-from fastreid.modeling import classifier_prefixes
-from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.command_line.command import run_command
 
 
@@ -58,13 +56,7 @@ def main(args: argparse.Namespace) -> dict:
     if classifies(cfg):
         return ClasTrainer.evaluate(cfg)
     check_test_sets(cfg)
-    # After config.yaml was written, which keeps the settings of training.
-    cfg = without_pretraining(cfg)
-    model = DefaultTrainer.build_model(cfg)
-    Checkpointer(model).load(
-        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
-    )
-    return DefaultTrainer.test(cfg, model)
+    return DefaultTrainer.evaluate(cfg)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
