@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastreid.config import CfgNode, load_config, without_pretraining
+from fastreid.config import CfgNode, load_config
 from fastreid.data import check_test_sets
 from fastreid.engine import (
     ClasTrainer,
@@ -23,8 +23,6 @@ from fastreid.engine import (
     default_setup,
     launch,
 )
-from fastreid.modeling import classifier_prefixes
-from fastreid.utils.checkpoint import Checkpointer
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
@@ -49,13 +47,7 @@ def main(args: argparse.Namespace) -> dict:
     if classifies(cfg):
         return ClasTrainer.evaluate(cfg)
     check_test_sets(cfg)
-    # After config.yaml was written, which keeps the settings of training.
-    cfg = without_pretraining(cfg)
-    model = DefaultTrainer.build_model(cfg)
-    Checkpointer(model).load(
-        cfg.MODEL.WEIGHTS, ignore=classifier_prefixes(model), weights_only=True
-    )
-    return DefaultTrainer.test(cfg, model)
+    return DefaultTrainer.evaluate(cfg)
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mindspore import nn
-
-from fastreid.config import CfgNode, without_pretraining
+from fastreid.config import CfgNode
 from fastreid.data import (
     CommDataset,
     ReidDataLoader,
@@ -27,10 +24,9 @@ from fastreid.data.classification import (
     require_known_classes,
 )
 from fastreid.evaluation import ClasEvaluator, DatasetEvaluator
-from fastreid.modeling import REID_HEADS_REGISTRY, unused_in_evaluation
+from fastreid.modeling import REID_HEADS_REGISTRY
 from fastreid.utils import comm
 from fastreid.utils.atomic_file import replacing
-from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.checkpoint.weights_file import split_key_path
 
 from .default_parts import Results
@@ -147,11 +143,12 @@ class ClasTrainer(DefaultTrainer):
         return {**super().test_options(), "idx2class": self.idx2class}
 
     @classmethod
-    def evaluate(cls, cfg: CfgNode) -> Results:
+    def evaluate(cls, cfg: CfgNode, **options: Any) -> Results:
         """Evaluate MODEL.WEIGHTS, with the list of classes in the same folder.
 
         Args:
             cfg: the whole configuration.
+            **options: further keyword arguments of `test`.
 
         Returns:
             Test set -> Acc@1, Acc@5 and metric, in percent.
@@ -161,14 +158,11 @@ class ClasTrainer(DefaultTrainer):
             ValueError: the weights do not fit, or a test set has other classes.
         """
         idx2class = read_classes(cfg)
-        cfg = without_pretraining(cfg).clone()
+        cfg = cfg.clone()
         cfg.defrost()
         cfg.MODEL.HEADS.NUM_CLASSES = len(idx2class)
         cfg.freeze()
-        model: nn.Cell = cls.build_model(cfg)
-        ignore = unused_in_evaluation(model)
-        Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=ignore, weights_only=True)
-        return OrderedDict(cls.test(cfg, model, idx2class=idx2class))
+        return super().evaluate(cfg, idx2class=idx2class, **options)
 
 
 def _classes_of(train_set: CommDataset) -> ClassNames:

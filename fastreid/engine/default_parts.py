@@ -10,7 +10,7 @@ from typing import Any
 
 from mindspore import nn
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, without_pretraining
 from fastreid.data import (
     CommDataset,
     ReidDataLoader,
@@ -25,9 +25,10 @@ from fastreid.evaluation import (
     inference_on_dataset,
     print_csv_format,
 )
-from fastreid.modeling import build_model
+from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
+from fastreid.utils.checkpoint import Checkpointer
 
 from .build import build_meta_optimizer, build_optimizers
 from .setup import complete_config
@@ -223,6 +224,27 @@ class DefaultParts(TrainerBase):
                 evaluator.write_report(output_dir=cfg.OUTPUT_DIR, name=name)
             print_csv_format({"dataset": name, **results[name]})
         return results
+
+    @classmethod
+    def evaluate(cls, cfg: CfgNode, **options: Any) -> Results:
+        """Evaluate MODEL.WEIGHTS on every set of DATASETS.TESTS.
+
+        Args:
+            cfg: the whole configuration.
+            **options: further keyword arguments of `test`.
+
+        Returns:
+            Test set -> score name -> value, in percent.
+
+        Raises:
+            FileNotFoundError: there are no weights.
+            ValueError: the weights do not fit.
+        """
+        cfg = without_pretraining(cfg)
+        model = cls.build_model(cfg)
+        ignore = unused_in_evaluation(model)
+        Checkpointer(model).load(cfg.MODEL.WEIGHTS, ignore=ignore, weights_only=True)
+        return cls.test(cfg, model, **options)
 
 
 def accepted(function: Callable, **options: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from fastreid.solver.optim.sgd import restore_parameters
+from fastreid.solver.optim.grouped import restore_parameters
 from fastreid.utils.checkpoint.release_names import is_auxiliary
 
 _FLOATS = (ms.float16, ms.float32, ms.bfloat16)

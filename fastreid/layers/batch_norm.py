@@ -76,6 +76,11 @@ class BatchNorm(nn.Cell):
         self.by_batch_moving = self._by_batch(self.momentum)
         self.hold = self._hold
 
+    def run_once(self) -> None:
+        """Exclude this norm from the recomputation of the block that it is in."""
+        for primitive in (self.by_batch_holding, self.by_batch_moving):
+            primitive.recompute(False)
+
     def construct(self, x: Tensor) -> Tensor:
         """Normalize (N, C, H, W) -> the same."""
         return self._normalize(x, self.gamma, self.beta)

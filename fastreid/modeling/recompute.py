@@ -43,7 +43,9 @@ def recompute_blocks(model: nn.Cell) -> None:
         block.recompute()
         last_norm = getattr(block, "last_norm", None)
         for _, cell in block.cells_and_names():
-            if isinstance(cell, BatchNorm) and cell is not last_norm:
+            if cell is last_norm and isinstance(cell, BatchNorm):
+                cell.run_once()
+            elif isinstance(cell, BatchNorm):
                 cell.move_in_two_parts()
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mindspore as ms
-import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn
 
 from ..param_groups import ParamGroup
-from .sgd import restore_parameters
+from .grouped import GroupedOptimizer
 
 
-class Adam(nn.Cell):
+class Adam(GroupedOptimizer):
     """Adam (Kingma and Ba, ICLR 2015) with coupled weight decay, as in PyTorch.
 
     Args:
@@ -20,18 +18,15 @@ class Adam(nn.Cell):
     """
 
     def __init__(self, groups: Sequence[ParamGroup]) -> None:
-        super().__init__(auto_prefix=False)
-        self.base_lrs = [group.base_lr for group in groups]
-        self.parameters = tuple(parameter for group in groups for parameter in group.parameters)
+        super().__init__(groups, title="Adam")
+        parts = zip(self.group_slices, self.base_lrs, self.decays)
         self.adam = nn.Adam(
             [
-                {"params": list(group.parameters), "lr": lr, "weight_decay": group.weight_decay}
-                for group, lr in zip(groups, self.base_lrs)
+                {"params": list(self.parameters[first:end]), "lr": lr, "weight_decay": decay}
+                for (first, end), lr, decay in parts
             ]
         )
-        first_of_group = np.cumsum([0] + [len(group.parameters) for group in groups])[:-1]
-        self.learning_rates = [self.adam.learning_rate[int(i)] for i in first_of_group]
-
+        self.learning_rates = [self.adam.learning_rate[first] for first, _ in self.group_slices]
         self._make_names_unique()
 
     def _make_names_unique(self) -> None:
@@ -46,28 +41,7 @@ class Adam(nn.Cell):
         """Update every parameter once, by gradients in the order of `parameters`."""
         return self.adam(gradients)
 
-    def set_learning_rates(self, rates: Sequence[float]) -> None:
-        """Set the rate of each group for the next steps, without recompilation."""
-        for parameter, rate in zip(self.learning_rates, rates):
-            ops.assign(parameter, Tensor(rate, ms.float32))
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy the state for a checkpoint: moments, bias corrections and step count."""
-        return {name: parameter.asnumpy().copy() for name, parameter in self._state().items()}
-
-    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Restore a state that `state_dict` returned.
-
-        Raises:
-            ValueError: names or shapes differ from this optimizer's.
-        """
-        restore_parameters(self._state(), state, "Adam")
-
-    def _state(self) -> dict[str, Parameter]:
-        weights = {id(parameter) for parameter in self.parameters}
-        rates = {id(parameter) for parameter in self.learning_rates}
-        return {
-            parameter.name: parameter
-            for parameter in self.adam.get_parameters()
-            if id(parameter) not in weights and id(parameter) not in rates
-        }
+    def states(self) -> Sequence[Parameter]:
+        """List the moments, bias corrections and the step count."""
+        others = {id(parameter) for parameter in (*self.parameters, *self.learning_rates)}
+        return [each for each in self.adam.get_parameters() if id(each) not in others]

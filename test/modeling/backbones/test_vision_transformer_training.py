@@ -10,9 +10,11 @@ from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.modeling import build_model, use_half_precision
 from fastreid.modeling.backbones.vision_transformer import ViTSpec
 from fastreid.modeling.backbones.vision_transformer import stochastic_depth as depth_module
+from fastreid.modeling.backbones.vision_transformer.blocks import TokenLinear
 from fastreid.modeling.backbones.vision_transformer.network import SPECS
 from fastreid.modeling.backbones.vision_transformer.stochastic_depth import StochasticDepth
 from fastreid.utils.checkpoint.names import export_weights
+from test.alignment.against_torch import ours, projection
 from test.modeling.backbones.families import backbone_cfg
 
 WORDS = "MODEL.BACKBONE.NAME build_vit_backbone MODEL.BACKBONE.DEPTH narrow"
@@ -193,6 +195,18 @@ def test_half_precision_trains_near_the_numbers_of_single_precision_in_graph_mod
     for got, want in zip(half_gradients, gradients):
         if np.linalg.norm(want) > 1e-3 * largest:
             assert np.linalg.norm(got - want) < 0.1 * np.linalg.norm(want)
+
+
+def test_the_gradient_of_a_bias_of_many_tokens_in_half_precision(mode):
+    ms.set_seed(0)
+    linear = TokenLinear(4, 3).set_train()
+    linear.train_in_half_precision()
+    tokens = np.random.RandomState(0).rand(16, 129, 4).astype(np.float32)
+    output, _, gradients = ours(linear, tokens)
+    assert output.dtype == np.float16
+    want = projection(output.shape).astype(np.float16).astype(np.float64)
+    # Rounded once, to 11 bits.
+    np.testing.assert_allclose(gradients["bias"], want.sum((0, 1)), rtol=2**-11)
 
 
 def test_half_precision_does_not_change_evaluation(pynative):

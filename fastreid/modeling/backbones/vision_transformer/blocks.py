@@ -40,6 +40,8 @@ class TokenLinear(Linear):
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias=bias, init_std=INIT_STD, bias_init="zeros")
         self.is_half = False
+        # The gradient of `ops.dense` adds up that of a float16 bias in float16.
+        self.add_bias = ops.BiasAdd()
 
     def train_in_half_precision(self) -> None:
         """Compute in float16 in training and return float16; the parameters stay float32."""
@@ -47,11 +49,13 @@ class TokenLinear(Linear):
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, T, in_features) -> (N, T, out_features)."""
-        weight, bias = self.weight, self.bias
-        if self.is_half and self.training:
-            x, weight = cast(x, ms.float16), cast(weight, ms.float16)
-            bias = cast(bias, ms.float16) if self.has_bias else bias
-        return ops.dense(x, weight, bias)
+        if not (self.is_half and self.training):
+            return ops.dense(x, self.weight, self.bias)
+        y = ops.dense(cast(x, ms.float16), cast(self.weight, ms.float16))
+        if not self.has_bias:
+            return y
+        rows = y.reshape(-1, y.shape[-1])
+        return self.add_bias(rows, cast(self.bias, ms.float16)).reshape(y.shape)
 
 
 class GELU(nn.Cell):
