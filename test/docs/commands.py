@@ -10,7 +10,10 @@ from pathlib import Path
 from .markdown import ROOT
 
 # Programs of the reader's machine, whose arguments are not checked.
-PROGRAMS = {"cd", "export", "source", "head", "scontrol", "pre-commit", "kill", "wget", "unzip"}
+PROGRAMS = {
+    *("cat", "cd", "cp", "export", "grep", "head", "kill", "ls", "mkdir", "pre-commit", "scontrol"),
+    *("source", "unzip", "wget"),
+}
 # Functions that read a script's command line, the first that it has.
 _READERS = ("parse_args", "parse_arguments", "run", "main")
 
