@@ -2,11 +2,14 @@
 
     python docs/tooling/draw.py
 
+`--check` writes nothing and exits with 1 if a picture is not up to date.
 A picture has a light background of its own, so that it can be read on light and dark pages.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from enum import Enum
 from html import escape
 from pathlib import Path
@@ -178,12 +181,24 @@ def _arrow(arrow: Arrow) -> str:
     return f'{drawn}\n<text x="{place[0]}" y="{place[1]}"{anchor}>{escape(arrow.label)}</text>'
 
 
-def main() -> None:
-    """Write all pictures."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, draw in PICTURES.items():
-        (FOLDER / name).write_text(svg(draw()), encoding="utf-8")
+def main(argv: list[str] | None = None) -> int:
+    """Write the pictures, or check them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    args = parser.parse_args(argv)
+    texts = {FOLDER / name: svg(draw()) for name, draw in PICTURES.items()}
+    old = [path for path, text in texts.items() if not is_current(path, text)]
+    for path in [] if args.check else old:
+        path.write_text(texts[path], encoding="utf-8")
+    return 1 if args.check and old else 0
+
+
+def is_current(path: Path, text: str) -> bool:
+    """Tell whether a file has this text."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
