@@ -11,7 +11,7 @@ PYTEST_ARGS :=
 # Two processes; the ten slowest tests are listed at the end.
 PYTEST := $(PYTHON) -m pytest --numprocesses 2 --dist loadscope --durations 10
 
-.PHONY: help demo protocol-demo test test-all check format clean
+.PHONY: help demo protocol-demo test test-all check format docs clean
 
 help:
 	@echo "make demo      make demo data, train ACL on three domains, evaluate on the fourth"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-all  run every test"
 	@echo "make check     check the format (ruff), lint (ruff) and check the types (mypy)"
 	@echo "make format    repair what ruff can, and format the code"
+	@echo "make docs      build the documentation site in site/ (Python 3.11 or later)"
 	@echo "make clean     remove .venv, caches and logs"
 
 demo: $(VENV)/.demo
@@ -48,17 +49,24 @@ format: $(VENV)/.test
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) logs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache rank_*
+	rm -rf $(VENV) logs build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache rank_*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo: requirements.txt requirements-demo.txt | $(PYTHON)
 	$(PIP) --requirement requirements-demo.txt
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-demo.txt requirements-test.txt | $(PYTHON)
+$(VENV)/.docs: requirements-docs.txt | $(PYTHON)
+	$(PIP) --requirement requirements-docs.txt
+	@touch $@
+
+$(VENV)/.test: requirements-docs.txt requirements.txt requirements-demo.txt requirements-test.txt | $(PYTHON)
 	$(PIP) --requirement requirements-test.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
 
 # A name on PATH may be a shim that fails or the wrong version, so each candidate is run.
 $(PYTHON):

@@ -33,8 +33,16 @@ TORCH = [
     "torch==2.8.0; python_version < '3.10'",
     "torch==2.13.0; python_version >= '3.10'",
 ]
+# The theme and mkdocstrings need Python 3.11.
+DOCS = [
+    "mkdocs>=1.6",
+    "mkdocs-material>=9.8; python_version >= '3.11'",
+    "mkdocstrings[python]>=1.0; python_version >= '3.11'",
+    "mkdocstrings-python>=2.0; python_version >= '3.11'",
+]
 TEST = [
     *DEMO,
+    *DOCS,
     *ONNX,
     *TENSORBOARD,
     "faiss-cpu==1.13.0; python_version < '3.10'",
@@ -115,6 +123,7 @@ setup(
         "faiss": FAISS,
         "milvus": MILVUS,
         "demo": DEMO,
+        "docs": DOCS,
         "compare": TORCH,
         "test": TEST,
     },

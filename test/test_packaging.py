@@ -16,6 +16,7 @@ from test import conftest
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ("requirements.txt", "requirements-demo.txt", "requirements-test.txt")
+DOCS = ("requirements-docs.txt",)
 
 
 def pins(name):
@@ -68,7 +69,10 @@ def test_installed_commands_are_functions_of_the_package(metadata):
 
 @pytest.mark.parametrize(
     ("files", "extra"),
-    [(REQUIREMENTS[:1], None), (REQUIREMENTS[1:2], "demo"), (REQUIREMENTS, "test")],
+    [
+        *((REQUIREMENTS[:1], None), (REQUIREMENTS[1:2], "demo"), (DOCS, "docs")),
+        ((*REQUIREMENTS, *DOCS), "test"),
+    ],
 )
 def test_the_pinned_set_lies_in_the_ranges_of_setup(metadata, files, extra):
     wanted = metadata["extras_require"][extra] if extra else metadata["install_requires"]

@@ -124,11 +124,12 @@ def _model() -> CN:
     losses.NAME = ("CrossEntropyLoss",)
     # Cross entropy: label smoothing (negative: adaptive, ALPHA times the true class's probability).
     losses.CE = CN({"EPSILON": 0.0, "ALPHA": 0.2, "SCALE": 1.0})
-    # Focal loss.
+    # Focal loss: accepted for compatibility, without effect, since NAME has no such loss.
     losses.FL = CN({"ALPHA": 0.25, "GAMMA": 2, "SCALE": 1.0})
     # Triplet loss: margin (0: soft margin), distance 2 - 2 cos instead of euclidean, batch-hard
     # mining.
     losses.TRI = CN({"MARGIN": 0.3, "NORM_FEAT": False, "HARD_MINING": False, "SCALE": 1.0})
+    # Circle loss and CosFace on pairs of images: margin and scale of similarities.
     losses.CIRCLE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
     losses.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
     return model
@@ -156,7 +157,7 @@ def _input() -> CN:
     inputs.CROP = CN(
         {"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1], "RATIO": [3.0 / 4.0, 4.0 / 3.0]}
     )
-    # All probabilities (PROB) are in 0..1.
+    # Mirror images. All probabilities (PROB) are in 0..1.
     inputs.FLIP = CN({"ENABLED": False, "PROB": 0.5})
     # Pad by SIZE pixels on each side, then crop at random.
     inputs.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
@@ -177,6 +178,7 @@ def _input() -> CN:
     inputs.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
     # Random erasing; VALUE is the fill colour, RGB in 0..255.
     inputs.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(_IMAGENET_MEAN)})
+    # Random patch: patches of other images of the batch.
     inputs.RPT = CN({"ENABLED": False, "PROB": 0.5})
     # (new) User transforms by registered name, applied in this order to the RGB image: in training
     # after those above and before erasing, in test after resizing.
@@ -237,6 +239,7 @@ def _solver() -> CN:
     # (new) Parts of a batch whose gradients are computed one after the other and averaged: less
     # memory. Batch norms and metric losses see one part at a time. Not for ACL's meta steps.
     solver.ACCUMULATE = 1
+    # Epochs of the training; an epoch has as many images as the training sets.
     solver.MAX_EPOCH = 120
     # (new) Stop after this many iterations without changing the schedule; 0: run to MAX_EPOCH.
     solver.STOP_ITERS = 0
@@ -247,6 +250,7 @@ def _solver() -> CN:
     # (new) Iterations between checkpoints within an epoch; 0: only at the end of each epoch.
     solver.CHECKPOINT_PERIOD_ITERS = 0
 
+    # Learning rate after the warm-up.
     solver.BASE_LR = 3e-4
     # Factors on BASE_LR for the head and for biases.
     solver.HEADS_LR_FACTOR = 1.0
@@ -269,6 +273,7 @@ def _solver() -> CN:
     # (new) STEPS count epochs from the "start" of the training or from the end of the "warmup";
     # "auto": "start" for ACL, else "warmup".
     solver.STEPS_FROM = "auto"
+    # Factor of the rate at STEPS, and the rate at the end of the cosine.
     solver.GAMMA = 0.1
     solver.ETA_MIN_LR = 1e-7
     # Epochs before the schedule starts.

@@ -11,7 +11,8 @@ from .markdown import ROOT
 
 # Programs of the reader's machine, whose arguments are not checked.
 PROGRAMS = {
-    *("cd", "export", "source", "head", "curl", "scontrol", "pre-commit", "kill", "wget", "unzip")
+    *("cat", "cd", "cp", "curl", "export", "grep", "head", "kill", "ls", "mkdir", "pre-commit"),
+    *("scontrol", "source", "unzip", "wget"),
 }
 # Functions that read a script's command line, the first that it has.
 _READERS = ("parse_args", "parse_arguments", "run", "main")

@@ -21,6 +21,10 @@ DOCUMENTS = [
     ROOT / "datasets" / "README.md",
     ROOT / "benchmarks" / "README.md",
 ]
+# Pages whose blocks build on each other; test_tutorials.py runs them.
+TUTORIALS = sorted(
+    path for path in (ROOT / "docs" / "tutorials").glob("*.md") if path.name != "index.md"
+)
 # What a block may need that a test does not have. `<!-- needs: gpu, data -->` stands above it.
 NEEDS = {
     "gpu": "a GPU or an Ascend device",

@@ -14,12 +14,14 @@ from fastreid.config import load_config
 from fastreid.engine import DefaultTrainer
 from fastreid.utils.checkpoint import Checkpointer
 
-from .markdown import DOCUMENTS, ROOT, TRANSLATIONS, all_blocks, blocks
+from .markdown import DOCUMENTS, ROOT, TRANSLATIONS, TUTORIALS, all_blocks, blocks
 
 LINKED = ("benchmarks", "configs", "docs", "fastreid", "test", "tools")
-# Translations have the code of the originals, which test_translations.py compares.
-ORIGINALS = [document for document in DOCUMENTS if document not in TRANSLATIONS.values()]
-RUNNABLE = [d for d in ORIGINALS if any(b.language == "bash" and not b.needs for b in blocks(d))]
+# Translations have the code of the originals, which test_translations.py compares; tutorials have
+# a test of their own.
+ELSEWHERE = (*TRANSLATIONS.values(), *TUTORIALS)
+PAGES = [document for document in DOCUMENTS if document not in ELSEWHERE]
+RUNNABLE = [d for d in PAGES if any(b.language == "bash" and not b.needs for b in blocks(d))]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_shell_blocks_run_one_after_another(document, checkout):
 
 def python_blocks():
     found = [block for block in all_blocks("python") if block.file is None]
-    return [block for block in found if block.document in ORIGINALS]
+    return [block for block in found if block.document in PAGES]
 
 
 @pytest.mark.slow
