@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "modeling": {"layers", "config", "utils"},
     "data": {"config", "utils"},
     "evaluation": {"config", "utils"},
+    "explain": {"deploy", "utils"},
     "gallery": {"utils"},
     "solver": {"config", "utils"},
     "protocols": {"engine", "modeling", "data", "config", "utils"},
