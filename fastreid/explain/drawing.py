@@ -52,7 +52,8 @@ def draw_map(
     """
     if largest is None:
         largest = float(np.abs(values).max())
-    resized = resize_map(values, picture.shape[:2])[..., None]
+    height, width = picture.shape[:2]
+    resized = resize_map(values, (height, width))[..., None]
     share = _OPACITY * np.clip(np.abs(resized) / max(largest, 1e-30), 0, 1)
     colour = np.where(resized > 0, np.array(ADDS), np.array(REMOVES))
     gray = picture.mean(axis=2, keepdims=True)

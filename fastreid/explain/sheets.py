@@ -16,6 +16,14 @@ _GAP, _MARGIN, _HEADER, _CAPTION, _NUMBERS = 8, 18, 62, 26, 220
 _INK, _MUTED = (30, 34, 40), (105, 112, 122)
 
 
+class _Row(NamedTuple):
+    """Pictures of one size, their captions, and labelled numbers beside them."""
+
+    pictures: list[np.ndarray]
+    captions: list[str]
+    numbers: list[tuple[str, float]]
+
+
 class ShownImage(NamedTuple):
     """An image of a sheet.
 
@@ -38,12 +46,14 @@ def activation_sheet(images: Sequence[ShownImage], maps: Sequence[np.ndarray]) -
     Returns:
         The sheet.
     """
-    largest = max(float(each.max()) for each in maps)
-    rows = [
-        ([image.picture, draw_map(image.picture, values, largest=largest)], [image.name, ""], [])
-        for image, values in zip(images, maps)
-    ]
-    return _sheet("Activation", "Red: long vectors of the last map.", rows)
+    least = min(float(each.min()) for each in maps)
+    largest = max(float(each.max()) for each in maps) - least
+    rows = []
+    for image, values in zip(images, maps):
+        drawn = draw_map(image.picture, values - least, largest=largest)
+        rows.append(_Row([image.picture, drawn], [image.name, ""], []))
+    legend = "Red: the longest vectors of the last map; gray: the shortest."
+    return _sheet("Activation", legend, rows)
 
 
 def pair_sheet(
@@ -66,7 +76,7 @@ def pair_sheet(
         pictures = []
         for image, values in zip((query, result), maps):
             pictures += [image.picture, draw_map(image.picture, values, largest=largest)]
-        rows.append((pictures, [query.name, "", result.name, ""], _numbers(pair)))
+        rows.append(_Row(pictures, [query.name, "", result.name, ""], _numbers(pair)))
     return _sheet("Why these images match", "Red adds to the cosine, blue reduces it.", rows)
 
 
@@ -80,16 +90,13 @@ def _numbers(pair: PairExplanation) -> list[tuple[str, float]]:
     ]
 
 
-_Row = tuple  # pictures, captions, numbers
-
-
 def _sheet(title: str, legend: str, rows: Sequence[_Row]) -> Image.Image:
-    width = round(_HEIGHT * rows[0][0][0].shape[1] / rows[0][0][0].shape[0])
-    columns = len(rows[0][0])
+    first = rows[0].pictures[0]
+    width, columns = round(_HEIGHT * first.shape[1] / first.shape[0]), len(rows[0].pictures)
     right = _MARGIN + columns * (width + _GAP)
     pitch = _HEIGHT + _CAPTION + _GAP
-    total = right + _MARGIN + (_NUMBERS if rows[0][2] else 0)
-    sheet = Image.new("RGB", (max(total, 360), _HEADER + len(rows) * pitch + _MARGIN), "white")
+    total = right + _MARGIN + (_NUMBERS if rows[0].numbers else 0)
+    sheet = Image.new("RGB", (max(total, 440), _HEADER + len(rows) * pitch + _MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     _text(draw, (_MARGIN, 14), title, 18, _INK)
     _text(draw, (_MARGIN, 38), legend, 13, _MUTED)
