@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "modeling": {"layers", "config", "utils"},
     "data": {"config", "utils"},
     "evaluation": {"config", "utils"},
+    "explain": {"deploy", "utils"},
     "gallery": {"utils"},
     "serve": {"engine", "evaluation", "gallery", "deploy", "config", "utils"},
     "solver": {"config", "utils"},

@@ -59,11 +59,27 @@ class DefaultPredictor:
             PictureError: if something else is given.
             ImageError: if a file is missing or cannot be read.
         """
-        if not is_batch(images):
-            images = self._prepared(open_pictures(images, bgr=bgr))
-        return self.model(Tensor(check_batch(images))).asnumpy()
+        return self.model(Tensor(self.prepare(images, bgr=bgr))).asnumpy()
 
-    def _prepared(self, pictures: Iterable[Image.Image]) -> np.ndarray:
+    def prepare(self, images: Any, *, bgr: bool = False) -> np.ndarray:
+        """Read images and resize them as the tests of the configuration do.
+
+        Args:
+            images: as for a call of the predictor.
+            bgr: as for a call of the predictor.
+
+        Returns:
+            (N, 3, H, W) float32, RGB, 0 to 255: what the model gets.
+
+        Raises:
+            PictureError: if something else is given.
+            ImageError: if a file is missing or cannot be read.
+        """
+        if is_batch(images):
+            return check_batch(images)
+        return check_batch(self._transformed(open_pictures(images, bgr=bgr)))
+
+    def _transformed(self, pictures: Iterable[Image.Image]) -> np.ndarray:
         transform, rng = build_transforms(self.cfg, is_train=False), np.random.default_rng(0)
         return np.stack([transform(picture, rng) for picture in pictures])
 

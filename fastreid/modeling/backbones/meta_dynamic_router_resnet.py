@@ -31,7 +31,7 @@ from ..ops import (
 )
 from .blocks import BlockCells, Bottleneck, ResNetStage
 from .build import BACKBONE_REGISTRY, check_feat_dim
-from .dynamic_router import REDUCTION, AdaptorBank, HyperRouter, exclude_from_training
+from .dynamic_router import NUM_ADAPTORS, REDUCTION, AdaptorBank, HyperRouter, exclude_from_training
 from .meta_dynamic_router_weights import load_inflated
 from .resnet_specs import ResNetSpec, StageSpec, resnet_spec
 
@@ -172,6 +172,8 @@ class MetaDynamicRouterResNet(nn.Cell):
             stages.append(stage)
         self.stages = nn.CellList(stages)
         self.stage_strides = tuple(stage.stride for stage in stages)
+        # A row of paths has this shape: for each stage, the weights of its adaptors.
+        self.path_shape = (len(stages), NUM_ADAPTORS)
         self.out_channels = channels
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:

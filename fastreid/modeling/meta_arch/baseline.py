@@ -122,7 +122,11 @@ class Baseline(nn.Cell):
 
     def run_backbone(self, images: Tensor) -> Any:
         """Standardise images (N, 3, H, W) in 0..255 and compute the backbone's outputs."""
-        return self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
+        return self.backbone(self.standardised(images))
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """Standardise images (N, 3, H, W) in 0..255, as the backbone gets them."""
+        return standardise(images, self.pixel_mean, self.pixel_std)
 
     def construct(self, images: Tensor) -> Tensor:
         """Embed images, in evaluation: (N, 3, H, W) in 0..255 -> (N, D), not normalized."""

@@ -95,6 +95,21 @@ class MGN(nn.Cell):
         """Return the losses: a cell from (outputs, targets) to scalars."""
         return self._criterion[0]
 
+    def branch_maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the map of each branch.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 255].
+
+        Returns:
+            Three maps (N, FEAT_DIM, h', w') float32.
+        """
+        shared = self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
+        maps: tuple[Tensor, ...] = ()
+        for branch in self._branches:
+            maps = maps + (branch(shared).astype(ms.float32),)
+        return maps
+
     def head_maps(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the map of each head, in the order of `HEAD_NAMES`.
 
@@ -102,13 +117,22 @@ class MGN(nn.Cell):
             images: (N, 3, H, W), RGB in [0, 255].
 
         Returns:
-            Maps (N, FEAT_DIM, h', w') of the branches; each is followed by its strips, which divide
-            the rows as ``torch.chunk`` does.
+            Those of `divide`.
         """
-        shared = self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
+        return self.divide(self.branch_maps(images))
+
+    def divide(self, branch_maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Divide the maps of the branches into those of the heads, in the order of `HEAD_NAMES`.
+
+        Args:
+            branch_maps: three maps (N, FEAT_DIM, h', w').
+
+        Returns:
+            The maps of the branches; each is followed by its strips, which divide the rows as
+            ``torch.chunk`` does.
+        """
         maps: tuple[Tensor, ...] = ()
-        for branch, strips in zip(self._branches, self.strips):
-            whole = branch(shared).astype(ms.float32)
+        for whole, strips in zip(branch_maps, self.strips):
             maps = maps + (whole,)
             if strips > 0:
                 rows = strip_height(whole.shape[2], strips)
@@ -118,7 +142,18 @@ class MGN(nn.Cell):
 
     def construct(self, images: Tensor) -> Tensor:
         """Embed images, in evaluation: (N, 3, H, W) in 0..255 -> (N, 8 * D), not normalized."""
-        maps = self.head_maps(images)
+        return self.embed(self.branch_maps(images))
+
+    def embed(self, branch_maps: tuple[Tensor, ...]) -> Tensor:
+        """Compute the feature, in evaluation.
+
+        Args:
+            branch_maps: three maps (N, FEAT_DIM, h', w').
+
+        Returns:
+            (N, 8 * D), not normalized.
+        """
+        maps = self.divide(branch_maps)
         embeddings: tuple[Tensor, ...] = ()
         for place in self.feature_order:
             embeddings = embeddings + (self._heads[place](maps[place]),)

@@ -154,6 +154,18 @@ class VisionTransformer(nn.Cell):
         Raises:
             ValueError: for images of another size.
         """
+        x = self.embed(images)
+        if self.training and self.drops_paths:
+            factors = self.stochastic_depth(images.shape[0])
+            for number, block in enumerate(self.blocks):
+                x = block(x, factors[2 * number : 2 * number + 2])
+        else:
+            for block in self.blocks:
+                x = block(x)
+        return self.norm(x)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Compute the tokens before the first block, with their positions; as `tokens`."""
         n, _, height, width = images.shape
         if (height, width) != self.image_size:
             raise ValueError(
@@ -163,19 +175,44 @@ class VisionTransformer(nn.Cell):
         patches = self.patch_embed(images)
         class_tokens = ops.broadcast_to(self.cls_token, (n, 1, self.out_channels))
         x = ops.cat((class_tokens, patches), 1)
-        x = self.pos_drop(x + ops.broadcast_to(self.pos_embed, x.shape))
-        if self.training and self.drops_paths:
-            factors = self.stochastic_depth(n)
-            for number, block in enumerate(self.blocks):
-                x = block(x, factors[2 * number : 2 * number + 2])
-        else:
-            for block in self.blocks:
-                x = block(x)
-        return self.norm(x)
+        return self.pos_drop(x + ops.broadcast_to(self.pos_embed, x.shape))
 
     def construct(self, images: Tensor) -> Tensor:
         """Standardized images (N, 3, H, W) -> class tokens (N, D, 1, 1)."""
         return self.tokens(images)[:, 0].reshape(-1, self.out_channels, 1, 1)
+
+    def enter_last_block(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Run all blocks but the last, in evaluation.
+
+        Args:
+            images: (N, 3, H, W), as of `tokens`.
+
+        Returns:
+            The tokens that enter the last block, and the same after its first norm, both
+            (N, 1 + h * w, D). In that block the patches affect the class token through the latter
+            only.
+        """
+        x = self.embed(images)
+        last = len(self.blocks) - 1
+        for number, block in enumerate(self.blocks):
+            if number < last:
+                x = block(x)
+        return x, self.blocks[last].norm1(x)
+
+    def leave_last_block(self, x: Tensor, normed: Tensor) -> Tensor:
+        """Compute the class tokens from both results of `enter_last_block`, in evaluation.
+
+        Args:
+            x: (N, 1 + h * w, D).
+            normed: (N, 1 + h * w, D).
+
+        Returns:
+            Class tokens (N, D, 1, 1).
+        """
+        block = self.blocks[len(self.blocks) - 1]
+        x = x + block.attn(normed)
+        x = self.norm(x + block.mlp(block.norm2(x)))
+        return x[:, 0].reshape(-1, self.out_channels, 1, 1)
 
     def adapt_to_weights(self, weights: Mapping[str, np.ndarray]) -> Adapted | None:
         """Resize the position embeddings of a model that was trained on images of another size.
