@@ -22,16 +22,12 @@ from fastreid.deploy.model_info import INPUTS, NORMALIZED, RAW, ModelInfo
 from fastreid.engine import DefaultPredictor
 from fastreid.engine.resume.saved_config import dump_for_keeping
 from fastreid.utils.atomic_file import replacing
+from fastreid.utils.checkpoint.names import hash_of_weights
 from fastreid.utils.collect_env import git_state
 
 from .check import Comparison, compare_features, first_difference, run_onnx, sample_images
 from .half import to_float16
-from .network import (
-    ExportNetwork,
-    hash_of_weights,
-    replace_padded_pools,
-    take_normalized_images,
-)
+from .network import ExportNetwork, replace_padded_pools, take_normalized_images
 from .translate import mindir_to_onnx
 
 logger = logging.getLogger(__name__)

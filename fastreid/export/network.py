@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
 from fastreid.deploy.model_info import IMAGENET_MEAN, IMAGENET_STD
-from fastreid.utils.checkpoint.names import export_weights
 
 _SMALLEST = 1e-24
 # Less than any feature, as padding of a maximum.
@@ -97,12 +94,3 @@ def take_normalized_images(model: nn.Cell) -> None:
     own_std = model.pixel_std.asnumpy().astype(np.float64)
     model.pixel_mean = Tensor((own_mean - mean) / std, ms.float32)
     model.pixel_std = Tensor(own_std / std, ms.float32)
-
-
-def hash_of_weights(model: nn.Cell) -> str:
-    """Return the SHA-256 of the names and values of all tensors, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, value in sorted(export_weights(model).items()):
-        digest.update(f"{name} {value.dtype} {value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 
@@ -48,6 +49,19 @@ def export_weights(model: nn.Cell) -> dict[str, np.ndarray]:
         to_torch_name(parameter.name): parameter.asnumpy().copy()
         for parameter in model.get_parameters()
     }
+
+
+def hash_of_weights(model: nn.Cell) -> str:
+    """Return the SHA-256 of the names and values of all tensors, in hexadecimal.
+
+    Args:
+        model: any model; the names are PyTorch's.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(export_weights(model).items()):
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
