@@ -27,25 +27,19 @@ def search_identities(
     Raises:
         GalleryError: if the queries have another dimension, or are zero or not finite.
     """
-    found = gallery.search(queries, top=top * _FIRST, only=only)
-    return [
-        _completed(gallery, query[None], matches, top, only)
-        for query, matches in zip(np.asarray(queries), found)
-    ]
-
-
-def _completed(
-    gallery: Gallery, query: np.ndarray, matches: list[Match], top: int, only: Filter | None
-) -> list[Match]:
-    """Search for more entries, until they have enough identities or there are no more."""
-    asked, limit = top * _FIRST, min(len(gallery), gallery.most_matches or len(gallery))
-    best = _first_of_each(matches)
-    # A search that gives fewer entries than it was asked for has given all.
-    while len(best) < top and len(matches) == asked and asked < limit:
-        asked = min(asked * _FIRST, limit)
-        (matches,) = gallery.search(query, top=asked, only=only)
-        best = _first_of_each(matches)
-    return best[:top]
+    asked, limit = top * _FIRST, len(gallery)
+    if gallery.most_matches is not None:
+        asked, limit = min(asked, gallery.most_matches), min(limit, gallery.most_matches)
+    results = []
+    for query, matches in zip(queries, gallery.search(queries, top=asked, only=only)):
+        number, best = asked, _first_of_each(matches)
+        # A search that gives fewer entries than it was asked for has given all.
+        while len(best) < top and len(matches) == number < limit:
+            number = min(number * _FIRST, limit)
+            (matches,) = gallery.search(query[None], top=number, only=only)
+            best = _first_of_each(matches)
+        results.append(best[:top])
+    return results
 
 
 def _first_of_each(matches: list[Match]) -> list[Match]:
