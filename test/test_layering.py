@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "deploy": {"utils"},
     "extraction": {"engine", "data", "evaluation", "config", "utils", "deploy"},
     "export": {"deploy", "engine", "modeling", "config", "utils"},
+    "video": {"gallery", "utils"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -55,6 +55,7 @@ from fastreid.evaluation import (
 )
 from fastreid.extraction import ExtractionModel
 from fastreid.extraction.command import add_part_options, goes_to_folder, write_parts
+from fastreid.extraction.picture_model import open_exported
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.file_io.places import path_or_address
@@ -220,7 +221,7 @@ def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, Cfg
             f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
             f"inside {model}. Export it again with tools/export.py."
         )
-    embed = open_model(model)
+    embed = open_exported(model)
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
     return embed, cfg
@@ -273,17 +274,6 @@ class PictureBatches:
                 "camids": data.camids[rows],
                 "img_paths": np.array(data.paths[rows]),
             }
-
-
-def open_model(path: Path) -> Embedder | MindirModel:
-    """Open a file of tools/export.py; its suffix says which kind it is."""
-    if path.suffix.lower() != ".mindir":
-        return Embedder(path)
-    from fastreid.engine import set_device_and_mode
-    from fastreid.engine.mindir_model import MindirModel
-
-    set_device_and_mode(load_config("", []))
-    return MindirModel(path)
 
 
 def extract(args: argparse.Namespace) -> FeatureSet:

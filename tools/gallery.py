@@ -1,6 +1,7 @@
 """Keep features of known images in a gallery, and search it.
 
     python tools/gallery.py add people feats.npz
+    python tools/gallery.py add people FOLDER_OF_PARTS
     python tools/gallery.py add people --images FOLDER --model model.onnx
     python tools/gallery.py search people QUERY.jpg --model model.onnx --top 5 --not-camid 3
     python tools/gallery.py stats people
@@ -8,15 +9,18 @@
     python tools/gallery.py remove people a.jpg b.jpg
 
 A gallery is a folder, which `add` makes; faiss:FOLDER searches it by FAISS; FILE.db is a file of
-Milvus Lite, http://HOST:19530 a Milvus server. feats.npz is made by tools/extract_features.py,
-model.onnx by tools/export.py. An image's name in the gallery is its path; `add --images` reads
-identity and camera from file names such as 0002_c1s1_000451_03.jpg.
+Milvus Lite, http://HOST:19530 a Milvus server. feats.npz, or a folder of Parquet files, is made by
+tools/extract_features.py, model.onnx by tools/export.py. An image's name in the gallery is its
+path; `add --images` reads identity and camera from file names such as 0002_c1s1_000451_03.jpg. Of a
+folder of Parquet files, the images that are in the gallery already are left out, so it may be added
+again when it has grown.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import re
 import sys
 from collections.abc import Sequence
@@ -24,13 +28,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
-
 from fastreid.deploy import Embedder
-from fastreid.gallery import Description, Entry, Filter, Gallery, GalleryError, Match, open_gallery
+from fastreid.gallery import (
+    Description,
+    Entry,
+    mean_direction,
+    open_gallery,
+    require_model,
+)
+from fastreid.gallery.command import add_filter_options, describe_matches, filter_of
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
+from fastreid.utils.file_io.places import is_address, path_or_address
 from fastreid.utils.labels import FILE_NAME, UNKNOWN
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -44,7 +54,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("add", help="add images; the gallery is made if there is none")
     add.add_argument("gallery")
-    add.add_argument("features", nargs="*", type=user_path, metavar="FEATS.npz")
+    add.add_argument(
+        "features",
+        nargs="*",
+        type=path_or_address,
+        metavar="FEATS",
+        help="a feature file (.npz), or a folder of Parquet files; also an address (s3://...)",
+    )
     add.add_argument("--images", type=user_path, metavar="FOLDER", help="images to add")
     add.add_argument("--model", type=user_path, metavar="M.onnx", help="model for --images")
     add.add_argument(
@@ -62,9 +78,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     search.add_argument(
         "--average", action="store_true", help="the queries show one person: average their features"
     )
-    search.add_argument("--pid", action="append", help="only this identity; may be repeated")
-    search.add_argument("--camid", action="append", help="only this camera; may be repeated")
-    search.add_argument("--not-camid", action="append", default=[], help="not this camera")
+    add_filter_options(search)
     stats = commands.add_parser("stats", help="print what the gallery holds")
     stats.add_argument("gallery")
     export = commands.add_parser("export", help="write the entries as a CSV file")
@@ -98,23 +112,55 @@ def add_images(args: argparse.Namespace) -> None:
     if args.images:
         _add_folder(args.gallery, args.images, args.model, args.pattern)
         return
+    for path in args.features:
+        if is_address(str(path)) or path.is_dir():
+            _add_parts(args.gallery, path)
+        else:
+            _add_file(args.gallery, path)
+
+
+def _add_file(name: str, path: Path) -> None:
     # Reading a feature file needs packages that the other commands do not.
     from fastreid.evaluation.features.feature_file import load_features
 
-    for path in args.features:
-        images = load_features(path).images
-        names = [images.pid_names, images.camid_names]
-        numbers = [images.pids, images.camids]
-        pids, camids = (
-            [str(text) for text in known] if known is not None else list(map(_text, values))
-            for known, values in zip(names, numbers)
+    images = load_features(path).images
+    names = [images.pid_names, images.camid_names]
+    numbers = [images.pids, images.camids]
+    pids, camids = (
+        [str(text) for text in known] if known is not None else list(map(_text, values))
+        for known, values in zip(names, numbers)
+    )
+    paths = [str(each) for each in images.paths]
+    entries = list(map(Entry, paths, pids, camids, [None] * len(paths), paths))
+    description = Description(images.features.shape[1])
+    with open_gallery(name, create=description) as gallery:
+        gallery.add(images.features, entries)
+        print(f"{path}: {len(entries)} images added; the gallery has {len(gallery)}")
+
+
+def _add_parts(name: str, folder: str | Path) -> None:
+    """Add the images of a folder of parts that are not in the gallery, one part at a time."""
+    from fastreid.evaluation.features.part_folder import iterate_parts
+
+    parts = iterate_parts(folder)
+    info, columns = next(parts)
+    model = info.weights_sha256 or info.model
+    with open_gallery(name, create=Description(columns.features.shape[1], model)) as gallery:
+        known = {entry.key for entry in gallery.entries()}
+        added = existing = 0
+        for _, (paths, pids, camids, features) in itertools.chain([(info, columns)], parts):
+            new = []
+            for row, path in enumerate(paths):
+                if path not in known:
+                    known.add(path)
+                    new.append(row)
+            entries = [Entry(paths[row], pids[row], camids[row], path=paths[row]) for row in new]
+            if new:
+                gallery.add(features[new], entries, model=model)
+            added, existing = added + len(new), existing + len(paths) - len(new)
+        print(
+            f"{folder}: {added} images added, {existing} were there; the gallery has {len(gallery)}"
         )
-        paths = [str(each) for each in images.paths]
-        entries = list(map(Entry, paths, pids, camids, [None] * len(paths), paths))
-        description = Description(images.features.shape[1])
-        with open_gallery(args.gallery, create=description) as gallery:
-            gallery.add(images.features, entries)
-            print(f"{path}: {len(entries)} images added; the gallery has {len(gallery)}")
 
 
 def _text(number: int) -> str:
@@ -149,40 +195,17 @@ def search_images(args: argparse.Namespace) -> None:
     """Print the images that are most similar to each query, or to the mean of all."""
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; it must be at least 1.")
-    only = Filter(
-        pids=frozenset(args.pid) if args.pid else None,
-        camids=frozenset(args.camid) if args.camid else None,
-        without_camids=frozenset(args.not_camid),
-    )
     with open_gallery(args.gallery) as gallery:
         embed = Embedder(args.model)
-        _require_model(gallery, embed, args.gallery)
+        require_model(
+            gallery, args.gallery, model=embed.info.weights_sha256, source=str(embed.path)
+        )
         features, titles = embed(args.queries), args.queries
         if args.average:
-            unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-            features, titles = unit.mean(axis=0, keepdims=True), [", ".join(args.queries)]
-        for title, matches in zip(titles, gallery.search(features, top=args.top, only=only)):
-            print_matches(title, matches)
-
-
-def _require_model(gallery: Gallery, embed: Embedder, name: str) -> None:
-    own = gallery.description.model
-    if own and own != embed.info.weights_sha256:
-        raise GalleryError(
-            f"The features of the gallery {name} come from the model {own}, {embed.path} is "
-            f"{embed.info.weights_sha256}; features of two models cannot be compared."
-        )
-
-
-def print_matches(title: str, matches: Sequence[Match]) -> None:
-    """Print the matches of a query, the most similar first."""
-    print(title)
-    for rank, match in enumerate(matches, start=1):
-        entry = match.entry
-        labels = f"  id {entry.pid}" * bool(entry.pid) + f"  camera {entry.camid}" * bool(
-            entry.camid
-        )
-        print(f"{rank:4d}  {match.similarity:.4f}  {entry.key}{labels}")
+            features, titles = mean_direction(features)[None], [", ".join(args.queries)]
+        found = gallery.search(features, top=args.top, only=filter_of(args))
+        for title, matches in zip(titles, found):
+            print(describe_matches(title, matches))
 
 
 def print_stats(args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from .model_info import IMAGENET_MEAN, IMAGENET_STD, NORMALIZED, ModelInfo
-from .pictures import check_batch, cropped, is_batch, open_pictures, resized, to_array
+from .pictures import check_batch, is_batch, open_pictures, prepared
 
 _PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],
@@ -104,10 +104,7 @@ class Embedder:
             yield np.stack(part)
 
     def _prepared(self, picture: Image.Image) -> np.ndarray:
-        picture = resized(picture, self.info.resize)
-        if self.info.crop:
-            picture = cropped(picture, self.info.crop)
-        return to_array(picture)
+        return prepared(picture, self.info.resize, self.info.crop)
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
         """Compute the features of RGB in 0..255, (N, 3, H, W) float32."""

@@ -103,6 +103,23 @@ def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
+def prepared(
+    picture: Image.Image, resize: tuple[int, int], crop: tuple[int, int] | None
+) -> np.ndarray:
+    """Resize a picture, and cut out its centre if the model needs that.
+
+    Args:
+        picture: RGB.
+        resize: (height, width) to which it is resized.
+        crop: (height, width) of the centre; None: all of it.
+
+    Returns:
+        (3, H, W) float32, RGB in 0..255.
+    """
+    picture = resized(picture, resize)
+    return to_array(cropped(picture, crop) if crop else picture)
+
+
 def to_array(picture: Image.Image) -> np.ndarray:
     """Return a picture as float32 (3, H, W), RGB in 0..255.
 

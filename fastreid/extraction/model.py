@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,25 @@ _SECTIONS = ("MODEL", "INPUT")
 Compute = Callable[[np.ndarray, Sequence[str]], np.ndarray]
 
 
+class LoadedModel(NamedTuple):
+    """A network that a process has loaded.
+
+    Attributes:
+        compute: computes features.
+        weights_sha256: hash of the weights' names and values.
+    """
+
+    compute: Compute
+    weights_sha256: str
+
+
 @dataclass(frozen=True)
 class ExtractionModel:
     """A network that other processes can load.
 
     Attributes:
-        info: what the parts say about it.
+        info: what the parts say about it; of a checkpoint, the hash of the weights is known only
+            when it is loaded.
         config: YAML of the configuration, options of the command line included.
         modules: own modules that the configuration imports.
         onnx: content of the ONNX file; None: MindSpore computes the features.
@@ -60,7 +73,8 @@ class ExtractionModel:
             )
         content = path.read_bytes()
         digest = hashlib.sha256(content + _flip(cfg))
-        return cls(PartInfo(digest.hexdigest(), path.name, info.config), cfg.dump(), (), content)
+        part = PartInfo(digest.hexdigest(), path.name, info.config, info.weights_sha256)
+        return cls(part, cfg.dump(), (), content)
 
     @classmethod
     def from_config(cls, config_file: Path, opts: Sequence[str]) -> ExtractionModel:
@@ -100,7 +114,7 @@ class ExtractionModel:
         cfg.freeze()
         return cfg
 
-    def load(self, threads: int) -> Compute:
+    def load(self, threads: int) -> LoadedModel:
         """Load the network.
 
         Args:
@@ -124,7 +138,7 @@ class ExtractionModel:
                 embed, batches, FeatureCollector(), flip_test=flip
             ).images.features
 
-        return compute
+        return LoadedModel(compute, embed.info.weights_sha256)
 
 
 class _Batches:
@@ -159,8 +173,9 @@ class _Batches:
             }
 
 
-def _load_mindspore(cfg: CfgNode) -> Compute:
+def _load_mindspore(cfg: CfgNode) -> LoadedModel:
     from fastreid.engine import DefaultPredictor, set_device_and_mode
+    from fastreid.utils.checkpoint.weights_hash import hash_of_weights
 
     set_device_and_mode(cfg)
     predictor = DefaultPredictor(cfg)
@@ -170,7 +185,7 @@ def _load_mindspore(cfg: CfgNode) -> Compute:
         with _without_progress():
             return predictor.extract(batches).images.features
 
-    return compute
+    return LoadedModel(compute, hash_of_weights(predictor.model))
 
 
 @contextmanager

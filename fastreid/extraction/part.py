@@ -18,7 +18,7 @@ from fastreid.utils.file_io.places import is_address, open_place
 from fastreid.utils.messages.errors import EXPLAINABLE, ExplainedError, explain
 
 from .listing import Listing
-from .model import Compute, ExtractionModel
+from .model import ExtractionModel, LoadedModel
 from .output_folder import OutputFolder
 
 _NAME_CHARACTERS = 24
@@ -152,15 +152,16 @@ class PartWorker:
             return part
         try:
             if part.images.paths:
-                features = self._compute(part.pixels, part.images.paths)
+                features = self._loaded.compute(part.pixels, part.images.paths)
                 columns = PartColumns(*part.images, features)
-                self.output.write(part.name, encode_part(self.model.info, columns))
+                info = self.model.info._replace(weights_sha256=self._loaded.weights_sha256)
+                self.output.write(part.name, encode_part(info, columns))
             return PartResult(part.name, len(part.images.paths), part.unreadable)
         except EXPLAINABLE as error:
             return _failure(part.name, error)
 
     @cached_property
-    def _compute(self) -> Compute:
+    def _loaded(self) -> LoadedModel:
         return self.model.load(self.threads)
 
     @cached_property

@@ -8,13 +8,16 @@
 
 ``interface`` defines what every gallery does, ``embedded`` keeps one in a folder (nothing to
 install), ``faiss_index`` searches such a folder by FAISS, ``milvus_gallery`` keeps one in Milvus,
-``nearest`` finds the nearest rows of a large matrix, ``opening`` chooses by the name. Similarity is
-the cosine of two features.
+``nearest`` finds the nearest rows of a large matrix, ``opening`` chooses by the name. ``averaging``
+makes one query of several images, ``identities`` lists each identity once, ``command`` has what
+commands that search share. Similarity is the cosine of two features.
 """
 
+from .averaging import mean_direction
 from .embedded import EmbeddedGallery
+from .identities import search_identities
 from .interface import Description, Entry, Filter, Gallery, GalleryError, Match
-from .opening import open_gallery
+from .opening import is_gallery, open_gallery, require_model
 
 __all__ = [
     "Description",
@@ -24,5 +27,9 @@ __all__ = [
     "Gallery",
     "GalleryError",
     "Match",
+    "is_gallery",
+    "mean_direction",
     "open_gallery",
+    "require_model",
+    "search_identities",
 ]

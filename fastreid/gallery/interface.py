@@ -89,7 +89,13 @@ class Match(NamedTuple):
 
 
 class Gallery(ABC):
-    """Features of images, with names, identities, cameras and times."""
+    """Features of images, with names, identities, cameras and times.
+
+    Attributes:
+        most_matches: most matches that a search gives for a query; None: any number.
+    """
+
+    most_matches: int | None = None
 
     @property
     @abstractmethod

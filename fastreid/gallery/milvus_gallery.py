@@ -48,6 +48,9 @@ class MilvusGallery(Gallery):
             it differs from `create`.
     """
 
+    # The limit of Milvus.
+    most_matches = 16_384
+
     def __init__(self, address: str, *, create: Description | None = None, token: str = "") -> None:
         self.address = address
         self._client = _connect(address, token)

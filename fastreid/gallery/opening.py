@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .embedded import EmbeddedGallery
+from pathlib import Path
+
+from .embedded import ENTRIES, EmbeddedGallery
 from .faiss_index import FaissGallery
-from .interface import Description, Gallery
+from .interface import Description, Gallery, GalleryError
 from .milvus_gallery import MilvusGallery
 
 _FAISS = "faiss:"
@@ -41,3 +43,34 @@ def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
     if name.startswith(_FAISS):
         return FaissGallery(name[len(_FAISS) :], create=create)
     return EmbeddedGallery(name, create=create)
+
+
+def is_gallery(name: str) -> bool:
+    """Return whether a name is one of a gallery: an address, a file of Milvus Lite, or a folder.
+
+    Args:
+        name: as for `open_gallery`; a folder must be a gallery already.
+    """
+    if name.startswith((*_SERVERS, _FAISS)) or name.endswith(_LITE):
+        return True
+    return (Path(name) / ENTRIES).is_file()
+
+
+def require_model(gallery: Gallery, name: str, *, model: str, source: str) -> None:
+    """Check that queries are computed by the model of a gallery, if that is known.
+
+    Args:
+        gallery: the gallery.
+        name: its name, for the message.
+        model: hash of the weights that compute the queries.
+        source: their file, for the message.
+
+    Raises:
+        GalleryError: if the models differ.
+    """
+    own = gallery.description.model
+    if own and own != model:
+        raise GalleryError(
+            f"The features of the gallery {name} come from the model {own}, {source} is {model}; "
+            "features of two models cannot be compared."
+        )

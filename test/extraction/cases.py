@@ -34,10 +34,10 @@ def write_images(folder, count, rng):
     return folder
 
 
-def write_onnx(path, cfg=None):
+def write_onnx(path, cfg=None, **changed):
     cfg = cfg or config()
     size = tuple(cfg.INPUT.SIZE_TEST)
-    return write_model(path, dataclasses.replace(INFO, resize=size, config=cfg.dump()))
+    return write_model(path, dataclasses.replace(INFO, resize=size, config=cfg.dump(), **changed))
 
 
 def open_model(path, *opts):

@@ -11,9 +11,12 @@ from PIL import Image
 from fastreid.deploy import Embedder
 from fastreid.evaluation.features.feature_file import FeatureSet, save_features
 from fastreid.evaluation.features.feature_table import ImageFeatures
-from fastreid.gallery import GalleryError
+from fastreid.evaluation.features.part_file import PartColumns, PartError, PartInfo, encode_part
+from fastreid.gallery import Description, Entry, GalleryError, open_gallery
 from gallery import main
 from test.deploy.small_models import INFO, write_model
+from test.extraction.cases import write_onnx
+from tools import extract_features
 
 
 @pytest.fixture
@@ -161,3 +164,109 @@ def test_nothing_is_made_of_a_folder_without_images(tmp_path, model):
     with pytest.raises(ValueError, match="has no images"):
         main(["add", str(tmp_path / "g"), "--images", str(tmp_path / "empty"), "--model", model])
     assert not (tmp_path / "g").exists()
+
+
+def parts_of(folder, *, number=10, model="m" * 64, weights="0" * 64, size=3, names="img"):
+    """Write images with features of the model into files of a few each."""
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((100, 6)).astype(np.float32)[:number]
+    info = PartInfo(model, "model.onnx", "", weights)
+    folder.mkdir(exist_ok=True)
+    for start in range(0, number, size):
+        rows = range(start, min(start + size, number))
+        columns = PartColumns(
+            [f"/x/{names}{row}.jpg" for row in rows],
+            [str(row // 4) if row % 5 else "" for row in rows],
+            [f"cam{row % 2}" for row in rows],
+            features[start : start + size],
+        )
+        # Files are read in the order of their names, which are hashes.
+        name = f"part-{rng.integers(10**9):09d}-{model[0]}{number}-{size}.parquet"
+        (folder / name).write_bytes(encode_part(info, columns).to_pybytes())
+    return features
+
+
+def entries_of(name):
+    with open_gallery(name) as gallery:
+        return sorted(gallery.entries())
+
+
+@pytest.mark.parametrize("kind", ["{}/g", "faiss:{}/g", "{}/g.db"])
+def test_a_folder_of_parts_is_added_once_however_often_it_is_given(tmp_path, kind, capsys):
+    name, folder = kind.format(tmp_path), tmp_path / "parts"
+    parts_of(folder, number=7)
+    main(["add", name, str(folder)])
+    assert f"{folder}: 7 images added, 0 were there; the gallery has 7" in capsys.readouterr().out
+    # Another extraction has divided the images in another way, and has more of them.
+    features = parts_of(folder, number=10, size=4)
+    main(["add", name, str(folder), str(folder)])
+    out = capsys.readouterr().out
+    assert f"{folder}: 3 images added, 14 were there; the gallery has 10" in out
+    assert f"{folder}: 0 images added, 17 were there; the gallery has 10" in out
+    found = {entry.key: entry for entry in entries_of(name)}
+    assert found["/x/img6.jpg"] == Entry("/x/img6.jpg", "1", "cam0", None, "/x/img6.jpg")
+    assert found["/x/img5.jpg"].pid == ""
+    with open_gallery(name) as gallery:
+        assert gallery.description == Description(6, "0" * 64)
+        for row, matches in enumerate(gallery.search(features, top=1)):
+            assert matches[0].entry.key == f"/x/img{row}.jpg"
+            assert matches[0].similarity == pytest.approx(1, abs=1e-5)
+
+
+def test_parts_of_another_model_are_refused_and_change_nothing(tmp_path):
+    name = str(tmp_path / "g")
+    parts_of(tmp_path / "parts")
+    main(["add", name, str(tmp_path / "parts")])
+    before = entries_of(name)
+    parts_of(tmp_path / "other", model="o" * 64, weights="f" * 64, names="other")
+    with pytest.raises(GalleryError, match="come from the model 0000.*, not from ffff"):
+        main(["add", name, str(tmp_path / "other")])
+    parts_of(tmp_path / "parts", model="o" * 64, weights="f" * 64, names="other")
+    with pytest.raises(PartError, match="has features of another model"):
+        main(["add", name, str(tmp_path / "parts")])
+    with pytest.raises(PartError, match="has features of another model"):
+        main(["add", str(tmp_path / "new"), str(tmp_path / "parts")])
+    assert entries_of(name) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_parts_without_a_hash_of_the_weights_have_that_of_their_model(tmp_path):
+    parts_of(tmp_path / "parts", weights="")
+    main(["add", str(tmp_path / "g"), str(tmp_path / "parts")])
+    with open_gallery(str(tmp_path / "g")) as gallery:
+        assert gallery.description.model == "m" * 64
+
+
+def test_images_and_parts_of_the_same_weights_share_a_gallery(tmp_path, gallery, photos, model):
+    parts_of(tmp_path / "parts", weights=INFO.weights_sha256)
+    main(["add", gallery, str(tmp_path / "parts")])
+    assert len(entries_of(gallery)) == 16
+
+
+def test_a_folder_without_parts_or_with_a_damaged_one_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PartError, match="empty has no parts"):
+        main(["add", str(tmp_path / "g"), str(tmp_path / "empty")])
+    parts_of(tmp_path / "parts")
+    path = min((tmp_path / "parts").iterdir())
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(PartError, match=path.name):
+        main(["add", str(tmp_path / "g"), str(tmp_path / "parts")])
+    assert not (tmp_path / "g").exists()
+
+
+def test_extracted_parts_are_added_and_searched_from_end_to_end(tmp_path, photos, capsys):
+    onnx = write_onnx(tmp_path / "m.onnx")
+    extract = ["--model", str(onnx), "--images", str(photos), "--output", str(tmp_path / "parts")]
+    extract_features.main([*extract, "--part-size", "2"])
+    main(["add", str(tmp_path / "g"), str(tmp_path / "parts")])
+    query = str(photos / "4.png")
+    main(["search", str(tmp_path / "g"), query, "--model", str(onnx), "--top", "1"])
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["1", "1.0000", query]
+    other = write_onnx(tmp_path / "o.onnx", weights_sha256="f" * 64)
+    with pytest.raises(GalleryError, match="features of two models cannot be compared"):
+        main(["search", str(tmp_path / "g"), query, "--model", str(other)])
+    extract[1], extract[-1] = str(other), str(tmp_path / "others")
+    extract_features.main(extract)
+    with pytest.raises(GalleryError, match="features of two models cannot be compared"):
+        main(["add", str(tmp_path / "g"), str(tmp_path / "others")])

@@ -35,11 +35,13 @@ class PartInfo(NamedTuple):
         model: hash of the model, in hexadecimal: equal hashes mean equal features.
         model_name: name of its file.
         config: YAML text of its configuration.
+        weights_sha256: hash of the weights' names and values, as in exported files; "": not known.
     """
 
     model: str
     model_name: str
     config: str
+    weights_sha256: str = ""
 
 
 class PartColumns(NamedTuple):

@@ -9,22 +9,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from ..atomic_file import replacing
 from ..labels import UNKNOWN as UNKNOWN_LABEL
+from .tiles import (
+    CAPTION,
+    FRAME,
+    GAP,
+    INK,
+    MARGIN,
+    MUTED,
+    TILE,
+    WHITE,
+    empty_tile,
+    fitted_text,
+    is_drawable,
+    read_tile,
+    write_text,
+)
 
-TILE = (80, 160)
-FRAME = 5
-GAP = 8
-CAPTION = 34
-MARGIN = 18
 HEADER = 64
 LABEL_WIDTH = 74
 QUERY_GAP = 22
-LABEL_SIZES = (12, 11, 10, 9)
 
-WHITE, INK, MUTED, PAPER = (255, 255, 255), (30, 34, 40), (105, 112, 122), (230, 232, 236)
 RIGHT, WRONG, QUERY = (24, 145, 82), (208, 48, 48), (60, 66, 76)
 JUNK, UNKNOWN = (214, 158, 46), (140, 146, 156)
 
@@ -136,9 +144,9 @@ def draw_queries(
     height = HEADER + len(queries) * row_height + MARGIN
     sheet = Image.new("RGB", (max(width, 560), height), WHITE)
     draw = ImageDraw.Draw(sheet)
-    _text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
+    write_text(draw, (MARGIN, MARGIN - 4), title, 18, INK)
     colours = _explain_colours(queries)
-    _text(draw, (MARGIN, MARGIN + 20), f"{legend}.  {colours}", 13, MUTED)
+    write_text(draw, (MARGIN, MARGIN + 20), f"{legend}.  {colours}", 13, MUTED)
     broken = []
     for row, query in enumerate(queries):
         broken += _draw_query(sheet, HEADER + row * row_height, query)
@@ -164,8 +172,8 @@ def _draw_query(sheet: Image.Image, top: int, query: RankedQuery) -> list[str]:
     """Draw a row and return the unreadable images with the reasons."""
     draw = ImageDraw.Draw(sheet)
     if not math.isnan(query.ap):
-        _text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
-        _text(draw, (MARGIN, top + TILE[1] // 2), f"{100 * query.ap:.1f} %", 16, INK)
+        write_text(draw, (MARGIN, top + TILE[1] // 2 - 14), "AP", 13, MUTED)
+        write_text(draw, (MARGIN, top + TILE[1] // 2), f"{100 * query.ap:.1f} %", 16, INK)
     left = MARGIN + LABEL_WIDTH
     lines = ("query", _label(query.image))
     faults = [_draw_tile(sheet, (left, top), query.image, colour=QUERY, lines=lines)]
@@ -181,8 +189,8 @@ def _label(image: RankedImage) -> str:
     if not image.identity:
         return ""
     # A number replaces a name with characters that the font lacks.
-    identity = image.identity if _is_drawable(image.identity) else f"#{image.pid}"
-    camera = image.camera if _is_drawable(image.camera) else f"#{image.camid}"
+    identity = image.identity if is_drawable(image.identity) else f"#{image.pid}"
+    camera = image.camera if is_drawable(image.camera) else f"#{image.camid}"
     return f"id {identity}  c{'' if camera[0] in '-0123456789#' else ' '}{camera}"
 
 
@@ -209,59 +217,10 @@ def _draw_tile(
     draw.rectangle((left, top, right, bottom), fill=colour)
     fault = ""
     try:
-        tile = _read_tile(image.path) if image.is_found else _empty_tile("not found")
+        tile = read_tile(image.path) if image.is_found else empty_tile("not found")
     except (OSError, UnidentifiedImageError) as error:
-        tile, fault = _empty_tile("unreadable"), f"{image.path}: {error}"
+        tile, fault = empty_tile("unreadable"), f"{image.path}: {error}"
     sheet.paste(tile, (left + FRAME, top + FRAME))
-    _text(draw, (left, bottom + 3), lines[0], 13, colour)
-    _text(draw, (left, bottom + 17), *_fitted(lines[1]), MUTED)
+    write_text(draw, (left, bottom + 3), lines[0], 13, colour)
+    write_text(draw, (left, bottom + 17), *fitted_text(lines[1]), MUTED)
     return fault
-
-
-def _empty_tile(text: str) -> Image.Image:
-    tile = Image.new("RGB", TILE, PAPER)
-    _text(ImageDraw.Draw(tile), (4, TILE[1] // 2 - 7), text, 11, MUTED)
-    return tile
-
-
-def _read_tile(path: str) -> Image.Image:
-    """Read an image and scale it to fit into a tile, keeping its aspect ratio."""
-    tile = Image.new("RGB", TILE, PAPER)
-    with Image.open(path) as file:
-        image = file.convert("RGB")
-    scale = min(TILE[0] / image.width, TILE[1] / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    fitted = image.resize(size, Image.Resampling.BICUBIC)
-    tile.paste(fitted, ((TILE[0] - size[0]) // 2, (TILE[1] - size[1]) // 2))
-    return tile
-
-
-def _text(
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-) -> None:
-    draw.text(corner, text, fill=colour, font=ImageFont.load_default(size=size))
-
-
-def _fitted(text: str) -> tuple[str, int]:
-    """Choose the largest font size that fits under a tile; shorten long texts in the middle."""
-    width = TILE[0] + 2 * FRAME + GAP - 2
-    for size in LABEL_SIZES:
-        font = ImageFont.load_default(size=size)
-        if font.getlength(text) <= width:
-            return text, size
-    short, kept = text, len(text)
-    while font.getlength(short) > width and kept > 2:
-        kept -= 1
-        short = f"{text[: (kept + 1) // 2]}...{text[len(text) - kept // 2 :]}"
-    return short, size
-
-
-def _is_drawable(text: str) -> bool:
-    """Return whether the font has every character; missing ones are all drawn as the same box."""
-    font = ImageFont.load_default(size=12)
-    box = bytes(font.getmask("\U0010ffff"))
-    return all(not c.isspace() and bytes(font.getmask(c)) != box for c in text if c != " ")

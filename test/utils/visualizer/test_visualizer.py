@@ -19,6 +19,7 @@ from fastreid.utils.visualizer import (
     plot_roc,
     plot_training_curves,
     ranking,
+    tiles,
 )
 from fastreid.utils.visualizer.features import principal_plane
 
@@ -197,7 +198,7 @@ def test_an_image_that_cannot_be_read_is_grey_and_named(report, tmp_path, caplog
     reported = f"Cannot show 5 images in the rank list {tmp_path / 'sheet.png'}, first "
     assert record.getMessage().startswith(f"{reported}{tmp_path / '1.png'}: ")
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert ranking.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
+        assert tiles.PAPER in {colour for _, colour in sheet.getcolors(10**6)}
 
 
 def test_an_image_known_to_be_missing_is_an_empty_tile_without_a_warning(report, tmp_path, caplog):
@@ -207,7 +208,7 @@ def test_an_image_known_to_be_missing_is_an_empty_tile_without_a_warning(report,
     assert caplog.text == ""
     with Image.open(tmp_path / "sheet.png") as sheet:
         colours = {colour for _, colour in sheet.getcolors(10**6)}
-    assert ranking.PAPER in colours
+    assert tiles.PAPER in colours
 
 
 def test_labels_under_an_image_are_names_or_numbers_that_fit():
@@ -218,11 +219,11 @@ def test_labels_under_an_image_are_names_or_numbers_that_fit():
     assert ranking._label(named) == "id anna  c hall"
     # The font lacks these characters and would draw all names as boxes.
     assert ranking._label(named._replace(pid_name="安娜")) == "id #0  c hall"
-    assert ranking._fitted("id 2  c1") == ("id 2  c1", 12)
-    text, size = ranking._fitted("id 8123101712  c3")
+    assert tiles.fitted_text("id 2  c1") == ("id 2  c1", 12)
+    text, size = tiles.fitted_text("id 8123101712  c3")
     assert text == "id 8123101712  c3"
     assert size < 12
-    text, _ = ranking._fitted("id somebody with a long name  c entrance hall")
+    text, _ = tiles.fitted_text("id somebody with a long name  c entrance hall")
     assert text.startswith("id som")
     assert "..." in text
     assert text.endswith("hall")
@@ -230,10 +231,10 @@ def test_labels_under_an_image_are_names_or_numbers_that_fit():
 
 def test_images_keep_their_proportions(tmp_path):
     Image.new("RGB", (100, 100), (0, 0, 255)).save(tmp_path / "square.png")
-    tile = ranking._read_tile(str(tmp_path / "square.png"))
+    tile = tiles.read_tile(str(tmp_path / "square.png"))
     assert tile.size == ranking.TILE
     assert tile.getpixel((40, 80)) == (0, 0, 255)
-    assert tile.getpixel((40, 10)) == ranking.PAPER
+    assert tile.getpixel((40, 10)) == tiles.PAPER
 
 
 def test_frames_distinguish_junk_and_unknown_images(report, tmp_path):
