@@ -16,9 +16,6 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from fastreid.utils.machine import num_cores
-from fastreid.utils.processor import describe_kernels, loaded_kernels
-
 # Units of which more is better; of all others, less is better.
 SPEEDS = ("images/s", "GFLOP/s")
 _PACKAGES = ("mindspore", "numpy", "scipy", "torch")
@@ -63,6 +60,10 @@ def relative(unit: str, new: float, old: float) -> float:
 
 def describe_machine() -> dict[str, str]:
     """Describe processor, cores, memory, load, BLAS kernels and versions, for a file's head."""
+    # Imported here, because a process that measures another checkout must not import this one.
+    from fastreid.utils.machine import num_cores
+    from fastreid.utils.processor import describe_kernels, loaded_kernels
+
     texts = {
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "family and model": " / ".join(

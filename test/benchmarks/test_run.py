@@ -72,7 +72,7 @@ def test_two_files_are_compared(tmp_path, capsys, monkeypatch):
     write_results(
         files[0], [Result("x", "s", 4.0), Result("v", "images/s", 10.0), Result("gone", "s", 1.0)]
     )
-    monkeypatch.setattr("benchmarks.results.num_cores", lambda: 77)
+    monkeypatch.setattr("fastreid.utils.machine.num_cores", lambda: 77)
     write_results(files[1], [Result("x", "s", 2.0), Result("v", "images/s", 20.0)])
     assert main(["--compare", *map(str, files)]) == 0
     lines = capsys.readouterr().out.splitlines()
