@@ -9,7 +9,6 @@ README.md in this folder has results. Linux only: memory is read from /proc.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from tabulate import tabulate
 
 from benchmarks.contenders import Contender
 from benchmarks.networks.families import FAMILIES, Family
+from benchmarks.results import Result, write_results
 
 _SCRIPTS = Path(__file__).resolve().parent / "networks"
 # --clock -> key of the answers of the processes.
@@ -108,6 +108,11 @@ def row_of(name: str, task: str, found: dict[str, Any]) -> list:
     ]
 
 
+def figure(name: str, task: str, ours: float, other: float | None) -> Result:
+    """Return the time in the row of a network in the table."""
+    return Result(f"{name}, {task}", "s", ours, other, "" if other is None else "fast-reid")
+
+
 def verdict(task: str, ratios: dict[str, float]) -> str:
     """Compare the ratios of a task with the goals.
 
@@ -158,8 +163,7 @@ def time_all(args: argparse.Namespace) -> None:
     for task, of_task in ratios.items():
         if of_task:
             print(verdict(task, of_task))
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_results(args.json, [figure(*row[:4]) for row in rows], details=results)
 
 
 def print_sizes(args: argparse.Namespace) -> None:
@@ -173,9 +177,7 @@ def print_sizes(args: argparse.Namespace) -> None:
         [one.network, one.depth, one.parameters / 1e6, one.gflop, one.feat_dim] for one in found
     ]
     print(tabulate(rows, headers=_SIZE_HEADERS, floatfmt=".2f", tablefmt="pipe"))
-    if args.json:
-        text = json.dumps([one._asdict() for one in found], indent=1) + "\n"
-        args.json.write_text(text, encoding="utf-8")
+    write_results(args.json, [], details=[one._asdict() for one in found])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tabulate import tabulate
 
+from benchmarks.results import Result, write_results
 from fastreid.config import get_cfg
 from fastreid.data.samplers import NaiveIdentitySampler
 from fastreid.data.samplers.state import StateHistory
@@ -35,15 +38,25 @@ CLASSES = (11934, 751, 1041)
 IMAGES, BATCH, EPOCHS = 80_131, 64, 60
 
 
-def seconds(action: Callable[[], object], repeat: int) -> str:
+class Times(NamedTuple):
+    """Seconds of each repetition of an action, by the clock and of the processor."""
+
+    clock: list[float]
+    processor: list[float]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{clock:.2f} ({worked:.2f})" for clock, worked in zip(*self))
+
+
+def seconds(action: Callable[[], object], repeat: int) -> Times:
     """Time an action several times."""
-    taken = []
+    taken = Times([], [])
     for _ in range(repeat):
         start, worked = time.perf_counter(), time.process_time()
         action()
-        clock, processor = time.perf_counter() - start, time.process_time() - worked
-        taken.append(f"{clock:.2f} ({processor:.2f})")
-    return ", ".join(taken)
+        taken.clock.append(time.perf_counter() - start)
+        taken.processor.append(time.process_time() - worked)
+    return taken
 
 
 def write_plainly(path: Path, size: int) -> None:
@@ -56,7 +69,7 @@ def write_plainly(path: Path, size: int) -> None:
         os.fsync(file.fileno())
 
 
-def resume_sampler(repeat: int) -> list[tuple[str, str]]:
+def resume_sampler(repeat: int) -> list[tuple[str, Times]]:
     """Time a sampler's draws up to the end of the last epoch, with and without a stored state."""
     items = [("", f"a_{i // 6}", f"a_{i % 2}") for i in range(IMAGES)]
     end = IMAGES // BATCH * BATCH * EPOCHS
@@ -79,7 +92,7 @@ def resume_sampler(repeat: int) -> list[tuple[str, str]]:
     ]
 
 
-def measure(folder: Path, repeat: int) -> list[tuple[str, str]]:
+def measure(folder: Path, repeat: int) -> list[tuple[str, Times]]:
     """Run all measurements.
 
     Args:
@@ -87,7 +100,7 @@ def measure(folder: Path, repeat: int) -> list[tuple[str, str]]:
         repeat: number of repetitions.
 
     Returns:
-        Names of the measurements and their times.
+        Names of the measurements and their times; the size of the file is in the name of the first.
     """
     cfg = get_cfg()
     cfg.merge_from_file(CONFIG)
@@ -101,23 +114,27 @@ def measure(folder: Path, repeat: int) -> list[tuple[str, str]]:
     saved = seconds(lambda: saver.save("model"), repeat)
     size = path.stat().st_size
     return [
-        ("size of the file", f"{size / 1e6:.0f} MB"),
-        ("save", saved),
+        (f"save {size / 1e6:.0f} MB", saved),
         ("write and sync as many bytes", seconds(lambda: write_plainly(plain, size), repeat)),
         ("load", seconds(lambda: saver.load(path), repeat)),
         *resume_sampler(repeat),
     ]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="where to write; default: a temporary folder")
     parser.add_argument("--repeat", type=int, default=3, help="times of each")
-    args = parser.parse_args()
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        print(tabulate(measure(Path(folder), args.repeat), headers=["", "seconds"]))
+        found = measure(Path(folder), args.repeat)
+    print(tabulate([(name, str(times)) for name, times in found], headers=["", "seconds"]))
+    figures = [Result(name, "s", statistics.median(times.clock)) for name, times in found]
+    write_results(args.json, figures)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,6 +21,7 @@ from tabulate import tabulate
 
 from benchmarks.contenders import Contender
 from benchmarks.pipeline.images import DOMAINS, write_images
+from benchmarks.results import Result, write_results
 from fastreid.config import CfgNode, get_cfg
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--warm", type=int, default=18, help="batches before each measurement, more than queued"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     return parser.parse_args(argv)
 
 
@@ -104,6 +106,20 @@ def report(num_workers: int, measured: dict[str, list[dict]]) -> tuple[list[list
     return rows, ratios
 
 
+def figures(rows: Sequence[Sequence]) -> list[Result]:
+    """Return the figures of the table: speeds of ours, beside those of each other pipeline."""
+    ours = {row[0]: row for row in rows if row[1] == "ours"}
+    found = []
+    for workers, row in ours.items():
+        others = [other for other in rows if other[0] == workers and other[1] != "ours"]
+        name = f"{workers} workers"
+        for other in others or [None]:
+            beside = (other[2], other[1].replace("_", " ")) if other else (None, "")
+            title = f"{name}, beside {beside[1]}" if other else name
+            found.append(Result(title, "images/s", row[2], *beside))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure for each number of workers and print the table."""
     args = parse_args(argv)
@@ -129,6 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ratios += more_ratios
     print(tabulate(rows, headers=_HEADERS, floatfmt=".0f"))
     print(*ratios, sep="\n")
+    write_results(args.json, figures(rows))
     return 0
 
 

@@ -2,8 +2,10 @@
 
 Sizes are those of Market-1501 and MSMT17. Each task runs in a separate process. With
 --fastreid PATH, the same task of a checkout of fast-reid runs right after it on the same features,
-so that the ratios compare equal conditions. Memory is the peak of the process minus its memory
-after the features were created. fast-reid needs torch, faiss-cpu and its Cython ranker:
+so that the ratios compare equal conditions; with --before PATH, so does that of another checkout of
+this toolbox. --device computes products and neighbours on MindSpore's device. Memory is the peak of
+the process minus its memory after the features were created. fast-reid needs torch, faiss-cpu and
+its Cython ranker:
 
     (cd PATH/fastreid/evaluation/rank_cylib && python setup.py build_ext --inplace)
     python benchmarks/evaluation.py --size market --fastreid PATH
@@ -17,7 +19,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from benchmarks.results import Result, table, write_results
+
 TASKS = ("ranking", "reranking", "aqe")
+WORKERS = {"ours": "ours", "before": "the code before", "fastreid": "fast-reid"}
 
 
 class Size(NamedTuple):
@@ -44,7 +49,7 @@ SIZES = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -55,8 +60,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; the fastest counts")
     parser.add_argument("--fastreid", type=Path, metavar="PATH", help="a checkout of fast-reid")
-    parser.add_argument("--worker", choices=("ours", "fastreid"), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--before", type=Path, metavar="PATH", help="another checkout of ours")
+    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
 
 
 def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -77,32 +85,44 @@ def make_features(args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray
 
 
 def our_task(
-    name: str, features: np.ndarray, labels: list[np.ndarray]
+    name: str, features: np.ndarray, labels: list[np.ndarray], device: str
 ) -> Callable[[], dict[str, Any]]:
-    """Return the function of this toolbox to measure."""
+    """Return the function of this toolbox to measure, with products on a device."""
     from fastreid.evaluation import JaccardRows, RerankedRows, evaluate_rank
     from fastreid.evaluation.query_expansion import expand_features
-    from fastreid.utils.compute_dist import DistanceRows, normalize_features
+    from fastreid.utils.compute_dist import DistanceRows, blas_product, normalize_features
 
-    cut = len(labels[0])
+    cut, make_product = len(labels[0]), blas_product
+    if device != "cpu":
+        import mindspore as ms
+
+        from fastreid.evaluation.device import choose_product
+
+        ms.set_context(
+            mode=ms.PYNATIVE_MODE, device_target={"gpu": "GPU", "ascend": "Ascend"}[device]
+        )
+        make_product = choose_product()
     if name != "aqe":
         # The evaluator normalizes features batch by batch, except for query expansion.
         normalize_features(features, out=features)
 
     def distances() -> DistanceRows:
-        return DistanceRows(features[:cut], features[cut:], metric="cosine", are_unit=True)
+        options: dict[str, Any] = {"metric": "cosine", "are_unit": True}
+        options["make_product"] = make_product
+        return DistanceRows(features[:cut], features[cut:], **options)
 
     def ranking() -> dict[str, Any]:
         result = evaluate_rank(distances(), *labels)
         return {"mAP": result.mean_ap, "Rank-1": float(result.cmc[0])}
 
     def reranking() -> dict[str, Any]:
-        mixed = RerankedRows(distances(), JaccardRows(features, cut))
+        mixed = RerankedRows(distances(), JaccardRows(features, cut, make_product=make_product))
         result = evaluate_rank(mixed, *labels)
         return {"mAP": result.mean_ap, "Rank-1": float(result.cmc[0])}
 
     def expansion() -> dict[str, Any]:
-        expanded = expand_features(features, qe_times=1, qe_k=5, alpha=3.0)
+        options = {"qe_times": 1, "qe_k": 5, "alpha": 3.0, "make_product": make_product}
+        expanded = expand_features(features, **options)
         return {"mean length": float(np.linalg.norm(expanded, axis=1).mean())}
 
     return {"ranking": ranking, "reranking": reranking, "aqe": expansion}[name]
@@ -118,8 +138,10 @@ def work(args: argparse.Namespace) -> None:
     """Run one task in this process and print the measurements as JSON."""
     features, labels = make_features(args)
     name = args.tasks[0]
-    if args.worker == "ours":
-        task = our_task(name, features, labels)
+    if args.worker == "before":
+        sys.path.insert(0, str(args.before))
+    if args.worker != "fastreid":
+        task = our_task(name, features, labels, args.device)
     else:
         from benchmarks.fastreid_evaluation import fastreid_task
 
@@ -138,9 +160,10 @@ def measure(args: argparse.Namespace, worker: str, task: str) -> dict[str, Any] 
     """Run one task in a separate process; return None if it fails, for example out of memory."""
     command = [sys.executable, __file__, "--worker", worker, "--tasks", task, "--size", args.size]
     command += ["--dimension", str(args.dimension), "--seed", str(args.seed)]
-    command += ["--repeats", str(args.repeats)]
-    if args.fastreid:
-        command += ["--fastreid", str(args.fastreid.resolve())]
+    command += ["--repeats", str(args.repeats), "--device", args.device]
+    for option, path in (("--fastreid", args.fastreid), ("--before", args.before)):
+        if path:
+            command += [option, str(path.resolve())]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         print(f"{task}, {worker}: failed with exit status {done.returncode}")
@@ -148,34 +171,48 @@ def measure(args: argparse.Namespace, worker: str, task: str) -> dict[str, Any] 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main() -> int:
+def report(task: str, worker: str, found: dict[str, Any]) -> str:
+    """Describe the measurement of one program."""
+    scores = ", ".join(f"{name} {value:.6f}" for name, value in found["scores"].items())
+    return (
+        f"{task}, {worker}: {found['seconds']:.2f} s, {found['extra_gb']:.2f} GB above the "
+        f"features (peak {found['peak_gb']:.2f} GB); {scores}"
+    )
+
+
+def figures(title: str, found: dict[str, dict[str, Any]]) -> list[Result]:
+    """Return time and peak of ours, beside each other program."""
+    results = []
+    for worker in [name for name in found if name != "ours"] or [None]:
+        for key, unit, what in (("seconds", "s", "time"), ("peak_gb", "GiB", "peak")):
+            name, other, program = f"{title}, {what}", None, ""
+            if worker is not None:
+                program, other = WORKERS[worker], found[worker][key]
+                name = f"{name}, beside {program}"
+            results.append(Result(name, unit, found["ours"][key], other, program))
+    return results
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure every task and print times, memory and ratios."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.worker:
         work(args)
         return 0
-    size = SIZES[args.size]
+    size, results = SIZES[args.size], []
+    workers = ["ours", *["before"] * bool(args.before), *["fastreid"] * bool(args.fastreid)]
     print(f"{args.size}: {size.queries} x {size.gallery} x {args.dimension}, seed {args.seed}")
     for task in args.tasks:
-        results = {}
-        for worker in ("ours", "fastreid") if args.fastreid else ("ours",):
-            result = measure(args, worker, task)
-            if result is None:
-                continue
-            results[worker] = result
-            scores = ", ".join(f"{name} {value:.6f}" for name, value in result["scores"].items())
-            print(
-                f"{task}, {worker}: {result['seconds']:.2f} s, {result['extra_gb']:.2f} GB above "
-                f"the features (peak {result['peak_gb']:.2f} GB); {scores}",
-                flush=True,
-            )
-        if len(results) == 2:
-            ours, theirs = results["ours"], results["fastreid"]
-            print(
-                f"{task}, ratio: {ours['seconds'] / theirs['seconds']:.3f} of the time, "
-                f"{ours['peak_gb'] / theirs['peak_gb']:.2f} of the peak memory",
-                flush=True,
-            )
+        found = {}
+        for worker in workers:
+            measured = measure(args, worker, task)
+            if measured is not None:
+                found[worker] = measured
+                print(report(task, WORKERS[worker], measured), flush=True)
+        if "ours" in found:
+            results += figures(f"{task}, {args.size}", found)
+    print(table(results))
+    write_results(args.json, results)
     return 0
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.contenders import Contender
+from benchmarks.results import Result, write_results
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SCRIPTS = Path(__file__).resolve().parent / "inference"
@@ -43,6 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="of each; default: the cores"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs for all")
     return parser.parse_args(argv)
 
@@ -84,6 +86,18 @@ def differences(folder: Path, names: Sequence[str]) -> list[str]:
     return lines
 
 
+def figures(rows: Sequence[Sequence]) -> list[Result]:
+    """Return the figures of the table: ours beside PyTorch's if it was measured."""
+    by_name = {row[0]: row for row in rows}
+    found = []
+    for name in ("mindspore", "onnxruntime"):
+        for column, unit, what in ((1, "images/s", "speed"), (5, "GiB", "peak")):
+            beside = by_name.get("pytorch")
+            other = (beside[column], "fast-reid") if beside else (None, "")
+            found.append(Result(f"{name}, {what}", unit, by_name[name][column], *other))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print the table."""
     args = parse_args(argv)
@@ -104,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         tabulate(rows, headers=_HEADERS, floatfmt=(None, ".1f", ".1f", ".1f", ".1f", ".2f", ".2f"))
     )
+    write_results(args.json, figures(rows))
     return 0
 
 

@@ -19,9 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.results import Result, write_results
+
+ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("processes", "ray")
 BATCH = 32
 _SECONDS_OF_HOUR = 3600.0
@@ -56,6 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     return parser.parse_args(argv)
 
 
@@ -138,6 +141,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("|---|---|---|---|---|---|")
         for (engine, workers), results in found.items():
             print_row(engine, workers, results)
+    speeds = {
+        f"{engine}, {workers} workers": statistics.median(each.speed for each in results)
+        for (engine, workers), results in found.items()
+    }
+    write_results(args.json, [Result(name, "images/s", speed) for name, speed in speeds.items()])
     return 0
 
 

@@ -26,7 +26,7 @@ def fastreid_task(
     from fastreid.evaluation.query_expansion import aqe
     from fastreid.utils.compute_dist import build_dist, compute_jaccard_distance
 
-    if not rank.IS_CYTHON_AVAI:
+    if name != "aqe" and not rank.IS_CYTHON_AVAI:
         raise SystemExit(f"The Cython ranker of {checkout} is not built; see --help.")
     tensors = torch.from_numpy(features)
     cut = len(labels[0])

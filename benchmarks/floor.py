@@ -22,6 +22,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from benchmarks.results import Result, write_results
 from fastreid.config import get_cfg
 from fastreid.modeling import build_model
 from fastreid.modeling.backbones.channel_gate import PointwiseLinear
@@ -45,6 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--classes", type=int, nargs="+", default=[11934, 751, 1041], help="per source domain"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     return parser.parse_args(argv)
 
 
@@ -114,6 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"peak of a matrix product: {peak:.0f} GFLOP/s")
     print(f"basic step of {args.batch}: {basic:.0f} GFLOP, at least {basic / peak:.2f} s")
     print(f"meta step of {args.batch} + {args.batch // 2}: {meta:.0f} GFLOP, {meta / peak:.2f} s")
+    found = [
+        Result("matrix product", "GFLOP/s", peak),
+        Result("bound of a basic step", "s", basic / peak),
+        Result("bound of a meta step", "s", meta / peak),
+    ]
+    write_results(args.json, found)
     return 0
 
 

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from tabulate import tabulate
 
+from benchmarks.results import Result, write_results
 from fastreid.gallery import Description, Entry, Filter, Gallery, open_gallery
 
 NAMES = {"folder": "{}/gallery", "faiss": "faiss:{}/gallery", "milvus": "{}/gallery.db"}
@@ -85,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", type=int, default=20_000, help="rows that are added at once")
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--kinds", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
     context = multiprocessing.get_context("spawn")
     table = []
@@ -104,6 +106,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "peak (GiB)",
     ]
     print(tabulate(table, headers, floatfmt=".1f", tablefmt="github"))
+    results = []
+    for kind, _, added, query, _, in_camera, _, peak in table:
+        results += [
+            Result(f"{kind}, add", "s", added),
+            Result(f"{kind}, query", "ms", query),
+            Result(f"{kind}, query within a camera", "ms", in_camera),
+            Result(f"{kind}, peak", "GiB", peak),
+        ]
+    write_results(args.json, results)
     return 0
 
 

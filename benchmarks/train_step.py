@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tabulate import tabulate
 
 from benchmarks.contenders import Contender
+from benchmarks.results import Result, write_results
 from fastreid.config import get_cfg
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,7 @@ _TASKS = {
     "cycle": ("basic", "basic", "basic", "meta"),
     "evaluation": ("evaluation",),
 }
+_PROGRAMS = ("ours", "original")
 _HEADERS = ("task", "code", "first s", "median s", "least", "most", "peak GiB", "above model GiB")
 
 # Columns of the table that are compared, and their names in the comparison.
@@ -49,6 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--classes", type=int, nargs="+", default=[11934, 751, 1041], help="per source domain"
     )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each task")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], help="KEY VALUE pairs, for ours"
     )
@@ -107,6 +110,18 @@ def run_task(task: str, scripts: Sequence[Path], job: dict, rounds: int) -> list
     return report(task, first, found)
 
 
+def figures(rows: Sequence[Sequence]) -> list[Result]:
+    """Return the figures of the table: time and peak of each task, beside the original's."""
+    ours, original = ({row[0]: row for row in rows if row[1] == name} for name in _PROGRAMS)
+    found = []
+    for task, row in ours.items():
+        for column, unit, what in ((3, "s", "time"), (6, "GiB", "peak"), (2, "s", "first time")):
+            beside = original.get(task)
+            other = (beside[column], "ACL-DGReID") if beside else (None, "")
+            found.append(Result(f"{task}, {what}", unit, row[column], *other))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure each task and print the table."""
     args = parse_args(argv)
@@ -131,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ratios.append(ratio(of_task))
     print(tabulate(rows, headers=_HEADERS, floatfmt=".2f"))
     print(*ratios, sep="\n")
+    write_results(args.json, figures(rows))
     return 0
 
 

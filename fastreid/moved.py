@@ -88,7 +88,7 @@ MOVED = {
     "utils.release_names": "utils.checkpoint.release_names",
     "utils.safetensors_reader": "utils.checkpoint.formats.safetensors_reader",
     "utils.texts": "utils.messages.texts",
-    "utils.threads": "utils.compute_dist.threads",
+    "utils.threads": "utils.processor.threads",
     "utils.torch_weights": "utils.checkpoint.names",
     "utils.weights_advice": "utils.checkpoint.recognition.advice",
     "utils.weights_candidates": "utils.checkpoint.recognition.candidates",

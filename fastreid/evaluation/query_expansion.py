@@ -6,7 +6,7 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product
 from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
-from fastreid.utils.compute_dist.threads import run_on_threads
+from fastreid.utils.processor.threads import run_on_threads
 
 # Number of features that a thread expands in one task; limits the memory for temporary arrays.
 ROWS_PER_TASK = 256

@@ -6,11 +6,15 @@ images with a smaller distance. Counting them is exact and many times faster tha
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, row_blocks
+from fastreid.utils.processor.threads import row_pieces, run_on_threads
 
 from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
@@ -18,6 +22,13 @@ from .single_shot import SingleShot
 
 # With more matches than this, sorting all distances is faster than counting for each match.
 MOST_COUNTED = 200
+# If this fraction of the gallery, or less, is as near as the last match, that part is sorted.
+MOST_SORTED = 1 / 16
+# Queries that a thread scores in one task.
+QUERIES_PER_TASK = 16
+
+# CMC curve, average precision and inverse negative penalty of a query.
+_Scores = tuple[np.ndarray, float, float]
 
 
 class RankResult(NamedTuple):
@@ -106,10 +117,10 @@ def evaluate_rank(
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
     single_shot = SingleShot(labels, seed=seed) if use_metric_cuhk03 else None
+    score = partial(_score_query, labels, max_rank=max_rank, single_shot=single_shot)
     scores = []
     for rows in row_blocks(*distmat.shape):
-        for query, dist in enumerate(distmat[rows], start=rows.start):
-            scores.append(_score_query(labels, dist, query, max_rank, single_shot))
+        scores += _on_threads(score, distmat[rows], rows.start)
     valid = np.flatnonzero([score is not None for score in scores])
     if not len(valid):
         raise ValueError(labels.explain_no_match())
@@ -118,13 +129,26 @@ def evaluate_rank(
     return RankResult(cmc, np.array(all_ap), np.array(all_inp), valid, labels.num_queries)
 
 
+def _on_threads(
+    score: Callable[[np.ndarray, int], _Scores | None], block: np.ndarray, first: int
+) -> list[_Scores | None]:
+    """Score the queries of a block of distances, of which `first` is the first."""
+
+    def score_some(rows: slice) -> list[_Scores | None]:
+        return [score(dist, query) for query, dist in enumerate(block[rows], first + rows.start)]
+
+    found = run_on_threads(score_some, row_pieces(slice(0, len(block)), QUERIES_PER_TASK))
+    return list(itertools.chain.from_iterable(found))
+
+
 def _score_query(
     labels: RetrievalLabels,
     dist: np.ndarray,
     query: int,
+    *,
     max_rank: int,
     single_shot: SingleShot | None,
-) -> tuple[np.ndarray, float, float] | None:
+) -> _Scores | None:
     """Return CMC, average precision and inverse negative penalty; None without a match."""
     if np.isnan(dist.min()):
         raise ValueError(
@@ -161,11 +185,15 @@ def match_positions(dist: np.ndarray, matches: np.ndarray, junk: np.ndarray) -> 
         >>> match_positions(dist, matches=np.array([0, 2]), junk=np.array([1])).tolist()
         [1, 2]
     """
-    if len(matches) > MOST_COUNTED:
-        positions = _positions_by_sorting(dist, matches)
+    own = dist[matches]
+    near = dist <= own.max()
+    if np.count_nonzero(near) <= MOST_SORTED * len(dist):
+        positions = _positions_by_sorting(dist[near], dist, matches)
+    elif len(matches) > MOST_COUNTED:
+        positions = _positions_by_sorting(dist, dist, matches)
     else:
         positions = np.array([_position(dist, match) for match in matches])
-    own, out = dist[matches][:, np.newaxis], dist[junk]
+    own, out = own[:, np.newaxis], dist[junk]
     earlier = (out == own) & (junk < matches[:, np.newaxis])
     return np.sort(positions - np.count_nonzero((out < own) | earlier, axis=1))
 
@@ -175,8 +203,11 @@ def _position(dist: np.ndarray, match: int) -> int:
     return np.count_nonzero(dist[:match] <= own) + np.count_nonzero(dist[match + 1 :] < own)
 
 
-def _positions_by_sorting(dist: np.ndarray, matches: np.ndarray) -> np.ndarray:
-    ordered, own = np.sort(dist), dist[matches]
+def _positions_by_sorting(
+    candidates: np.ndarray, dist: np.ndarray, matches: np.ndarray
+) -> np.ndarray:
+    """Find positions by sorting the distances that are not above those of the matches."""
+    ordered, own = np.sort(candidates), dist[matches]
     positions = np.searchsorted(ordered, own, side="left")
     num_equal = np.searchsorted(ordered, own, side="right") - positions
     for tied in np.flatnonzero(num_equal > 1):

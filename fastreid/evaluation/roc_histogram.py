@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, row_blocks
-from fastreid.utils.compute_dist.threads import run_on_threads
+from fastreid.utils.processor.threads import run_on_threads
 
 from .rerank import RerankedRows
 from .retrieval import RetrievalLabels

@@ -12,6 +12,8 @@ import onnxruntime
 from mindspore import Tensor, nn
 from onnx import helper
 
+from fastreid.utils.processor import matmul
+
 NUM_IMAGES = 16
 _NEIGHBOURS = 10
 # A layer differs if its outputs do by more than this, relative to the largest value.
@@ -84,7 +86,7 @@ def _has_equal_ranks(found: np.ndarray, expected: np.ndarray) -> bool:
 def _cosine_distances(features: np.ndarray) -> np.ndarray:
     rows = features.astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    distances = 1 - rows @ rows.T
+    distances = 1 - matmul(rows, rows.T)
     # An image is not its own neighbour: farther than any other, whose distance is 2 at most.
     np.fill_diagonal(distances, 3)
     return distances

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastreid.utils.processor import matmul
+
 # Rows that are multiplied at once: 128 MB of 512-dimensional features.
 _BLOCK = 65536
 
@@ -37,7 +39,7 @@ def nearest_rows(
         stop = min(start + _BLOCK, number)
         rows = np.arange(start, stop) if allowed is None else allowed[start:stop]
         block = vectors[start:stop] if allowed is None else vectors[rows]
-        products = queries @ np.asarray(block).T
+        products = matmul(queries, np.asarray(block).T)
         chosen = _largest(products, top)
         best = np.concatenate([best, rows[chosen]], axis=1)
         scores = np.concatenate([scores, np.take_along_axis(products, chosen, axis=1)], axis=1)

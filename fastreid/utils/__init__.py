@@ -2,8 +2,8 @@
 
 Folders:
     ``checkpoint`` (checkpoints and weights files), ``command_line`` (exit codes, Ctrl-C, output),
-    ``compute_dist`` (distances, threads), ``file_io`` (paths), ``messages`` (error messages),
-    ``visualizer`` (plots).
+    ``compute_dist`` (distances), ``file_io`` (paths), ``messages`` (error messages),
+    ``machine`` (cores), ``processor`` (threads, products of matrices), ``visualizer`` (plots).
 Files:
     ``registry``, ``logger``, ``events`` with ``history_buffer`` (metrics of a run), ``comm`` (ranks
     and collectives), ``scheduler`` and ``processes`` (processes of a job), ``env``

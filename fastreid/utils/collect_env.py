@@ -13,6 +13,8 @@ from tabulate import tabulate
 
 from fastreid import __version__
 
+from .processor import best_kernels, describe_kernels, loaded_kernels
+
 _SOURCE = Path(__file__).resolve().parents[2]
 _PACKAGES = (
     "mindspore",
@@ -31,6 +33,8 @@ _VARIABLES = (
     "FASTREID_DATASETS",
     "GLOG_v",
     "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
     "ONEDNN_MAX_CPU_ISA",
     "CUDA_VISIBLE_DEVICES",
     "ASCEND_RT_VISIBLE_DEVICES",
@@ -52,6 +56,8 @@ def collect_env_info() -> str:
         ("command", command_line()),
     ]
     rows += [(package, metadata_version(package)) for package in _PACKAGES]
+    rows += [(f"BLAS of {one.package}", describe_kernels(one)) for one in loaded_kernels()]
+    rows.append(("matrix products by", best_kernels(*loaded_kernels()).package))
     rows += [(name, os.environ.get(name, "<not set>")) for name in _VARIABLES]
     return tabulate(rows, disable_numparse=True)
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"
 def test_both_tasks_are_measured(capfd, tmp_path):
     words = ["--families", "MobileNetV3", "--batch", "2", "--size", "32", "32", "--rounds", "2"]
     assert backbones.main([*words, "--json", str(tmp_path / "found.json")]) == 0
-    found = json.loads((tmp_path / "found.json").read_text())
+    found = json.loads((tmp_path / "found.json").read_text())["details"]
     assert [one["task"] for one in found] == ["forward", "training"]
     for one in found:
         assert len(one["seconds"]["ours"]) == 2

@@ -11,6 +11,7 @@ from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.collect_env import collect_env_info, collect_versions, git_state
 from fastreid.utils.comm import get_rank, get_world_size, is_main_process
 from fastreid.utils.env import GlobalRandomness, seed_all_rng
+from fastreid.utils.processor import describe_kernels, loaded_kernels
 
 
 def draws():
@@ -44,6 +45,15 @@ def test_the_environment_names_versions_and_variables(monkeypatch):
     assert rows["mindspore"].strip() == ms.__version__
     assert rows["FASTREID_DATASETS"].strip() == "somewhere"
     assert rows["CUDA_VISIBLE_DEVICES"].strip() == "<not set>"
+
+
+def test_the_environment_names_the_kernels_of_both_blas_libraries(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    lines = collect_env_info().splitlines()
+    for kernels in loaded_kernels():
+        text = f"BLAS of {kernels.package} "
+        assert [describe_kernels(kernels) in line for line in lines if text in line] == [True]
+    assert any(line.split() == ["OPENBLAS_CORETYPE", "Haswell"] for line in lines)
 
 
 def test_the_states_of_global_generators_are_restored(tmp_path):

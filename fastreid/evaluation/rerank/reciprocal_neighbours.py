@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from fastreid.utils.processor.threads import run_on_threads
+
 # The reciprocal neighbours of a neighbour are added if more than this fraction of them is in the
 # set already (section 3.2).
 SHARED_TO_JOIN = 2 / 3
@@ -29,8 +31,7 @@ def neighbour_vectors(
     search = _Reciprocal(features, nearest, k1)
     starts = range(0, len(features), IMAGES_PER_TASK)
     tasks = [slice(s, min(s + IMAGES_PER_TASK, len(features))) for s in starts]
-    # One thread: the speed is limited by reading features from memory.
-    counts, members, weights = zip(*map(search, tasks))
+    counts, members, weights = zip(*run_on_threads(search, tasks))
     ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     entries = (np.concatenate(weights), np.concatenate(members), ends)
     vectors = sparse.csr_matrix(entries, shape=(len(features), len(features)))
@@ -94,7 +95,7 @@ def _mutual(nearest: np.ndarray) -> np.ndarray:
         return (nearest[nearest[images]] == own).any(-1)
 
     starts = range(0, len(nearest), IMAGES_PER_TASK)
-    return np.concatenate([compare(slice(s, s + IMAGES_PER_TASK)) for s in starts])
+    return np.concatenate(run_on_threads(compare, [slice(s, s + IMAGES_PER_TASK) for s in starts]))
 
 
 def _averaged(vectors: sparse.csr_matrix, nearest: np.ndarray) -> sparse.csr_matrix:

@@ -10,8 +10,12 @@ import numpy as np
 
 from fastreid.utils.compute_dist import DistanceRows, MakeProduct, blas_product, row_blocks
 from fastreid.utils.compute_dist.mutual_nearest import mutual_nearest
+from fastreid.utils.processor.threads import row_pieces, run_on_threads
 
 from .reciprocal_neighbours import neighbour_vectors
+
+# Queries whose distances a thread computes in one task.
+QUERIES_PER_TASK = 16
 
 
 class JaccardRows:
@@ -48,10 +52,18 @@ class JaccardRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        # One thread: the tasks are too short for several.
-        return np.stack([self._row(query) for query in np.arange(len(self))[rows]])
+        queries = np.arange(len(self))[rows]
+        dist = np.ones((len(queries), self.shape[1]), np.float32)
 
-    def _row(self, query: int) -> np.ndarray:
+        def fill(piece: slice) -> None:
+            for row, query in zip(dist[piece], queries[piece]):
+                self._fill(row, query)
+
+        run_on_threads(fill, row_pieces(slice(0, len(queries)), QUERIES_PER_TASK))
+        return dist
+
+    def _fill(self, row: np.ndarray, query: int) -> None:
+        """Write the distances of a query below 1 into a row of ones."""
         entries = slice(*self._queries.indptr[query : query + 2])
         columns, own = self._queries.indices[entries], self._queries.data[entries]
         starts = self._gallery.indptr[columns]
@@ -61,10 +73,8 @@ class JaccardRows:
         images = self._gallery.indices[places]
         shared = np.minimum(self._gallery.data[places], np.repeat(own, counts))
         overlap = np.bincount(images, shared, minlength=self.shape[1])[images]
-        row = np.ones(self.shape[1], np.float32)
         # Rounding can make the distance slightly negative.
         row[images] = np.maximum(1 - overlap / (2 - overlap), 0)
-        return row
 
 
 class RerankedRows:
@@ -106,8 +116,13 @@ class RerankedRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         mixed = np.asarray(self._distances[rows] * np.float32(self._lambda), np.float32)
-        for row, jaccard in zip(mixed, self._jaccard[rows]):
-            row += np.float32(1 - self._lambda) * jaccard
+        others = self._jaccard[rows]
+
+        def mix(piece: slice) -> None:
+            for row, jaccard in zip(mixed[piece], others[piece]):
+                row += np.float32(1 - self._lambda) * jaccard
+
+        run_on_threads(mix, row_pieces(slice(0, len(mixed)), QUERIES_PER_TASK))
         return mixed
 
 

@@ -7,6 +7,9 @@ from typing import Callable, Protocol, cast
 
 import numpy as np
 
+from ..processor import matmul
+from ..processor.threads import row_pieces, run_on_threads
+
 METRICS = ("cosine", "euclidean")
 # Lower bound of the divisor when features are normalized, so that zero vectors stay zero.
 SHORTEST_NORM = 1e-12
@@ -23,7 +26,10 @@ _NEAR = 0.02
 # would take minutes, and the result of the product is kept.
 _MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW = 2**16, 64
 # Maximum number of elements in the array of differences.
-_DIFFERENCES = 2**22
+_DIFFERENCES = 2**20
+# Rows that a thread processes in one task.
+ROWS_PER_TASK = 64
+_NORMS_PER_TASK = 1024
 
 # Maps (R, D) features and an index F to (R, G - F): inner products with G features from F on.
 Product = Callable[[np.ndarray, int], np.ndarray]
@@ -55,8 +61,17 @@ def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -
                [0. , 0. ]], dtype=float32)
     """
     features = np.asarray(features, np.float32)
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.divide(features, np.maximum(norms, SHORTEST_NORM), out=out)
+    target = np.empty_like(features) if out is None else out
+
+    def normalize(rows: slice) -> None:
+        norms = np.linalg.norm(features[rows], axis=1, keepdims=True)
+        np.divide(features[rows], np.maximum(norms, SHORTEST_NORM), out=target[rows])
+
+    # In another order than C's, the bits of a norm depend on the number of rows.
+    whole = slice(0, len(features))
+    pieces = row_pieces(whole, _NORMS_PER_TASK) if features.flags.c_contiguous else [whole]
+    run_on_threads(normalize, pieces)
+    return target
 
 
 def blas_product(features: np.ndarray) -> Product:
@@ -68,7 +83,7 @@ def blas_product(features: np.ndarray) -> Product:
     Returns:
         A function that maps (R, D) features and an index F to a new (R, G - F) array.
     """
-    return lambda rows, first: rows @ features[first:].T
+    return lambda rows, first: matmul(rows, features[first:].T)
 
 
 class DistanceRows:
@@ -175,32 +190,50 @@ class DistanceRows:
         features = self._rows(rows)
         dist = self._product(features, first)
         own = np.einsum("qd,qd->q", features, features)
+        # Half of the squared distance of unit vectors is their cosine distance.
+        factor = 0.5 if self.metric == "cosine" else 1.0
+        limits = factor * _NEAR * own
+
+        def finish(piece: slice) -> np.ndarray:
+            """Turn products into distances; return the places of near pairs."""
+            block = dist[piece]
+            self._to_distances(block, own[piece], first)
+            near = np.flatnonzero(block < limits[piece, np.newaxis])
+            return near + piece.start * dist.shape[1]
+
+        pieces = row_pieces(slice(0, len(dist)), ROWS_PER_TASK)
+        near = run_on_threads(finish, pieces)
+        if sum(map(len, near)) <= max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * len(dist)):
+            self._recompute(
+                dist, np.concatenate([np.empty(0, int), *near]), features, first, factor
+            )
+        return dist
+
+    def _to_distances(self, block: np.ndarray, own: np.ndarray, first: int) -> None:
+        """Turn products into distances, in place; ``own`` are the rows' squared norms."""
         if self.metric == "cosine":
-            np.subtract(1, dist, out=dist)
-            self._recompute_near(dist, features, first, 0.5 * _NEAR * own, factor=0.5)
-            return dist
-        for row, squared in zip(dist, own):
+            np.subtract(1, block, out=block)
+            return
+        for row, squared in zip(block, own):
             row *= -2
             row += self._second_squared[first:]
             row += squared
             # Rounding can make the distance between equal features negative.
             np.maximum(row, 0, out=row)
-        self._recompute_near(dist, features, first, _NEAR * own, factor=1.0)
-        return dist
 
-    def _recompute_near(
-        self, dist: np.ndarray, features: np.ndarray, first: int, limits: np.ndarray, factor: float
+    def _recompute(
+        self, dist: np.ndarray, places: np.ndarray, features: np.ndarray, first: int, factor: float
     ) -> None:
-        """Recompute, in place, distances below their row's limit from feature differences."""
-        places = np.flatnonzero(dist < limits[:, None])
-        if len(places) > max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * len(dist)):
-            return
+        """Recompute, in place, distances at flat places from feature differences."""
         step = max(1, _DIFFERENCES // max(features.shape[1], 1))
-        for start in range(0, len(places), step):
-            some = places[start : start + step]
-            rows, columns = np.divmod(some, dist.shape[1])
+
+        def recompute(some: slice) -> None:
+            rows, columns = np.divmod(places[some], dist.shape[1])
             differences = features[rows] - self._second[first + columns]
-            dist.flat[some] = factor * np.einsum("pd,pd->p", differences, differences)
+            dist.flat[places[some]] = factor * np.einsum("pd,pd->p", differences, differences)
+
+        starts = range(0, len(places), step)
+        run_on_threads(recompute, [slice(start, start + step) for start in starts])
 
 
 def build_dist(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..processor.threads import run_on_threads
 from .distances import DistanceRows
 from .nearest import coordinates, nearest_in_block, nearest_indices
-from .threads import run_on_threads
 
 # Rows in a block. Fewer make the product slower, more take more memory.
 BLOCK_ROWS = 1024

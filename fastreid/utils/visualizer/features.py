@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..labels import UNKNOWN
+from ..processor import matmul
 from .curves import COLOURS, new_figure, save_figure, style_axis
 
 # Number of points at which a curve is drawn.
@@ -114,11 +115,11 @@ def principal_plane(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, np.float32)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     units = units - units.mean(axis=0)
-    _, directions = np.linalg.eigh((units.T @ units).astype(np.float64))
+    _, directions = np.linalg.eigh(matmul(units.T, units).astype(np.float64))
     plane = directions[:, : -3 if directions.shape[1] > 1 else None : -1]
     largest = np.abs(plane).argmax(axis=0)
     plane = plane * np.sign(plane[largest, np.arange(plane.shape[1])])
-    points = (units @ plane.astype(np.float32)).astype(np.float32)
+    points = matmul(units, plane.astype(np.float32)).astype(np.float32)
     if points.shape[1] < 2:
         points = np.pad(points, ((0, 0), (0, 1)))
     return points

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, TypeVar
 
+from ..machine import num_cores
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_on_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
@@ -34,3 +28,19 @@ def run_on_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) ->
         return [function(task) for task in tasks]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, tasks))
+
+
+def row_pieces(rows: slice, most: int) -> list[slice]:
+    """Split rows into pieces for `run_on_threads`: a piece for each core at least.
+
+    Args:
+        rows: first row, and the row after the last one.
+        most: maximum number of rows in a piece.
+
+    Returns:
+        Consecutive slices that cover all rows.
+    """
+    number = rows.stop - rows.start
+    step = max(1, min(most, -(-number // num_cores())))
+    starts = range(rows.start, rows.stop, step)
+    return [slice(start, min(start + step, rows.stop)) for start in starts]
