@@ -46,9 +46,11 @@ class PairExplanation(NamedTuple):
 class Explainer:
     """Explains images and pairs; what it compiles in graph mode serves all of them.
 
-    >>> explainer = Explainer(DefaultPredictor(cfg))
-    >>> for result in results:
-    ...     query_map, gallery_map, bias, cosine, rest = explainer.pair("query.jpg", result)
+    Example, with a model and images of the reader::
+
+        explainer = Explainer(DefaultPredictor(cfg))
+        for result in results:
+            query_map, gallery_map, bias, cosine, rest = explainer.pair("query.jpg", result)
 
     Args:
         predictor: a `fastreid.engine.DefaultPredictor`, or an object with its `model` and
@@ -205,8 +207,10 @@ def explain_image(predictor: Any, image: Any) -> np.ndarray:
 def explain_pair(predictor: Any, query_image: Any, gallery_image: Any) -> PairExplanation:
     """Compute what each place of two images adds to their cosine: `Explainer.pair` for one pair.
 
-    >>> why = explain_pair(DefaultPredictor(cfg), "query.jpg", "result.jpg")
-    >>> why.query_map.sum() + why.gallery_map.sum() + why.bias + why.rest  # why.cosine
+    Example, with a model and images of the reader::
+
+        why = explain_pair(DefaultPredictor(cfg), "query.jpg", "result.jpg")
+        why.query_map.sum() + why.gallery_map.sum() + why.bias + why.rest  # why.cosine
 
     Args:
         predictor: as of `Explainer`.

@@ -34,8 +34,10 @@ class DomainRouting(NamedTuple):
 def explain_routing(predictor: Any, images: Sequence[Any]) -> np.ndarray:
     """Compute the weights of the adaptors in each stage of ACL's backbone.
 
-    >>> weights = explain_routing(DefaultPredictor(cfg), ["a.jpg", "b.jpg"])
-    >>> weights[0, 2]                            # of "a.jpg" in the third stage; their sum is 1
+    Example, with a model and images of the reader::
+
+        weights = explain_routing(DefaultPredictor(cfg), ["a.jpg", "b.jpg"])
+        weights[0, 2]  # of "a.jpg" in the third stage; their sum is 1
 
     Args:
         predictor: a `fastreid.engine.DefaultPredictor`, or an object with its `model` and

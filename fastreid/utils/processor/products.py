@@ -37,6 +37,8 @@ def matmul(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         ValueError: these are not two matrices, or the lengths K differ.
 
     Example:
+        >>> import numpy as np
+        >>> from fastreid.utils.processor.products import matmul
         >>> matmul(np.ones((2, 3), np.float32), np.ones((4, 3), np.float32).T).shape
         (2, 4)
     """
