@@ -81,10 +81,10 @@ def environment(wheel, tmp_path_factory):
 def draw_images(folder):
     """Images whose colour tells the identity."""
     rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (IDENTITIES, 3))
     for split in ("train", "query", "gallery"):
         (folder / split).mkdir(parents=True)
-        for pid in range(1, IDENTITIES + 1):
-            colour = rng.integers(0, 256, 3)
+        for pid, colour in enumerate(colours, start=1):
             for camid in range(1, CAMERAS + 1):
                 for number in range(IMAGES):
                     noise = rng.integers(-20, 21, (64, 32, 3))
@@ -113,6 +113,7 @@ def test_an_installed_package_trains_and_evaluates_in_an_empty_folder(environmen
     draw_images(tmp_path / "images")
     (tmp_path / "tiny.yml").write_text(CONFIG, encoding="utf-8")
     train = [environment / "bin" / "fastreid-train", "--config-file"]
+    assert run([*train[:1], "--help"], tmp_path).startswith("usage: fastreid-train ")
     run([*train, "tiny.yml"], tmp_path)
     weights = tmp_path / "logs" / "model_final.ckpt"
     assert weights.is_file()

@@ -9,9 +9,12 @@ the package and found from every folder.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from fastreid.utils.command_line.command import run_command
 from fastreid.utils.command_line.interrupts import end_on_ctrl_c
+
+_NAME = "fastreid-train"
 
 
 def main() -> int:
@@ -20,7 +23,7 @@ def main() -> int:
     end_on_ctrl_c()
     from .train_net import run
 
-    return run_command(run, name="fastreid-train", stops_at_closed_output=False)
+    return run_command(partial(run, prog=_NAME), name=_NAME, stops_at_closed_output=False)
 
 
 if __name__ == "__main__":

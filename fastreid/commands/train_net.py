@@ -9,9 +9,7 @@ README.md has more examples.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from fastreid.config import CfgNode, load_config
 from fastreid.data import check_test_sets
@@ -50,10 +48,18 @@ def main(args: argparse.Namespace) -> dict:
     return DefaultTrainer.evaluate(cfg)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
+def run(argv: Sequence[str] | None = None, *, prog: str = "train_net.py") -> int:
+    """Parse the command line and run.
+
+    Args:
+        argv: the arguments; None: those of this process.
+        prog: name of the program in its help.
+
+    Returns:
+        The exit code.
+    """
     parser = default_argument_parser()
-    parser.prog, parser.description = Path(sys.argv[0]).name, __doc__
+    parser.prog, parser.description = prog, __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     args = parser.parse_args(argv)
     launch(
