@@ -45,6 +45,17 @@ def test_every_package_is_installed(metadata):
     assert wanted == set(metadata["packages"])
 
 
+def test_every_other_file_of_the_package_is_installed(metadata):
+    package = ROOT / "fastreid"
+    found = {path for path in package.rglob("*") if path.is_file()}
+    files = {p for p in found if p.suffix != ".py" and "__pycache__" not in p.parts}
+    installed = set()
+    for name, patterns in metadata["package_data"].items():
+        for pattern in patterns:
+            installed |= set(ROOT.joinpath(*name.split(".")).glob(pattern))
+    assert files == installed
+
+
 @pytest.mark.parametrize(
     ("files", "extra"),
     [(REQUIREMENTS[:1], None), (REQUIREMENTS[1:2], "demo"), (REQUIREMENTS, "test")],
