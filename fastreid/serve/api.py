@@ -39,6 +39,10 @@ def _problems(*statuses: int) -> dict[Any, Any]:
     return {status: {"model": Problem} for status in statuses}
 
 
+def _time(description: str) -> Any:
+    return Form(description=description, allow_inf_nan=False)
+
+
 class GalleryApi:
     """The paths that search a gallery and show it.
 
@@ -77,10 +81,10 @@ class GalleryApi:
         pid: Annotated[Optional[list[str]], Form(description="only these identities")] = None,
         camid: Annotated[Optional[list[str]], Form(description="only these cameras")] = None,
         not_camid: Annotated[Optional[list[str]], Form(description="not these cameras")] = None,
-        since: Annotated[Optional[float], Form(description="not before, seconds")] = None,
-        before: Annotated[Optional[float], Form(description="before, seconds since 1970")] = None,
+        since: Annotated[Optional[float], _time("seconds since 1970; not earlier")] = None,
+        before: Annotated[Optional[float], _time("seconds since 1970; earlier")] = None,
         rerank: Annotated[bool, Form(description="re-rank by k-reciprocal neighbours")] = False,
-        min_similarity: Annotated[Optional[float], Form(ge=-1, le=1)] = None,
+        min_similarity: Annotated[Optional[float], Form(ge=-1, le=1, allow_inf_nan=False)] = None,
     ) -> SearchAnswer:
         """Search the gallery with one picture, or with the mean of several of one person."""
         _require_most("pictures", len(images), self._limits.max_crops)

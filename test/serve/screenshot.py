@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import Browser
 
 from .browser import chromium, search
 
@@ -19,16 +20,15 @@ SIZE = {"width": 1080, "height": 700}
 COLOURS = 192
 
 
-def draw(address: str, output: Path, queries: Sequence[Path], **context: object) -> None:
+def draw(browser: Browser, address: str, output: Path, queries: Sequence[Path]) -> None:
     """Search for the queries and write a picture of the page."""
-    options = {"viewport": SIZE, "color_scheme": "light", **context}
-    with chromium() as browser:
-        page = browser.new_page(**options)
-        page.goto(address)
-        page.fill("#top", "12")
-        page.check("#rerank")
-        search(page, *queries)
-        content = page.screenshot()
+    page = browser.new_page(viewport=SIZE, color_scheme="light")
+    page.goto(address)
+    page.fill("#top", "12")
+    page.check("#rerank")
+    search(page, *queries)
+    content = page.screenshot()
+    page.close()
     with Image.open(io.BytesIO(content)) as image:
         image.convert("RGB").quantize(COLOURS).save(output, optimize=True)
 
@@ -39,4 +39,5 @@ if __name__ == "__main__":
     parser.add_argument("output", type=Path)
     parser.add_argument("queries", type=Path, nargs="+")
     arguments = parser.parse_args()
-    draw(arguments.address, arguments.output, arguments.queries)
+    with chromium() as started:
+        draw(started, arguments.address, arguments.output, arguments.queries)

@@ -148,6 +148,8 @@ def test_a_body_without_a_length_is_counted(place):
         ({}, {"top": "many"}, 422, "top: Input should be a valid integer"),
         ({}, {"min_similarity": 2}, 422, "min_similarity: Input should be less than or equal"),
         ({}, {"since": "noon"}, 422, "since: Input should be a valid number"),
+        ({}, {"before": "nan"}, 422, "before: Input should be a finite number"),
+        ({}, {"min_similarity": "nan"}, 422, "min_similarity: Input should be a finite number"),
     ],
 )
 def test_wrong_numbers_are_named(place, limits, options, status, message):

@@ -1,13 +1,18 @@
 """The page in a real Chromium: what people do with it, also by keyboard and on a narrow screen."""
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from fastreid.gallery import Description, open_gallery
 
 from .browser import chromium, search
+from .screenshot import draw
 from .serving import NUMBER, encoded, served
 
 pytestmark = pytest.mark.zoo
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +291,14 @@ def test_a_server_that_was_stopped_is_said(browser, place):
     search(page, place.photo(0))
     assert alert(page) == "The server does not answer. Is it still running?"
     assert next(pages, None) is None
+
+
+def test_the_picture_of_the_readme_can_be_drawn(browser, client, place, tmp_path):
+    draw(browser, str(client.base_url), tmp_path / "serve.png", [place.photo(0), place.photo(1)])
+    with Image.open(tmp_path / "serve.png") as image:
+        assert image.size == (1080, 700)
+    for file in (tmp_path / "serve.png", ROOT / "docs" / "images" / "serve.png"):
+        assert file.stat().st_size < 150_000
 
 
 def test_file_names_are_text_and_nothing_else(page, tmp_path):

@@ -120,6 +120,18 @@ def test_images_that_another_process_adds_are_found(place, tmp_path):
         assert client.get("/api/gallery").json()["images"] == NUMBER
 
 
+@pytest.mark.parametrize("kind", ["faiss:{}", pytest.param("{}.db", marks=pytest.mark.zoo)])
+def test_every_kind_of_gallery_is_served(place, tmp_path, kind):
+    name = kind.format(tmp_path / "g")
+    with open_gallery(name, create=Description(6)) as gallery, open_gallery(place.gallery) as other:
+        gallery.add(place.features, list(other.entries()))
+    with served(place, gallery=name) as client:
+        answer = search(client, place.photo(7), top=4, rerank=True, not_camid="a", since=60)
+        assert names(answer)[0] == "7.png"
+        assert client.get(answer.json()["results"][0]["image"]).status_code == 200
+        assert client.get("/api/gallery").json()["cameras"] == ["a", "b"]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_pictures_of_common_formats_are_read(client, kind):
     assert len(names(search(client, ("x", encoded((20, 40), kind)), top=1))) == 1

@@ -68,6 +68,30 @@ def test_an_onnx_file_is_served_without_mindspore_until_ctrl_c(place):
     assert [line for line in errors.splitlines() if not line.startswith("import time:")] == []
 
 
+def test_a_trusted_proxy_tells_the_address_and_the_scheme(place):
+    words = ["--model", place.model, "--gallery", place.gallery, "--token", "a long secret"]
+    limits = ["--searches-per-minute", "1", "--trusted-proxy", "127.0.0.1"]
+    with started(*words, *limits) as (address, _, _), httpx.Client(base_url=address) as client:
+
+        def sign_in(forwarded_for):
+            headers = {"X-Forwarded-For": forwarded_for, "X-Forwarded-Proto": "https"}
+            return client.post("/api/session", json={"token": "a long secret"}, headers=headers)
+
+        answers = [sign_in(each) for each in ("10.0.0.1", "10.0.0.2", "10.0.0.1")]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert "Secure" in answers[0].headers["Set-Cookie"]
+
+
+def test_headers_of_proxies_are_not_believed_by_default(place):
+    words = ["--model", place.model, "--gallery", place.gallery, "--requests-per-minute", "1"]
+    with started(*words) as (address, _, _), httpx.Client(base_url=address) as client:
+        codes = [
+            client.get("/api/health", headers={"X-Forwarded-For": each}).status_code
+            for each in ("10.0.0.1", "10.0.0.2")
+        ]
+    assert codes == [200, 429]
+
+
 def test_a_missing_package_names_the_pip_line(place, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert run_command(main, ["--model", str(place.model), "--gallery", place.gallery]) == 1
