@@ -135,7 +135,12 @@ def new_model(cfg):
         value = 0.1 * rng.randn(*parameter.shape)
         if parameter.ndim > 1:
             value *= 5 / np.sqrt(np.prod(parameter.shape[1:]))
-        value += parameter.name.endswith("gamma")
+        # Values of maps are then near 2 and seldom near 0, where the kink of a ReLU turns rounding
+        # into other gradients.
+        if parameter.name.endswith("gamma"):
+            value = (1 + value) / 2
+        if parameter.name.endswith("beta"):
+            value += 2
         ops.assign(parameter, Tensor(value.astype(np.float32)))
     for parameter in model.get_parameters():
         if parameter.name.endswith("fc_classifier.weight"):

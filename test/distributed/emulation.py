@@ -1,5 +1,7 @@
 """One process that does the steps of two: a rank's rows after the other's, then the means."""
 
+from typing import NamedTuple
+
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -31,10 +33,29 @@ class Rewound:
             ops.assign(parameter, value)
 
 
-def noisy(batch, noise, rng):
-    """A batch with all pixels changed a little."""
-    factors = 1 + noise * rng.randn(*batch["images"].shape)
-    return {**batch, "images": (batch["images"] * factors).astype(np.float32)}
+class Noise(NamedTuple):
+    """Relative changes of all pixels: their standard deviation, and a seed."""
+
+    size: float = 0.0
+    seed: int = 0
+
+
+NONE = Noise()
+
+
+class NoisyBatches:
+    """Changes the pixels of one batch after the other.
+
+    Args:
+        noise: the changes.
+    """
+
+    def __init__(self, noise):
+        self.size, self.rng = noise.size, np.random.RandomState(noise.seed)
+
+    def __call__(self, batch):
+        factors = 1 + self.size * self.rng.randn(*batch["images"].shape)
+        return {**batch, "images": (batch["images"] * factors).astype(np.float32)}
 
 
 class TwoInOne:
@@ -46,17 +67,17 @@ class TwoInOne:
         self.rewound = Rewound(self.trainer)
         self.statistics = running_statistics(self.model)
 
-    def run(self, noise=0.0):
+    def run(self, noise=NONE):
         """Train from the start.
 
         Args:
-            noise: relative change of all pixels.
+            noise: changes of the pixels.
 
         Returns:
             Losses of the basic steps; parameters by name, as each rank has them.
         """
         self.rewound.rewind()
-        self.noise, self.rng = noise, np.random.RandomState(1)
+        self.noisy = NoisyBatches(noise)
         own = [[p.value().copy() for p in self.statistics] for _ in RANKS]
         totals = []
         for iteration in range(case.ITERATIONS):
@@ -69,10 +90,10 @@ class TwoInOne:
             weights.append(case.values(self.model))
         return totals, weights
 
-    def first_gradients(self, noise=0.0):
+    def first_gradients(self, noise=NONE):
         """Those of the seen domains before anything is learned."""
         self.rewound.rewind()
-        self.noise, self.rng = noise, np.random.RandomState(1)
+        self.noisy = NoisyBatches(noise)
         seen, _ = self.meta_parts(0)
         result = self.means(self.trainer.meta_steps.seen_gradients, seen)
         names = [parameter.name for parameter in self.trainer.meta_optimizer.parameters]
@@ -84,7 +105,7 @@ class TwoInOne:
 
     def differentiate(self, gradients_of, batch):
         """Losses and gradients of one rank's batch, as arrays."""
-        result = gradients_of(noisy(batch, self.noise, self.rng))
+        result = gradients_of(self.noisy(batch))
         return [each.asnumpy() for each in (result.losses, *result.gradients)]
 
     def mean(self, found):
@@ -131,12 +152,10 @@ class WholeBatches:
         self.trainer = case.sync_trainer([])
         self.rewound = Rewound(self.trainer)
 
-    def run(self, noise=0.0):
+    def run(self, noise=NONE):
         """Train from the start: losses, and parameters by name."""
         self.rewound.rewind()
-        rng = np.random.RandomState(1)
-        batches = [noisy(batch, noise, rng) for batch in case.sync_batches(case.whole_batch)]
-        self.trainer._batches = iter(batches)
+        self.trainer._batches = map(NoisyBatches(noise), case.sync_batches(case.whole_batch))
         losses = case.Losses()
         self.trainer._hooks = []
         self.trainer.register_hooks([losses])

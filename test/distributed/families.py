@@ -15,9 +15,12 @@ from fastreid.engine import default_setup, launch
 from fastreid.engine.steps.train_step import GradientStep, LossForward
 from fastreid.modeling import build_model
 from fastreid.utils import comm
+from test.distributed.emulation import NONE, NoisyBatches
+from test.modeling.training_pass import start_values
 
 # Family: DEPTH and FEAT_DIM of a network with several branches, whose norms send messages.
 NETWORKS = {
+    "resnest": ("50x", 2048),
     "osnet": ("x0_25", 128),
     "shufflenetv2": ("0.5x", 1024),
     "repvgg": ("A0", 1280),
@@ -53,14 +56,14 @@ class Passes:
         self.model = build_model(config_of(family))
         forward = LossForward(self.model, self.model.criterion())
         self.step = GradientStep(forward, self.model.trainable_params()).set_train()
-        self.start = {p.name: p.asnumpy().copy() for p in self.model.get_parameters()}
+        self.start = start_values(self.model)
 
-    def run(self, rows, noise=0.0):
+    def run(self, rows, noise=NONE):
         """Loss, gradients and statistics of some rows of the batch, by name.
 
         Args:
             rows: slice of the batch.
-            noise: standard deviation of the relative changes of all pixels.
+            noise: changes of the pixels.
         """
         rng = np.random.RandomState(0)
         targets = np.repeat(np.arange(CLASSES, dtype=np.int32), ROWS // CLASSES)
@@ -68,8 +71,8 @@ class Passes:
         targets = targets.reshape(CLASSES, -1).T.ravel()
         colours = rng.randint(40, 216, (CLASSES, 3, 1, 1))
         images = colours[targets] + rng.randint(-40, 40, (ROWS, 3, 64, 32))
-        images = images * (1 + noise * rng.randn(*images.shape))
-        batch = (images.astype(np.float32), targets, np.zeros(ROWS, np.int32))
+        images = NoisyBatches(noise)({"images": images})["images"]
+        batch = (images, targets, np.zeros(ROWS, np.int32))
         for parameter in self.model.get_parameters():
             ops.assign(parameter, Tensor(self.start[parameter.name]))
         losses, _, _, gradients = self.step(*(Tensor(column[rows]) for column in batch))

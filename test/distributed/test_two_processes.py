@@ -16,15 +16,20 @@ from fastreid.engine.launch.job import make_job
 from fastreid.engine.weight_average import WeightAverage
 from fastreid.utils.precision_bn import update_bn_stats
 from test.distributed import case
-from test.distributed.emulation import TwoInOne, WholeBatches
+from test.distributed.emulation import Noise, TwoInOne, WholeBatches
 from test.engine.toy import ToyModel, ToyNormModel, batch_of, randomize, tensors
 
 ROOT = Path(__file__).parents[2]
 # Half a unit in the last place of a float32. Two ways to compute the same differ by such roundings
-# in every operation, which the network propagates. The change that it causes in every pixel is the
-# tolerance.
+# in every operation, which the network propagates.
 ROUNDING = 6e-8
-LEEWAY = 4
+# The changes that relative changes of all pixels cause are the tolerance. A maximum at its kink
+# turns one rounding into another gradient, but so seldom that a run may have none: these changes
+# are larger, so that every run has some.
+NOISE = 32 * ROUNDING
+LEEWAY = 2
+# Seeds of the changes.
+DRAWS = (1, 2)
 
 pytestmark = pytest.mark.slow
 
@@ -87,22 +92,23 @@ class Found(NamedTuple):
     """What one process found, and what it finds where the pixels are a little different."""
 
     usual: Any
-    changed: Any
+    changed: list
 
 
 @pytest.fixture(scope="module")
 def emulation(command):
     """Eight iterations of two processes by one, and the first gradients."""
     both = TwoInOne()
-    found = [(*both.run(noise), both.first_gradients(noise)) for noise in (0.0, ROUNDING)]
-    return Found(*found)
+    usual = (*both.run(), both.first_gradients())
+    noises = [Noise(NOISE, seed) for seed in DRAWS]
+    return Found(usual, [(*both.run(noise), both.first_gradients(noise)) for noise in noises])
 
 
 @pytest.fixture(scope="module")
 def whole(command):
     """Iterations of one process on whole batches."""
     one = WholeBatches()
-    return Found(one.run(), one.run(ROUNDING))
+    return Found(one.run(), [one.run(Noise(NOISE, seed)) for seed in DRAWS])
 
 
 def assert_as_near_as_rounding(found, usual, changed, start=None):
@@ -111,20 +117,28 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
     Args:
         found: by name.
         usual: one process's, by the same names.
-        changed: those where the pixels are rounded otherwise.
+        changed: several of those, where the pixels are rounded otherwise.
         start: what to measure all from, so that they show what was learned.
     """
     assert set(found) == set(usual)
-    strays = []
+    sizes = {n: np.linalg.norm(wanted - (start[n] if start else 0)) for n, wanted in usual.items()}
+    strays = {n: root_mean_square(each[n] - usual[n] for each in changed) for n in usual}
+    relative = np.median([strays[name] / size for name, size in sizes.items() if strays[name]])
+    # The tolerance is small: a mean of other gradients, or an omitted step, exceeds it by far.
+    assert relative < 1e-3
     for name, wanted in usual.items():
-        size = np.linalg.norm(wanted - (start[name] if start else 0))
-        error, tolerance = (np.linalg.norm(each[name] - wanted) for each in (found, changed))
+        error = np.linalg.norm(found[name] - wanted)
+        # A few draws of one array's rounding can all be small by chance: that of the median array
+        # counts at least.
+        tolerance = max(strays[name], relative * sizes[name])
         # Every update also rounds the parameter: half a unit in its last place, at random.
         rounded = 2 * ROUNDING * np.linalg.norm(wanted)
-        assert error <= LEEWAY * tolerance + rounded, (name, error, tolerance, rounded, size)
-        strays.append(tolerance / size if size else 0.0)
-    # The tolerance is small: a mean of other gradients, or an omitted step, exceeds it by far.
-    assert np.median(strays) < 1e-3
+        assert error <= LEEWAY * tolerance + rounded, (name, error, tolerance, rounded, sizes[name])
+
+
+def root_mean_square(differences):
+    """The root of the mean square of the lengths of arrays."""
+    return np.sqrt(np.mean([np.square(each).sum() for each in differences]))
 
 
 def test_processes_have_their_ranks_and_exchange_messages(results):
@@ -141,7 +155,8 @@ def test_processes_have_their_ranks_and_exchange_messages(results):
 def test_gradients_are_the_mean_of_those_of_the_two_halves(folder, emulation):
     found = [arrays(folder / f"seen_{rank}.npz") for rank in (0, 1)]
     assert case.bits(found[0]) == case.bits(found[1])
-    assert_as_near_as_rounding(found[0], emulation.usual[2], emulation.changed[2])
+    changed = [gradients for *_, gradients in emulation.changed]
+    assert_as_near_as_rounding(found[0], emulation.usual[2], changed)
 
 
 def test_parameters_stay_bit_by_bit_the_same_and_statistics_are_each_processs_own(folder):
@@ -156,8 +171,8 @@ def test_training_follows_one_process_that_does_the_work_of_two(folder, emulatio
     start = case.values(case.new_model(case.acl_cfg()))
     for rank in (0, 1):
         found = arrays(folder / f"weights_{rank}.npz")
-        usual, changed = emulation.usual[1][rank], emulation.changed[1][rank]
-        assert_as_near_as_rounding(found, usual, changed, start)
+        changed = [weights[rank] for _, weights, _ in emulation.changed]
+        assert_as_near_as_rounding(found, emulation.usual[1][rank], changed, start)
 
 
 @pytest.mark.parametrize(("kind", "iteration"), [("basic", 8), ("meta", 9)])
@@ -174,7 +189,8 @@ def test_a_number_that_is_not_finite_on_one_rank_stops_all_before_the_update(
 
 def test_logged_losses_are_means_over_the_processes(results, emulation):
     assert results[0]["losses"] == results[1]["losses"]
-    strays = np.abs(np.subtract(emulation.changed[0], emulation.usual[0])).max()
+    changed = [losses for losses, *_ in emulation.changed]
+    strays = np.abs(np.subtract(changed, emulation.usual[0])).max()
     allowed = LEEWAY * strays + 1e-6
     np.testing.assert_allclose(results[0]["losses"], emulation.usual[0], rtol=0, atol=allowed)
 
@@ -184,7 +200,8 @@ def test_norms_over_processes_make_two_train_as_one_on_the_whole_batch(folder, r
     # Running statistics, too.
     assert case.bits(first) == case.bits(second)
     start = case.values(case.new_model(case.sync_cfg()))
-    assert_as_near_as_rounding(first, whole.usual[1], whole.changed[1], start)
+    changed = [weights for _, weights in whole.changed]
+    assert_as_near_as_rounding(first, whole.usual[1], changed, start)
     np.testing.assert_allclose(results[0]["sync losses"], whole.usual[0], rtol=1e-4)
 
 

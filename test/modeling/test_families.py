@@ -1,13 +1,21 @@
 """Mixed precision and recomputation of one small network of each family, in graph mode."""
 
-import numpy as np
+from typing import NamedTuple
+
 import pytest
-from mindspore import Tensor, set_seed
 
 from fastreid.config import get_cfg
-from fastreid.engine.steps.loss_scale import LossScale
-from fastreid.engine.steps.train_step import GradientStep, LossForward
-from fastreid.modeling import BACKBONE_REGISTRY, build_model, use_half_precision
+from fastreid.modeling import BACKBONE_REGISTRY
+from test.modeling.training_pass import (
+    CLASSES,
+    HALF_ROUNDING,
+    SINGLE_ROUNDING,
+    SIZE,
+    Pass,
+    Trained,
+    assert_near_as_rounding,
+    assert_same,
+)
 
 # Family: MODEL.BACKBONE.DEPTH, FEAT_DIM and more words of its smallest network.
 SMALLEST = {
@@ -22,101 +30,60 @@ SMALLEST = {
     "build_regnet_backbone": ("200y", 368),
     "build_effnet_backbone": ("b0", 1280),
     "build_repvgg_backbone": ("A0", 1280),
-    "build_vit_backbone": ("small", 768, "INPUT.SIZE_TRAIN", [64, 32], "INPUT.SIZE_TEST", [64, 32]),
+    # Its draws differ from pass to pass.
+    "build_vit_backbone": ("small", 768, "MODEL.BACKBONE.DROP_PATH_RATIO", 0.0),
 }
 # Those in the default run: a basic, a gated and an inverted block.
 DEFAULT = ("build_resnet_backbone", "build_mobilenetv3_backbone", "build_regnet_backbone")
 # ACL's network: test_recompute and test_precision.
 ELSEWHERE = ("build_meta_dynamic_router_resnet_backbone",)
-ROWS = 8
-MOST_HALVINGS = 12
+FAMILIES = [
+    pytest.param(name, marks=[] if name in DEFAULT else [pytest.mark.zoo]) for name in SMALLEST
+]
+
+pytestmark = pytest.mark.slow
 
 
-def families(*, without):
-    """Parameters of a test: the registered families."""
-    return [
-        pytest.param(name, marks=[] if name in DEFAULT else [pytest.mark.zoo])
-        for name in SMALLEST
-        if name in BACKBONE_REGISTRY and name not in without
-    ]
-
-
-def test_every_family_has_a_small_network_here():
-    ours = {name for name, build in BACKBONE_REGISTRY if build.__module__.startswith("fastreid.")}
-    assert ours <= {*SMALLEST, *ELSEWHERE}
-
-
-def trained_on_one_batch(name, *, recompute=False, half=False):
-    """Loss, gradients and running statistics after a forward and a backward pass."""
+def config_of(name, *, recompute=False):
+    """The configuration of a family's smallest network."""
     depth, width, *more = SMALLEST[name]
     cfg = get_cfg()
     cfg.merge_from_list(
         [
             *("MODEL.BACKBONE.NAME", name, "MODEL.BACKBONE.DEPTH", depth),
             *("MODEL.BACKBONE.FEAT_DIM", width, "MODEL.BACKBONE.PRETRAIN", False),
-            *("MODEL.HEADS.NUM_CLASSES", ROWS, "MODEL.RECOMPUTE", recompute, *more),
+            *("INPUT.SIZE_TRAIN", SIZE, "INPUT.SIZE_TEST", SIZE),
+            *("MODEL.HEADS.NUM_CLASSES", CLASSES, "MODEL.RECOMPUTE", recompute, *more),
         ]
     )
-    set_seed(0)
-    model = build_model(cfg)
-    if half:
-        use_half_precision(model)
-    scale = LossScale(enabled=half)
-    parameters = model.trainable_params()
-    forward = LossForward(model, model.criterion())
-    step = GradientStep(forward, parameters, loss_scale=scale).set_train()
-    images = np.random.RandomState(0).uniform(0, 255, (ROWS, 3, 64, 32)).astype(np.float32)
-    targets = np.repeat(np.arange(ROWS // 2, dtype=np.int32), 2)
-    batch = (Tensor(images), Tensor(targets), Tensor(np.zeros(ROWS, np.int32)))
-    losses, _, is_finite, gradients = step(*batch)
-    for _ in range(MOST_HALVINGS * half):
-        if bool(is_finite.asnumpy()):
-            break
-        scale.adjust(is_finite)
-        losses, _, is_finite, gradients = step(*batch)
-    assert bool(is_finite.asnumpy())
-    named = {p.name: g.asnumpy() for p, g in zip(parameters, gradients)}
-    statistics = {p.name: p.asnumpy() for p in model.get_parameters() if ".moving_" in p.name}
-    return losses.asnumpy(), named, statistics
+    return cfg
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", families(without=[]))
-def test_recomputation_changes_no_number(name):
-    losses, gradients, statistics = trained_on_one_batch(name)
-    again = trained_on_one_batch(name, recompute=True)
-    np.testing.assert_allclose(again[0], losses, rtol=1e-6)
-    largest = max(map(np.linalg.norm, gradients.values()))
-    for parameter, want in gradients.items():
-        # Smaller ones, such as those of shifts before another norm, are nothing but rounding.
-        if np.linalg.norm(want) <= 1e-3 * largest:
-            continue
-        # Two runs of one graph differ by the order in which threads add up.
-        atol = 2e-5 * np.abs(want).max()
-        np.testing.assert_allclose(again[1][parameter], want, rtol=0, atol=atol, err_msg=parameter)
-    for statistic, want in statistics.items():
-        # Two moves round twice.
-        got = again[2][statistic]
-        np.testing.assert_allclose(got, want, rtol=2e-6, atol=1e-6, err_msg=statistic)
+def test_every_family_has_a_small_network_here():
+    ours = {name for name, build in BACKBONE_REGISTRY if build.__module__.startswith("fastreid.")}
+    assert ours == {*SMALLEST, *ELSEWHERE}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", families(without=["build_resnest_backbone", "build_mobilenetv3_backbone"])
-)
-def test_half_precision_trains_near_single_precision(name):
-    losses, gradients, _ = trained_on_one_batch(name)
-    half_losses, half_gradients, _ = trained_on_one_batch(name, half=True)
-    assert not np.array_equal(half_losses, losses), "nothing was computed in float16"
-    np.testing.assert_allclose(half_losses, losses, rtol=0.02)
-    largest = max(map(np.linalg.norm, gradients.values()))
-    cosines = []
-    for parameter, want in gradients.items():
-        got = half_gradients[parameter]
-        assert got.dtype == np.float32
-        # Smaller ones are mostly rounding.
-        if np.linalg.norm(want) > 1e-3 * largest:
-            lengths = np.linalg.norm(got) * np.linalg.norm(want)
-            cosines.append(float((got * want).sum() / lengths))
-    # Some 50 layers of 11 bits, and batch norms over 8 images: at ResNeSt's the median is 0.73.
-    assert np.median(cosines) > 0.7
+class Family(NamedTuple):
+    """A family's usual pass, and those with weights that are changed in their last places."""
+
+    name: str
+    usual: Pass
+    changed: list[Pass]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request):
+    trained = Trained(config_of(request.param))
+    return Family(request.param, trained.run(), trained.changed_passes(SINGLE_ROUNDING))
+
+
+def test_recomputation_changes_no_number(family):
+    again = Trained(config_of(family.name, recompute=True)).run()
+    assert_same(again, family.usual, family.changed)
+
+
+def test_half_precision_trains_near_single_precision(family):
+    half = Trained(config_of(family.name), half=True).run()
+    rounded = Trained(config_of(family.name), rounds=True).changed_passes(HALF_ROUNDING)
+    assert_near_as_rounding(half, family.usual, rounded)
