@@ -1,6 +1,8 @@
 """The site has all pages, and its build fails on what is missing."""
 
+import ast
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -107,8 +109,20 @@ def build(config, folder):
 def test_the_site_is_built_without_a_warning(tmp_path):
     done = build(CONFIG, tmp_path / "site")
     assert done.returncode == 0, done.stdout + done.stderr
-    html = tmp_path / "site" / "reference" / "api" / "modeling" / "index.html"
-    assert "fastreid.modeling.build_backbone" in html.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "fastreid").glob("*/__init__.py")):
+        package = path.parent.name
+        html = tmp_path / "site" / "reference" / "api" / package / "index.html"
+        shown = set(re.findall(r'id="fastreid\.[\w.]*?(\w+)"', html.read_text(encoding="utf-8")))
+        functions = {name for name in public_names(path) if not name.isupper()}
+        assert functions <= shown, package
+
+
+def public_names(path):
+    """The names in ``__all__``; constants are in upper case."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+            return ast.literal_eval(node.value)
+    return []
 
 
 @builds
