@@ -182,7 +182,7 @@ def report(task: str, worker: str, found: dict[str, Any]) -> str:
     """Describe the measurement of one program."""
     scores = ", ".join(f"{name} {value:.6f}" for name, value in found["scores"].items())
     return (
-        f"{task}, {worker}: {found['seconds']:.2f} s, {found['cpu_seconds']:.2f} s of the processor, "
+        f"{task}, {worker}: {found['seconds']:.2f} s, {found['cpu_seconds']:.2f} s of CPU, "
         f"{found['extra_gb']:.2f} GB above the features (peak {found['peak_gb']:.2f} GB); {scores}"
     )
 
