@@ -39,6 +39,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--torch", action="store_true", help="also time a plain torch DataLoader")
     parser.add_argument("--original", metavar="PATH", help="also time this checkout of ACL-DGReID")
     parser.add_argument(
+        "--consumer",
+        action="store_true",
+        help="also time the main process on ready images",
+    )
+    parser.add_argument(
         "--workers", type=int, nargs="+", default=[0, 1, 2], help="worker processes"
     )
     parser.add_argument("--batch", type=int, default=24, help="images per batch")
@@ -97,7 +102,7 @@ def report(num_workers: int, measured: dict[str, list[dict]]) -> tuple[list[list
         memory = max(m["memory"] for m in found)
         middle = (statistics.median(wall), statistics.median(core))
         rows.append([num_workers, name, middle[0], min(wall), max(wall), middle[1], memory])
-        if name != "ours":
+        if name not in ("ours", "consumer"):
             ratio = [ours / theirs for ours, theirs in zip((rows[0][2], rows[0][5]), middle)]
             ratios.append(
                 f"{num_workers} workers, ours / {name}: {ratio[0]:.2f} times the images per "
@@ -111,12 +116,17 @@ def figures(rows: Sequence[Sequence]) -> list[Result]:
     ours = {row[0]: row for row in rows if row[1] == "ours"}
     found = []
     for workers, row in ours.items():
-        others = [other for other in rows if other[0] == workers and other[1] != "ours"]
+        others = [
+            other for other in rows if other[0] == workers and other[1] not in ("ours", "consumer")
+        ]
         name = f"{workers} workers"
         for other in others or [None]:
             beside = (other[2], other[1].replace("_", " ")) if other else (None, "")
             title = f"{name}, beside {beside[1]}" if other else name
             found.append(Result(title, "images/s", row[2], *beside))
+    for row in (row for row in rows if row[1] == "consumer"):
+        found.append(Result("main process alone, per core", "images/s", row[5]))
+        found.append(Result("main process alone", "images/s", row[2]))
     return found
 
 
@@ -143,6 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             more_rows, more_ratios = report(num_workers, measured)
             rows += more_rows
             ratios += more_ratios
+        if args.consumer:
+            measured = compare(["consumer"], {**job, "num_workers": 1}, args.rounds)
+            rows += report(1, measured)[0]
     print(tabulate(rows, headers=_HEADERS, floatfmt=".0f"))
     print(*ratios, sep="\n")
     write_results(args.json, figures(rows))

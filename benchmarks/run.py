@@ -53,7 +53,10 @@ BENCHMARKS = {
     "floor": Benchmark("floor.py"),
     "evaluation": Benchmark("evaluation.py", "", "--size tiny", ("--fastreid",)),
     "pipeline": Benchmark(
-        "data_pipeline.py", "", "--images 40 --rounds 1 --timed 8 --workers 0 1", ("--original",)
+        "data_pipeline.py",
+        "--consumer",
+        "--consumer --images 40 --rounds 1 --timed 8 --workers 0 1",
+        ("--original",),
     ),
     "checkpoint": Benchmark("checkpoint.py", "", "--repeat 1"),
     "gallery": Benchmark(

@@ -43,7 +43,8 @@ def serve(job: dict, batches: Iterator) -> None:
     """Answer each line of standard input with a measurement, until it is closed.
 
     Args:
-        job: the result of `read_job`.
+        job: the result of `read_job`; with "main_only", processor time and memory are those of
+            this process without its workers.
         batches: an infinite iterator of mappings whose "images" are (N, 3, H, W) float32.
     """
     answers = os.fdopen(os.dup(1), "w")
@@ -58,7 +59,7 @@ def _measure(job: dict, batches: Iterator) -> dict:
     for _ in range(job["num_warm"]):
         batch = next(batches)
     _check(batch["images"], job)
-    pids = usage.process_tree(os.getpid())
+    pids = [os.getpid()] if job.get("main_only") else usage.process_tree(os.getpid())
     processor = usage.processor_seconds(pids)
     wall = time.perf_counter()
     for _ in range(job["num_timed"]):

@@ -81,3 +81,19 @@ def test_processor_time_and_memory_of_a_process_tree_are_read():
     assert total > 0
     assert usage.processor_seconds(pids) > before
     assert usage.memory_mb(pids) > 10
+
+
+def test_figures_are_speeds_beside_other_pipelines_and_those_of_the_main_process():
+    rows = [
+        [1, "ours", 100.0, 90.0, 110.0, 50.0, 300.0],
+        [1, "plain_torch", 50.0, 40.0, 60.0, 20.0, 300.0],
+        [2, "ours", 150.0, 90.0, 110.0, 50.0, 300.0],
+        [1, "consumer", 8000.0, 5000.0, 9000.0, 15000.0, 200.0],
+    ]
+    found = {one.name: (one.ours, one.ratio) for one in data_pipeline.figures(rows)}
+    assert found == {
+        "1 workers, beside plain torch": (100.0, 0.5),
+        "2 workers": (150.0, None),
+        "main process alone, per core": (15000.0, None),
+        "main process alone": (8000.0, None),
+    }

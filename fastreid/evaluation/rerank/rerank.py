@@ -53,9 +53,10 @@ class JaccardRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         queries = np.arange(len(self))[rows]
-        dist = np.ones((len(queries), self.shape[1]), np.float32)
+        dist = np.empty((len(queries), self.shape[1]), np.float32)
 
         def fill(piece: slice) -> None:
+            dist[piece] = 1
             for row, query in zip(dist[piece], queries[piece]):
                 self._fill(row, query)
 

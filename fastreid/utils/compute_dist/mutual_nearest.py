@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..processor.threads import run_on_threads
+from ..processor.threads import row_pieces, run_on_threads
 from .distances import DistanceRows
 from .nearest import coordinates, nearest_in_block, nearest_indices
 
@@ -77,7 +77,7 @@ class NeighbourLists:
         limits = self._dist[start + height :, -1]
         if len(limits) and np.isinf(limits[-1]):
             # The first block: the lists are empty.
-            columns = np.ascontiguousarray(block[:, height:].T)
+            columns = _transposed(block[:, height:])
             self._add_nearest(columns, self._count, image=height, index=0)
         else:
             self._add_nearer(block[:, height:], limits, start)
@@ -129,6 +129,17 @@ class NeighbourLists:
         kept = place < self._count
         self.nearest[image[kept], place[kept]] = index[kept]
         self._dist[image[kept], place[kept]] = dist[kept]
+
+
+def _transposed(matrix: np.ndarray) -> np.ndarray:
+    """Return the transpose as a new array in C order."""
+    transposed = np.empty(matrix.shape[::-1], matrix.dtype)
+
+    def copy(rows: slice) -> None:
+        transposed[rows] = matrix[:, rows].T
+
+    run_on_threads(copy, row_pieces(slice(0, len(transposed)), BLOCK_ROWS))
+    return transposed
 
 
 def sort_keys(image: np.ndarray, dist: np.ndarray) -> np.ndarray:
