@@ -184,6 +184,7 @@ NAMES = {
     "fastreid.utils.collect_env": ("collect_env_info",),
     "fastreid.utils.comm": (
         "all_gather",
+        "get_local_size",
         "get_local_rank",
         "get_rank",
         "get_world_size",

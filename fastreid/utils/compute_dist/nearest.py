@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..machine import num_cores
 from .distances import DistanceRows, row_blocks
-from .threads import num_cores, run_on_threads
+from .threads import run_on_threads
 
 # Groups of columns per neighbour, see `row_limits`. More groups leave fewer candidates to sort.
 SAMPLES_PER_NEIGHBOUR = 16

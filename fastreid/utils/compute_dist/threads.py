@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, TypeVar
 
+from ..machine import num_cores
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_on_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:

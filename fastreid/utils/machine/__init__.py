@@ -1,0 +1,21 @@
+"""The processors of this machine: how many may be used, who else uses them, what waiting costs.
+
+Nothing here imports NumPy or MindSpore: it runs before them. Files that do not exist, as on other
+systems than Linux, count as an unknown value.
+"""
+
+from .cores import cpu_quota, num_cores, num_visible_cores, threads_of_each
+from .neighbours import busy_elsewhere
+from .run_delay import RunDelay, read_run_delay
+from .time_slice import shorten_time_slices
+
+__all__ = [
+    "RunDelay",
+    "busy_elsewhere",
+    "cpu_quota",
+    "num_cores",
+    "num_visible_cores",
+    "read_run_delay",
+    "shorten_time_slices",
+    "threads_of_each",
+]
