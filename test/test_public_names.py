@@ -184,8 +184,8 @@ NAMES = {
     "fastreid.utils.collect_env": ("collect_env_info",),
     "fastreid.utils.comm": (
         "all_gather",
-        "get_local_size",
         "get_local_rank",
+        "get_local_size",
         "get_rank",
         "get_world_size",
         "is_main_process",

@@ -4,9 +4,9 @@ MindSpore splits each kernel over the cores; the thread that waits for the other
 core away (``sched_yield``) until they are done. Beside programs that keep the cores busy, each such
 wait costs a time slice of the scheduler, some milliseconds, however small the kernel is.
 
-With several dispatching threads a kernel runs on one core, and nothing waits in this way: slower
-for large kernels and on a quiet machine, and several times faster for small ones beside other
-programs.
+Shorter slices, where the scheduler grants them, make these waits shorter. Otherwise, with several
+dispatching threads a kernel runs on one core, and nothing waits in this way: slower for large
+kernels and on a quiet machine, and several times faster for small ones beside busy programs.
 """
 
 from __future__ import annotations
@@ -19,17 +19,25 @@ import mindspore as ms
 
 from fastreid.config import CfgNode
 from fastreid.utils import comm
-from fastreid.utils.machine import busy_elsewhere, num_cores, num_visible_cores
+from fastreid.utils.machine import (
+    busy_elsewhere,
+    can_shorten_time_slices,
+    num_cores,
+    num_visible_cores,
+    shorten_time_slices,
+)
 
 logger = logging.getLogger(__name__)
 
 # Images times pixels times channels of the features, of one step: 134 million in the demo, 1,074
 # million with ResNet50 and 16 images of 256x128.
 SMALL_KERNELS = 400_000_000
-# On more cores, other programs rarely use all of them, and large kernels lose more.
-_MOST_CORES = 4
-# With a larger share of its cores free, splitting kernels is faster.
-_FREE_SHARE = 0.25
+# With a larger share of its cores free, a process waits little for others.
+_ENOUGH_FREE = 0.75
+# With a larger share of its cores free, split kernels are faster than whole ones.
+_HARDLY_FREE = 0.25
+# On more cores, whole kernels leave more cores idle.
+_MOST_CORES_FOR_WHOLE = 4
 # MindSpore's own share of dispatching threads.
 _DISPATCH_SHARE = 0.18
 
@@ -47,16 +55,16 @@ class MachineFacts(NamedTuple):
     Attributes:
         cores: cores that this process may use.
         visible_cores: cores that it may run on; more than `cores` where a quota limits it.
-        processes: processes of the job on this machine.
         busy_elsewhere: cores that other programs keep busy; None: unknown.
         step_elements: size of a training step, see `step_elements`.
+        can_shorten: whether the scheduler grants short time slices.
     """
 
     cores: int
     visible_cores: int
-    processes: int
     busy_elsewhere: float | None
     step_elements: int
+    can_shorten: bool
 
 
 class ThreadChoice(NamedTuple):
@@ -66,12 +74,14 @@ class ThreadChoice(NamedTuple):
         kernels: how a kernel is run.
         dispatch: threads that dispatch kernels; None: MindSpore's default.
         helpers: threads that run parts of kernels; None: MindSpore's default.
+        short_slices: whether to ask for short time slices.
         reason: for the log.
     """
 
     kernels: Kernels
     dispatch: int | None
     helpers: int | None
+    short_slices: bool
     reason: str
 
 
@@ -98,15 +108,19 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
     """
     if wanted:
         kernels = Kernels.WHOLE if wanted > 1 else Kernels.SPLIT
-        return ThreadChoice(kernels, wanted, _helpers(facts, wanted), "set by DISPATCH_THREADS")
-    reason = _reason_to_keep_kernels_whole(facts)
-    if reason:
-        return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, reason)
+        helpers = _helpers(facts, wanted)
+        return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
+    crowd = _crowd(facts)
+    if crowd and not facts.can_shorten and _whole_kernels_pay(facts):
+        return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, False, crowd)
     if facts.cores < facts.visible_cores:
         dispatch = max(1, int(facts.cores * _DISPATCH_SHARE))
+        helpers = _helpers(facts, dispatch)
         reason = f"a quota allows {facts.cores} of {facts.visible_cores} cores"
-        return ThreadChoice(Kernels.SPLIT, dispatch, _helpers(facts, dispatch), reason)
-    return ThreadChoice(Kernels.SPLIT, None, None, "MindSpore's default")
+    else:
+        dispatch, helpers, reason = None, None, "MindSpore's default"
+    short = bool(crowd) and facts.can_shorten
+    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, crowd if short else reason)
 
 
 def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
@@ -116,16 +130,22 @@ def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
     return max(1, facts.cores - dispatch)
 
 
-def _reason_to_keep_kernels_whole(facts: MachineFacts) -> str:
-    """Return why kernels should run on one core each; an empty string if they should not."""
-    if facts.step_elements > SMALL_KERNELS or not 2 <= facts.visible_cores <= _MOST_CORES:
+def _free(facts: MachineFacts) -> float:
+    """Return which share of its cores other programs leave free; at most 1."""
+    free = facts.visible_cores - (facts.busy_elsewhere or 0.0)
+    return min(1.0, free / facts.cores)
+
+
+def _crowd(facts: MachineFacts) -> str:
+    """Return who would make small kernels wait; an empty string if nobody does."""
+    if facts.step_elements > SMALL_KERNELS or _free(facts) >= _ENOUGH_FREE:
         return ""
-    if facts.processes > 1 and facts.processes * 2 > facts.cores:
-        return f"kernels are small, and {facts.processes} processes share {facts.cores} cores"
-    busy = facts.busy_elsewhere
-    if busy is not None and facts.visible_cores - busy < _FREE_SHARE * facts.cores:
-        return f"kernels are small, and others use {busy:.1f} of {facts.visible_cores} cores"
-    return ""
+    busy, cores = facts.busy_elsewhere, facts.visible_cores
+    return f"kernels are small, and others use {busy:.1f} of {cores} cores"
+
+
+def _whole_kernels_pay(facts: MachineFacts) -> bool:
+    return _free(facts) < _HARDLY_FREE and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE
 
 
 def set_cpu_threads(cfg: CfgNode) -> None:
@@ -147,7 +167,11 @@ def set_cpu_threads(cfg: CfgNode) -> None:
         if cfg.DISPATCH_THREADS:
             logger.warning("DISPATCH_THREADS has no effect: the threads of this process are set")
         return
-    logger.info("Threads on %d cores: %s (%s)", facts.cores, choice.kernels.value, choice.reason)
+    short = ", with short time slices" if choice.short_slices and shorten_time_slices() else ""
+    logger.info(
+        "Threads on %d cores: %s%s (%s)",
+        *(facts.cores, choice.kernels.value, short, choice.reason),
+    )
 
 
 def _measure(cfg: CfgNode) -> MachineFacts:
@@ -157,7 +181,7 @@ def _measure(cfg: CfgNode) -> MachineFacts:
     return MachineFacts(
         cores=num_cores(),
         visible_cores=num_visible_cores(),
-        processes=comm.get_local_size(),
         busy_elsewhere=busy_elsewhere() if matters else None,
         step_elements=elements,
+        can_shorten=can_shorten_time_slices(),
     )

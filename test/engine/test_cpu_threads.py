@@ -17,9 +17,9 @@ from fastreid.engine.cpu_threads import (
 QUIET = MachineFacts(
     cores=2,
     visible_cores=2,
-    processes=1,
     busy_elsewhere=0.1,
     step_elements=SMALL_KERNELS,
+    can_shorten=True,
 )
 
 
@@ -27,41 +27,53 @@ def choose(wanted=0, **facts):
     return choose_threads(wanted, QUIET._replace(**facts))
 
 
-def test_alone_on_the_machine_mindspores_default_stays():
-    choice = choose()
-    assert (choice.kernels, choice.dispatch, choice.helpers) == (Kernels.SPLIT, None, None)
+@pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"busy_elsewhere": 0.4},
+        {"busy_elsewhere": None},
+        {"busy_elsewhere": 2.0, "step_elements": SMALL_KERNELS + 1},
+        # Another program leaves as many cores as this process may use.
+        {"busy_elsewhere": 10.0, "visible_cores": 64, "cores": 50},
+    ],
+)
+def test_where_nobody_is_in_the_way_mindspores_default_stays(facts, can_shorten):
+    choice = choose(**facts, can_shorten=can_shorten)
+    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, False)
+    if "cores" not in facts:
+        assert (choice.dispatch, choice.helpers) == (None, None)
 
 
-@pytest.mark.parametrize("busy", [1.6, 2.0])
-def test_beside_busy_programs_small_kernels_stay_whole(busy):
+@pytest.mark.parametrize("busy", [0.6, 1.0, 2.0])
+def test_beside_busy_programs_small_kernels_get_short_time_slices(busy):
     choice = choose(busy_elsewhere=busy)
-    assert (choice.kernels, choice.dispatch) == (Kernels.WHOLE, 2)
+    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, True)
     assert f"others use {busy:.1f} of 2 cores" in choice.reason
 
 
 @pytest.mark.parametrize(
-    "facts",
+    ("busy", "cores", "kernels"),
     [
-        {"step_elements": SMALL_KERNELS + 1},
-        # Another program leaves as many cores as this process may use.
-        {"busy_elsewhere": 2.0, "visible_cores": 4},
-        {"busy_elsewhere": 30.0, "visible_cores": 64, "cores": 64},
-        {"busy_elsewhere": 1.0, "visible_cores": 1, "cores": 1},
-        {"busy_elsewhere": None},
-        # Partly busy: faster when split.
-        {"busy_elsewhere": 1.0},
+        (2.0, 2, Kernels.WHOLE),
+        (1.6, 2, Kernels.WHOLE),
+        # Partly busy, or a single core, or many: faster when split.
+        (1.0, 2, Kernels.SPLIT),
+        (1.0, 1, Kernels.SPLIT),
+        (64.0, 64, Kernels.SPLIT),
     ],
 )
-def test_elsewhere_kernels_are_split(facts):
-    assert choose(**{"busy_elsewhere": 2.0, **facts}).kernels is Kernels.SPLIT
+def test_without_short_slices_they_stay_whole_where_nothing_is_free(busy, cores, kernels):
+    choice = choose(busy_elsewhere=busy, cores=cores, visible_cores=cores, can_shorten=False)
+    assert choice.kernels is kernels
+    assert not choice.short_slices
+    assert choice.dispatch == (2 if kernels is Kernels.WHOLE else None)
 
 
-@pytest.mark.parametrize(
-    ("cores", "processes", "kernels"),
-    [(2, 2, Kernels.WHOLE), (4, 2, Kernels.SPLIT), (4, 4, Kernels.WHOLE), (2, 1, Kernels.SPLIT)],
-)
-def test_processes_of_a_job_are_neighbours(cores, processes, kernels):
-    assert choose(cores=cores, visible_cores=cores, processes=processes).kernels is kernels
+def test_a_quota_holds_beside_busy_programs_too():
+    choice = choose(cores=2, visible_cores=64, busy_elsewhere=63.5)
+    assert (choice.dispatch, choice.helpers, choice.short_slices) == (1, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +88,7 @@ def test_a_quota_limits_the_threads(cores, dispatch, helpers):
 @pytest.mark.parametrize(("wanted", "kernels"), [(1, Kernels.SPLIT), (3, Kernels.WHOLE)])
 def test_the_key_overrules_everything(wanted, kernels):
     choice = choose(wanted, busy_elsewhere=2.0)
-    assert (choice.kernels, choice.dispatch) == (kernels, wanted)
+    assert (choice.kernels, choice.dispatch, choice.short_slices) == (kernels, wanted, False)
     assert "DISPATCH_THREADS" in choice.reason
 
 

@@ -7,11 +7,12 @@ systems than Linux, count as an unknown value.
 from .cores import cpu_quota, num_cores, num_visible_cores, threads_of_each
 from .neighbours import busy_elsewhere
 from .run_delay import RunDelay, read_run_delay
-from .time_slice import shorten_time_slices
+from .time_slice import can_shorten_time_slices, shorten_time_slices
 
 __all__ = [
     "RunDelay",
     "busy_elsewhere",
+    "can_shorten_time_slices",
     "cpu_quota",
     "num_cores",
     "num_visible_cores",

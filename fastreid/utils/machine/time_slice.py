@@ -34,6 +34,13 @@ class _Attributes(ctypes.Structure):
     )
 
 
+def can_shorten_time_slices() -> bool:
+    """Return whether the system grants time slices of a length that a program asks for."""
+    found = _Scheduler().attributes(0) if _is_known() else None
+    # Systems that do not grant them report no length.
+    return found is not None and found.policy in _NORMAL_POLICIES and found.runtime > 0
+
+
 def shorten_time_slices(nanoseconds: int = SHORTEST_NANOSECONDS) -> bool:
     """Ask for shorter time slices for all threads of this process and those that they start.
 
@@ -41,27 +48,40 @@ def shorten_time_slices(nanoseconds: int = SHORTEST_NANOSECONDS) -> bool:
         nanoseconds: length of a slice.
 
     Returns:
-        Whether the system grants it. Systems that do not, change nothing.
+        Whether the system grants it. Where it does not, nothing changes.
     """
-    calls = _CALLS.get(platform.machine())
-    if sys.platform != "linux" or calls is None:
+    if not can_shorten_time_slices():
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
+    scheduler = _Scheduler()
     threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
-    return all([_shorten(libc, calls, thread, nanoseconds) for thread in threads])
+    return all([scheduler.shorten(thread, nanoseconds) for thread in threads])
 
 
-def _shorten(libc: ctypes.CDLL, calls: tuple[int, int], thread: int, nanoseconds: int) -> bool:
-    set_attributes, get_attributes = calls
-    found = _Attributes()
-    size = ctypes.sizeof(found)
-    if libc.syscall(get_attributes, thread, ctypes.byref(found), size, 0) != 0:
-        # A thread that has ended needs no slices.
-        return ctypes.get_errno() == errno.ESRCH
-    if found.policy not in _NORMAL_POLICIES:
-        return False
-    found.size, found.runtime = size, nanoseconds
-    if libc.syscall(set_attributes, thread, ctypes.byref(found), 0) != 0:
-        return False
-    libc.syscall(get_attributes, thread, ctypes.byref(found), size, 0)
-    return found.runtime == nanoseconds
+def _is_known() -> bool:
+    return sys.platform == "linux" and platform.machine() in _CALLS
+
+
+class _Scheduler:
+    """The two system calls, which the C library has no functions for."""
+
+    def __init__(self) -> None:
+        self._set, self._get = _CALLS[platform.machine()]
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def attributes(self, thread: int) -> _Attributes | None:
+        """Return what the scheduler knows about a thread; None if it does not answer."""
+        found = _Attributes()
+        size = ctypes.sizeof(found)
+        answer = self._libc.syscall(self._get, thread, ctypes.byref(found), size, 0)
+        return found if answer == 0 else None
+
+    def shorten(self, thread: int, nanoseconds: int) -> bool:
+        """Ask for slices of a length; return whether they are granted, or the thread has ended."""
+        found = self.attributes(thread)
+        if found is None:
+            return ctypes.get_errno() == errno.ESRCH
+        found.size, found.runtime = ctypes.sizeof(found), nanoseconds
+        if self._libc.syscall(self._set, thread, ctypes.byref(found), 0) != 0:
+            return ctypes.get_errno() == errno.ESRCH
+        granted = self.attributes(thread)
+        return granted is None or granted.runtime == nanoseconds

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fastreid.utils.machine import shorten_time_slices
+from fastreid.utils.machine import can_shorten_time_slices, shorten_time_slices
 
 # Beside a loop on the same core: gives the core away again and again, and counts for a second how
 # often it gets it back.
@@ -18,8 +18,9 @@ try:
     counts = []
     for shortened in (False, True):
         if shortened:
-            from fastreid.utils.machine import shorten_time_slices
+            from fastreid.utils.machine import can_shorten_time_slices, shorten_time_slices
             granted = shorten_time_slices()
+            assert granted == can_shorten_time_slices()
         end, count = time.monotonic() + 1, 0
         while time.monotonic() < end:
             os.sched_yield()
@@ -66,3 +67,4 @@ def test_what_the_system_does_not_grant_is_reported():
 def test_elsewhere_nothing_is_asked_for(monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
     assert shorten_time_slices() is False
+    assert can_shorten_time_slices() is False
