@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from . import moved
+from .utils.machine import num_cores, num_visible_cores
 
 __version__ = "0.2.0"
 
@@ -57,7 +58,18 @@ def _has_avx512(cpuinfo: str = "/proc/cpuinfo") -> bool:
         return False
 
 
+def _limit_threads() -> None:
+    """Let libraries start no more threads than a quota has cores, unless the user chose a number.
+
+    They count the cores that they see: all those of the machine.
+    """
+    cores = num_cores()
+    if cores < num_visible_cores():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+
+
 _quieten_mindspore()
 _let_protobuf_read_old_modules()
 _limit_onednn()
+_limit_threads()
 moved.install()

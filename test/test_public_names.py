@@ -185,6 +185,7 @@ NAMES = {
     "fastreid.utils.comm": (
         "all_gather",
         "get_local_rank",
+        "get_local_size",
         "get_rank",
         "get_world_size",
         "is_main_process",

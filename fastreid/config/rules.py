@@ -72,6 +72,7 @@ _COLOURS = "three numbers, one for each of red, green and blue"
 
 RULES: Mapping[str, _Rule] = {
     "SEED": _Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32),
+    "DISPATCH_THREADS": _from(0),
     "MODEL.PIXEL_MEAN": _all(3, _COLOURS, lambda _: True),
     "MODEL.PIXEL_STD": _all(3, f"{_COLOURS}, above 0", lambda value: value > 0),
     "MODEL.LOSSES.NAME": _Rule("one loss or more", lambda names: len(names) > 0),

@@ -152,6 +152,7 @@ class DefaultTrainer(DefaultParts):
         optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
+            hooks.StarvationWatch(),
             hooks.LRScheduler(optimizers, self.scheduler),
             *([hooks.MovingAverage(self.average)] if self.average else []),
             *self._build_precise_bn(),

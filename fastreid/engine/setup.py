@@ -19,6 +19,7 @@ from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.env import seed_all_rng
 from fastreid.utils.logger import setup_logger
 
+from .cpu_threads import set_cpu_threads
 from .launch.rank_output import move_output
 from .resume.saved_config import write_config
 
@@ -183,6 +184,8 @@ def set_device_and_mode(cfg: CfgNode) -> str:
     else:
         ms.set_device(target)
     ms.set_context(mode=_MODES[cfg.MODE])
+    if target == "CPU":
+        set_cpu_threads(cfg)
     comm.join()
     return target
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from fastreid.utils.file_io.output_path import check_output_folder
 from fastreid.utils.file_io.places import is_address
+from fastreid.utils.machine import num_cores
 from fastreid.utils.messages.texts import printable
 
 from .listing import Listing
@@ -135,7 +135,7 @@ def _results(
         )
         return
     num_processes = min(how.num_workers or 1, len(parts))
-    threads = max(1, len(os.sched_getaffinity(0)) // num_processes)
+    threads = max(1, num_cores() // num_processes)
     yield from run_in_processes(parts, PartWorker(model, folder, threads=threads), num_processes)
 
 

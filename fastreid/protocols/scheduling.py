@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
+from fastreid.utils.machine import threads_of_each
+
 from .progress import Progress, ProgressLine, fraction_done
 from .run_folder import RunFolder
 
@@ -125,7 +127,7 @@ def slot_environment(
             visible = [word for word in inherited.get(variable, "").split(",") if word.strip()]
             numbers = visible[mine.start : mine.stop] if visible else map(str, mine)
             environment[variable] = ",".join(numbers)
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // slots)))
+        environment["OMP_NUM_THREADS"] = threads_of_each(slots, inherited)
     environment[PARENT_VARIABLE] = str(os.getpid())
     return environment
 

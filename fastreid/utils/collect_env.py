@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from fastreid import __version__
 
+from .machine import num_cores, num_visible_cores
 from .processor import best_kernels, describe_kernels, loaded_kernels
 
 _SOURCE = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def collect_env_info() -> str:
     rows = [
         ("platform", platform.platform()),
         ("python", sys.version.replace("\n", " ")),
-        ("processors", str(os.cpu_count())),
+        ("processors", _processors()),
         ("fastreid", __version__),
         ("git", git_state()),
         ("command", command_line()),
@@ -60,6 +61,13 @@ def collect_env_info() -> str:
     rows.append(("matrix products by", best_kernels(*loaded_kernels()).package))
     rows += [(name, os.environ.get(name, "<not set>")) for name in _VARIABLES]
     return tabulate(rows, disable_numparse=True)
+
+
+def _processors() -> str:
+    """Return how many cores this process may use, and what limits it, if anything does."""
+    total, visible, usable = os.cpu_count(), num_visible_cores(), num_cores()
+    limits = [f"affinity {visible}"] * (visible != total) + [f"quota {usable}"] * (usable < visible)
+    return f"{total} ({', '.join(limits)})" if limits else str(total)
 
 
 def collect_versions() -> dict[str, str]:

@@ -18,6 +18,8 @@ import numpy as np
 
 from .messages.errors import ExplainedError, message_of
 
+# Environment variable with the number of processes of a job on one machine; `launch` sets it.
+LOCAL_SIZE_VARIABLE = "FASTREID_LOCAL_SIZE"
 # The longest wait for another process, for example while rank 0 ranks a test set. The end of a
 # process is detected at once by its launcher and is not subject to this limit.
 _WAIT_SECONDS = 3600
@@ -42,6 +44,13 @@ def get_rank() -> int:
 def get_local_rank() -> int:
     """Return the index of this process on its machine, from 0; its device has the same index."""
     return int(os.environ["DEVICE_ID"]) if get_world_size() > 1 else 0
+
+
+def get_local_size() -> int:
+    """Return the number of processes on this machine that train together."""
+    size = get_world_size()
+    # Jobs that `launch` did not start are taken for jobs on one machine.
+    return int(os.environ.get(LOCAL_SIZE_VARIABLE, size)) if size > 1 else 1
 
 
 def is_main_process() -> bool:

@@ -8,6 +8,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "fastreid" / "config" / "defaults
 NEW = {
     "SEED": 0,
     "MODE": "graph",
+    "DISPATCH_THREADS": 0,
     "MODEL.DEVICE": "auto",
     "MODEL.HEADS.CLASSES_PER_DOMAIN": [],
     "MODEL.HEADS.CLASSIFIERS": "auto",

@@ -21,6 +21,14 @@ def test_rank_and_world_size_come_from_the_environment(rank_2_of_4):
     assert (*numbers, comm.is_main_process()) == (2, 0, 4, False)
 
 
+def test_processes_of_this_machine_are_counted(rank_2_of_4, monkeypatch):
+    assert comm.get_local_size() == 4
+    monkeypatch.setenv(comm.LOCAL_SIZE_VARIABLE, "2")
+    assert comm.get_local_size() == 2
+    monkeypatch.delenv("MS_ROLE")
+    assert comm.get_local_size() == 1
+
+
 def test_the_scheduler_is_not_counted(rank_2_of_4, monkeypatch):
     monkeypatch.setenv("MS_ROLE", "MS_SCHED")
     assert comm.get_world_size() == 1

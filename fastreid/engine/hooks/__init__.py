@@ -12,6 +12,7 @@ from .learning_rate import LRScheduler
 from .metrics import IterationTimer, PeriodicWriter, TrainingCurves
 from .moving_average import MovingAverage
 from .precise_bn import PreciseBN
+from .starvation import StarvationWatch
 
 __all__ = [
     "CallbackHook",
@@ -23,6 +24,7 @@ __all__ = [
     "PeriodicCheckpointer",
     "PeriodicWriter",
     "PreciseBN",
+    "StarvationWatch",
     "TrainingCurves",
     "flatten_results_dict",
 ]

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import fastreid
+from fastreid.utils.comm import LOCAL_SIZE_VARIABLE
+from fastreid.utils.machine import threads_of_each
 from fastreid.utils.scheduler import SUPERVISOR_VARIABLE
 
 from .interpreter import interpreter_options
@@ -208,13 +210,13 @@ def rank_environment(
     """
     environment = _cluster(job, inherited)
     # By default every rank would start one thread per core.
-    threads = max((os.cpu_count() or 1) // job.devices, 1)
-    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment["OMP_NUM_THREADS"] = threads_of_each(job.devices, inherited)
     environment.update(
         MS_ROLE="MS_WORKER",
         MS_NODE_ID=str(rank),
         RANK_ID=str(rank),
         DEVICE_ID=str(rank - job.ranks.start),
     )
+    environment[LOCAL_SIZE_VARIABLE] = str(job.devices)
     environment[OUTPUT_VARIABLE] = str(output)
     return environment

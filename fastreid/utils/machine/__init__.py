@@ -1,5 +1,22 @@
-"""The processors of this machine: how many may be used."""
+"""The processors of this machine: how many may be used, who else uses them, what waiting costs.
 
-from .cores import cpu_quota, num_cores
+Nothing here imports NumPy or MindSpore: it runs before them. Files that do not exist, as on other
+systems than Linux, count as an unknown value.
+"""
 
-__all__ = ["cpu_quota", "num_cores"]
+from .cores import cpu_quota, num_cores, num_visible_cores, threads_of_each
+from .neighbours import busy_elsewhere
+from .run_delay import RunDelay, read_run_delay
+from .time_slice import can_shorten_time_slices, shorten_time_slices
+
+__all__ = [
+    "RunDelay",
+    "busy_elsewhere",
+    "can_shorten_time_slices",
+    "cpu_quota",
+    "num_cores",
+    "num_visible_cores",
+    "read_run_delay",
+    "shorten_time_slices",
+    "threads_of_each",
+]

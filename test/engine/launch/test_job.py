@@ -42,6 +42,7 @@ def test_the_environment_of_a_rank_holds_its_number_and_the_schedulers_address()
         "RANK_ID": "6",
         "RANK_SIZE": "8",
         "DEVICE_ID": "2",
+        "FASTREID_LOCAL_SIZE": "4",
         "MS_SCHED_HOST": "10.0.0.1",
         "MS_SCHED_PORT": "50152",
         "FASTREID_SUPERVISOR": str(os.getpid()),
@@ -56,7 +57,7 @@ def test_what_the_user_has_set_stays():
 
 
 def test_the_ranks_of_a_machine_share_its_cores(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 9)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
     environment = rank_environment(ONE_MACHINE, 0, {}, Path("out"))
     assert environment["OMP_NUM_THREADS"] == "2"
 

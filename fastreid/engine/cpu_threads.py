@@ -1,0 +1,187 @@
+"""The threads of MindSpore's kernels on a CPU, chosen from the config and what the machine does.
+
+MindSpore splits each kernel over the cores; the thread that waits for the other parts gives its
+core away (``sched_yield``) until they are done. Beside programs that keep the cores busy, each such
+wait costs a time slice of the scheduler, some milliseconds, however small the kernel is.
+
+Shorter slices, where the scheduler grants them, make these waits shorter. Otherwise, with several
+dispatching threads a kernel runs on one core, and nothing waits in this way: slower for large
+kernels and on a quiet machine, and several times faster for small ones beside busy programs.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from typing import NamedTuple
+
+import mindspore as ms
+
+from fastreid.config import CfgNode
+from fastreid.utils import comm
+from fastreid.utils.machine import (
+    busy_elsewhere,
+    can_shorten_time_slices,
+    num_cores,
+    num_visible_cores,
+    shorten_time_slices,
+)
+
+logger = logging.getLogger(__name__)
+
+# Images times pixels times channels of the features, of one step: 134 million in the demo, 1,074
+# million with ResNet50 and 16 images of 256x128.
+SMALL_KERNELS = 400_000_000
+# With a larger share of its cores free, a process waits little for others.
+_ENOUGH_FREE = 0.75
+# With a larger share of its cores free, split kernels are faster than whole ones.
+_HARDLY_FREE = 0.25
+# On more cores, whole kernels leave more cores idle.
+_MOST_CORES_FOR_WHOLE = 4
+# MindSpore's own share of dispatching threads.
+_DISPATCH_SHARE = 0.18
+
+
+class Kernels(enum.Enum):
+    """How a kernel is run."""
+
+    SPLIT = "kernels are split over the cores"
+    WHOLE = "each kernel runs on one core"
+
+
+class MachineFacts(NamedTuple):
+    """What the choice depends on.
+
+    Attributes:
+        cores: cores that this process may use.
+        visible_cores: cores that it may run on; more than `cores` where a quota limits it.
+        busy_elsewhere: cores that other programs keep busy; None: unknown.
+        step_elements: size of a training step, see `step_elements`.
+        can_shorten: whether the scheduler grants short time slices.
+    """
+
+    cores: int
+    visible_cores: int
+    busy_elsewhere: float | None
+    step_elements: int
+    can_shorten: bool
+
+
+class ThreadChoice(NamedTuple):
+    """Numbers of threads, and their reason.
+
+    Attributes:
+        kernels: how a kernel is run.
+        dispatch: threads that dispatch kernels; None: MindSpore's default.
+        helpers: threads that run parts of kernels; None: MindSpore's default.
+        short_slices: whether to ask for short time slices.
+        reason: for the log.
+    """
+
+    kernels: Kernels
+    dispatch: int | None
+    helpers: int | None
+    short_slices: bool
+    reason: str
+
+
+def step_elements(cfg: CfgNode) -> int:
+    """Return images x pixels x channels of a training step of one process: the size of kernels.
+
+    Args:
+        cfg: the whole configuration.
+    """
+    size = cfg.INPUT.CROP.SIZE if cfg.INPUT.CROP.ENABLED else cfg.INPUT.SIZE_TRAIN
+    images = max(1, cfg.SOLVER.IMS_PER_BATCH // (cfg.SOLVER.ACCUMULATE * comm.get_world_size()))
+    return images * size[0] * size[-1] * cfg.MODEL.BACKBONE.FEAT_DIM
+
+
+def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
+    """Choose the threads of kernels.
+
+    Args:
+        wanted: DISPATCH_THREADS; 0 leaves the choice to this function.
+        facts: what the machine and the config are like.
+
+    Returns:
+        The choice.
+    """
+    if wanted:
+        kernels = Kernels.WHOLE if wanted > 1 else Kernels.SPLIT
+        helpers = _helpers(facts, wanted)
+        return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
+    crowd = _crowd(facts)
+    if crowd and not facts.can_shorten and _whole_kernels_pay(facts):
+        return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, False, crowd)
+    if facts.cores < facts.visible_cores:
+        dispatch = max(1, int(facts.cores * _DISPATCH_SHARE))
+        helpers = _helpers(facts, dispatch)
+        reason = f"a quota allows {facts.cores} of {facts.visible_cores} cores"
+    else:
+        dispatch, helpers, reason = None, None, "MindSpore's default"
+    short = bool(crowd) and facts.can_shorten
+    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, crowd if short else reason)
+
+
+def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
+    """Return the threads beside the dispatching ones where MindSpore would start too many."""
+    if facts.cores == facts.visible_cores:
+        return None
+    return max(1, facts.cores - dispatch)
+
+
+def _free(facts: MachineFacts) -> float:
+    """Return which share of its cores other programs leave free; at most 1."""
+    free = facts.visible_cores - (facts.busy_elsewhere or 0.0)
+    return min(1.0, free / facts.cores)
+
+
+def _crowd(facts: MachineFacts) -> str:
+    """Return who would make small kernels wait; an empty string if nobody does."""
+    if facts.step_elements > SMALL_KERNELS or _free(facts) >= _ENOUGH_FREE:
+        return ""
+    busy, cores = facts.busy_elsewhere, facts.visible_cores
+    return f"kernels are small, and others use {busy:.1f} of {cores} cores"
+
+
+def _whole_kernels_pay(facts: MachineFacts) -> bool:
+    return _free(facts) < _HARDLY_FREE and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE
+
+
+def set_cpu_threads(cfg: CfgNode) -> None:
+    """Choose the threads of MindSpore's kernels, set them and log the choice in one line.
+
+    MindSpore takes them once in a process, before its first kernel; later calls have no effect.
+
+    Args:
+        cfg: the whole configuration.
+    """
+    facts = _measure(cfg)
+    choice = choose_threads(cfg.DISPATCH_THREADS, facts)
+    try:
+        if choice.dispatch is not None:
+            ms.runtime.dispatch_threads_num(choice.dispatch)
+        if choice.helpers is not None:
+            ms.device_context.cpu.op_tuning.threads_num(choice.helpers)
+    except RuntimeError:
+        if cfg.DISPATCH_THREADS:
+            logger.warning("DISPATCH_THREADS has no effect: the threads of this process are set")
+        return
+    short = ", with short time slices" if choice.short_slices and shorten_time_slices() else ""
+    logger.info(
+        "Threads on %d cores: %s%s (%s)",
+        *(facts.cores, choice.kernels.value, short, choice.reason),
+    )
+
+
+def _measure(cfg: CfgNode) -> MachineFacts:
+    elements = step_elements(cfg)
+    # Measuring takes time: only where the result can matter.
+    matters = elements <= SMALL_KERNELS and not cfg.DISPATCH_THREADS
+    return MachineFacts(
+        cores=num_cores(),
+        visible_cores=num_visible_cores(),
+        busy_elsewhere=busy_elsewhere() if matters else None,
+        step_elements=elements,
+        can_shorten=can_shorten_time_slices(),
+    )

@@ -1,0 +1,147 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fastreid.config import get_cfg
+from fastreid.engine.cpu_threads import (
+    SMALL_KERNELS,
+    Kernels,
+    MachineFacts,
+    choose_threads,
+    step_elements,
+)
+
+QUIET = MachineFacts(
+    cores=2,
+    visible_cores=2,
+    busy_elsewhere=0.1,
+    step_elements=SMALL_KERNELS,
+    can_shorten=True,
+)
+
+
+def choose(wanted=0, **facts):
+    return choose_threads(wanted, QUIET._replace(**facts))
+
+
+@pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"busy_elsewhere": 0.4},
+        {"busy_elsewhere": None},
+        {"busy_elsewhere": 2.0, "step_elements": SMALL_KERNELS + 1},
+        # Another program leaves as many cores as this process may use.
+        {"busy_elsewhere": 10.0, "visible_cores": 64, "cores": 50},
+    ],
+)
+def test_where_nobody_is_in_the_way_mindspores_default_stays(facts, can_shorten):
+    choice = choose(**facts, can_shorten=can_shorten)
+    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, False)
+    if "cores" not in facts:
+        assert (choice.dispatch, choice.helpers) == (None, None)
+
+
+@pytest.mark.parametrize("busy", [0.6, 1.0, 2.0])
+def test_beside_busy_programs_small_kernels_get_short_time_slices(busy):
+    choice = choose(busy_elsewhere=busy)
+    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, True)
+    assert f"others use {busy:.1f} of 2 cores" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("busy", "cores", "kernels"),
+    [
+        (2.0, 2, Kernels.WHOLE),
+        (1.6, 2, Kernels.WHOLE),
+        # Partly busy, or a single core, or many: faster when split.
+        (1.0, 2, Kernels.SPLIT),
+        (1.0, 1, Kernels.SPLIT),
+        (64.0, 64, Kernels.SPLIT),
+    ],
+)
+def test_without_short_slices_they_stay_whole_where_nothing_is_free(busy, cores, kernels):
+    choice = choose(busy_elsewhere=busy, cores=cores, visible_cores=cores, can_shorten=False)
+    assert choice.kernels is kernels
+    assert not choice.short_slices
+    assert choice.dispatch == (2 if kernels is Kernels.WHOLE else None)
+
+
+def test_a_quota_holds_beside_busy_programs_too():
+    choice = choose(cores=2, visible_cores=64, busy_elsewhere=63.5)
+    assert (choice.dispatch, choice.helpers, choice.short_slices) == (1, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("cores", "dispatch", "helpers"), [(2, 1, 1), (1, 1, 1), (8, 1, 7), (16, 2, 14)]
+)
+def test_a_quota_limits_the_threads(cores, dispatch, helpers):
+    choice = choose(cores=cores, visible_cores=64)
+    assert (choice.dispatch, choice.helpers) == (dispatch, helpers)
+    assert f"a quota allows {cores} of 64 cores" in choice.reason
+
+
+@pytest.mark.parametrize(("wanted", "kernels"), [(1, Kernels.SPLIT), (3, Kernels.WHOLE)])
+def test_the_key_overrules_everything(wanted, kernels):
+    choice = choose(wanted, busy_elsewhere=2.0)
+    assert (choice.kernels, choice.dispatch, choice.short_slices) == (kernels, wanted, False)
+    assert "DISPATCH_THREADS" in choice.reason
+
+
+def config(**values):
+    cfg = get_cfg()
+    cfg.merge_from_list([word for pair in values.items() for word in pair])
+    return cfg
+
+
+def test_the_size_of_a_step_is_that_of_images_and_features():
+    cfg = config()
+    assert step_elements(cfg) == 64 * 256 * 128 * 2048
+    cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ACCUMULATE = 16, 4
+    assert step_elements(cfg) == 4 * 256 * 128 * 2048
+    cfg.INPUT.CROP.ENABLED, cfg.INPUT.CROP.SIZE = True, [64]
+    assert step_elements(cfg) == 4 * 64 * 64 * 2048
+
+
+def test_a_negative_number_is_refused():
+    with pytest.raises(ValueError, match="DISPATCH_THREADS is -1"):
+        get_cfg().merge_from_list(["DISPATCH_THREADS", "-1"])
+
+
+RUN = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+import fastreid
+import mindspore as ms, numpy as np
+from fastreid.config import get_cfg
+from fastreid.engine import set_device_and_mode
+cfg = get_cfg()
+cfg.merge_from_list(["MODEL.DEVICE", "cpu", "DISPATCH_THREADS", sys.argv[1]])
+set_device_and_mode(cfg)
+set_device_and_mode(cfg)
+x = ms.Tensor(np.ones((64, 64), np.float32))
+print(ms.ops.matmul(x, x).asnumpy().sum())
+import json, pathlib
+names = [p.read_text().strip() for p in pathlib.Path("/proc/self/task").glob("*/comm")]
+print(json.dumps(names))
+"""
+
+
+def test_the_key_arrives_at_mindspore():
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "2"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "GLOG_v": "3"},
+        timeout=120,
+    )
+    assert "each kernel runs on one core (set by DISPATCH_THREADS)" in done.stderr
+    assert "DISPATCH_THREADS has no effect" in done.stderr
+    threads = json.loads(done.stdout.splitlines()[-1])
+    if len(os.sched_getaffinity(0)) > 1:
+        assert sum(name.startswith("ActorThread_") for name in threads) == 2
