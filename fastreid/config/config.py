@@ -11,7 +11,7 @@ from .defaults import defaults
 def get_cfg() -> CfgNode:
     """Return a new copy of the default configuration, not frozen.
 
-    Example:
+    Examples:
         >>> from fastreid.config import get_cfg
         >>> cfg = get_cfg()
         >>> cfg.merge_from_list(["SOLVER.BASE_LR", "0.01", "INPUT.SIZE_TEST", "[384, 128]"])
@@ -27,7 +27,7 @@ def is_setting(word: str) -> bool:
     Args:
         word: one word of a command line.
 
-    Example:
+    Examples:
         >>> from fastreid.config import is_setting
         >>> is_setting("SOLVER.BASE_LR"), is_setting("SOLVER"), is_setting("SOLVER.LR")
         (True, False, False)
@@ -49,7 +49,7 @@ def without_pretraining(cfg: CfgNode) -> CfgNode:
     Returns:
         A new frozen configuration, for a model that gets all its weights from MODEL.WEIGHTS.
 
-    Example:
+    Examples:
         >>> from fastreid.config import get_cfg, without_pretraining
         >>> cfg = get_cfg()
         >>> cfg.MODEL.BACKBONE.PRETRAIN = True

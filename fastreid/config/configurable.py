@@ -26,7 +26,7 @@ def configurable(
     Returns:
         The decorated callable, or the decorator.
 
-    Example:
+    Examples:
         >>> from fastreid.config import configurable, get_cfg
         >>> class Jitter:
         ...     @configurable

@@ -14,7 +14,7 @@ def training_image_size(cfg: CfgNode) -> tuple[int, int]:
     Raises:
         ValueError: if images keep sizes of their own.
 
-    Example:
+    Examples:
         >>> from fastreid.config import get_cfg, training_image_size
         >>> cfg = get_cfg()
         >>> cfg.merge_from_list(["INPUT.SIZE_TRAIN", "[384, 128]"])
@@ -43,7 +43,7 @@ def evaluation_image_size(cfg: CfgNode) -> tuple[int, int]:
     Raises:
         ValueError: if images keep sizes of their own.
 
-    Example:
+    Examples:
         >>> from fastreid.config import evaluation_image_size, get_cfg
         >>> cfg = get_cfg()
         >>> cfg.merge_from_list(["INPUT.SIZE_TEST", "[256]", "INPUT.CROP.ENABLED", "True"])

@@ -32,7 +32,7 @@ def load_config(config_file: str | Path | None = None, opts: Sequence[str] = ())
         KeyError: a key is unknown.
         TypeError: a value has the wrong type.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from fastreid.config import load_config
         >>> size = Path("base.yml").write_text("INPUT: {SIZE_TEST: [384, 128]}")

@@ -163,7 +163,7 @@ def checked_value(name: str, value: Any, source: str) -> Any:
         ValueError: the value is out of range, has a wrong length, is not finite, or is a string
             with a line break.
 
-    Example:
+    Examples:
         >>> from fastreid.config.rules import checked_value
         >>> checked_value("INPUT.FLIP.PROB", 0.5, "my.yml")
         0.5

@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
     Args:
         value: any value that `read_yaml` returns.
 
-    Example:
+    Examples:
         >>> from fastreid.config.yaml_file import parse_yaml, plain
         >>> split = parse_yaml(b"DATASETS: {SPLIT: 007}", "my.yml")["DATASETS"]["SPLIT"]
         >>> split.text, plain(split)
@@ -109,7 +109,7 @@ def parse_yaml(text: bytes, source: str) -> dict[str, Any]:
     Raises:
         ValueError: the text is malformed, unsafe or too large, or has no keys.
 
-    Example:
+    Examples:
         >>> from fastreid.config.yaml_file import parse_yaml
         >>> parse_yaml(b"SOLVER: {BASE_LR: 0.1}", "my.yml")
         {'SOLVER': {'BASE_LR': 0.1}}

@@ -34,7 +34,7 @@ class Embedder:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no exported model, or the device is not available.
 
-    Example:
+    Examples:
         ::
 
             embed = Embedder("model.onnx")
@@ -119,7 +119,7 @@ class Embedder:
 def normalized(batch: np.ndarray) -> np.ndarray:
     """Scale RGB in 0..255, (N, 3, H, W), to 0..1 and standardize it by ImageNet's statistics.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.deploy.embedder import normalized
         >>> batch = np.full((1, 3, 2, 2), 255, np.float32)

@@ -43,7 +43,7 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
     Raises:
         PictureError: if it has another shape or values that are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.deploy.pictures import check_batch
         >>> check_batch(np.zeros((2, 3, 256, 128)), size=(256, 128)).dtype.name
@@ -73,7 +73,7 @@ def open_pictures(images: Any, size: Size = None, *, bgr: bool = False) -> Itera
         PictureError: if something is not a picture; the message gives its place in a sequence.
         ImageError: if a file is missing or cannot be read; both when it is this picture's turn.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.deploy.pictures import open_pictures
         >>> blue_in_bgr = np.full((4, 2, 3), (255, 0, 0), np.uint8)
@@ -92,7 +92,7 @@ def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Cut out the centre of (height, width); outside of the picture is black.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.deploy.pictures import cropped
         >>> cropped(Image.new("RGB", (256, 300)), (224, 224)).size
@@ -123,7 +123,7 @@ def prepared(
 def to_array(picture: Image.Image) -> np.ndarray:
     """Return a picture as float32 (3, H, W), RGB in 0..255.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.deploy.pictures import to_array
         >>> array = to_array(Image.new("RGB", (128, 256), (255, 128, 0)))

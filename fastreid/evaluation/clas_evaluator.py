@@ -32,7 +32,7 @@ def accuracy(output: np.ndarray, target: np.ndarray, topk: Sequence[int] = (1,))
     Raises:
         ValueError: there are no rows, a class does not exist, or a logit is not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation.clas_evaluator import accuracy
         >>> logits = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3], [0.1, 0.3, 0.6]])
@@ -58,7 +58,7 @@ def ranks_of_classes(output: np.ndarray, target: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: lengths differ, a class does not exist, or a logit is not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation.clas_evaluator import ranks_of_classes
         >>> logits = np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]])
@@ -95,7 +95,7 @@ class ClasEvaluator(DatasetEvaluator):
         cfg: the configuration.
         output_dir: not used; fast-reid's callers pass it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.config import get_cfg
         >>> from fastreid.evaluation import ClasEvaluator

@@ -38,7 +38,7 @@ def aqe(
     Raises:
         ValueError: qe_k is below 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import aqe
         >>> query, gallery = np.array([[1.0, 0.0]]), np.array([[0.8, 0.6], [0.0, 1.0]])

@@ -99,7 +99,7 @@ def evaluate_rank(
         ValueError: lengths differ, queries or gallery are empty, a distance is NaN, or no query has
             a match; the message names the likely cause.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import evaluate_rank
         >>> distances = np.array([[0.1, 0.2, 0.3, 0.4]])
@@ -178,7 +178,7 @@ def match_positions(dist: np.ndarray, matches: np.ndarray, junk: np.ndarray) -> 
     Returns:
         (M,) positions, from 0, ascending.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation.rank import match_positions
         >>> dist = np.array([0.5, 0.1, 0.3, 0.2])

@@ -35,7 +35,7 @@ def evaluate_roc(
     Raises:
         ValueError: lengths differ, or queries or gallery are empty.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import evaluate_roc
         >>> distances, one, two = np.array([[0.1, 0.2, 0.3]]), np.array([1]), np.array([2])
@@ -66,7 +66,7 @@ def roc_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         False and true positive rates, (C,) each, from (0, 0) to (1, 1).
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import roc_curve
         >>> false_rate, true_rate = roc_curve(np.array([0.9, 0.8, 0.3]), np.array([1, 0, 1]))
@@ -96,7 +96,7 @@ def rate_at(false_rate: np.ndarray, true_rate: np.ndarray, target: float) -> flo
     Returns:
         The true positive rate of that corner.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import rate_at
         >>> rate_at(np.array([0.0, 0.01, 0.1, 1.0]), np.array([0.0, 0.6, 0.9, 1.0]), target=0.01)

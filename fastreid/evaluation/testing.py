@@ -44,7 +44,7 @@ def flatten_results_dict(results: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         A flat dict.
 
-    Example:
+    Examples:
         >>> from fastreid.evaluation import flatten_results_dict
         >>> flatten_results_dict({"Market1501": {"Rank-1": 95.4, "mAP": 88.2}, "epoch": 60})
         {'Market1501/Rank-1': 95.4, 'Market1501/mAP': 88.2, 'epoch': 60}

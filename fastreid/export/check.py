@@ -43,7 +43,7 @@ def sample_images(size: tuple[int, int], number: int = NUM_IMAGES) -> np.ndarray
     Returns:
         (N, 3, H, W) float32, whole numbers in 0..255.
 
-    Example:
+    Examples:
         >>> from fastreid.export.check import sample_images
         >>> images = sample_images((64, 32), number=4)
         >>> images.shape, bool((images == sample_images((64, 32), number=4)).all())
@@ -60,7 +60,7 @@ def sample_images(size: tuple[int, int], number: int = NUM_IMAGES) -> np.ndarray
 def compare_features(found: np.ndarray, expected: np.ndarray) -> Comparison:
     """Compare features (N, D) of an exported file with those of the model.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.export.check import compare_features
         >>> expected = np.eye(12, dtype=np.float32)

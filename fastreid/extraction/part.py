@@ -86,7 +86,7 @@ def divide(images: Listing, size: int) -> list[Part]:
         images: N images.
         size: number of images in a part; the last one may have fewer.
 
-    Example:
+    Examples:
         >>> from fastreid.extraction import Listing
         >>> from fastreid.extraction.part import divide
         >>> paths = ["a.jpg", "b.jpg", "c.jpg"]

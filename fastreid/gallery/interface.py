@@ -57,7 +57,7 @@ class Filter(NamedTuple):
             without a time do not meet a condition on it.
         before: taken before this time.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.gallery import Description, Entry, Filter, open_gallery
         >>> with open_gallery("shop", create=Description(dimension=2)) as gallery:
@@ -209,7 +209,7 @@ def unit_rows(features: Any, dimension: int, what: str) -> np.ndarray:
     Raises:
         GalleryError: if the shape is another, or a row is zero or not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.gallery.interface import unit_rows
         >>> unit_rows(np.array([[3.0, 4.0]]), dimension=2, what="queries")

@@ -24,7 +24,7 @@ def nearest_rows(
     Returns:
         (Q, k) indices of rows, k = min(K, number of rows), best first, and (Q, k) inner products.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.gallery.nearest import nearest_rows
         >>> vectors = np.array([[1, 0], [0, 1], [0.5, 0.5]], np.float32)

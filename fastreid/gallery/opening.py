@@ -29,7 +29,7 @@ def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
         GalleryError: if there is none, it is damaged, or it differs from `create`.
         ImportError: if FAISS or Milvus is asked for and not installed.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.gallery import Description, Entry, open_gallery
         >>> with open_gallery("shop", create=Description(dimension=2)) as gallery:

@@ -36,7 +36,7 @@ class LinearSoftmax(nn.Cell):
 class CosSoftmax(LinearSoftmax):
     """Large margin cosine loss (CosFace; Wang et al., CVPR 2018): cos - m for the true class.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import CosSoftmax
         >>> softmax = CosSoftmax(num_classes=3, scale=64.0, margin=0.25)
@@ -109,7 +109,7 @@ def get_cls_layer(name: str) -> type[LinearSoftmax]:
     Raises:
         ValueError: for an unknown name.
 
-    Example:
+    Examples:
         >>> from fastreid.layers import get_cls_layer
         >>> get_cls_layer("ArcSoftmax").__name__, get_cls_layer("ArcSoftmax").takes_cosines
         ('ArcSoftmax', True)

@@ -16,7 +16,7 @@ def l2_normalize(x: Tensor) -> Tensor:
     Returns:
         (N, D).
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import l2_normalize
         >>> l2_normalize(ms.Tensor([[3.0, 4.0], [0.0, 0.0]])).asnumpy().round(4)
@@ -41,7 +41,7 @@ def cosine_gaps(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         (Q, G) in [0, 2].
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import cosine_gaps
         >>> others = ms.Tensor([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])

@@ -30,7 +30,7 @@ def get_norm(norm: str, out_channels: int) -> nn.Cell:
     Raises:
         ValueError: for an unknown name, or a channel count that the norm cannot have.
 
-    Example:
+    Examples:
         >>> from fastreid.layers import get_norm
         >>> norm = get_norm("BN", 64)
         >>> [(parameter.name, parameter.shape) for parameter in norm.get_parameters()]

@@ -88,7 +88,7 @@ class GeneralizedMeanPooling(nn.Cell):
         norm: the power p > 0; 1 gives the mean, infinity the maximum.
         eps: inputs below it count as eps.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import GeneralizedMeanPooling
         >>> x = ms.Tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
@@ -219,7 +219,7 @@ def get_pooling(name: str) -> nn.Cell:
     Raises:
         ValueError: for an unknown name.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import get_pooling
         >>> pool = get_pooling("AdaptiveAvgMaxPool")

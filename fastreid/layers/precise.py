@@ -50,7 +50,7 @@ def softplus(x: Tensor) -> Tensor:
     Returns:
         (N, ...).
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import softplus
         >>> [f"{float(softplus(ms.Tensor(x))):.4e}" for x in (-17.0, 0.0, 50.0)]

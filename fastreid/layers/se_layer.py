@@ -15,7 +15,7 @@ class SELayer(nn.Cell):
         channel: C of the input (N, C, H, W).
         reduction: the hidden layer has C // reduction units.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.layers import SELayer
         >>> layer = SELayer(32, reduction=16)

@@ -29,7 +29,7 @@ def short_names(names: Iterable[str]) -> str:
     Args:
         names: registered names.
 
-    Example:
+    Examples:
         >>> from fastreid.protocols.names import short_names
         >>> short_names(["Market1501", "MSMT17", "cuhkSYSU"])
         'M+MS+CS'

@@ -33,7 +33,7 @@ class Progress:
         done_before: runs, and parts of runs, that were done when the job started.
         clock: returns seconds.
 
-    Example:
+    Examples:
         >>> from fastreid.protocols.progress import Progress
         >>> seconds = iter([0.0, 720.0])
         >>> progress = Progress("protocol2", 8, done_before=0.0, clock=lambda: next(seconds))

@@ -59,7 +59,7 @@ def find_method(word: str, configs: Path) -> tuple[str, Path]:
         ValueError: the name is unknown.
         FileNotFoundError: the file does not exist.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from fastreid.protocols import find_method
         >>> name, path = find_method("AGW", Path("configs"))

@@ -38,7 +38,7 @@ class Route:
         target: registered name of the test set.
         splits: numbers of the test splits (DATASETS.SPLIT).
 
-    Example:
+    Examples:
         >>> from fastreid.protocols import Route
         >>> Route(sources=("cuhkSYSU", "Market1501", "MSMT17"), target="CUHK03").label
         'CS+M+MS->C3'
@@ -219,7 +219,7 @@ def plan_runs(routes: Sequence[Route], seeds: Sequence[int]) -> list[Run]:
     Returns:
         The runs, all of the first seed first.
 
-    Example:
+    Examples:
         >>> from fastreid.protocols import Route, plan_runs
         >>> sources = ("Market1501", "MSMT17")
         >>> runs = plan_runs([Route(sources, "PRID"), Route(sources, "GRID")], seeds=[1, 2])

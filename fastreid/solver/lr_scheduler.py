@@ -15,7 +15,7 @@ WARMUP_METHODS = ("linear", "constant", "exp")
 class Warmup(NamedTuple):
     """Warm-up: number of iterations, initial factor, and method by which it grows to 1.
 
-    Example:
+    Examples:
         >>> from fastreid.solver import Warmup
         >>> warmup = Warmup(iters=10, factor=0.1, method="linear")
         >>> [round(warmup.factor_at(iteration), 4) for iteration in (0, 5, 10, 100)]
@@ -41,7 +41,7 @@ class Warmup(NamedTuple):
 class EpochSteps(NamedTuple):
     """Steps of a schedule: one at each epoch end, the first at the end of epoch `first_end`.
 
-    Example:
+    Examples:
         >>> from fastreid.solver import EpochSteps
         >>> steps = EpochSteps(iters_per_epoch=100, first_end=1)
         >>> [steps.until(iteration) for iteration in (0, 99, 100, 350)], steps.iteration_of(3)
@@ -69,7 +69,7 @@ class WarmupMultiStepLR:
         milestones: steps at which the rate is multiplied by `gamma`.
         gamma: factor.
 
-    Example:
+    Examples:
         >>> from fastreid.solver import EpochSteps, Warmup, WarmupMultiStepLR
         >>> schedule = WarmupMultiStepLR(
         ...     Warmup(iters=100, factor=0.01, method="linear"),
@@ -105,7 +105,7 @@ class WarmupCosineAnnealingLR:
         t_max: number of steps of the half cosine.
         eta_min: final rate.
 
-    Example:
+    Examples:
         >>> from fastreid.solver import EpochSteps, Warmup, WarmupCosineAnnealingLR
         >>> schedule = WarmupCosineAnnealingLR(
         ...     Warmup(iters=0, factor=1.0, method="linear"),

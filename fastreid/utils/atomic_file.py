@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields:
         A path in the same folder, to write to.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from fastreid.utils.atomic_file import replacing
         >>> scores = Path("scores.txt")

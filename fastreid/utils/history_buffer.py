@@ -13,7 +13,7 @@ class HistoryBuffer:
     Args:
         max_length: number of values that are kept; older ones are dropped.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.history_buffer import HistoryBuffer
         >>> losses = HistoryBuffer()
         >>> for iteration, loss in enumerate([9.0, 4.0, 1.0, 2.0]):

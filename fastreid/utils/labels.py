@@ -54,7 +54,7 @@ def normal_form(text: str) -> int | str:
     Raises:
         ValueError: the text is empty, or a number that does not fit into 64 bits.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.labels import normal_form
         >>> normal_form("007"), normal_form(" +7"), normal_form("c7"), normal_form("7.0")
         (7, 7, 'c7', '7.0')
@@ -87,7 +87,7 @@ def whole_number(value: Any) -> int:
         ValueError: the value is not a whole number or does not fit into 64 bits; the message shows
             the value.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.labels import whole_number
         >>> whole_number("007"), whole_number(7.0)
         (7, 7)
@@ -155,7 +155,7 @@ def number_labels(texts: Iterable[str]) -> dict[str, int]:
     Raises:
         ValueError: a text is empty, or a number that does not fit into 64 bits.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.labels import number_labels
         >>> number_labels(["anna", "bob", "0", "007"])  # 0 is taken, so the names get 1 and 2
         {'anna': 1, 'bob': 2, '0': 0, '007': 7}
@@ -183,7 +183,7 @@ def common_spellings(texts: Iterable[str]) -> dict[str, str]:
     Raises:
         ValueError: a text is empty, or a number that does not fit into 64 bits.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.labels import common_spellings
         >>> sorted(common_spellings(["007", "7", "08", "anna"]).items())
         [('007', '7'), ('08', '08'), ('7', '7'), ('anna', 'anna')]
@@ -237,7 +237,7 @@ def shown_label(number: int, name: str = "") -> str:
     Returns:
         The name, or the number if the name is only another spelling of it.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.labels import shown_label
         >>> shown_label(7, "007"), shown_label(0, "anna"), shown_label(12)
         ('7', 'anna', '12')

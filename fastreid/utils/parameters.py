@@ -21,7 +21,7 @@ def restored(parameters: Sequence[Parameter]) -> Iterator[None]:
     Args:
         parameters: parameters of any shapes; a copy of their values is kept during the block.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.utils.parameters import restored
         >>> weight = ms.Parameter(ms.Tensor([1.0, 2.0]), name="weight")

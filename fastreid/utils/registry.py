@@ -19,7 +19,7 @@ class Registry:
     Args:
         name: kind of the entries, such as "BACKBONE", for error messages.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.registry import Registry
         >>> SHAPES = Registry("SHAPE")
         >>> @SHAPES.register()

@@ -59,7 +59,7 @@ class ImageDataset:
             from them, and is not just a sample, is logged as a warning.
         **unused: other arguments of fast-reid's data sets (root, mode, transform, verbose).
 
-    Example:
+    Examples:
         >>> from fastreid.data.datasets import ImageDataset
         >>> class Shop(ImageDataset):
         ...     dataset_name = "Shop"

@@ -31,7 +31,7 @@ def count_labels(items: Sequence[Item]) -> tuple[int, int]:
     Returns:
         Number of identities, number of cameras.
 
-    Example:
+    Examples:
         >>> from fastreid.data.datasets.counts import count_labels
         >>> count_labels([("a.jpg", 5, 0), ("b.jpg", 5, 1), ("c.jpg", 9, 1)])
         (2, 2)
@@ -52,7 +52,7 @@ def difference_from_published(
     Returns:
         A sentence; "" if the counts are equal or the split is only a sample of the published one.
 
-    Example:
+    Examples:
         >>> from fastreid.data.datasets.counts import Counts, difference_from_published
         >>> items = [("a.jpg", 5, 0), ("b.jpg", 5, 1)]
         >>> difference_from_published("query", items, {"query": Counts(ids=1, images=2)})

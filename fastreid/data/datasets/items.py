@@ -45,7 +45,7 @@ def check_items(items: Any, place: str) -> CheckedItems:
         ValueError: an item has another form, or an integer of more than 64 bits; the message names
             the item and says what it must be.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from fastreid.data.datasets.items import check_items
         >>> check_items([[Path("a.jpg"), 5, "door", "sunny"]], "Shop, query")
@@ -139,7 +139,7 @@ def name_labels(items: Sequence[Item], name: str) -> list[Item]:
     Raises:
         ValueError: an integer gets a name that another item has as a string.
 
-    Example:
+    Examples:
         >>> from fastreid.data.datasets.items import name_labels
         >>> name_labels([("a.jpg", 5, "door")], "Shop")
         [('a.jpg', 'Shop_5', 'door')]

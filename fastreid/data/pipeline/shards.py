@@ -42,7 +42,7 @@ def held_out_domain(seed: int, iteration: int, num_domains: int) -> int:
     Returns:
         Number of the domain, the same on all processes.
 
-    Example:
+    Examples:
         >>> from fastreid.data import held_out_domain
         >>> [held_out_domain(0, iteration, num_domains=3) for iteration in range(8)]
         [1, 2, 0, 0, 2, 0, 2, 2]
@@ -61,7 +61,7 @@ def contiguous_rows(num_rows: int, shard: Shard) -> slice:
     Returns:
         Rows of the shard.
 
-    Example:
+    Examples:
         >>> from fastreid.data.pipeline.shards import Shard, contiguous_rows
         >>> [contiguous_rows(8, Shard(rank, world_size=2)) for rank in range(2)]
         [slice(0, 4, None), slice(4, 8, None)]

@@ -38,7 +38,7 @@ class TrainingSampler:
     Raises:
         ValueError: ``size`` is not positive.
 
-    Example:
+    Examples:
         >>> from itertools import islice
         >>> from fastreid.data.samplers import TrainingSampler
         >>> list(islice(TrainingSampler(3, shuffle=False), 7))
@@ -83,7 +83,7 @@ class InferenceSampler:
     Raises:
         ValueError: ``size`` is not positive.
 
-    Example:
+    Examples:
         >>> from fastreid.data.samplers import InferenceSampler
         >>> [list(InferenceSampler(7, rank=rank, world_size=2)) for rank in range(2)]
         [[0, 1, 2, 3], [4, 5, 6]]
@@ -117,7 +117,7 @@ class SubsetSampler:
         sampler: sampler of the subset; gives indices into ``indices``.
         indices: images of the subset, as indices into all images.
 
-    Example:
+    Examples:
         >>> from fastreid.data.samplers import InferenceSampler, SubsetSampler
         >>> list(SubsetSampler(InferenceSampler(3), indices=[10, 20, 30]))
         [10, 20, 30]

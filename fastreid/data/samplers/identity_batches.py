@@ -19,7 +19,7 @@ def interleave_ranks(batch: list[int], world_size: int) -> list[int]:
     Returns:
         The same indices: the first of each part, then the second of each part, and so on.
 
-    Example:
+    Examples:
         >>> from fastreid.data.samplers.identity_batches import interleave_ranks
         >>> batch = interleave_ranks([0, 1, 2, 10, 11, 12], world_size=2)
         >>> batch, batch[0::2], batch[1::2]
@@ -37,7 +37,7 @@ def group_by_identity(data_source: Sequence[tuple]) -> list[list[int]]:
     Returns:
         Indices of the images of each identity, in the order of the sorted identities.
 
-    Example:
+    Examples:
         >>> from fastreid.data.samplers.identity_batches import group_by_identity
         >>> group_by_identity([("a.jpg", 7, 0), ("b.jpg", 3, 0), ("c.jpg", 7, 1)])
         [[1], [0, 2]]
@@ -62,7 +62,7 @@ def identities_per_batch(batch_size: int, num_instances: int, num_identities: in
     Raises:
         ValueError: the number is not an integer, or the data set has fewer identities.
 
-    Example:
+    Examples:
         >>> from fastreid.data.samplers.identity_batches import identities_per_batch
         >>> identities_per_batch(64, 4, num_identities=751)
         16

@@ -27,7 +27,7 @@ class ImbalancedDatasetSampler:
     Raises:
         ValueError: there are no items.
 
-    Example:
+    Examples:
         >>> from itertools import islice
         >>> from fastreid.data.samplers import ImbalancedDatasetSampler
         >>> items = [("rare.jpg", 0, 0)] + [(f"common_{i}.jpg", 1, 0) for i in range(99)]

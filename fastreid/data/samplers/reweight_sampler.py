@@ -33,7 +33,7 @@ class SetReWeightSampler:
         ValueError: there are no items, the weights do not match the cameras or the batch, or a
             camera has fewer identities than its weight.
 
-    Example:
+    Examples:
         >>> from collections import Counter
         >>> from itertools import islice
         >>> from fastreid.data.samplers import SetReWeightSampler

@@ -30,7 +30,7 @@ class NaiveIdentitySampler:
         ValueError: there are no items, K does not divide the batch, or there are too few
             identities.
 
-    Example:
+    Examples:
         >>> from itertools import islice
         >>> from fastreid.data.samplers import NaiveIdentitySampler
         >>> items = [(f"{pid}_{camid}.jpg", pid, camid) for pid in range(4) for camid in range(3)]
@@ -119,7 +119,7 @@ class BalancedIdentitySampler:
         ValueError: there are no items, K does not divide the batch, or there are too few
             identities.
 
-    Example:
+    Examples:
         >>> from itertools import islice
         >>> from fastreid.data.samplers import BalancedIdentitySampler
         >>> items = [(f"{pid}_{camid}.jpg", pid, camid) for pid in range(4) for camid in (0, 0, 1)]

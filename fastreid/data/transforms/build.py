@@ -27,7 +27,7 @@ def build_transforms(cfg: CfgNode, *, is_train: bool = True, dtype: type = np.fl
     Returns:
         A callable from an RGB image and a random generator to (3, H, W), 0 to 255.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.config import get_cfg

@@ -18,7 +18,7 @@ class Compose:
     Args:
         transforms: callables ``transform(image, rng)``, in order.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import Compose, Resize, ToTensor
@@ -70,7 +70,7 @@ class ToTensor:
     Args:
         dtype: type of the array: float32, or uint8 for batches that are converted later.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import ToTensor

@@ -17,7 +17,7 @@ class Resize:
     Args:
         size: (height, width), or one number for the length of the shorter side.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import Resize
@@ -51,7 +51,7 @@ class Pad:
     Raises:
         ValueError: ``mode`` is unknown.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import Pad
@@ -83,7 +83,7 @@ class RandomCrop:
     Args:
         size: (height, width), or one number for a square; images must not be smaller.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import RandomCrop
@@ -117,7 +117,7 @@ class RandomResizedCrop:
         scale: minimum and maximum fraction of the area of the image.
         ratio: minimum and maximum width / height of the window.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import RandomResizedCrop
@@ -169,7 +169,7 @@ class CenterCrop:
     Args:
         size: (height, width), or one number for a square.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import CenterCrop

@@ -19,7 +19,7 @@ class RandomErasing:
         scale: minimum and maximum fraction of the area of the image.
         ratio: minimum and maximum height / width.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.data.transforms import RandomErasing
         >>> erase = RandomErasing(prob=1.0, value=(124, 116, 104), scale=(0.25, 0.25), ratio=(1, 1))
@@ -81,7 +81,7 @@ class RandomPatch:
         min_ratio: minimum height / width of a patch; the maximum is its inverse.
         flip_prob: probability that a patch is mirrored left and right, 0 to 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.data.transforms import RandomPatch
         >>> images = np.stack([np.full((3, 32, 16), level, np.uint8) for level in (10, 20, 30)])

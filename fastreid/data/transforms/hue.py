@@ -32,7 +32,7 @@ def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
     Returns:
         (H, W) RGB image.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.data.transforms.hue import adjust_hue
         >>> red = Image.new("RGB", (1, 1), (255, 0, 0))

@@ -17,7 +17,7 @@ class RandomHorizontalFlip:
     Args:
         prob: probability, 0 to 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> from fastreid.data.transforms import RandomHorizontalFlip

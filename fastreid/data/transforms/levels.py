@@ -22,7 +22,7 @@ def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:
     Returns:
         (H, W) RGB image.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.data.transforms.levels import adjust_brightness
         >>> image = Image.new("RGB", (1, 1), (100, 150, 200))
@@ -42,7 +42,7 @@ def adjust_contrast(image: Image.Image, factor: float) -> Image.Image:
     Returns:
         (H, W) RGB image.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.data.transforms.levels import adjust_contrast
         >>> image = Image.new("RGB", (2, 1), (50, 50, 50))

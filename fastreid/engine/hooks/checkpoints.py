@@ -113,7 +113,7 @@ def mean_metric(scores: Mapping[str, float]) -> float | None:
     Returns:
         The mean; None if there is no such score.
 
-    Example:
+    Examples:
         >>> from fastreid.engine.hooks.checkpoints import mean_metric
         >>> mean_metric({"CUHK03/metric": 40.0, "CUHK03/mAP": 35.0, "MSMT17/metric": 60.0})
         50.0

@@ -53,7 +53,7 @@ def iterate_parts(folder: str | Path) -> Iterator[tuple[PartInfo, PartColumns]]:
     Raises:
         PartError: the folder has no parts, parts of two models, or a damaged part.
 
-    Example:
+    Examples:
         ::
 
             for info, rows in iterate_parts("features"):

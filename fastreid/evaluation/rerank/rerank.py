@@ -146,7 +146,7 @@ def jaccard_distance(
     Raises:
         ValueError: k1 or k2 is below 1, or k2 is above k1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import jaccard_distance
         >>> query = np.array([[0.0, 1.0]])
@@ -178,7 +178,7 @@ def re_ranking(
     Raises:
         ValueError: lambda is outside 0 to 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.evaluation import re_ranking
         >>> re_ranking(np.array([[0.5, 1.0]]), np.array([[1.0, 0.0]]), lambda_value=0.5).tolist()

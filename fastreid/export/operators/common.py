@@ -91,7 +91,7 @@ def as_ints(value: Value, what: str) -> tuple[int, ...]:
     Raises:
         ValueError: if they are computed by the network.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.export.operators.common import as_ints
         >>> as_ints(2, "stride"), as_ints(np.array([2, 3]), "stride")

@@ -67,7 +67,7 @@ def resnet_spec(depth: str, *, last_stride: int, with_nl: bool = False) -> ResNe
     Raises:
         ValueError: for an unknown depth.
 
-    Example:
+    Examples:
         >>> from fastreid.modeling.backbones.resnet_specs import resnet_spec
         >>> spec = resnet_spec("50x", last_stride=1)
         >>> [stage.blocks for stage in spec.stages], [stage.stride for stage in spec.stages]

@@ -74,7 +74,7 @@ def loss_of_pairs(
     Returns:
         Scalar; a row without a positive or without a negative counts as 0.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import loss_of_pairs
         >>> zeros, yes = ms.ops.zeros((1, 1)), ms.Tensor([[True]])

@@ -52,7 +52,7 @@ def cross_entropy_loss(
     Returns:
         The loss, a scalar.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import cross_entropy_loss
         >>> logits, pids = ms.Tensor([[2.0, 0.0, 0.0]]), ms.Tensor([0], ms.int32)

@@ -105,7 +105,7 @@ def scatter_loss(features: Tensor, domainids: Tensor, num_domains: int) -> Tenso
     Returns:
         The loss, a scalar in [-1, 1].
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import scatter_loss
         >>> features, domains = ms.Tensor([[1.0, 0.0], [0.0, 1.0]]), ms.Tensor([0, 0], ms.int32)

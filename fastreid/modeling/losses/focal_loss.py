@@ -31,7 +31,7 @@ def focal_loss(
     Raises:
         ValueError: for shapes that do not match, or an unknown `reduction`.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import focal_loss
         >>> logits, pids = ms.Tensor([[2.0, 0.0], [0.0, 2.0]]), ms.Tensor([0, 0], ms.int32)

@@ -15,7 +15,7 @@ def same_label(labels: Tensor) -> Tensor:
     Returns:
         (N, N) bool, True where the labels are equal (the diagonal included).
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import same_label
         >>> same_label(ms.Tensor([3, 5, 3], ms.int32)).asnumpy().astype(int)
@@ -39,7 +39,7 @@ def cross_domain_masks(targets: Tensor, domainids: Tensor) -> tuple[Tensor, Tens
         Two (N, N) bool masks. Positives are the row itself and all rows of other domains; negatives
         are the rows of other identities of the same domain.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import cross_domain_masks
         >>> pids, domains = ms.Tensor([0, 1, 2], ms.int32), ms.Tensor([0, 0, 1], ms.int32)

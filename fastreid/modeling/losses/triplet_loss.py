@@ -23,7 +23,7 @@ def euclidean_distances(features: Tensor) -> Tensor:
     Returns:
         (N, N), at least 1e-6.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import euclidean_distances
         >>> euclidean_distances(ms.Tensor([[0.0, 0.0], [3.0, 4.0]])).asnumpy().round(4).tolist()
@@ -59,7 +59,7 @@ def hardest_pairs(
         Two (N,) distances; a row without a positive gets 0, one without a negative 1e9. Upstream:
         ``hard_example_mining``.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import hardest_pairs, same_label
         >>> distances = ms.Tensor([[0.0, 1.0, 4.0], [1.0, 0.0, 3.0], [4.0, 3.0, 0.0]])
@@ -115,7 +115,7 @@ def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
     Returns:
         The loss, a scalar.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import margin_loss
         >>> float(margin_loss(ms.Tensor([1.0, 2.0]), ms.Tensor([3.0, 1.5]), margin=0.5))
@@ -172,7 +172,7 @@ def triplet_loss(
     Returns:
         The loss, a scalar.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.losses import triplet_loss
         >>> features = ms.Tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]])

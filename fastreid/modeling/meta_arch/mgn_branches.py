@@ -152,7 +152,7 @@ def strip_height(height: int, strips: int) -> int:
     Returns:
         Rows of a strip; 0 if there would be fewer strips.
 
-    Example:
+    Examples:
         >>> from fastreid.modeling.meta_arch.mgn_branches import strip_height
         >>> strip_height(24, strips=2), strip_height(24, strips=3), strip_height(4, strips=3)
         (12, 8, 0)

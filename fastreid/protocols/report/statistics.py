@@ -40,7 +40,7 @@ def summarize(values: Mapping[int, Sequence[float]]) -> Statistic:
     Raises:
         ValueError: there are no scores, or seeds have different numbers of splits.
 
-    Example:
+    Examples:
         >>> from fastreid.protocols.report.statistics import summarize
         >>> found = summarize({1: [70.0, 72.0], 2: [74.0, 76.0]})  # two seeds, two test splits
         >>> found.mean, round(found.sd_seeds, 4), round(found.sd_splits, 4)

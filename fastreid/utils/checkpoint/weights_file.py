@@ -47,7 +47,7 @@ def split_key_path(source: str | Path) -> tuple[Path, str]:
     Returns:
         The file, and the keys that lead to the weights, joined by "/"; "" if there are none.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.checkpoint.weights_file import split_key_path
         >>> path, key = split_key_path("model.pth::model_ema")
         >>> path.name, key
@@ -202,7 +202,7 @@ def write_weights(path: str | Path, weights: Mapping[str, np.ndarray], *, key: s
         ValueError: the suffix is unknown, the format does not support the type of an array, or two
             names stand for the same tensor.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.checkpoint.weights_file import read_torch_weights, write_weights
         >>> write_weights("model.pth", {"fc.weight": np.ones((2, 3), np.float32)})

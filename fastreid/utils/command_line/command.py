@@ -111,7 +111,7 @@ def split_pairs(words: Sequence[str], is_key: Callable[[str], bool]) -> tuple[li
     Returns:
         The other arguments, and the list key, value, key, value, ...
 
-    Example:
+    Examples:
         >>> from fastreid.config import is_setting
         >>> from fastreid.utils.command_line.command import split_pairs
         >>> split_pairs(["--eval-only", "SOLVER.GAMMA", "-1"], is_setting)

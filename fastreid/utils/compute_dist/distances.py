@@ -53,7 +53,7 @@ def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -
     Returns:
         (N, D), float32.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.compute_dist import normalize_features
         >>> normalize_features(np.array([[3.0, 4.0], [0.0, 0.0]]))
@@ -103,7 +103,7 @@ class DistanceRows:
     Raises:
         ValueError: the metric is unknown or the shapes do not match.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.compute_dist import DistanceRows
         >>> features = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
@@ -252,7 +252,7 @@ def build_dist(
     Raises:
         ValueError: the metric is unknown or the shapes do not match.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.compute_dist import build_dist
         >>> query, gallery = np.array([[1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 1.0]])
@@ -288,7 +288,7 @@ def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
     Yields:
         Consecutive slices that cover all rows. They depend only on the two arguments.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.compute_dist import row_blocks
         >>> list(row_blocks(2500, 1000))
         [slice(0, 1024, None), slice(1024, 2048, None), slice(2048, 2500, None)]

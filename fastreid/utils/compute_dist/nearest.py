@@ -24,7 +24,7 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
     Returns:
         (Q, min(count, G)), int32, nearest first.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.compute_dist.nearest import nearest_indices
         >>> nearest_indices(np.array([[0.3, 0.1, 0.2], [0.0, 0.0, 1.0]]), 2).tolist()

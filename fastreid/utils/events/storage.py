@@ -70,7 +70,7 @@ class EventStorage:
     Args:
         start_iter: the first iteration.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.events import EventStorage, get_event_storage
         >>> with EventStorage() as storage:
         ...     get_event_storage().put_scalar("total_loss", 2.5)

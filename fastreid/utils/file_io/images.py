@@ -32,7 +32,7 @@ def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
     Raises:
         ImageError: the file is missing or not a readable image.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from fastreid.utils.file_io.images import read_image
         >>> Image.new("L", (64, 128), 200).save("gray.png")

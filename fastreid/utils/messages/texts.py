@@ -37,7 +37,7 @@ def list_some(names: Iterable) -> str:
     Args:
         names: any number of names.
 
-    Example:
+    Examples:
         >>> from fastreid.utils.messages.texts import list_some
         >>> list_some(["b", "a"]), list_some(range(100))
         ('a, b', '0, 1, 2, 3, 4, ...')

@@ -36,7 +36,7 @@ def matmul(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: these are not two matrices, or the lengths K differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from fastreid.utils.processor.products import matmul
         >>> matmul(np.ones((2, 3), np.float32), np.ones((4, 3), np.float32).T).shape

@@ -57,7 +57,7 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     Returns:
         The rounded width.
 
-    Example:
+    Examples:
         >>> from fastreid.modeling.backbones.mobilenet.layers import round_channels
         >>> round_channels(32 * 0.75), round_channels(16 * 0.35), round_channels(24 * 1.4)
         (24, 8, 32)

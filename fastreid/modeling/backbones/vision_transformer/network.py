@@ -87,7 +87,7 @@ class VisionTransformer(nn.Cell):
     Raises:
         ValueError: if the images are smaller than a patch, or a probability is not in [0, 1).
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.backbones.vision_transformer import VisionTransformer, ViTSpec
         >>> tiny = ViTSpec(depth=1, heads=2, mlp_ratio=2.0, qkv_bias=True, scale=None, width=16)
@@ -251,7 +251,7 @@ def patch_grid(image_size: tuple[int, int], stride: tuple[int, int]) -> Grid:
     Raises:
         ValueError: if the images are smaller than a patch, or a distance is not positive.
 
-    Example:
+    Examples:
         >>> from fastreid.modeling.backbones.vision_transformer.network import patch_grid
         >>> patch_grid((256, 128), stride=(16, 16)), patch_grid((256, 128), stride=(12, 12))
         ((16, 8), (21, 10))

@@ -22,7 +22,7 @@ def js_divergence(student: Tensor, teacher: Tensor, temperature: float = TEMPERA
     Returns:
         A scalar, the mean over the rows.
 
-    Example:
+    Examples:
         >>> import mindspore as ms
         >>> from fastreid.modeling.meta_arch.distillation.losses import js_divergence
         >>> teacher = ms.Tensor([[1.0, 2.0, 3.0]])
