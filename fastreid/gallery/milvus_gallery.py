@@ -16,6 +16,8 @@ import numpy as np
 from .interface import Description, Entry, Filter, Gallery, GalleryError, Match, unit_rows
 
 COLLECTION = "fastreid_gallery"
+# How the name of a file of Milvus Lite ends.
+LITE = ".db"
 _FIELDS = ["key", "pid", "camid", "time", "path"]
 # Bytes that a text may have in Milvus.
 _LONGEST_TEXT = 4096
@@ -81,6 +83,10 @@ class MilvusGallery(Gallery):
             ]
             self._client.insert(COLLECTION, data)
         self._write_about(self.description, start + len(rows))
+        if self.address.endswith(LITE):
+            # Milvus Lite searches what is not flushed row by row: a hundred times slower. Servers
+            # flush on their own, and limit how often they are asked to.
+            self._client.flush(COLLECTION)
 
     def remove(self, keys: Iterable[str]) -> int:
         """Remove entries, see `Gallery.remove`."""
