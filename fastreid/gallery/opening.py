@@ -7,11 +7,10 @@ from pathlib import Path
 from .embedded import ENTRIES, EmbeddedGallery
 from .faiss_index import FaissGallery
 from .interface import Description, Gallery, GalleryError
-from .milvus_gallery import MilvusGallery
+from .milvus_gallery import LITE, MilvusGallery
 
 _FAISS = "faiss:"
 _SERVERS = ("http://", "https://", "tcp://")
-_LITE = ".db"
 
 
 def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
@@ -38,7 +37,7 @@ def open_gallery(name: str, *, create: Description | None = None) -> Gallery:
         >>> best.entry.key, round(best.similarity, 4), second.entry.key
         ('b.jpg', 0.8, 'a.jpg')
     """
-    if name.startswith(_SERVERS) or name.endswith(_LITE):
+    if name.startswith(_SERVERS) or name.endswith(LITE):
         return MilvusGallery(name, create=create)
     if name.startswith(_FAISS):
         return FaissGallery(name[len(_FAISS) :], create=create)
@@ -51,7 +50,7 @@ def is_gallery(name: str) -> bool:
     Args:
         name: as for `open_gallery`; a folder must be a gallery already.
     """
-    if name.startswith((*_SERVERS, _FAISS)) or name.endswith(_LITE):
+    if name.startswith((*_SERVERS, _FAISS)) or name.endswith(LITE):
         return True
     return (Path(name) / ENTRIES).is_file()
 
