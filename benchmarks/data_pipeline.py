@@ -120,10 +120,12 @@ def figures(rows: Sequence[Sequence]) -> list[Result]:
             other for other in rows if other[0] == workers and other[1] not in ("ours", "consumer")
         ]
         name = f"{workers} workers"
-        for other in others or [None]:
-            beside = (other[2], other[1].replace("_", " ")) if other else (None, "")
-            title = f"{name}, beside {beside[1]}" if other else name
-            found.append(Result(title, "images/s", row[2], *beside))
+        if not others:
+            found.append(Result(name, "images/s", row[2]))
+        for other in others:
+            program = other[1].replace("_", " ")
+            title = f"{name}, beside {program}"
+            found.append(Result(title, "images/s", row[2], other[2], program))
     for row in (row for row in rows if row[1] == "consumer"):
         found.append(Result("main process alone, per core", "images/s", row[5]))
         found.append(Result("main process alone", "images/s", row[2]))

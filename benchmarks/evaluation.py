@@ -97,7 +97,8 @@ def our_task(
     from fastreid.evaluation.query_expansion import expand_features
     from fastreid.utils.compute_dist import DistanceRows, blas_product, normalize_features
 
-    cut, make_product = len(labels[0]), blas_product
+    cut = len(labels[0])
+    make_product: Any = blas_product
     if device != "cpu":
         import mindspore as ms
 
@@ -126,7 +127,8 @@ def our_task(
         return {"mAP": result.mean_ap, "Rank-1": float(result.cmc[0])}
 
     def expansion() -> dict[str, Any]:
-        options = {"qe_times": 1, "qe_k": 5, "alpha": 3.0, "make_product": make_product}
+        options: dict[str, Any] = {"qe_times": 1, "qe_k": 5, "alpha": 3.0}
+        options["make_product"] = make_product
         expanded = expand_features(features, **options)
         return {"mean length": float(np.linalg.norm(expanded, axis=1).mean())}
 
@@ -190,13 +192,14 @@ def report(task: str, worker: str, found: dict[str, Any]) -> str:
 def figures(title: str, found: dict[str, dict[str, Any]]) -> list[Result]:
     """Return time and peak of ours, beside each other program."""
     results = []
-    for worker in [name for name in found if name != "ours"] or [None]:
-        for key, unit, what in _FIGURES:
-            name, other, program = f"{title}, {what}", None, ""
-            if worker is not None:
-                program, other = WORKERS[worker], found[worker][key]
-                name = f"{name}, beside {program}"
-            results.append(Result(name, unit, found["ours"][key], other, program))
+    others = {WORKERS[worker]: one for worker, one in found.items() if worker != "ours"}
+    for key, unit, what in _FIGURES:
+        ours = found["ours"][key]
+        if not others:
+            results.append(Result(f"{title}, {what}", unit, ours))
+        for program, other in others.items():
+            name = f"{title}, {what}, beside {program}"
+            results.append(Result(name, unit, ours, other[key], program))
     return results
 
 

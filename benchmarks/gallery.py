@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -40,7 +40,7 @@ class Sizes(NamedTuple):
     queries: int
 
 
-def measure(kind: str, sizes: Sizes) -> list[str | float]:
+def measure(kind: str, sizes: Sizes) -> list[Any]:
     """Fill and search a gallery of one kind in a temporary folder; return a row of the table."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ _TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # Products with fewer multiplications than this take no time; OpenBLAS computes them on one thread.
 _FEWEST = 2**18
 # Rows and columns of a tile. Larger ones are not faster, and leave cores idle at the end.
-TILE = (512, 1024)
+TILE = (1024, 1024)
 
 
 def matmul(first: np.ndarray, second: np.ndarray) -> np.ndarray:
