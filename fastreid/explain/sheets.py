@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fastreid.utils.visualizer.tiles import INK, MUTED, write_text
+
 from .drawing import draw_map
 from .pairs import PairExplanation
 
 _HEIGHT = 256
 _GAP, _MARGIN, _HEADER, _CAPTION, _NUMBERS = 8, 18, 62, 26, 220
-_INK, _MUTED = (30, 34, 40), (105, 112, 122)
 
 
 class _Row(NamedTuple):
@@ -98,8 +99,8 @@ def _sheet(title: str, legend: str, rows: Sequence[_Row]) -> Image.Image:
     total = right + _MARGIN + (_NUMBERS if rows[0].numbers else 0)
     sheet = Image.new("RGB", (max(total, 440), _HEADER + len(rows) * pitch + _MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    _text(draw, (_MARGIN, 14), title, 18, _INK)
-    _text(draw, (_MARGIN, 38), legend, 13, _MUTED)
+    write_text(draw, (_MARGIN, 14), title, 18, INK)
+    write_text(draw, (_MARGIN, 38), legend, 13, MUTED)
     for number, (pictures, captions, numbers) in enumerate(rows):
         top = _HEADER + number * pitch
         for column, (pixels, caption) in enumerate(zip(pictures, captions)):
@@ -107,21 +108,11 @@ def _sheet(title: str, legend: str, rows: Sequence[_Row]) -> Image.Image:
             tile = Image.fromarray(pixels).resize((width, _HEIGHT), Image.Resampling.BICUBIC)
             sheet.paste(tile, (left, top))
             shown = _shortened(caption, 2 * width)
-            _text(draw, (left, top + _HEIGHT + 4), shown, 12, _MUTED)
+            write_text(draw, (left, top + _HEIGHT + 4), shown, 12, MUTED)
         for line, (label, value) in enumerate(numbers):
-            _text(draw, (right + 8, top + 8 + 22 * line), f"{value:+.3f}", 14, _INK)
-            _text(draw, (right + 70, top + 9 + 22 * line), label, 13, _MUTED)
+            write_text(draw, (right + 8, top + 8 + 22 * line), f"{value:+.3f}", 14, INK)
+            write_text(draw, (right + 70, top + 9 + 22 * line), label, 13, MUTED)
     return sheet
-
-
-def _text(
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-) -> None:
-    draw.text(corner, text, fill=colour, font=ImageFont.load_default(size=size))
 
 
 def _shortened(text: str, width: int) -> str:
