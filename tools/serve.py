@@ -174,7 +174,7 @@ def describe(service: SearchService, server: socket.socket, args: argparse.Names
     return "\n".join(lines)
 
 
-def run(args: argparse.Namespace, server: socket.socket) -> None:
+def serve(args: argparse.Namespace, server: socket.socket) -> None:
     """Open model and gallery, and answer requests until a signal ends the server."""
     from fastreid.serve.app import create_app
 
@@ -219,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     require_packages()
     with listen(args.host, args.port) as server:
-        run(args, server)
+        serve(args, server)
     return INTERRUPTED
 
 
