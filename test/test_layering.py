@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "evaluation": {"config", "utils"},
     "explain": {"deploy", "utils"},
     "gallery": {"utils"},
-    "serve": {"engine", "evaluation", "gallery", "deploy", "config", "utils"},
+    "serve": {"engine", "evaluation", "explain", "gallery", "deploy", "config", "utils"},
     "solver": {"config", "utils"},
     "protocols": {"engine", "modeling", "data", "config", "utils"},
     "engine": {"layers", "modeling", "data", "evaluation", "solver", "config", "utils", "deploy"},

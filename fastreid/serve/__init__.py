@@ -7,10 +7,10 @@
     app = create_app(service, Limits(), image_roots=[Path("photos")])   # an ASGI application
 
 ``models`` opens a model, ``searching`` searches a gallery with it, ``reranking`` re-ranks results,
-``service`` holds model and gallery in one thread, ``pool`` the threads of requests. ``uploads``
-checks and reads pictures, ``gallery_images`` makes the small pictures of results. ``guards`` refuse
-what exceeds the limits; ``schemas`` and ``api`` are the HTTP interface, ``page`` serves the files
-in ``static``, ``app`` puts all together.
+``explaining`` explains them. ``service`` holds model and gallery in one thread, ``pool`` the
+threads of requests. ``uploads`` checks and reads pictures, ``gallery_images`` makes the small
+pictures of results. ``guards`` refuse what exceeds the limits; ``schemas`` and ``api`` are the HTTP
+interface, ``page`` serves the files in ``static``, ``app`` puts all together.
 
 ``guards``, ``schemas``, ``api``, ``page`` and ``app`` need the extra ``serve``. MindSpore is
 imported for checkpoints only.

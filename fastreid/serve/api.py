@@ -1,9 +1,12 @@
-"""The HTTP interface: search, statistics, small pictures, state."""
+"""The HTTP interface: search, explanations, statistics, small pictures, state."""
 
 # Annotations are read by FastAPI when functions are defined, so they are not postponed here.
 
+import contextlib
 import time
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 from fastapi import APIRouter, File, Form, HTTPException, Request, Response, UploadFile
@@ -16,6 +19,7 @@ from .guards.tokens import COOKIE
 from .limits import Limits
 from .pool import RequestPool
 from .schemas import (
+    ExplanationAnswer,
     GalleryAnswer,
     LimitsObject,
     Problem,
@@ -29,7 +33,8 @@ from .service import SearchService
 from .uploads import UploadError, read_picture
 
 BASE = "/api"
-SEARCH, SESSION, HEALTH = f"{BASE}/search", f"{BASE}/session", f"{BASE}/health"
+SEARCH, EXPLAIN = f"{BASE}/search", f"{BASE}/explain"
+SESSION, HEALTH = f"{BASE}/session", f"{BASE}/health"
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 # Small requests that may wait for each search that may.
 _IMAGES_PER_SEARCH = 16
@@ -64,6 +69,8 @@ class GalleryApi:
         router = APIRouter()
         problems = _problems(400, 401, 413, 422, 429, 503)
         router.post("/search", response_model=SearchAnswer, responses=problems)(self.search)
+        explained = {**problems, **_problems(404)}
+        router.post("/explain", response_model=ExplanationAnswer, responses=explained)(self.explain)
         router.get("/gallery", responses=_problems(401, 429))(self.gallery)
         shown = {200: {"content": {"image/jpeg": {}}}, **_problems(401, 404, 429)}
         router.get("/image/{identifier}", response_class=Response, responses=shown)(self.image)
@@ -99,6 +106,15 @@ class GalleryApi:
         options = SearchOptions(top, only, rerank=rerank, min_similarity=min_similarity)
         return await self._searches.run(partial(self._answer, images, options))
 
+    async def explain(
+        self,
+        images: Annotated[list[UploadFile], File(description="as for a search; the first counts")],
+        identifier: Annotated[str, Form(alias="id", description="the id of a result")],
+    ) -> ExplanationAnswer:
+        """Explain what the places of the first picture and of a result add to their cosine."""
+        _require_most("pictures", len(images), self._limits.max_crops)
+        return await self._searches.run(partial(self._explain, images, identifier))
+
     async def gallery(self) -> GalleryAnswer:
         """Describe the gallery, the model and the limits."""
         summary = await self._others.run(self._service.summary)
@@ -112,17 +128,13 @@ class GalleryApi:
             **summary._asdict(),
             dimension=self._service.dimension,
             model=self._service.model_name,
+            explanations=self._service.explanations.are_available,
             limits=limits,
         )
 
     async def image(self, identifier: str) -> Response:
         """Return a small picture of a gallery entry that was a result of a search."""
-        try:
-            content = await self._others.run(partial(self._small_picture, identifier))
-        except (UploadError, OSError) as error:
-            raise HTTPException(404, "The image of this entry cannot be read.") from error
-        if content is None:
-            raise HTTPException(404, "There is no such entry, or its image is not shown.")
+        content = await self._others.run(partial(self._small_picture, identifier))
         return Response(content, media_type="image/jpeg", headers=_CACHED)
 
     def _answer(self, files: list[UploadFile], options: SearchOptions) -> SearchAnswer:
@@ -150,11 +162,36 @@ class GalleryApi:
             image=f"{BASE}/image/{identifier}" if path else None,
         )
 
-    def _small_picture(self, identifier: str) -> Optional[bytes]:
+    def _explain(self, files: list[UploadFile], identifier: str) -> ExplanationAnswer:
+        self._service.explanations.require()
+        path, most = self._path_of(identifier), self._limits.max_pixels
+        query = read_picture(files[0].filename or "", files[0].file, max_pixels=most)
+        with _reading_entry(), path.open("rb") as file:
+            result = read_picture(path.name, file, max_pixels=most)
+        why = self._service.explain(query, result)
+        return ExplanationAnswer(**why._asdict(), pictures=len(files))
+
+    def _small_picture(self, identifier: str) -> bytes:
+        with _reading_entry():
+            return small_picture(self._path_of(identifier), max_pixels=self._limits.max_pixels)
+
+    def _path_of(self, identifier: str) -> Path:
+        """Find the image of a result; only those inside the roots are found."""
         key = self._ids.key(identifier)
         entry = self._service.entry(key) if key is not None else None
         path = self._roots.find(entry) if entry else None
-        return small_picture(path, max_pixels=self._limits.max_pixels) if path else None
+        if path is None:
+            raise HTTPException(404, "There is no such entry, or its image is not shown.")
+        return path
+
+
+@contextlib.contextmanager
+def _reading_entry() -> Iterator[None]:
+    """Refuse an entry whose image cannot be read."""
+    try:
+        yield
+    except (UploadError, OSError) as error:
+        raise HTTPException(404, "The image of this entry cannot be read.") from error
 
 
 def _require_most(what: str, number: int, most: int) -> None:

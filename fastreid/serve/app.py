@@ -15,6 +15,7 @@ import fastreid
 from fastreid.utils.file_io.images import ImageError
 
 from . import api
+from .explaining import ExplanationError
 from .gallery_images import ImageRoots
 from .guards import (
     AccessToken,
@@ -99,7 +100,7 @@ def _guards(
             RateLimit,
             per_minute=limits.requests_per_minute,
             costly_per_minute=limits.searches_per_minute,
-            costly=(api.SEARCH, api.SESSION),
+            costly=(api.SEARCH, api.EXPLAIN, api.SESSION),
         ),
         Middleware(TimeLimit, seconds=limits.request_seconds),
         Middleware(BodyLimit, limit=limits.max_upload_bytes),
@@ -118,7 +119,7 @@ def _explain_errors(app: FastAPI) -> None:
     async def explain(_: Request, error: Exception) -> Response:
         return refuse(400, str(error))
 
-    for kind in (UploadError, ImageError, QueryError):
+    for kind in (UploadError, ImageError, QueryError, ExplanationError):
         app.add_exception_handler(kind, explain)
 
     @app.exception_handler(BusyError)

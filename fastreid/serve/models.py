@@ -11,6 +11,13 @@ from PIL import Image
 
 from fastreid.deploy import Embedder
 
+from .explaining import Explanations
+
+_EXPORTED = (
+    "This service runs an exported file, whose results cannot be explained: serve the checkpoint, "
+    "tools/serve.py --model FILE.ckpt --config-file FILE.yml."
+)
+
 
 class Model(Protocol):
     """Computes features of pictures.
@@ -18,10 +25,12 @@ class Model(Protocol):
     Attributes:
         name: hash of the weights, as a gallery's description has it.
         dimension: D, the length of a feature.
+        explanations: explains pairs of pictures, or says why it cannot.
     """
 
     name: str
     dimension: int
+    explanations: Explanations
 
     def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Return the features (N, D) of RGB pictures of any sizes."""
@@ -38,6 +47,7 @@ class OnnxModel:
         self._embed = Embedder(path)
         self.name = self._embed.info.weights_sha256
         self.dimension = self._embed.info.dimension
+        self.explanations = Explanations(None, _EXPORTED)
 
     def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Return the features (N, D) of RGB pictures of any sizes."""
@@ -63,6 +73,7 @@ class CheckpointModel:
         set_device_and_mode(cfg)
         self._predict = DefaultPredictor(cfg)
         self.name = hash_of_weights(self._predict.model)
+        self.explanations = Explanations.of_predictor(self._predict)
         # The first picture also compiles the network.
         self.dimension = self([Image.new("RGB", (8, 16))]).shape[1]
 

@@ -1,4 +1,4 @@
-"""The page: three files, which need no other address."""
+"""The page: its files, which need no other address."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/why.js": ("why.js", "text/javascript"),
 }
 
 

@@ -28,6 +28,19 @@ class SearchAnswer(BaseModel):
     seconds: float = Field(description="time that the search took in the server")
 
 
+class ExplanationAnswer(BaseModel):
+    """Why a result matches: query_places + result_places + bias + rest is the cosine."""
+
+    cosine: float = Field(description="of the features of the first picture and of the result")
+    query_places: float = Field(description="what the places of the first picture add")
+    result_places: float = Field(description="what the places of the result add")
+    bias: float = Field(description="what the shift of the neck adds; it belongs to no place")
+    rest: float = Field(description="what is left over")
+    query: str = Field(description="first picture under its map, data URL of a PNG picture")
+    result: str = Field(description="the result under its map, data URL of a PNG picture")
+    pictures: int = Field(description="how many pictures were sent; the first one is explained")
+
+
 class LimitsObject(BaseModel):
     """What one search may have."""
 
@@ -47,6 +60,7 @@ class GalleryAnswer(BaseModel):
     latest: Optional[float]
     dimension: int = Field(description="length of a feature")
     model: str = Field(description="hash of the model's weights")
+    explanations: bool = Field(description="whether /api/explain explains results")
     limits: LimitsObject
 
 

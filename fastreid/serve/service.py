@@ -12,6 +12,7 @@ from PIL import Image
 
 from fastreid.gallery import Entry, Gallery, open_gallery
 
+from .explaining import DrawnPair, Explanations
 from .models import Model
 from .searching import Found, GallerySummary, SearchOptions, require_model, search, summarize
 
@@ -74,6 +75,21 @@ class SearchService:
         """
         return self.run(lambda model, gallery: search(model, gallery, pictures, options))
 
+    def explain(self, query: Image.Image, result: Image.Image) -> DrawnPair:
+        """Explain what the places of two pictures add to the cosine of their features.
+
+        Args:
+            query: RGB.
+            result: RGB.
+
+        Returns:
+            The numbers and the pictures under their maps.
+
+        Raises:
+            ExplanationError: if the model cannot explain them.
+        """
+        return self.run(lambda model, _: model.explanations(query, result))
+
     def entry(self, key: str) -> Entry | None:
         """Look an entry up.
 
@@ -98,6 +114,11 @@ class SearchService:
     def dimension(self) -> int:
         """Length of a feature."""
         return self._model.dimension
+
+    @property
+    def explanations(self) -> Explanations:
+        """Those of the model; `explain` runs them in its thread."""
+        return self._model.explanations
 
     def close(self) -> None:
         """Close the gallery and end the thread, after what it was asked before."""

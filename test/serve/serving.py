@@ -6,7 +6,7 @@ import io
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import httpx
 import numpy as np
@@ -23,12 +23,16 @@ NUMBER = 12
 
 
 class Place(NamedTuple):
-    """Files of a service: photos, their gallery, the model, and the features of the photos."""
+    """Files of a service: photos, their gallery, the model, and the features of the photos.
+
+    A checkpoint also has a configuration file.
+    """
 
     photos: Path
     gallery: str
     model: Path
     features: np.ndarray
+    config_file: Optional[Path] = None
 
     def photo(self, number):
         return self.photos / f"{number}.png"
@@ -48,23 +52,46 @@ def make_place(folder):
     """Make photos, a model and a gallery: identity i // 3, cameras a and b, one photo a minute."""
     photos = draw_photos(folder / "photos")
     model = write_model(folder / "model.onnx")
+    features = Embedder(model)([str(photos / f"{i}.png") for i in range(NUMBER)])
+    name, features = fill_gallery(folder / "people", photos, features, INFO.weights_sha256)
+    return Place(photos, name, model, features)
+
+
+def fill_gallery(folder, photos, features, model):
+    """Make a gallery of the photos; return its name, and the features with length 1."""
+    features = features / np.linalg.norm(features, axis=1, keepdims=True)
     paths = [str(photos / f"{i}.png") for i in range(NUMBER)]
-    features = Embedder(model)(paths)
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
     entries = [
         Entry(path, pid=str(i // 3), camid="ab"[i % 2], time=60.0 * i, path=path)
         for i, path in enumerate(paths)
     ]
-    name = str(folder / "people")
-    with open_gallery(name, create=Description(6, INFO.weights_sha256)) as gallery:
+    with open_gallery(str(folder), create=Description(features.shape[1], model)) as gallery:
         gallery.add(features, entries)
-    return Place(photos, name, model, features)
+    return str(folder), features
+
+
+def make_checkpoint_place(folder):
+    """Make photos, a checkpoint and a gallery as those of `make_place`."""
+    from fastreid.engine import DefaultPredictor
+    from fastreid.utils.checkpoint.weights_hash import hash_of_weights
+    from test.export.models import SMALL, saved_model
+
+    cfg = saved_model(folder, *SMALL)
+    config_file = folder / "config.yml"
+    config_file.write_text(cfg.dump(), encoding="utf-8")
+    photos, predict = draw_photos(folder / "photos"), DefaultPredictor(cfg)
+    features = predict([str(photos / f"{i}.png") for i in range(NUMBER)])
+    weights = hash_of_weights(predict.model)
+    name, features = fill_gallery(folder / "people", photos, features, weights)
+    return Place(photos, name, Path(cfg.MODEL.WEIGHTS), features, config_file)
 
 
 @contextlib.contextmanager
 def served(place, *, gallery=None, limits=None, **options):
     """Serve a place in a thread, and give a client of it."""
-    service = SearchService(lambda: open_model(place.model), gallery or place.gallery)
+    service = SearchService(
+        lambda: open_model(place.model, place.config_file), gallery or place.gallery
+    )
     limits = dataclasses.replace(Limits(), **(limits or {}))
     options.setdefault("image_roots", [place.photos])
     config = uvicorn.Config(

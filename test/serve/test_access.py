@@ -74,7 +74,7 @@ def test_the_page_exchanges_the_token_for_a_cookie(place, stranger):
 
 
 def test_page_and_health_need_no_token(stranger):
-    for path in ("/", "/page.css", "/page.js", "/api/health"):
+    for path in ("/", "/page.css", "/page.js", "/why.js", "/api/health"):
         assert stranger.get(path).status_code == 200
 
 
@@ -112,7 +112,7 @@ def test_a_fault_of_the_server_is_an_answer_without_details(place, monkeypatch):
 
 
 def test_the_page_names_no_other_address(client):
-    for path in ("/", "/page.css", "/page.js"):
+    for path in ("/", "/page.css", "/page.js", "/why.js"):
         assert "//" not in client.get(path).text.replace("://localhost", "")
 
 

@@ -1,5 +1,7 @@
 /* The page of the search service. Texts of the server and of files are only ever set as text. */
 
+import { whyAction } from "./why.js";
+
 const byId = (id) => document.getElementById(id);
 const main = byId("main");
 const form = byId("search");
@@ -8,10 +10,10 @@ const found = byId("found");
 const results = byId("results");
 
 /*
- * Buttons on every result: {label, run(result, pictures)}. `result` is an object of /api/search,
- * `pictures` are the files of the search.
+ * Buttons on results: {label, isOffered(result, gallery), run(result, pictures)}. `result` is an
+ * object of /api/search, `gallery` that of /api/gallery, `pictures` are the files of the search.
  */
-const resultActions = [];
+const resultActions = [whyAction(ask)];
 
 let pictures = [];
 let gallery = null;
@@ -293,10 +295,11 @@ function resultCard(result, searched) {
   set("file", result.file.split("/").pop());
   card.querySelector(".file dd").title = result.file;
   card.querySelector(".picture").append(pictureOf(result));
-  for (const action of resultActions) {
+  for (const action of resultActions.filter((each) => each.isOffered(result, gallery))) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = action.label;
+    button.setAttribute("aria-label", `${action.label} Rank ${result.rank}`);
     button.addEventListener("click", () => action.run(result, searched));
     card.querySelector(".actions").append(button);
   }
