@@ -19,6 +19,9 @@ from test.distributed.test_two_processes import (
     root_mean_square,
 )
 
+# Each of some 100 norms over processes rounds in another way than one process's norm.
+LEEWAY = 10
+
 pytestmark = [pytest.mark.slow, pytest.mark.zoo]
 
 
@@ -54,4 +57,4 @@ def test_two_processes_compute_what_one_does_of_the_whole_batch(folder, family):
     first, usual, *changed = (
         {name: each[name] for name in names} for each in (first, usual, *changed)
     )
-    assert_as_near_as_rounding(first, usual, changed)
+    assert_as_near_as_rounding(first, usual, changed, leeway=LEEWAY)

@@ -111,7 +111,7 @@ def whole(command):
     return Found(one.run(), [one.run(Noise(NOISE, seed)) for seed in DRAWS])
 
 
-def assert_as_near_as_rounding(found, usual, changed, start=None):
+def assert_as_near_as_rounding(found, usual, changed, start=None, *, leeway=LEEWAY):
     """Arrays differ from one process's by no more than its own do where pixels are rounded.
 
     Args:
@@ -119,6 +119,7 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
         usual: one process's, by the same names.
         changed: several of those, where the pixels are rounded otherwise.
         start: what to measure all from, so that they show what was learned.
+        leeway: how many times as large the differences may be.
     """
     assert set(found) == set(usual)
     sizes = {n: np.linalg.norm(wanted - (start[n] if start else 0)) for n, wanted in usual.items()}
@@ -133,7 +134,7 @@ def assert_as_near_as_rounding(found, usual, changed, start=None):
         tolerance = max(strays[name], relative * sizes[name])
         # Every update also rounds the parameter: half a unit in its last place, at random.
         rounded = 2 * ROUNDING * np.linalg.norm(wanted)
-        assert error <= LEEWAY * tolerance + rounded, (name, error, tolerance, rounded, sizes[name])
+        assert error <= leeway * tolerance + rounded, (name, error, tolerance, rounded, sizes[name])
 
 
 def root_mean_square(differences):

@@ -20,9 +20,10 @@ MOST_HALVINGS = 12
 # a hard swish is at its kink, the smallest change of a value changes a gradient altogether, and
 # some 50 layers of them turn the rounding of float16 into gradients that cannot be compared.
 SCALE, SHIFT = 0.25, 1.5
-# The largest relative changes of numbers that are rounded to the 11 bits of float16, and of those
-# whose last one of 24 bits changes: less would be rounded back.
-HALF_ROUNDING, SINGLE_ROUNDING = 2.0**-11, 2.0**-23
+# The largest relative changes of numbers that are rounded to the 11 bits of float16, and changes of
+# float32 numbers. One unit in the last place, 2^-23, moves a maximum over its kink so seldom that a
+# pass may have no such case: these changes are larger, so that every pass has some.
+HALF_ROUNDING, SINGLE_CHANGE = 2.0**-11, 32 * 2.0**-23
 DRAWS = 2
 # Two errors of the same distribution differ in length, here by less than this factor.
 LEEWAY = 3
@@ -30,7 +31,7 @@ LEEWAY = 3
 LOSS_LEEWAY = 10
 # Gradients are compared where the allowance is below this part of their length, in half precision
 # or in another order of additions; most are.
-MOST_ALLOWED, MOST_ALLOWED_OF_ORDER, LEAST_COMPARED = 0.5, 1e-3, 0.5
+MOST_ALLOWED, MOST_ALLOWED_OF_ORDER, LEAST_COMPARED = 0.5, 0.05, 0.5
 TINY = np.finfo(np.float32).tiny
 
 
@@ -210,7 +211,7 @@ def assert_same(found, usual, changed):
     Args:
         found: a pass.
         usual: another.
-        changed: some with weights that are changed in their last places.
+        changed: some with weights that are changed by `SINGLE_CHANGE`.
     """
     np.testing.assert_allclose(found.losses, usual.losses, rtol=1e-6)
     assert_gradients_near(found, usual, changed, most_allowed=MOST_ALLOWED_OF_ORDER)
