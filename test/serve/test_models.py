@@ -39,13 +39,14 @@ def test_a_checkpoint_serves_as_the_predictor_computes(checkpoint, tmp_path):
         gallery.add(expected, [Entry(path) for path in paths])
     service = SearchService(lambda: open_model(weights, config, ["TEST.IMS_PER_BATCH", "8"]), name)
     try:
-        pictures = [Image.open(paths[i]).convert("RGB") for i in (3, 1)]
+        # One twice, so that the mean is not as near to the one as to the other.
+        pictures = [Image.open(paths[i]).convert("RGB") for i in (3, 1, 1)]
         found = service.search(pictures, SearchOptions(top=5))
         assert service.model_name == description.model
     finally:
         service.close()
     unit = expected / np.linalg.norm(expected, axis=1, keepdims=True)
-    similarities = unit @ mean_direction(unit[[3, 1]])
+    similarities = unit @ mean_direction(unit[[3, 1, 1]])
     assert [each.entry.key for each in found] == [paths[i] for i in np.argsort(-similarities)]
     np.testing.assert_allclose(
         [each.similarity for each in found], np.sort(similarities)[::-1], atol=1e-5
