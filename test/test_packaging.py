@@ -1,8 +1,10 @@
 """What is installed is what was tested."""
 
+import ast
 import importlib
 import re
 import sys
+from importlib import metadata as distributions
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import fastreid
+from fastreid.commands import train_net
 from test import conftest
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +26,32 @@ def pins(name):
     """Requirements of a file, without the files that it names."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
+
+
+# Packages of fastreid that need an extra.
+EXTRA_OF = {"export": "onnx", "serve": "serve"}
+# What another package brings along.
+BROUGHT_BY = {"protobuf": "mindspore", "pydantic": "fastapi", "starlette": "fastapi"}
+
+
+def normalized(name):
+    """Name of a distribution as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def names_of(requirements):
+    return {normalized(Requirement(line).name) for line in requirements}
+
+
+def imported_at_module_level(path):
+    """Top-level names that importing a file imports, without those of Python and fastreid."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {"fastreid"}
 
 
 @pytest.fixture
@@ -65,6 +94,35 @@ def test_installed_commands_are_functions_of_the_package(metadata):
         command, module, function = re.fullmatch(r"([\w-]+) = ([\w.]+):(\w+)", line).groups()
         assert command.startswith("fastreid-")
         assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="3.9 does not list distributions")
+def test_every_imported_package_is_required(metadata):
+    installed = distributions.packages_distributions()
+    for path in sorted((ROOT / "fastreid").rglob("*.py")):
+        package = path.relative_to(ROOT / "fastreid").parts[0]
+        extra = metadata["extras_require"].get(EXTRA_OF.get(package), [])
+        wanted = names_of([*metadata["install_requires"], *extra])
+        for name in imported_at_module_level(path):
+            found = {normalized(distribution) for distribution in installed[name]}
+            required = found | {BROUGHT_BY[each] for each in found & set(BROUGHT_BY)}
+            assert required & wanted, f"{path} imports {name}, which setup.py does not require"
+
+
+@pytest.mark.parametrize(("name", "other"), BROUGHT_BY.items())
+def test_a_package_brings_another_along(name, other):
+    assert name in names_of(distributions.requires(other))
+
+
+def test_the_help_of_the_installed_command_names_what_is_installed(capsys):
+    with pytest.raises(SystemExit):
+        train_net.run(["--help"], prog="fastreid-train")
+    printed = capsys.readouterr().out
+    assert printed.startswith("usage: fastreid-train ")
+    for absent in ("tools/", "README", "train_net.py", "demo"):
+        assert absent not in printed
+    (path,) = set(re.findall(r"configs/\S+\.yml", printed))
+    assert (ROOT / path).is_file()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,15 @@ INCLUDED = "repository/"
 LANGUAGES = {".py": "python", ".yml": "yaml", ".toml": "toml"}
 _FENCE = re.compile(r"(^[ ]*```.*?^[ ]*```$)", flags=re.DOTALL | re.MULTILINE)
 _NEEDS = re.compile(r"^( *)<!-- needs: (.*) -->$", flags=re.MULTILINE)
+# The words of a Chinese page for what blocks need.
+_CHINESE_NEEDS = {
+    "cluster": "集群",
+    "data": "数据",
+    "gpu": "GPU",
+    "network": "网络",
+    "original": "原实现",
+    "time": "较长时间",
+}
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 
 
@@ -56,9 +65,21 @@ def rewrite(markdown: str, page: str) -> str:
     return _outside_blocks(markdown, lambda text: _LINK.sub(replace, text))
 
 
-def show_needs(markdown: str) -> str:
-    """Say above a block that tests do not run it, and why."""
+def is_chinese(page: str) -> bool:
+    """Tell whether a page is one of the Chinese ones."""
+    return page.startswith("zh/") or page.endswith(".zh-CN.md")
+
+
+def show_needs(markdown: str, page: str) -> str:
+    """Say above a block that tests do not run it, and why, in the language of the page."""
+    if is_chinese(page):
+        return _NEEDS.sub(_needs_in_chinese, markdown)
     return _NEEDS.sub(r"\1*Not run by the tests; needs: \2.*\n", markdown)
+
+
+def _needs_in_chinese(match: re.Match[str]) -> str:
+    needs = "、".join(_CHINESE_NEEDS[need] for need in match[2].split(", "))
+    return f"{match[1]}*测试不运行此代码块；需要：{needs}。*\n"
 
 
 def linked_files(markdown: str, page: str) -> list[str]:
@@ -101,4 +122,5 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Rewrite the links of each page and show what blocks need."""
-    return show_needs(rewrite(markdown, page.file.src_uri))
+    uri = page.file.src_uri
+    return show_needs(rewrite(markdown, uri), uri)

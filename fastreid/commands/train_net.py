@@ -22,6 +22,16 @@ from fastreid.engine import (
     launch,
 )
 
+_TOOL = "train_net.py"
+# Where the package is installed, there are no tools/ and no demo data.
+_INSTALLED = """Train or evaluate a person re-identification model.
+
+    {prog} --config-file configs/Market1501/bagtricks_R50.yml MODEL.BACKBONE.PRETRAIN False
+    {prog} --config-file logs/config.yaml --eval-only MODEL.WEIGHTS W.ckpt
+
+Configuration files under configs/ are installed with the package and found from every folder.
+"""
+
 
 def setup(args: argparse.Namespace) -> CfgNode:
     """Read the configuration and set up the job."""
@@ -48,7 +58,7 @@ def main(args: argparse.Namespace) -> dict:
     return DefaultTrainer.evaluate(cfg)
 
 
-def run(argv: Sequence[str] | None = None, *, prog: str = "train_net.py") -> int:
+def run(argv: Sequence[str] | None = None, *, prog: str = _TOOL) -> int:
     """Parse the command line and run.
 
     Args:
@@ -59,7 +69,8 @@ def run(argv: Sequence[str] | None = None, *, prog: str = "train_net.py") -> int
         The exit code.
     """
     parser = default_argument_parser()
-    parser.prog, parser.description = prog, __doc__
+    parser.prog = prog
+    parser.description = __doc__ if prog == _TOOL else _INSTALLED.format(prog=prog)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     args = parser.parse_args(argv)
     launch(

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 TRANSLATIONS = {
     ROOT / "README.md": ROOT / "README.zh-CN.md",
     ROOT / "INSTALL.md": ROOT / "docs" / "zh" / "INSTALL.md",
+    ROOT / "docs" / "demo.md": ROOT / "docs" / "zh" / "demo.md",
     **{
         ROOT / "docs" / "migration" / name: ROOT / "docs" / "zh" / "migration" / name
         for name in ("workflow.md", "api.md", "graph_mode.md")

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from .markdown import ROOT
+from .markdown import NEEDS, ROOT
 
 CONFIG = ROOT / "mkdocs.yml"
 
@@ -81,7 +81,19 @@ def test_a_file_and_its_page_belong_together(hooks, path):
 
 def test_what_a_block_needs_is_shown(hooks):
     text = "Run it:\n\n<!-- needs: gpu, data -->\n```bash\nls\n```\n"
-    assert "*Not run by the tests; needs: gpu, data.*\n" in hooks.show_needs(text)
+    assert "*Not run by the tests; needs: gpu, data.*\n" in hooks.show_needs(text, "demo.md")
+
+
+@pytest.mark.parametrize("page", ["zh/INSTALL.md", "repository/README.zh-CN.md"])
+def test_chinese_pages_say_in_chinese_what_a_block_needs(hooks, page):
+    text = "<!-- needs: gpu, data -->\n```bash\nls\n```\n"
+    shown = hooks.show_needs(text, page)
+    assert shown.startswith("*测试不运行此代码块；需要：GPU、数据。*\n")
+
+
+def test_all_that_blocks_need_has_a_chinese_word(hooks):
+    text = "".join(f"<!-- needs: {need} -->\n" for need in NEEDS)
+    assert not any(need in hooks.show_needs(text, "zh/x.md") for need in NEEDS)
 
 
 def builds(test):

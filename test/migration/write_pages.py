@@ -74,6 +74,7 @@ class Language(NamedTuple):
         head: first line of the tables.
         trap: stands before a line that is wrong; has a place for the mode.
         mode: name of a mode, in parentheses.
+        modes: words for the modes.
         verdicts: words for a verdict on the older guide.
         comma, colon: punctuation.
         api_introduction, graph_introduction, stub_error: paragraphs.
@@ -84,6 +85,7 @@ class Language(NamedTuple):
     head: str
     trap: str
     mode: str
+    modes: dict[str, str]
     verdicts: dict[Verdict, str]
     comma: str
     colon: str
@@ -121,6 +123,7 @@ ENGLISH = Language(
     "| PyTorch | MindSpore 2.8 | what differs | guide for 2.2 |",
     "**Not**{}: ",
     " ({} mode)",
+    {mode: mode for mode in BOTH},
     {verdict: verdict.value for verdict in Verdict},
     ", ",
     ": ",
@@ -134,7 +137,8 @@ CHINESE = Language(
     DOCS / "zh" / "migration",
     "| PyTorch | MindSpore 2.8 | 差异 | 2.2 旧指南 |",
     "**错误写法**{}：",
-    "（仅 {} 模式）",
+    "（仅{}模式）",
+    {"graph": "静态图", "pynative": "动态图"},
     {Verdict.RIGHT: "正确", Verdict.WRONG: "错误", Verdict.CHANGED: "之后有变化"},
     "，",
     "：",
@@ -152,7 +156,7 @@ def row(language: Language, chapter: Chapter, pair: Pair) -> str:
     """One row of a table."""
     differs = language.differs(chapter, pair)
     if pair.trap:
-        mode = "" if pair.trap_in == BOTH else language.mode.format(pair.trap_in[0])
+        mode = "" if pair.trap_in == BOTH else language.mode.format(language.modes[pair.trap_in[0]])
         differs += f"<br>{language.trap.format(mode)}{code(statements(pair.trap))}"
     verdict = "-"
     if pair.guide and pair.verdict:
