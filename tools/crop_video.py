@@ -4,7 +4,7 @@
 
 OUTPUT gets the folder crops; crops.csv, which the data set ImageList and tools/extract_features.py
 read, with the track as the identity, and the time in seconds; and tracks.csv with all boxes in the
-format of the MOTChallenge, for tools/search.py.
+columns of the MOTChallenge, with positions from 0, for tools/search.py.
 
 People are found by OpenCV's own detector, which needs no download, and misses many: those who are
 lower than about 100 pixels, sit, bend or stand close together. docs/video.md says how to use the

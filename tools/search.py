@@ -11,7 +11,7 @@ and the path of the weights, with which the features of the query are computed. 
 The other forms search a gallery of tools/gallery.py. The images after --image show one person, and
 their features are averaged. Of a video, each track in the file of boxes is a person, and the
 features of its best crops are averaged. A line of that file has frame (1 for the first), id, left,
-top, width, height and score, as in the MOTChallenge and in tracks.csv of tools/crop_video.py.
+top, width, height and score, with positions from 0, as in tracks.csv of tools/crop_video.py.
 --model takes a file of tools/export.py; an ONNX file runs without MindSpore. --config-file takes a
 checkpoint, named by --opts MODEL.WEIGHTS FILE.
 """

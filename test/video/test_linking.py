@@ -121,6 +121,16 @@ def test_detections_outside_of_the_picture_are_left_out():
     assert link_people(frames(1), detector(walks)) == [Box(1, 1, 290, 10, 30, 60, 0.2)]
 
 
+def test_a_part_of_a_pixel_in_the_picture_is_no_pixel():
+    walks = [
+        [(299.7, 10, 30, 60), (-29.7, 10, 30, 60), (10, 199.6, 30, 60), (10, -59.6, 30, 60)]
+        + [(299.4, 10, 30, 60), (100.6, 10, 0.3, 60), (-29.4, 10, 30, 60)]
+    ]
+    boxes = link_people(frames(1), detector(walks))
+    assert [box.left for box in boxes] == [299.4, -29.4]
+    assert [box.region((300, 200)) for box in boxes] == [(299, 10, 300, 70), (0, 10, 1, 70)]
+
+
 def test_pictures_without_people_give_no_tracks():
     assert link_people(frames(3), detector([[], [], []])) == []
 
