@@ -146,6 +146,8 @@ def _linked(
     frame: Frame, detect: Detector, linker: TrackLinker, settings: LinkSettings
 ) -> Iterator[Box]:
     found = detect(frame.pixels)
+    # As `write_boxes` writes them, so that those of its file are in the picture, too.
+    found = found._replace(boxes=np.asarray(found.boxes, float).round(2))
     height, width = frame.pixels.shape[:2]
     is_inside = [Box(frame.number, 0, *row).is_inside((width, height)) for row in found.boxes]
     kept = np.array(is_inside, bool) & (found.boxes[:, 3] >= settings.min_height)
