@@ -4,7 +4,7 @@
 
 OUTPUT gets the folder crops; crops.csv, which the data set ImageList and tools/extract_features.py
 read, with the track as the identity, and the time in seconds; and tracks.csv with all boxes in the
-format of the MOTChallenge, for tools/search.py.
+columns of the MOTChallenge, with positions from 0, for tools/search.py.
 
 People are found by OpenCV's own detector, which needs no download, and misses many: those who are
 lower than about 100 pixels, sit, bend or stand close together. docs/video.md says how to use the
@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fastreid.utils.command_line.command import run_command, user_path
+from fastreid.utils.command_line.times import time_option
 from fastreid.utils.file_io.output_path import check_output_folder
 from fastreid.utils.logger import log_to_screen
 from fastreid.video import (
@@ -77,6 +78,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="",
         metavar="WORD",
         help="what identities begin with, so that those of several videos differ",
+    )
+    parser.add_argument(
+        "--start",
+        type=time_option,
+        default=0.0,
+        metavar="TIME",
+        help="when the video starts: seconds since 1970, or 2026-05-01T12:00:00+02:00; default 0, "
+        "so that times are seconds since the start",
     )
     return parser.parse_args(argv)
 
@@ -141,7 +150,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = LinkSettings(min_height=args.min_height, min_length=args.min_length)
     boxes = given_boxes(args, settings) if args.boxes else find_boxes(video, args, settings)
     made = write_crop_folder(
-        args.output, video, boxes, camid=args.camid, prefix=args.prefix, max_crops=args.max_crops
+        args.output,
+        video,
+        boxes,
+        camid=args.camid,
+        prefix=args.prefix,
+        max_crops=args.max_crops,
+        start=args.start,
     )
     if args.boxes and made.remark:
         logger.warning("%s", made.remark)

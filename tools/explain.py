@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -39,6 +40,7 @@ from fastreid.explain import (
     ShownImage,
     activation_numbers,
     activation_sheet,
+    check_report,
     compare_domains,
     explain_routing,
     pair_numbers,
@@ -51,7 +53,6 @@ from fastreid.explain import (
     write_report,
 )
 from fastreid.utils.command_line.command import run_command, split_pairs, user_path
-from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.logger import log_to_screen
 
 _RESOLUTION = 110
@@ -141,17 +142,18 @@ def show_routing(args: argparse.Namespace) -> str:
     require_matplotlib()
     predictor = build_predictor(args)
     require_routers(predictor.model)
-    paths = {name: _chosen(each, args.count) for name, each in _domains(args, predictor.cfg)}
+    domains = _domains(args, predictor.cfg)
+    paths = {name: _chosen(each, args.count) for name, each in domains.items()}
     if not paths and not args.images:
         raise ValueError("Name domains by --domains, or images by --images.")
-    names = [str(path) for path in args.images]
+    names = list(dict.fromkeys(str(path) for path in args.images))
     # In one call, which compiles the network once.
     groups = [*paths.values(), names]
     every = explain_routing(predictor, [path for group in groups for path in group])
     parts = np.split(every, np.cumsum([len(group) for group in groups])[:-1])
     weights, single = dict(zip(paths, parts)), dict(zip(names, parts[-1]))
     routing = compare_domains(weights)
-    figure = routing_figure(routing, {Path(name).name: each for name, each in single.items()})
+    figure = routing_figure(routing, dict(zip(_short(names, paths), single.values())))
     numbers = routing_numbers(routing, paths, single)
     file = write_report(args.output, lambda path: figure.savefig(path, dpi=_RESOLUTION), numbers)
     for name, each in weights.items():
@@ -159,24 +161,45 @@ def show_routing(args: argparse.Namespace) -> str:
     return f"Drawn in {args.output}, numbers in {file}"
 
 
-def _domains(args: argparse.Namespace, cfg: CfgNode) -> list[tuple[str, list[str]]]:
-    """List the names of the domains and the paths of their images."""
+def _domains(args: argparse.Namespace, cfg: CfgNode) -> dict[str, list[str]]:
+    """Map the names of the domains to the paths of their images.
+
+    The name of a folder is its last part, or the whole word where another domain has that name.
+    """
     words = args.domains
     if words is None:
         words = list(dict.fromkeys([*cfg.DATASETS.NAMES, *cfg.DATASETS.TESTS]))
-    return [_folder(Path(word)) if Path(word).is_dir() else _data_set(cfg, word) for word in words]
+    names = [Path(word).resolve().name if Path(word).is_dir() else word for word in words]
+    counts = Counter(names)
+    names = [word if counts[name] > 1 else name for word, name in zip(words, names)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"--domains: two are called {twice[0]}; each needs a name of its own.")
+    return {
+        name: _folder(Path(word)) if Path(word).is_dir() else _data_set(cfg, word)
+        for name, word in zip(names, words)
+    }
 
 
-def _folder(folder: Path) -> tuple[str, list[str]]:
+def _folder(folder: Path) -> list[str]:
     images = search_images(folder).images
     if not images:
         raise ValueError(f"--domains: the folder {folder} has no images.")
-    return folder.resolve().name, [str(path) for path in images]
+    return [str(path) for path in images]
 
 
-def _data_set(cfg: CfgNode, name: str) -> tuple[str, list[str]]:
+def _data_set(cfg: CfgNode, name: str) -> list[str]:
     data = load_dataset(cfg, name)
-    return name, [item[0] for item in (*data.train, *data.query, *data.gallery)]
+    return [item[0] for item in (*data.train, *data.query, *data.gallery)]
+
+
+def _short(paths: Sequence[str], domains: Collection[str]) -> list[str]:
+    """Shorten paths to file names, except those of another image or of a domain."""
+    counts = Counter(Path(path).name for path in paths)
+    return [
+        path if counts[name] > 1 or name in domains else name
+        for path, name in ((path, Path(path).name) for path in paths)
+    ]
 
 
 def _chosen(paths: Sequence[str], count: int) -> list[str]:
@@ -192,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command."""
     args = parse_args(argv)
     log_to_screen()
-    check_output_file(args.output, "--output", suffixes=(".png",))
+    check_report(args.output, "--output")
     print(_COMMANDS[args.command](args))
     return 0
 

@@ -13,7 +13,8 @@ Milvus Lite, http://HOST:19530 a Milvus server. feats.npz, or a folder of Parque
 tools/extract_features.py, model.onnx by tools/export.py. An image's name in the gallery is its
 path; `add --images` reads identity and camera from file names such as 0002_c1s1_000451_03.jpg. Of a
 folder of Parquet files, the images that are in the gallery already are left out, so it may be added
-again when it has grown.
+again when it has grown. `add --times FILE.csv` also keeps when images were taken, for the options
+--since and --before of searches.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,6 +34,7 @@ from fastreid.deploy import Embedder
 from fastreid.gallery import (
     Description,
     Entry,
+    Gallery,
     mean_direction,
     open_gallery,
     require_model,
@@ -42,6 +45,9 @@ from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.file_io.places import is_address, path_or_address
 from fastreid.utils.labels import FILE_NAME, UNKNOWN
+from fastreid.utils.logger import log_to_screen
+
+logger = logging.getLogger("fastreid.gallery_tool")
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -63,6 +69,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add.add_argument("--images", type=user_path, metavar="FOLDER", help="images to add")
     add.add_argument("--model", type=user_path, metavar="M.onnx", help="model for --images")
+    add.add_argument(
+        "--times",
+        type=user_path,
+        metavar="FILE.csv",
+        help="when the images were taken: columns path and time, such as crops.csv of "
+        "tools/crop_video.py --start TIME",
+    )
     add.add_argument(
         "--pattern",
         type=file_name_pattern,
@@ -109,17 +122,51 @@ def add_images(args: argparse.Namespace) -> None:
     """Add feature files, or the images of a folder."""
     if bool(args.features) == bool(args.images):
         raise ValueError("Give feature files (.npz), or a folder by --images.")
+    times = _Times(args.times)
     if args.images:
-        _add_folder(args.gallery, args.images, args.model, args.pattern)
-        return
+        _add_folder(args.gallery, args.images, args.model, args.pattern, times)
     for path in args.features:
         if is_address(str(path)) or path.is_dir():
-            _add_parts(args.gallery, path)
+            _add_parts(args.gallery, path, times)
         else:
-            _add_file(args.gallery, path)
+            _add_file(args.gallery, path, times)
+    times.warn()
 
 
-def _add_file(name: str, path: Path) -> None:
+class _Times:
+    """When images were taken; counts those that are not in the file.
+
+    Args:
+        file: a file of `read_times`; None: no time is known.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._times: Mapping[str, float] = {}
+        self._unknown = 0
+        if file is not None:
+            # Reading it needs packages that the other commands do not.
+            from fastreid.gallery.times import read_times
+
+            self._times = read_times(file)
+
+    def of(self, path: str) -> float | None:
+        """Return the time of an image; None: not known."""
+        if self._file is None:
+            return None
+        from fastreid.gallery.times import time_key
+
+        time = self._times.get(time_key(path))
+        self._unknown += time is None
+        return time
+
+    def warn(self) -> None:
+        """Say how many images have no time in the file."""
+        if self._unknown:
+            logger.warning("%d added images have no time in %s", self._unknown, self._file)
+
+
+def _add_file(name: str, path: Path, times: _Times) -> None:
     # Reading a feature file needs packages that the other commands do not.
     from fastreid.evaluation.features.feature_file import load_features
 
@@ -131,14 +178,25 @@ def _add_file(name: str, path: Path) -> None:
         for known, values in zip(names, numbers)
     )
     paths = [str(each) for each in images.paths]
-    entries = list(map(Entry, paths, pids, camids, [None] * len(paths), paths))
+    entries = list(map(Entry, paths, pids, camids, map(times.of, paths), paths))
     description = Description(images.features.shape[1])
     with open_gallery(name, create=description) as gallery:
         gallery.add(images.features, entries)
+        _warn_of_unknown_model(gallery, path)
         print(f"{path}: {len(entries)} images added; the gallery has {len(gallery)}")
 
 
-def _add_parts(name: str, folder: str | Path) -> None:
+def _warn_of_unknown_model(gallery: Gallery, path: Path) -> None:
+    if gallery.description.model:
+        logger.warning(
+            "%s does not say which weights its features come from; the gallery has features of the "
+            "model %.12s. Features of two models cannot be compared.",
+            path,
+            gallery.description.model,
+        )
+
+
+def _add_parts(name: str, folder: str | Path, times: _Times) -> None:
     """Add the images of a folder of parts that are not in the gallery, one part at a time."""
     from fastreid.evaluation.features.part_folder import iterate_parts
 
@@ -154,7 +212,10 @@ def _add_parts(name: str, folder: str | Path) -> None:
                 if path not in known:
                     known.add(path)
                     new.append(row)
-            entries = [Entry(paths[row], pids[row], camids[row], path=paths[row]) for row in new]
+            entries = [
+                Entry(paths[row], pids[row], camids[row], times.of(paths[row]), paths[row])
+                for row in new
+            ]
             if new:
                 gallery.add(features[new], entries, model=model)
             added, existing = added + len(new), existing + len(paths) - len(new)
@@ -167,7 +228,9 @@ def _text(number: int) -> str:
     return "" if number == UNKNOWN else str(number)
 
 
-def _add_folder(name: str, folder: Path, model: Path | None, pattern: re.Pattern) -> None:
+def _add_folder(
+    name: str, folder: Path, model: Path | None, pattern: re.Pattern, times: _Times
+) -> None:
     if model is None:
         raise ValueError("--images needs --model, an exported file that computes the features.")
     if not folder.is_dir():
@@ -177,7 +240,9 @@ def _add_folder(name: str, folder: Path, model: Path | None, pattern: re.Pattern
         raise ValueError(f"The folder {folder} has no images.")
     embed = Embedder(model)
     features = embed(paths)
-    entries = [Entry(str(p), *_labels(p.name, pattern), path=str(p)) for p in paths]
+    entries = [
+        Entry(str(p), *_labels(p.name, pattern), times.of(str(p)), path=str(p)) for p in paths
+    ]
     description = Description(features.shape[1], embed.info.weights_sha256)
     with open_gallery(name, create=description) as gallery:
         gallery.add(features, entries, model=description.model)
@@ -251,6 +316,7 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command."""
     args = parse_args(argv)
+    log_to_screen(logging.WARNING)
     _COMMANDS[args.command](args)
     return 0
 

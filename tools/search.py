@@ -11,7 +11,7 @@ and the path of the weights, with which the features of the query are computed. 
 The other forms search a gallery of tools/gallery.py. The images after --image show one person, and
 their features are averaged. Of a video, each track in the file of boxes is a person, and the
 features of its best crops are averaged. A line of that file has frame (1 for the first), id, left,
-top, width, height and score, as in the MOTChallenge and in tracks.csv of tools/crop_video.py.
+top, width, height and score, with positions from 0, as in tracks.csv of tools/crop_video.py.
 --model takes a file of tools/export.py; an ONNX file runs without MindSpore. --config-file takes a
 checkpoint, named by --opts MODEL.WEIGHTS FILE.
 """
@@ -71,7 +71,8 @@ _CROPS = 8
 # Options that only one of the two kinds of search takes, by their names in the arguments.
 _OF_FILES = ("metric", "root")
 _OF_VIDEOS = ("boxes", "crops")
-_OF_GALLERIES = ("model", "config_file", "results", "pid", "camid", "not_camid", "all_images")
+_OF_FILTERS = ("pid", "camid", "not_camid", "since", "before")
+_OF_GALLERIES = ("model", "config_file", "results", *_OF_FILTERS, "all_images")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -124,7 +125,13 @@ def refuse(args: argparse.Namespace, names: Sequence[str], reason: str) -> None:
     Raises:
         ValueError: one of them is given.
     """
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+    # The time 0 is given, too.
+    values = {name: getattr(args, name) for name in names}
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in values.items()
+        if value is not None and value is not False
+    ]
     if given:
         raise ValueError(f"{', '.join(given)} {reason}")
 

@@ -13,7 +13,7 @@ and ``routing_plot`` draw, ``report`` writes files.
 from .drawing import draw_map, to_picture
 from .pairs import Explainer, PairExplanation, explain_image, explain_pair
 from .parts import ExplainError
-from .report import activation_numbers, pair_numbers, routing_numbers, write_report
+from .report import activation_numbers, check_report, pair_numbers, routing_numbers, write_report
 from .routing import DomainRouting, compare_domains, explain_routing, require_routers
 from .routing_plot import require_matplotlib, routing_figure
 from .sheets import ShownImage, activation_sheet, pair_sheet
@@ -26,6 +26,7 @@ __all__ = [
     "ShownImage",
     "activation_numbers",
     "activation_sheet",
+    "check_report",
     "compare_domains",
     "draw_map",
     "explain_image",

@@ -32,8 +32,8 @@ class PairExplanation(NamedTuple):
         gallery_map: (h, w) of the gallery image.
         bias: what the neck's shift adds, which belongs to no place.
         cosine: of both features, in [-1, 1].
-        rest: what is left over: rounding errors for means, maxima and generalized means; what the
-            class token brings along in transformers.
+        rest: what is left over: rounding errors for means, maxima and generalized means; in
+            transformers the part of the class token from earlier blocks, often most of the cosine.
     """
 
     query_map: np.ndarray

@@ -10,9 +10,46 @@ from typing import Any
 import numpy as np
 
 from fastreid.utils.atomic_file import replacing
+from fastreid.utils.file_io.output_path import check_output_file
 
 from .pairs import PairExplanation
 from .routing import DomainRouting
+
+# The keys of the numbers of each command; other JSON files are not replaced.
+_KEYS = ({"images"}, {"query", "results"}, {"domains", "distances", "images"})
+
+
+def check_report(output: Path, option: str) -> None:
+    """Check that a picture and its numbers can be written or replaced; nothing is created.
+
+    Args:
+        output: the PNG file.
+        option: the command-line option, for messages.
+
+    Raises:
+        ValueError: the picture is no PNG file, or the file of the numbers has something else.
+        OSError: a file or its folder cannot be written.
+    """
+    check_output_file(output, option, suffixes=(".png",))
+    file = _numbers_file(output)
+    check_output_file(file, f"{option}, the file of the numbers")
+    if file.exists() and not _has_our_keys(file):
+        raise ValueError(
+            f"{option}: the numbers are written to {file}, which exists and is not a file of "
+            "explanations; give another name."
+        )
+
+
+def _numbers_file(output: Path) -> Path:
+    return output.with_suffix(".json")
+
+
+def _has_our_keys(file: Path) -> bool:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(content, dict) and set(content) in _KEYS
 
 
 def write_report(output: Path, draw: Callable[[Path], None], numbers: Mapping[str, Any]) -> Path:
@@ -25,9 +62,14 @@ def write_report(output: Path, draw: Callable[[Path], None], numbers: Mapping[st
 
     Returns:
         The file of the numbers: that of the picture, with the suffix .json.
+
+    Raises:
+        ValueError: the picture is no PNG file, or the file of the numbers has something else.
+        OSError: a file or its folder cannot be written.
     """
+    check_report(output, "output")
     output.parent.mkdir(parents=True, exist_ok=True)
-    file = output.with_suffix(".json")
+    file = _numbers_file(output)
     with replacing(output) as picture, replacing(file) as text:
         draw(picture)
         text.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -43,8 +43,12 @@ def routing_figure(routing: DomainRouting, images: Mapping[str, np.ndarray]) -> 
 
     Raises:
         ImportError: if Matplotlib is missing.
+        ValueError: if an image has the name of a domain.
     """
     require_matplotlib()
+    common = sorted(routing.weights.keys() & images.keys())
+    if common:
+        raise ValueError(f"An image and a domain have the same name {common[0]!r}.")
     groups = {**routing.weights, **{name: each[None] for name, each in images.items()}}
     stages = next(iter(groups.values())).shape[1]
     columns = max(stages, 3)

@@ -10,7 +10,8 @@
 install), ``faiss_index`` searches such a folder by FAISS, ``milvus_gallery`` keeps one in Milvus,
 ``nearest`` finds the nearest rows of a large matrix, ``opening`` chooses by the name. ``averaging``
 makes one query of several images, ``identities`` lists each identity once, ``command`` has what
-commands that search share. Similarity is the cosine of two features.
+commands that search share, ``times`` reads when images were taken. Similarity is the cosine of two
+features.
 """
 
 from .averaging import mean_direction

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from fastreid.utils.command_line.times import time_option
+
 from .interface import Filter, Match
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options --pid, --camid and --not-camid.
+    """Add the options --pid, --camid, --not-camid, --since and --before.
 
     Args:
         parser: parser of a command that searches.
@@ -17,6 +19,9 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pid", action="append", help="only this identity; may be repeated")
     parser.add_argument("--camid", action="append", help="only this camera; may be repeated")
     parser.add_argument("--not-camid", action="append", help="not this camera; may be repeated")
+    for name, what in (("--since", "this time or later"), ("--before", "before this time")):
+        help_text = f"taken {what}: seconds since 1970, or 2026-05-01T12:00:00+02:00"
+        parser.add_argument(name, type=time_option, metavar="TIME", help=help_text)
 
 
 def filter_of(args: argparse.Namespace) -> Filter:
@@ -29,6 +34,8 @@ def filter_of(args: argparse.Namespace) -> Filter:
         pids=frozenset(args.pid) if args.pid else None,
         camids=frozenset(args.camid) if args.camid else None,
         without_camids=frozenset(args.not_camid or ()),
+        since=args.since,
+        before=args.before,
     )
 
 

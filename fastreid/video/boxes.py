@@ -1,4 +1,8 @@
-"""Boxes of tracked people, in files of the format of the MOTChallenge."""
+"""Boxes of tracked people, in files with the columns of the MOTChallenge.
+
+Positions are counted from 0, as BoxMOT and ByteTrack write them; the MOTChallenge's own files start
+at 1.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +58,27 @@ class Box(NamedTuple):
             BoxError: no pixel of the box is in the picture.
         """
         width, height = size
-        left, right = (_within(value, width) for value in (self.left, self.left + self.width))
-        top, bottom = (_within(value, height) for value in (self.top, self.top + self.height))
-        if left >= right or top >= bottom:
+        left, top, right, bottom = self._clipped(size)
+        if not self.is_inside(size):
             raise BoxError(
                 f"{self.place or 'A box'}: no pixel of the box of track {self.track} in frame "
                 f"{self.frame} is in the picture, which has {width} x {height} pixels."
             )
+        return left, top, right, bottom
+
+    def is_inside(self, size: tuple[int, int]) -> bool:
+        """Tell whether a pixel of the box is in a picture.
+
+        Args:
+            size: width and height of the picture.
+        """
+        left, top, right, bottom = self._clipped(size)
+        return left < right and top < bottom
+
+    def _clipped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        width, height = size
+        left, right = (_within(value, width) for value in (self.left, self.left + self.width))
+        top, bottom = (_within(value, height) for value in (self.top, self.top + self.height))
         return left, top, right, bottom
 
 

@@ -82,12 +82,13 @@ def write_crop_folder(
     camid: str,
     prefix: str = "",
     max_crops: int | None = None,
+    start: float = 0.0,
 ) -> CropSummary:
     """Cut tracked people out of a video.
 
     The folder appears when it is complete. It has the crops as JPEG files; crops.csv, which the
-    data set ImageList reads, with the track as the identity and the seconds since the start of the
-    video; and tracks.csv with all boxes, see `read_boxes`.
+    data set ImageList reads, with the track as the identity and the time in seconds; and
+    tracks.csv with all boxes, see `read_boxes`.
 
     Args:
         folder: the folder to make; see `check_new_folder`.
@@ -96,6 +97,8 @@ def write_crop_folder(
         camid: name of the camera.
         prefix: what identities begin with; the tracks of two videos need two of them.
         max_crops: most crops of a track, from its whole time; None: all.
+        start: when the video starts; it is added to the times. In seconds since 1970, times are
+            those of galleries.
 
     Returns:
         The numbers of tracks and crops.
@@ -122,7 +125,7 @@ def write_crop_folder(
             pid = f"{prefix}{box.track:04d}"
             name = f"{CROPS}/{pid}_c{camid}_f{box.frame:06d}.jpg"
             crop.picture.save(new / name, quality=_QUALITY)
-            time, score = f"{crop.seconds:.3f}", f"{box.score:.4f}"
+            time, score = f"{start + crop.seconds:.3f}", f"{box.score:.4f}"
             rows.append((name, f"{prefix}{box.track}", camid, _SPLIT, time, box.frame, score))
         require_frames(video, reader, boxes)
         if not rows:

@@ -146,9 +146,11 @@ def _linked(
     frame: Frame, detect: Detector, linker: TrackLinker, settings: LinkSettings
 ) -> Iterator[Box]:
     found = detect(frame.pixels)
-    picture = np.array([[0.0, 0, *frame.pixels.shape[1::-1]]])
-    is_inside = overlaps(found.boxes, picture)[:, 0] > 0
-    kept = is_inside & (found.boxes[:, 3] >= settings.min_height)
+    # As `write_boxes` writes them, so that those of its file are in the picture, too.
+    found = found._replace(boxes=np.asarray(found.boxes, float).round(2))
+    height, width = frame.pixels.shape[:2]
+    is_inside = [Box(frame.number, 0, *row).is_inside((width, height)) for row in found.boxes]
+    kept = np.array(is_inside, bool) & (found.boxes[:, 3] >= settings.min_height)
     boxes, scores = found.boxes[kept], found.scores[kept]
     tracks = linker.update(boxes)
     for track, (left, top, width, height), score in zip(tracks.tolist(), boxes.tolist(), scores):

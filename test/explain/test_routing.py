@@ -100,6 +100,12 @@ def test_bars_have_the_means_of_domains_and_the_weights_of_images():
     assert len(alone.axes) == 4
 
 
+def test_an_image_with_the_name_of_a_domain_does_not_replace_it():
+    routing = compare_domains({"one": np.full((2, 3, 4), 0.25)})
+    with pytest.raises(ValueError, match="An image and a domain have the same name 'one'"):
+        routing_figure(routing, {"one": np.full((3, 4), 0.25)})
+
+
 def test_without_matplotlib_the_error_names_the_command_that_installs_it(without_matplotlib):
     with pytest.raises(ImportError, match="pip install matplotlib"):
         require_matplotlib()

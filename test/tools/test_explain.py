@@ -1,15 +1,25 @@
 """tools/explain.py: its pictures, numbers and mistakes."""
 
 import json
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 import pytest
 from PIL import Image
 
+from fastreid.explain import (
+    activation_numbers,
+    compare_domains,
+    pair_numbers,
+    routing_numbers,
+    write_report,
+)
 from fastreid.utils.command_line.command import run_command
 from test.explain.models import ACL, CONVOLUTIONS, person, predictor_of
 from tools import explain
+
+ROUTING = routing_numbers(compare_domains({}), {}, {})
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +106,39 @@ def test_routing_writes_the_weights_of_domains_and_images(configs, pictures, tmp
     assert output.is_file()
 
 
+def test_domains_and_images_of_one_name_are_told_apart(
+    configs, pictures, tmp_path, monkeypatch, capsys
+):
+    figures = []
+
+    def draw(routing, images):
+        figures.append((list(routing.weights), list(images)))
+        return routing_figure(routing, images)
+
+    routing_figure = explain.routing_figure
+    monkeypatch.setattr(explain, "routing_figure", draw)
+    monkeypatch.chdir(tmp_path)
+    for folder, seeds in (("a", (0, 1)), ("b", (5, 6, 7)), ("c", (8,))):
+        Path(folder, "x").mkdir(parents=True)
+        for seed in seeds:
+            Image.fromarray(person(seed)).save(Path(folder, "x", f"{seed}.png"))
+        Image.fromarray(person(20 + seeds[0])).save(Path(folder, "same.png"))
+    Path("c", "x").rename("y.png")
+    single = ["a/same.png", "b/same.png", "c/y.png"]
+    Path("c", "same.png").rename("c/y.png")
+    words = ("--images", *single, "--config-file", configs["acl"], "--output", "r.png")
+    assert run("routing", "--domains", "a/x", "b/x", "y.png", *words) == 0
+    numbers = json.loads(Path("r.json").read_text())
+    found = {name: len(each["images"]) for name, each in numbers["domains"].items()}
+    assert found == {"a/x": 2, "b/x": 3, "y.png": 1}
+    assert [each["image"] for each in numbers["images"]] == single
+    assert figures == [(["a/x", "b/x", "y.png"], single)]
+    Path("r.png").unlink()
+    assert run("routing", "--domains", "a/x", "a/x", *words) == 1
+    assert "--domains: two are called a/x" in capsys.readouterr().err
+    assert not Path("r.png").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "config", "message"),
     [
@@ -124,3 +167,27 @@ def test_an_output_that_is_no_png_is_refused_before_the_model_is_built(tmp_path,
     words = ("--config-file", tmp_path / "none.yml", "--output", tmp_path / "x.pdf")
     assert run("activation", "a.jpg", *words) == 1
     assert "must end with .png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ['{"images": [], "info": 1}', "[1]", "not JSON", "\udcff"])
+def test_a_json_file_of_something_else_is_not_replaced(content, tmp_path, capsys):
+    other = tmp_path / "x.json"
+    other.write_bytes(content.encode("utf-8", "surrogateescape"))
+    before = other.read_bytes()
+    words = ("--config-file", tmp_path / "none.yml", "--output", tmp_path / "x.png")
+    assert run("activation", "a.jpg", *words) == 1
+    assert f"{other}, which exists and is not a file of explanations" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="not a file of explanations"):
+        write_report(tmp_path / "x.png", lambda path: path.write_bytes(b""), {"images": []})
+    assert other.read_bytes() == before
+    other.unlink()
+    other.mkdir()
+    assert run("activation", "a.jpg", *words) == 1
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_numbers_of_an_earlier_explanation_are_replaced(tmp_path):
+    for numbers in (activation_numbers([], []), pair_numbers("q", [], []), ROUTING):
+        write_report(tmp_path / "x.png", lambda path: path.write_bytes(b"new"), numbers)
+        assert json.loads((tmp_path / "x.json").read_text()) == numbers
+    write_report(tmp_path / "x.png", lambda path: path.write_bytes(b"new"), ROUTING)

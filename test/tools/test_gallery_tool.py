@@ -186,6 +186,60 @@ def parts_of(folder, *, number=10, model="m" * 64, weights="0" * 64, size=3, nam
     return features
 
 
+def write_times(path, paths):
+    rows = "".join(f"{name},{10 * number}\n" for number, name in enumerate(paths))
+    path.write_text(f"path,time\n{rows}")
+    return ["--times", str(path)]
+
+
+@pytest.mark.parametrize("kind", ["file", "parts", "folder"])
+def test_times_are_kept_and_restrict_a_search(tmp_path, photos, model, kind, capsys, caplog):
+    name, query = str(tmp_path / "g"), str(photos / "0.png")
+    paths = {
+        "file": [f"/x/{number}.jpg" for number in range(4)],
+        "parts": [f"/x/img{number}.jpg" for number in range(4)],
+        # Relative to the list.
+        "folder": [f"photos/{number}.png" for number in range(4)],
+    }[kind]
+    if kind == "file":
+        words = [feature_file(tmp_path / "feats.npz")]
+    elif kind == "parts":
+        parts_of(tmp_path / "parts", number=5, weights=INFO.weights_sha256)
+        words = [str(tmp_path / "parts")]
+    else:
+        words = ["--images", str(photos), "--model", model]
+    main(["add", name, *words, *write_times(tmp_path / "times.csv", paths)])
+    keys = [str(tmp_path / path) for path in paths]
+    found = {entry.key: entry.time for entry in entries_of(name)}
+    assert [found.pop(key) for key in keys] == [0, 10, 20, 30]
+    assert set(found.values()) <= {None}
+    unknown = {"file": 0, "parts": 1, "folder": 2}[kind]
+    assert len(found) == unknown
+    assert (f"{unknown} added images have no time in" in caplog.text) == (unknown > 0)
+
+    def searched(*options):
+        capsys.readouterr()
+        main(["search", name, query, "--model", model, *options])
+        return {line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]}
+
+    assert searched("--since", "10", "--before", "1970-01-01T00:00:30Z") == set(keys[1:3])
+    assert searched("--since", "0") == set(keys)
+    assert searched("--before", "0") == set()
+
+
+def test_a_file_of_features_of_an_unknown_model_is_added_with_a_warning(tmp_path, gallery, caplog):
+    file = feature_file(tmp_path / "feats.npz")
+    main(["add", str(tmp_path / "new"), file])
+    assert caplog.text == ""
+    main(["add", gallery, file])
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    expected = f"{file} does not say which weights its features come from; the gallery has features"
+    assert record.getMessage().startswith(expected)
+    assert INFO.weights_sha256[:12] in record.getMessage()
+    assert len(entries_of(gallery)) == 10
+
+
 def entries_of(name):
     with open_gallery(name) as gallery:
         return sorted(gallery.entries())

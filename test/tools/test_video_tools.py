@@ -153,6 +153,34 @@ def test_filters_and_all_images_decide_what_is_listed(case, capsys):
     assert listed("--top", "1") == ["known1"]
 
 
+def test_crops_of_a_video_bring_their_times_into_a_gallery(case, walk, capsys):
+    words = ["--boxes", str(case / "tracks.csv"), "--start", "2026-05-01T10:00:00Z"]
+    crop_video([str(walk), "--output", str(case / "out"), *words])
+    folder = ["--images", str(case / "out" / "crops"), "--model", str(case / "model.onnx")]
+    times = ["--times", str(case / "out" / "crops.csv")]
+    change_gallery(["add", str(case / "people"), *folder, *times])
+    with open_gallery(str(case / "people")) as gallery:
+        found = [e.time - 1777629600 for e in gallery.entries() if e.time is not None]
+    seconds = [frame / 10 for frame in range(FRAMES)]
+    np.testing.assert_allclose(sorted(found), np.repeat(seconds, 2), atol=1e-3)
+
+    def listed(*limits):
+        capsys.readouterr()
+        words = ("--image", str(case / "known1.png"), "--all-images", "--top", "50", *limits)
+        search(options(case, *words))
+        return len(capsys.readouterr().out.splitlines()[1:-1])
+
+    assert listed() == 2 + 2 * FRAMES
+    assert listed("--since", "2026-05-01T10:00:00Z") == 2 * FRAMES
+    assert listed("--since", "1777629600.15", "--before", "1777629600.45") == 6
+
+
+def test_limits_of_time_are_refused_for_feature_files(case):
+    words = ["q.png", "--gallery", "feats.npz", "--since", "0"]
+    with pytest.raises(ValueError, match="--since needs --image or --video"):
+        search(words)
+
+
 def test_an_exported_model_searches_a_video_without_mindspore(case, walk):
     code = (
         "import sys; sys.modules['mindspore'] = None; sys.path.insert(0, 'tools'); import search;"

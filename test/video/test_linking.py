@@ -12,7 +12,9 @@ from fastreid.video import (
     LinkSettings,
     TrackLinker,
     link_people,
+    read_boxes,
     select_boxes,
+    write_boxes,
 )
 from fastreid.video.linking import overlaps
 
@@ -119,6 +121,25 @@ def test_low_boxes_and_short_tracks_are_left_out_and_tracks_are_numbered_again()
 def test_detections_outside_of_the_picture_are_left_out():
     walks = [[(300, 10, 30, 60), (-30, 10, 30, 60), (290, 10, 30, 60)]]
     assert link_people(frames(1), detector(walks)) == [Box(1, 1, 290, 10, 30, 60, 0.2)]
+
+
+def test_a_part_of_a_pixel_in_the_picture_is_no_pixel():
+    walks = [
+        [(299.7, 10, 30, 60), (-29.7, 10, 30, 60), (10, 199.6, 30, 60), (10, -59.6, 30, 60)]
+        + [(299.4, 10, 30, 60), (100.6, 10, 0.3, 60), (-29.4, 10, 30, 60)]
+    ]
+    boxes = link_people(frames(1), detector(walks))
+    assert [box.left for box in boxes] == [299.4, -29.4]
+    assert [box.region((300, 200)) for box in boxes] == [(299, 10, 300, 70), (0, 10, 1, 70)]
+
+
+def test_boxes_at_the_edge_are_still_in_the_picture_when_they_are_read_from_a_file(tmp_path):
+    walks = [[(299.496, 10, 30, 60), (10.498, 10, 0.004, 60), (299.494, 10, 30, 60)]]
+    boxes = link_people(frames(1), detector(walks))
+    write_boxes(tmp_path / "tracks.csv", boxes)
+    read = [box._replace(place="") for box in read_boxes(tmp_path / "tracks.csv")]
+    assert read == boxes == [Box(1, 1, 299.49, 10, 30, 60, 0.2)]
+    assert read[0].region((300, 200)) == (299, 10, 300, 70)
 
 
 def test_pictures_without_people_give_no_tracks():
