@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tabulate import tabulate
 
 from benchmarks.contenders import Contender
+from benchmarks.results import Result, write_results
 from fastreid.config import CfgNode, get_cfg
 from fastreid.utils.machine import num_cores
 
@@ -61,6 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--classes", type=int, nargs="+", default=[60, 60, 60], help="per source domain"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], help="KEY VALUE pairs, for ours"
     )
@@ -134,6 +136,14 @@ def row(name: str, alone: Steps, beside: Steps, fair: float) -> list:
     return [name, alone.seconds, beside.seconds, slower, slower / fair, cpu]
 
 
+def figures(name: str, alone: Steps, beside: Steps) -> list[Result]:
+    """Return the figures of a row: seconds of a step."""
+    return [
+        Result(f"{name}, alone", "s", alone.seconds),
+        Result(f"{name}, beside", "s", beside.seconds),
+    ]
+
+
 def make_job(args: argparse.Namespace, cfg: CfgNode) -> dict:
     """Return the job of every process."""
     return {
@@ -165,14 +175,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.original:
         jobs["original"] = (_SCRIPTS / "original.py", job)
     fair = fair_slowdown(args.busy, num_cores())
-    rows = []
+    rows, results = [], []
     for name, (script, one) in jobs.items():
         restart = name == CHOSEN
         alone, beside = measure(script, one, steps=args.steps, busy=args.busy, restart=restart)
         rows.append(row(name, alone, beside, fair))
+        results += figures(name, alone, beside)
         print(f"{name}: alone {alone.seconds:.2f} s, beside {beside.seconds:.2f} s", flush=True)
     print(f"{args.busy} endless loops on {num_cores()} cores; fair: {fair:.2f} times as long")
     print(tabulate(rows, headers=_HEADERS, floatfmt=".2f"))
+    write_results(args.json, results)
     return 0
 
 

@@ -53,11 +53,12 @@ class MachineFacts(NamedTuple):
     """What the choice depends on.
 
     Attributes:
-        cores: cores that this process may use.
-        visible_cores: cores that it may run on; more than `cores` where a quota limits it.
+        cores: cores that the ranks on this machine may use together.
+        visible_cores: cores that they may run on; more than `cores` where a quota limits them.
         busy_elsewhere: cores that other programs keep busy; None: unknown.
         step_elements: size of a training step, see `step_elements`.
         can_shorten: whether the scheduler grants short time slices.
+        ranks: processes on this machine that train together.
     """
 
     cores: int
@@ -65,6 +66,12 @@ class MachineFacts(NamedTuple):
     busy_elsewhere: float | None
     step_elements: int
     can_shorten: bool
+    ranks: int = 1
+
+    @property
+    def own_cores(self) -> int:
+        """This process's share of the cores, at least 1."""
+        return max(1, self.cores // self.ranks)
 
 
 class ThreadChoice(NamedTuple):
@@ -114,9 +121,10 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
     if crowd and not facts.can_shorten and _whole_kernels_pay(facts):
         return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, False, crowd)
     if facts.cores < facts.visible_cores:
-        dispatch = max(1, int(facts.cores * _DISPATCH_SHARE))
+        dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE))
         helpers = _helpers(facts, dispatch)
         reason = f"a quota allows {facts.cores} of {facts.visible_cores} cores"
+        reason += f" to {facts.ranks} processes" if facts.ranks > 1 else ""
     else:
         dispatch, helpers, reason = None, None, "MindSpore's default"
     short = bool(crowd) and facts.can_shorten
@@ -127,7 +135,7 @@ def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
     """Return the threads beside the dispatching ones where MindSpore would start too many."""
     if facts.cores == facts.visible_cores:
         return None
-    return max(1, facts.cores - dispatch)
+    return max(1, facts.own_cores - dispatch)
 
 
 def _free(facts: MachineFacts) -> float:
@@ -138,6 +146,9 @@ def _free(facts: MachineFacts) -> float:
 
 def _crowd(facts: MachineFacts) -> str:
     """Return who would make small kernels wait; an empty string if nobody does."""
+    # Every rank would take the others for strangers, and the ranks could choose differently.
+    if facts.ranks > 1:
+        return ""
     if facts.step_elements > SMALL_KERNELS or _free(facts) >= _ENOUGH_FREE:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
@@ -170,18 +181,19 @@ def set_cpu_threads(cfg: CfgNode) -> None:
     short = ", with short time slices" if choice.short_slices and shorten_time_slices() else ""
     logger.info(
         "Threads on %d cores: %s%s (%s)",
-        *(facts.cores, choice.kernels.value, short, choice.reason),
+        *(facts.own_cores, choice.kernels.value, short, choice.reason),
     )
 
 
 def _measure(cfg: CfgNode) -> MachineFacts:
-    elements = step_elements(cfg)
+    elements, ranks = step_elements(cfg), comm.get_local_size()
     # Measuring takes time: only where the result can matter.
-    matters = elements <= SMALL_KERNELS and not cfg.DISPATCH_THREADS
+    matters = elements <= SMALL_KERNELS and not cfg.DISPATCH_THREADS and ranks == 1
     return MachineFacts(
         cores=num_cores(),
         visible_cores=num_visible_cores(),
         busy_elsewhere=busy_elsewhere() if matters else None,
         step_elements=elements,
         can_shorten=can_shorten_time_slices(),
+        ranks=ranks,
     )

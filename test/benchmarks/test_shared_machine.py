@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from benchmarks import shared_machine
+from benchmarks.results import read_results
 from benchmarks.shared_machine import CHOSEN, Steps, fair_slowdown
 
 
@@ -76,3 +77,13 @@ def test_what_is_chosen_at_the_start_is_measured_in_a_process_started_beside_the
     ]
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if CHOSEN in line]
     assert rows[-1][2:5] == ["1.00", "3.00", "3.00"]
+
+
+def test_the_figures_are_written(log, tmp_path):
+    file = tmp_path / "all.json"
+    words = ["--busy", "2", "--threads", "1", "--steps", "1", "--json", str(file)]
+    assert shared_machine.main(words) == 0
+    assert [(one.name, one.unit, one.ours) for one in read_results(file)[1]] == [
+        ("DISPATCH_THREADS 1, alone", "s", 1.0),
+        ("DISPATCH_THREADS 1, beside", "s", 3.0),
+    ]

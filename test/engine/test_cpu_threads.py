@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from fastreid.config import get_cfg
+from fastreid.engine import cpu_threads
 from fastreid.engine.cpu_threads import (
     SMALL_KERNELS,
     Kernels,
@@ -85,6 +86,38 @@ def test_a_quota_limits_the_threads(cores, dispatch, helpers):
     assert f"a quota allows {cores} of 64 cores" in choice.reason
 
 
+@pytest.mark.parametrize(
+    ("ranks", "cores", "dispatch", "helpers"),
+    [(4, 8, 1, 1), (2, 8, 1, 3), (2, 32, 2, 14), (3, 2, 1, 1)],
+)
+def test_ranks_on_one_machine_divide_a_quota(ranks, cores, dispatch, helpers):
+    facts = {"ranks": ranks, "cores": cores, "visible_cores": 64}
+    choice = choose(**facts)
+    assert (choice.dispatch, choice.helpers) == (dispatch, helpers)
+    assert f"a quota allows {cores} of 64 cores to {ranks} processes" in choice.reason
+    assert choose(1, **facts).helpers == max(1, cores // ranks - 1)
+
+
+@pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize("cores", [2, 64])
+def test_ranks_do_not_take_each_other_for_busy_programs(cores, can_shorten):
+    facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten, "ranks": 2}
+    choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0, cores - 1.0, cores)]
+    assert len(set(choices)) == 1
+    assert (choices[0].dispatch, choices[0].helpers) == (None, None)
+    assert (choices[0].kernels, choices[0].short_slices) == (Kernels.SPLIT, False)
+
+
+@pytest.mark.parametrize(("ranks", "busy"), [(1, 1.5), (2, None)])
+def test_only_a_process_alone_looks_who_else_is_busy(monkeypatch, ranks, busy):
+    monkeypatch.setattr(cpu_threads, "busy_elsewhere", lambda: 1.5)
+    monkeypatch.setattr(cpu_threads.comm, "get_local_size", lambda: ranks)
+    cfg = config()
+    cfg.SOLVER.IMS_PER_BATCH = 1
+    facts = cpu_threads._measure(cfg)
+    assert (facts.ranks, facts.busy_elsewhere) == (ranks, busy)
+
+
 @pytest.mark.parametrize(("wanted", "kernels"), [(1, Kernels.SPLIT), (3, Kernels.WHOLE)])
 def test_the_key_overrules_everything(wanted, kernels):
     choice = choose(wanted, busy_elsewhere=2.0)
@@ -118,6 +151,7 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 import fastreid
 import mindspore as ms, numpy as np
 from fastreid.config import get_cfg
+from fastreid.engine import cpu_threads
 from fastreid.engine import set_device_and_mode
 cfg = get_cfg()
 cfg.merge_from_list(["MODEL.DEVICE", "cpu", "DISPATCH_THREADS", sys.argv[1]])

@@ -25,6 +25,19 @@ _KINDS: dict[np.dtype, tuple[str, Any]] = {
 }
 
 
+class _OneThread:
+    """Who needs a library on one thread, and how many threads it had before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.callers = 0
+        self.threads_before = 1
+
+
+# Address of a library's function -> its state, because several objects may call one library.
+_ONE_THREAD: dict[int | None, _OneThread] = {}
+
+
 class OpenBlas:
     """One loaded copy of OpenBLAS.
 
@@ -47,9 +60,10 @@ class OpenBlas:
                 self._integer = _SUFFIXES[suffix]
         if self._integer is None:
             raise OSError(f"The BLAS of {package} is not OpenBLAS.")
-        self._lock = threading.Lock()
-        self._callers = 0
-        self._threads_before = 1
+        setter = self._function("openblas_set_num_threads", None)
+        address = ctypes.cast(setter, ctypes.c_void_p).value
+        # Atomic, so that threads that load a library at once share the state too.
+        self._one_thread = _ONE_THREAD.setdefault(address, _OneThread())
 
     def text(self, name: str) -> str:
         """Call a function without arguments that returns a text.
@@ -88,18 +102,19 @@ class OpenBlas:
     @contextmanager
     def on_one_thread(self) -> Iterator[None]:
         """Let each call of the library use its caller's thread only, while the block runs."""
-        with self._lock:
-            if not self._callers:
-                self._threads_before = self.num_threads
-                self._function("openblas_set_num_threads", None)(1)
-            self._callers += 1
+        state, set_threads = self._one_thread, self._function("openblas_set_num_threads", None)
+        with state.lock:
+            if not state.callers:
+                state.threads_before = self.num_threads
+                set_threads(1)
+            state.callers += 1
         try:
             yield
         finally:
-            with self._lock:
-                self._callers -= 1
-                if not self._callers:
-                    self._function("openblas_set_num_threads", None)(self._threads_before)
+            with state.lock:
+                state.callers -= 1
+                if not state.callers:
+                    set_threads(state.threads_before)
 
     def _function(self, name: str, result: Any) -> Any:
         function = self._library[f"{self._prefix}{name}{self._suffix}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import numpy as np
@@ -47,9 +48,9 @@ def matmul(first: np.ndarray, second: np.ndarray) -> np.ndarray:
             f"A product needs matrices (M, K) and (K, N), not {first.shape} and {second.shape}."
         )
     rows, inner, columns = *first.shape, second.shape[1]
-    # A product with a single row or column only reads the matrix: no kernel is faster.
-    is_large = min(rows, columns) > 1 and rows * inner * columns >= _FEWEST
-    library = best_library() if is_large else None
+    if min(rows, columns) == 1:
+        return _multiply_by_vector(first, second)
+    library = best_library() if rows * inner * columns >= _FEWEST else None
     if library is None or first.dtype != second.dtype or first.dtype not in _TYPES:
         return np.ascontiguousarray(np.matmul(first, second))
     return multiply_in_tiles(library, first, second)
@@ -62,6 +63,34 @@ def best_library() -> OpenBlas | None:
         return OpenBlas(best_kernels(*loaded_kernels()).package)
     except OSError:
         return None
+
+
+@lru_cache(maxsize=1)
+def _library_of_numpy() -> OpenBlas | None:
+    try:
+        return OpenBlas("numpy")
+    except OSError:
+        return None
+
+
+def _multiply_by_vector(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Multiply matrices of which one is a single row or column, by NumPy.
+
+    No kernel is faster, because such a product only reads the matrix, which tiles would copy.
+    OpenBLAS divides even small ones among its threads, and then adds in another order.
+    """
+    length = max(len(first), second.shape[1])
+    pieces = [slice(start, start + TILE[0]) for start in range(0, length, TILE[0])]
+
+    def multiply(piece: slice) -> np.ndarray:
+        if second.shape[1] == 1:
+            return np.matmul(first[piece], second)
+        return np.matmul(first, second[:, piece])
+
+    library = _library_of_numpy()
+    with library.on_one_thread() if library else nullcontext():
+        products = run_on_threads(multiply, pieces)
+    return np.ascontiguousarray(np.concatenate(products, axis=int(second.shape[1] != 1)))
 
 
 def multiply_in_tiles(library: OpenBlas, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastreid.utils.processor import matmul, products, threads
+from fastreid.utils.processor.blas_kernels import Vectors, processor_vectors
 from fastreid.utils.processor.openblas import MODULES, OpenBlas, layout
 from fastreid.utils.processor.products import best_library, multiply_in_tiles
 
@@ -65,6 +69,39 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(library, monkeypatch):
     assert len(set(found)) == 1
 
 
+VECTORS = """
+import hashlib
+import numpy as np
+from fastreid.utils.processor import matmul
+rng = np.random.default_rng(0)
+for rows, inner, columns in [(1, 2048, 1501), (1501, 2048, 1), (1, 40000, 1), (1, 300, 90)]:
+    first, second = rng.standard_normal((rows, inner)), rng.standard_normal((inner, columns))
+    for kind in (np.float32, np.float64):
+        product = matmul(first.astype(kind), second.astype(kind))
+        print(hashlib.sha256(product.tobytes()).hexdigest())
+        turned = matmul(first.astype(kind), second.T.astype(kind).T)
+        print(hashlib.sha256(turned.tobytes()).hexdigest())
+"""
+
+
+def test_the_bits_of_products_with_vectors_do_not_depend_on_the_threads_of_blas():
+    # Of these kernels it is known that threads change the order of their sums.
+    known = (processor_vectors() or 0) >= Vectors.AVX2
+    kernels = {"OPENBLAS_CORETYPE": "Haswell"} if known else {}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", VECTORS],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **kernels, "OPENBLAS_NUM_THREADS": str(threads)},
+        ).stdout.splitlines()
+        for threads in (1, 2)
+    ]
+    assert len(found[0]) == 16
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_librarys_own_threads_are_off_during_a_product_only(library):
     def number():
@@ -91,7 +128,38 @@ def test_the_librarys_own_threads_are_off_during_a_product_only(library):
     assert number() == before
 
 
-@pytest.mark.parametrize("shape", [(700, 40, 900), (3, 4, 5), (1, 600, 700), (700, 600, 1)])
+@pytest.mark.parametrize("package", [library.id for library in LIBRARIES])
+def test_objects_that_threads_load_at_once_count_the_same_callers(package):
+    library = OpenBlas(package)
+    before = library.num_threads
+    library._function("openblas_set_num_threads", None)(2)
+    expected, inside = library.num_threads, []
+    both_inside, first_left = threading.Barrier(2, timeout=20), threading.Event()
+
+    def enter(*, is_first):
+        with OpenBlas(package).on_one_thread():
+            both_inside.wait()
+            if not is_first:
+                assert first_left.wait(20)
+                inside.append(library.num_threads)
+        if is_first:
+            first_left.set()
+
+    callers = [threading.Thread(target=enter, kwargs={"is_first": one}) for one in (True, False)]
+    try:
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert inside == [1]
+        assert library.num_threads == expected
+    finally:
+        library._function("openblas_set_num_threads", None)(before)
+
+
+@pytest.mark.parametrize(
+    "shape", [(700, 40, 900), (3, 4, 5), (1, 600, 2700), (2700, 600, 1), (1, 9, 1)]
+)
 def test_large_and_small_products_are_right(shape):
     rows, inner, columns = shape
     rng = np.random.default_rng(2)
@@ -113,11 +181,16 @@ def test_other_types_and_empty_matrices_are_multiplied_too():
     assert (mixed == 40).all()
     assert matmul(np.ones((300, 0)), np.ones((0, 400))).shape == (300, 400)
     assert matmul(np.ones((0, 300)), np.ones((300, 400))).shape == (0, 400)
+    for rows, inner, columns in [(1, 3, 0), (0, 3, 1), (1, 0, 2), (1, 0, 1)]:
+        empty = matmul(np.ones((rows, inner)), np.ones((inner, columns)))
+        np.testing.assert_array_equal(empty, np.zeros((rows, columns)))
 
 
 def test_without_openblas_numpy_multiplies(monkeypatch):
     monkeypatch.setattr(products, "best_library", lambda: None)
+    monkeypatch.setattr(products, "_library_of_numpy", lambda: None)
     assert (matmul(np.ones((300, 40)), np.ones((40, 300))) == 40).all()
+    assert (matmul(np.ones((1, 40)), np.ones((40, 3000))) == 40).all()
 
 
 @pytest.mark.parametrize("shapes", [((2, 3), (4, 3)), ((2, 3), (3,)), ((3,), (3, 2))])
