@@ -53,7 +53,7 @@ def read_picture(name: str, file: BinaryIO, *, max_pixels: int) -> Image.Image:
         raise UploadError(f"{_too_large(name, max_pixels)} It has {width} x {height}.")
     try:
         file.seek(0)
-        return read_image(name, file)
+        return read_image(name, file, formats=FORMATS)
     except _DAMAGED as error:
         raise UploadError(f"{name} is damaged and cannot be read.") from error
 

