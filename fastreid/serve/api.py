@@ -30,7 +30,7 @@ from .schemas import (
 )
 from .searching import Found, SearchOptions
 from .service import SearchService
-from .uploads import UploadError, read_picture
+from .uploads import UploadError, read_picture, read_pictures
 
 BASE = "/api"
 SEARCH, EXPLAIN = f"{BASE}/search", f"{BASE}/explain"
@@ -139,8 +139,8 @@ class GalleryApi:
 
     def _answer(self, files: list[UploadFile], options: SearchOptions) -> SearchAnswer:
         start = time.perf_counter()
-        most = self._limits.max_pixels
-        pictures = [read_picture(each.filename or "", each.file, max_pixels=most) for each in files]
+        named = [(each.filename or "", each.file) for each in files]
+        pictures = read_pictures(named, max_pixels=self._limits.max_pixels)
         found = self._service.search(pictures, options)
         results = [self._result(rank, each) for rank, each in enumerate(found, start=1)]
         seconds = time.perf_counter() - start

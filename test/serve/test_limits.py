@@ -260,6 +260,24 @@ def test_searches_beyond_those_that_wait_are_refused(place, slow_model):
     assert detail(refused, 503) == "Too many searches are waiting; try again later."
 
 
+def test_the_pixels_of_all_pictures_count_together_before_one_is_decoded(place, monkeypatch):
+    decoded = []
+    load = Image.Image.load
+
+    def note(image):
+        decoded.append(image.size)
+        return load(image)
+
+    with served(place, limits={"max_megapixels": 0.05}) as client:
+        pictures = [(f"{i}.gif", encoded((100 + i, 200), "GIF")) for i in range(3)]
+        monkeypatch.setattr(Image.Image, "load", note)
+        message = detail(search(client, *pictures), 400)
+        assert message.startswith("The 3 pictures have more pixels together than the 0.05 million")
+        assert not {(100, 200), (101, 200), (102, 200)} & set(decoded)
+        assert len(names(search(client, *pictures[:2], top=1))) == 1
+        assert {(100, 200), (101, 200)} <= set(decoded)
+
+
 @pytest.mark.parametrize("name", ["max_crops", "request_seconds"])
 def test_limits_must_be_above_zero(name):
     with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is 0; it must be above 0"):
