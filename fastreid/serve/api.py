@@ -71,8 +71,8 @@ class GalleryApi:
         router.post("/search", response_model=SearchAnswer, responses=problems)(self.search)
         explained = {**problems, **_problems(404)}
         router.post("/explain", response_model=ExplanationAnswer, responses=explained)(self.explain)
-        router.get("/gallery", responses=_problems(401, 429))(self.gallery)
-        shown = {200: {"content": {"image/jpeg": {}}}, **_problems(401, 404, 429)}
+        router.get("/gallery", responses=_problems(401, 429, 503))(self.gallery)
+        shown = {200: {"content": {"image/jpeg": {}}}, **_problems(401, 404, 429, 503)}
         router.get("/image/{identifier}", response_class=Response, responses=shown)(self.image)
         return router
 

@@ -184,6 +184,58 @@ def test_a_server_that_does_not_answer_is_named():
         open_gallery("http://127.0.0.1:9")
 
 
+@pytest.fixture
+def milvus(tmp_path):
+    """The address of a gallery in Milvus."""
+    name = f"{tmp_path}/g.db"
+    with open_gallery(name, create=Description(D)) as gallery:
+        gallery.add(vectors(3), people(3))
+    return name
+
+
+@pytest.mark.parametrize(
+    ("method", "use"),
+    [
+        ("query", lambda gallery: len(gallery)),
+        ("query", lambda gallery: list(gallery.entries())),
+        ("query", lambda gallery: gallery.find(["0.jpg"])),
+        ("query", lambda gallery: gallery.vectors_of(["0.jpg"])),
+        ("search", lambda gallery: gallery.search(vectors(1))),
+        ("delete", lambda gallery: gallery.remove(["0.jpg"])),
+        ("insert", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+        ("upsert", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+        ("flush", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+    ],
+)
+@pytest.mark.parametrize("kind", ["MilvusException", "RpcError"])
+def test_errors_of_milvus_name_the_address(milvus, monkeypatch, method, use, kind):
+    with open_gallery(milvus) as gallery:
+        fail(monkeypatch, method, kind)
+        with pytest.raises(GalleryError, match=rf"^Milvus at {milvus} failed: .*no leader"):
+            use(gallery)
+
+
+@pytest.mark.parametrize("method", ["has_collection", "load_collection", "describe_collection"])
+def test_errors_while_milvus_is_opened_name_the_address(milvus, monkeypatch, method):
+    fail(monkeypatch, method, "MilvusException")
+    with pytest.raises(GalleryError, match=rf"^Milvus at {milvus} failed: .*no leader"):
+        open_gallery(milvus)
+
+
+def fail(monkeypatch, method, kind):
+    """Let a method of the client of Milvus raise an error."""
+    import grpc
+    import pymilvus
+
+    def raise_error(*_, **__):
+        raise {
+            "MilvusException": pymilvus.MilvusException(message="no leader"),
+            "RpcError": grpc.RpcError("no leader"),
+        }[kind]
+
+    monkeypatch.setattr(pymilvus.MilvusClient, method, raise_error)
+
+
 def test_a_database_of_something_else_is_refused(tmp_path):
     open_gallery(f"{tmp_path}/g.db", create=Description(D)).close()
     with pytest.raises(GalleryError, match="features of 16 dimensions, not 8"):

@@ -7,7 +7,7 @@ import pytest
 
 from fastreid.evaluation import re_ranking
 from fastreid.evaluation.rerank import jaccard_distance
-from fastreid.gallery import Description, open_gallery
+from fastreid.gallery import Description, EmbeddedGallery, GalleryError, open_gallery
 
 from .serving import NUMBER, encoded, names, search, served
 
@@ -135,6 +135,19 @@ def test_every_kind_of_gallery_is_served(place, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_pictures_of_common_formats_are_read(client, kind):
     assert len(names(search(client, ("x", encoded((20, 40), kind)), top=1))) == 1
+
+
+def test_an_error_of_the_gallery_is_logged_and_its_message_not_sent(
+    place, client, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise GalleryError("The gallery /srv/people is damaged.")
+
+    monkeypatch.setattr(EmbeddedGallery, "search", fail)
+    answer = search(client, place.photo(0))
+    assert (answer.status_code, int(answer.headers["Retry-After"])) == (503, 5)
+    assert answer.json() == {"detail": "The gallery does not answer; try again later."}
+    assert "/api/search failed: The gallery /srv/people is damaged." in caplog.text
 
 
 def test_the_interface_is_described_for_programs(client):

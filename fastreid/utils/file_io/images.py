@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -18,7 +17,7 @@ class ImageError(ExplainedError, ValueError):
 
 
 def read_image(
-    file_name: str, content: BinaryIO | None = None, *, formats: Sequence[str] | None = None
+    file_name: str, content: BinaryIO | None = None, *, formats: tuple[str, ...] | None = None
 ) -> Image.Image:
     """Read an image file as 8-bit RGB, upright (fast-reid's ``read_image``).
 
