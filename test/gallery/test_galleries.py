@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from fastreid.gallery import Description, Entry, Filter, GalleryError, open_gallery
+from fastreid.gallery import Description, EmbeddedGallery, Entry, Filter, GalleryError, open_gallery
 from fastreid.gallery.embedded import ENTRIES, VECTORS
 
 D = 16
@@ -100,6 +100,22 @@ def test_removed_entries_are_not_found_and_may_come_back(gallery):
     assert "3.jpg" not in keys(gallery.search(query, top=30)[0])
     gallery.add(query, [Entry("3.jpg", pid="new")])
     assert gallery.search(query, top=1)[0][0].entry == Entry("3.jpg", pid="new")
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_an_entry_that_is_removed_during_a_search_is_left_out(tmp_path, monkeypatch, kind):
+    name = kind.format(tmp_path)
+    with open_gallery(name, create=Description(D)) as gallery, open_gallery(name) as other:
+        gallery.add(vectors(30), people(30))
+        read = EmbeddedGallery.vectors
+
+        def read_after_removal(own):
+            other.remove(["3.jpg"])
+            return read(own)
+
+        monkeypatch.setattr(EmbeddedGallery, "vectors", read_after_removal)
+        found = keys(gallery.search(vectors(30)[[3]], top=5)[0])
+    assert found == expected_keys(vectors(30)[3], np.arange(30), 5)[1:]
 
 
 @pytest.mark.parametrize("name", ["it's", 'a "b"', "c\\d.jpg", "人 7", "{x}", "", "%_", "n\n"])
