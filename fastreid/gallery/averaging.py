@@ -6,6 +6,8 @@ import numpy as np
 
 from .interface import GalleryError
 
+_SHORTEST = 1e-6
+
 
 def mean_direction(features: np.ndarray) -> np.ndarray:
     """Average features of one person, each with the same weight.
@@ -26,6 +28,7 @@ def mean_direction(features: np.ndarray) -> np.ndarray:
         raise GalleryError(f"Feature {wrong[0] + 1} of {len(rows)} is zero or not finite.")
     mean = (rows / lengths).mean(axis=0)
     length = np.linalg.norm(mean)
-    if length == 0:
+    # What is left by rounding has no direction.
+    if length < _SHORTEST:
         raise GalleryError(f"The mean of the {len(rows)} features is zero.")
     return mean / length

@@ -114,7 +114,8 @@ class EmbeddedGallery(Gallery):
         best, scores = self._nearest(wanted, top, allowed)
         found = self._entries_of(set(best.reshape(-1).tolist()))
         return [
-            [Match(found[row], float(score)) for row, score in zip(rows, values)]
+            # Another process may have removed entries since they were chosen.
+            [Match(found[row], float(score)) for row, score in zip(rows, values) if row in found]
             for rows, values in zip(best.tolist(), scores.tolist())
         ]
 

@@ -7,8 +7,10 @@ number on were left by an addition that did not end; searches ignore them.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,7 @@ class MilvusGallery(Gallery):
     Raises:
         ImportError: if pymilvus, or for a file milvus-lite, is not installed.
         GalleryError: if the server cannot be reached, there is no gallery and `create` is None, or
-            it differs from `create`.
+            it differs from `create`. All methods raise it if Milvus fails.
     """
 
     # The limit of Milvus.
@@ -55,7 +57,7 @@ class MilvusGallery(Gallery):
 
     def __init__(self, address: str, *, create: Description | None = None, token: str = "") -> None:
         self.address = address
-        self._client = _connect(address, token)
+        self._client = _Client(_connect(address, token), address)
         if not self._client.has_collection(COLLECTION):
             if create is None:
                 raise GalleryError(f"There is no gallery at {address}.")
@@ -251,6 +253,35 @@ def _quoted(texts: Sequence[str]) -> str:
 
 def _entry(row: dict[str, Any]) -> Entry:
     return Entry(*(row.get(name) for name in _FIELDS))  # type: ignore[arg-type]
+
+
+class _Client:
+    """A client of Milvus whose methods raise `GalleryError` with the address."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        @functools.wraps(method)
+        def call(*values: Any, **options: Any) -> Any:
+            with _naming(self._address):
+                return method(*values, **options)
+
+        return call
+
+
+@contextlib.contextmanager
+def _naming(address: str) -> Iterator[None]:
+    """Translate the errors of Milvus and of its connection."""
+    from grpc import FutureTimeoutError, RpcError
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except (MilvusException, RpcError, FutureTimeoutError, OSError) as error:
+        raise GalleryError(f"Milvus at {address} failed: {error}") from error
 
 
 def _connect(address: str, token: str) -> Any:

@@ -30,7 +30,7 @@ from .schemas import (
 )
 from .searching import Found, SearchOptions
 from .service import SearchService
-from .uploads import UploadError, read_picture
+from .uploads import UploadError, read_picture, read_pictures
 
 BASE = "/api"
 SEARCH, EXPLAIN = f"{BASE}/search", f"{BASE}/explain"
@@ -71,8 +71,8 @@ class GalleryApi:
         router.post("/search", response_model=SearchAnswer, responses=problems)(self.search)
         explained = {**problems, **_problems(404)}
         router.post("/explain", response_model=ExplanationAnswer, responses=explained)(self.explain)
-        router.get("/gallery", responses=_problems(401, 429))(self.gallery)
-        shown = {200: {"content": {"image/jpeg": {}}}, **_problems(401, 404, 429)}
+        router.get("/gallery", responses=_problems(401, 429, 503))(self.gallery)
+        shown = {200: {"content": {"image/jpeg": {}}}, **_problems(401, 404, 429, 503)}
         router.get("/image/{identifier}", response_class=Response, responses=shown)(self.image)
         return router
 
@@ -139,8 +139,8 @@ class GalleryApi:
 
     def _answer(self, files: list[UploadFile], options: SearchOptions) -> SearchAnswer:
         start = time.perf_counter()
-        most = self._limits.max_pixels
-        pictures = [read_picture(each.filename or "", each.file, max_pixels=most) for each in files]
+        named = [(each.filename or "", each.file) for each in files]
+        pictures = read_pictures(named, max_pixels=self._limits.max_pixels)
         found = self._service.search(pictures, options)
         results = [self._result(rank, each) for rank, each in enumerate(found, start=1)]
         seconds = time.perf_counter() - start

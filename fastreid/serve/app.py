@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 
 import fastreid
+from fastreid.gallery import GalleryError
 from fastreid.utils.file_io.images import ImageError
 
 from . import api
@@ -34,6 +36,8 @@ from .pool import BusyError
 from .searching import QueryError
 from .service import SearchService
 from .uploads import UploadError
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -125,6 +129,12 @@ def _explain_errors(app: FastAPI) -> None:
     @app.exception_handler(BusyError)
     async def is_busy(_: Request, __: Exception) -> Response:
         return refuse(503, "Too many searches are waiting; try again later.", retry_seconds=2)
+
+    @app.exception_handler(GalleryError)
+    async def gallery_has_failed(request: Request, error: Exception) -> Response:
+        # The message may name files of the server.
+        logger.error("%s failed: %s", request.url.path, error, exc_info=error)
+        return refuse(503, "The gallery does not answer; try again later.", retry_seconds=5)
 
     @app.exception_handler(RequestValidationError)
     async def is_invalid(_: Request, error: RequestValidationError) -> Response:

@@ -20,7 +20,7 @@ class Limits:
     """
 
     max_upload_mb: float = _limit(32.0, "size of a request, in MB")
-    max_megapixels: float = _limit(25.0, "pixels of a picture, in millions")
+    max_megapixels: float = _limit(25.0, "pixels of all pictures of a request, in millions")
     max_crops: int = _limit(16, "pictures of a search")
     max_results: int = _limit(100, "results of a search")
     searches_per_minute: int = _limit(60, "searches a minute of one client")
@@ -42,7 +42,7 @@ class Limits:
 
     @property
     def max_pixels(self) -> int:
-        """Pixels of a picture."""
+        """Pixels of the pictures of a request together, and of a picture of the gallery."""
         return int(self.max_megapixels * 1e6)
 
 

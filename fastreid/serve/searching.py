@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fastreid.gallery import Entry, Filter, Gallery, GalleryError
+from fastreid.gallery import Entry, Filter, Gallery, GalleryError, mean_direction
 from fastreid.utils.messages.errors import ExplainedError
 
 from .models import Model
@@ -78,13 +78,17 @@ def search(
 
     Returns:
         The best results first.
+
+    Raises:
+        QueryError: if a feature, or the mean, is zero or not finite.
+        GalleryError: if the gallery fails.
     """
-    query = mean_direction(model(pictures))
+    query = _query(model(pictures))
     count = max(CANDIDATES, options.top) if options.rerank else options.top
     (matches,) = gallery.search(query[np.newaxis], top=count, only=options.only)
     found = [Found(match.entry, match.similarity) for match in matches]
     if options.rerank:
-        vectors = gallery.vectors_of([each.entry.key for each in found])
+        found, vectors = _with_vectors(gallery, found)
         distances = reranked_distances(query, vectors).tolist()
         found = [each._replace(reranked=value) for each, value in zip(found, distances)]
         found.sort(key=lambda each: each.reranked or 0.0)
@@ -93,25 +97,24 @@ def search(
     return found[: options.top]
 
 
-def mean_direction(features: np.ndarray) -> np.ndarray:
-    """Average features that are scaled to length 1, and scale the mean to length 1.
+def _query(features: np.ndarray) -> np.ndarray:
+    try:
+        return mean_direction(features).astype(np.float32)
+    except GalleryError as error:
+        raise QueryError(f"{error} Use other pictures.") from error
 
-    Args:
-        features: (N, D).
 
-    Returns:
-        (D,) float32.
-
-    Raises:
-        QueryError: if a feature, or the mean, is zero or not finite.
-    """
-    rows = features.astype(np.float64)
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
-    mean = rows.mean(axis=0)
-    length = np.linalg.norm(mean)
-    if not (np.isfinite(length) and length > 1e-6):
-        raise QueryError("The feature of the query is zero or not finite; use other pictures.")
-    return (mean / length).astype(np.float32)
+def _with_vectors(gallery: Gallery, found: list[Found]) -> tuple[list[Found], np.ndarray]:
+    """Read the features of results, without those that were removed after the search."""
+    while True:
+        keys = [each.entry.key for each in found]
+        try:
+            return found, gallery.vectors_of(keys)
+        except GalleryError:
+            known = gallery.find(keys)
+            if len(known) == len(keys):
+                raise
+            found = [each for each in found if each.entry.key in known]
 
 
 def summarize(gallery: Gallery) -> GallerySummary:

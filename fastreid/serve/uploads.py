@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -40,22 +41,33 @@ def read_picture(name: str, file: BinaryIO, *, max_pixels: int) -> Image.Image:
         UploadError: if it is not a picture, damaged or too large.
     """
     name = short_name(name)
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UploadError(_too_large(name, max_pixels)) from error
-    except _DAMAGED as error:
-        raise UploadError(
-            f"{name} is not a picture that can be read. JPEG, PNG, WebP, BMP, TIFF and GIF can."
-        ) from error
-    if width * height > max_pixels:
-        raise UploadError(f"{_too_large(name, max_pixels)} It has {width} x {height}.")
-    try:
-        file.seek(0)
-        return read_image(name, file)
-    except _DAMAGED as error:
-        raise UploadError(f"{name} is damaged and cannot be read.") from error
+    _checked_pixels(name, file, max_pixels=max_pixels)
+    return _decoded(name, file)
+
+
+def read_pictures(files: Sequence[tuple[str, BinaryIO]], *, max_pixels: int) -> list[Image.Image]:
+    """Read the pictures of a request; all sizes are checked before the first one is decoded.
+
+    Args:
+        files: names for messages, and contents; the caller closes them.
+        max_pixels: the most pixels that the pictures may have together.
+
+    Returns:
+        Pictures as of `read_picture`.
+
+    Raises:
+        UploadError: if one is not a picture or damaged, or they are too large together.
+    """
+    named = [(short_name(name), file) for name, file in files]
+    total = 0
+    for name, file in named:
+        total += _checked_pixels(name, file, max_pixels=max_pixels)
+        if total > max_pixels:
+            raise UploadError(
+                f"The {len(named)} pictures have more pixels together than the "
+                f"{max_pixels / 1e6:g} million that are allowed: send fewer or smaller ones."
+            )
+    return [_decoded(name, file) for name, file in named]
 
 
 def short_name(name: str) -> str:
@@ -71,3 +83,27 @@ def short_name(name: str) -> str:
 
 def _too_large(name: str, max_pixels: int) -> str:
     return f"{name} has more pixels than the {max_pixels / 1e6:g} million that are allowed."
+
+
+def _checked_pixels(name: str, file: BinaryIO, *, max_pixels: int) -> int:
+    """Return the number of pixels of a picture, from its head."""
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UploadError(_too_large(name, max_pixels)) from error
+    except _DAMAGED as error:
+        raise UploadError(
+            f"{name} is not a picture that can be read. JPEG, PNG, WebP, BMP, TIFF and GIF can."
+        ) from error
+    if width * height > max_pixels:
+        raise UploadError(f"{_too_large(name, max_pixels)} It has {width} x {height}.")
+    return width * height
+
+
+def _decoded(name: str, file: BinaryIO) -> Image.Image:
+    try:
+        file.seek(0)
+        return read_image(name, file, formats=FORMATS)
+    except _DAMAGED as error:
+        raise UploadError(f"{name} is damaged and cannot be read.") from error

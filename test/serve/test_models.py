@@ -8,9 +8,9 @@ from PIL import Image
 
 from fastreid.config import load_config
 from fastreid.engine import DefaultPredictor
-from fastreid.gallery import Description, Entry, GalleryError, open_gallery
+from fastreid.gallery import Description, Entry, GalleryError, mean_direction, open_gallery
 from fastreid.serve import SearchOptions, SearchService, open_model
-from fastreid.serve.searching import QueryError, mean_direction
+from fastreid.serve.searching import QueryError, search
 from fastreid.utils.checkpoint.weights_hash import hash_of_weights
 from test.deploy.small_models import write_model
 from test.export.models import SMALL, saved_model
@@ -66,14 +66,19 @@ def test_a_checkpoint_and_its_export_search_one_gallery(checkpoint, tmp_path):
     np.testing.assert_allclose(exported(pictures), own(pictures), rtol=1e-3, atol=1e-4)
 
 
-def test_the_mean_of_features_has_no_direction_if_they_cancel():
-    with pytest.raises(QueryError, match="zero or not finite"):
-        mean_direction(np.array([[1.0, 0], [-2.0, 0]]))
-    with pytest.raises(QueryError, match="zero or not finite"):
-        mean_direction(np.array([[np.nan, 0]]))
-    np.testing.assert_allclose(
-        mean_direction(np.array([[3.0, 0], [0, 0.5]])), [0.5**0.5] * 2, rtol=1e-6
-    )
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ([[1.0, 0], [-2.0, 0]], "The mean of the 2 features is zero. Use other pictures."),
+        ([[np.nan, 0]], "Feature 1 of 1 is zero or not finite. Use other pictures."),
+        ([[1.0, 0], [0, 0]], "Feature 2 of 2 is zero or not finite. Use other pictures."),
+    ],
+)
+def test_pictures_whose_features_have_no_mean_are_refused(tmp_path, features, message):
+    with open_gallery(str(tmp_path / "g"), create=Description(2)) as gallery:
+        with pytest.raises(QueryError) as error:
+            search(lambda _: np.array(features, np.float32), gallery, [], SearchOptions())
+        assert str(error.value) == message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """/api/search and /api/gallery answer what the gallery holds."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from fastreid.evaluation import re_ranking
 from fastreid.evaluation.rerank import jaccard_distance
-from fastreid.gallery import Description, open_gallery
+from fastreid.gallery import Description, EmbeddedGallery, GalleryError, open_gallery
 
 from .serving import NUMBER, encoded, names, search, served
 
@@ -135,6 +136,35 @@ def test_every_kind_of_gallery_is_served(place, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_pictures_of_common_formats_are_read(client, kind):
     assert len(names(search(client, ("x", encoded((20, 40), kind)), top=1))) == 1
+
+
+def test_an_entry_that_is_removed_before_the_re_ranking_is_left_out(place, tmp_path, monkeypatch):
+    name = str(tmp_path / "shrinking")
+    shutil.copytree(place.gallery, name)
+    read = EmbeddedGallery.vectors_of
+
+    def read_after_removal(gallery, keys):
+        with open_gallery(name) as other:
+            other.remove([str(place.photo(4)), str(place.photo(7))])
+        return read(gallery, keys)
+
+    monkeypatch.setattr(EmbeddedGallery, "vectors_of", read_after_removal)
+    with served(place, gallery=name) as client:
+        found = names(search(client, place.photo(4), top=NUMBER, rerank=True))
+    assert sorted(found) == sorted(f"{i}.png" for i in range(NUMBER) if i not in (4, 7))
+
+
+def test_an_error_of_the_gallery_is_logged_and_its_message_not_sent(
+    place, client, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise GalleryError("The gallery /srv/people is damaged.")
+
+    monkeypatch.setattr(EmbeddedGallery, "search", fail)
+    answer = search(client, place.photo(0))
+    assert (answer.status_code, int(answer.headers["Retry-After"])) == (503, 5)
+    assert answer.json() == {"detail": "The gallery does not answer; try again later."}
+    assert "/api/search failed: The gallery /srv/people is damaged." in caplog.text
 
 
 def test_the_interface_is_described_for_programs(client):

@@ -64,6 +64,7 @@ def test_the_mean_gives_each_image_the_same_weight():
         ([[1, 0], [0, 0]], "Feature 2 of 2 is zero or not finite"),
         ([[np.nan, 0]], "Feature 1 of 1"),
         ([[1, 0], [-2, 0]], "mean of the 2 features is zero"),
+        ([[1, 3], [-2, -6.0000001]], "mean of the 2 features is zero"),
     ],
 )
 def test_features_without_a_mean_are_refused(rows, message):

@@ -16,7 +16,9 @@ class ImageError(ExplainedError, ValueError):
     """An image file cannot be read or transformed; the message names it."""
 
 
-def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
+def read_image(
+    file_name: str, content: BinaryIO | None = None, *, formats: tuple[str, ...] | None = None
+) -> Image.Image:
     """Read an image file as 8-bit RGB, upright (fast-reid's ``read_image``).
 
     Gray images get three equal channels, 16-bit ones keep their upper 8 bits, transparency is
@@ -25,6 +27,7 @@ def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
     Args:
         file_name: path of the image file.
         content: the open file, if it is on another file system; then the name is for messages.
+        formats: names of the formats that are tried, as Pillow has them; None: all of Pillow's.
 
     Returns:
         (H, W) PIL image of mode RGB, values 0 to 255.
@@ -45,7 +48,7 @@ def read_image(file_name: str, content: BinaryIO | None = None) -> Image.Image:
         fastreid.utils.file_io.images.ImageError: Image file missing.png does not exist.
     """
     try:
-        with Image.open(file_name if content is None else content) as image:
+        with Image.open(file_name if content is None else content, formats=formats) as image:
             # A loaded image does not need its file, so it need not be copied.
             image.load()
             _turn_upright(image)
