@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from fastreid.engine.cpu_threads import (
     step_elements,
 )
 
+ROOT = Path(__file__).parents[2]
 QUIET = MachineFacts(
     cores=2,
     visible_cores=2,
@@ -179,3 +181,21 @@ def test_the_key_arrives_at_mindspore():
     threads = json.loads(done.stdout.splitlines()[-1])
     if len(os.sched_getaffinity(0)) > 1:
         assert sum(name.startswith("ActorThread_") for name in threads) == 2
+
+
+@pytest.mark.zoo
+def test_the_number_of_dispatching_threads_changes_no_bits():
+    found = {}
+    for threads in ("1", "2", "3"):
+        done = subprocess.run(
+            [sys.executable, "-m", "test.engine.thread_steps", threads],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            timeout=600,
+        )
+        found[threads] = done.stdout.splitlines()
+    # Before and after two basic steps and a meta step, each of which moves parameters.
+    assert len(set(found["1"])) == 4
+    assert found["1"] == found["2"] == found["3"]

@@ -23,7 +23,9 @@ def busy_elsewhere(seconds: float = 0.2, root: Path = _ROOT) -> float | None:
     Returns:
         Cores, at least 0; None where ``/proc/stat`` cannot be read.
     """
-    before, own, start = _busy_seconds(root), _own_seconds(), time.monotonic()
+    # The clock is read around the counts: time that a wait between them takes lowers the result.
+    start = time.monotonic()
+    own, before = _own_seconds(), _busy_seconds(root)
     if before is None:
         return None
     time.sleep(seconds)

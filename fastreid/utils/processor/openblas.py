@@ -78,6 +78,10 @@ class OpenBlas:
         """Number of threads on which the library computes one product."""
         return self._function("openblas_get_num_threads", ctypes.c_int)()
 
+    @num_threads.setter
+    def num_threads(self, number: int) -> None:
+        self._function("openblas_set_num_threads", None)(number)
+
     def multiply(self, first: np.ndarray, second: np.ndarray, out: np.ndarray) -> None:
         """Multiply two matrices; several threads may do so at once.
 
@@ -102,11 +106,11 @@ class OpenBlas:
     @contextmanager
     def on_one_thread(self) -> Iterator[None]:
         """Let each call of the library use its caller's thread only, while the block runs."""
-        state, set_threads = self._one_thread, self._function("openblas_set_num_threads", None)
+        state = self._one_thread
         with state.lock:
             if not state.callers:
                 state.threads_before = self.num_threads
-                set_threads(1)
+                self.num_threads = 1
             state.callers += 1
         try:
             yield
@@ -114,7 +118,7 @@ class OpenBlas:
             with state.lock:
                 state.callers -= 1
                 if not state.callers:
-                    set_threads(state.threads_before)
+                    self.num_threads = state.threads_before
 
     def _function(self, name: str, result: Any) -> Any:
         function = self._library[f"{self._prefix}{name}{self._suffix}"]

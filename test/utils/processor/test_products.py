@@ -132,7 +132,7 @@ def test_the_librarys_own_threads_are_off_during_a_product_only(library):
 def test_objects_that_threads_load_at_once_count_the_same_callers(package):
     library = OpenBlas(package)
     before = library.num_threads
-    library._function("openblas_set_num_threads", None)(2)
+    library.num_threads = 2
     expected, inside = library.num_threads, []
     both_inside, first_left = threading.Barrier(2, timeout=20), threading.Event()
 
@@ -154,7 +154,7 @@ def test_objects_that_threads_load_at_once_count_the_same_callers(package):
         assert inside == [1]
         assert library.num_threads == expected
     finally:
-        library._function("openblas_set_num_threads", None)(before)
+        library.num_threads = before
 
 
 @pytest.mark.parametrize(
