@@ -74,10 +74,11 @@ def test_an_onnx_file_is_served_without_mindspore_until_ctrl_c(place, tmp_path):
     assert [line for line in lines if not line.startswith("import time:")] == []
 
 
-def test_a_trusted_proxy_tells_the_address_and_the_scheme(place):
+def test_a_trusted_proxy_tells_the_address_and_the_scheme(place, tmp_path):
     words = ["--model", place.model, "--gallery", place.gallery, "--token", "a long secret"]
     limits = ["--searches-per-minute", "1", "--trusted-proxy", "127.0.0.1"]
-    with started(*words, *limits) as (address, _, _), httpx.Client(base_url=address) as client:
+    server = started(*words, *limits, errors=tmp_path / "errors.txt")
+    with server as (address, _, _), httpx.Client(base_url=address) as client:
 
         def sign_in(forwarded_for):
             headers = {"X-Forwarded-For": forwarded_for, "X-Forwarded-Proto": "https"}
@@ -88,9 +89,10 @@ def test_a_trusted_proxy_tells_the_address_and_the_scheme(place):
         assert "Secure" in answers[0].headers["Set-Cookie"]
 
 
-def test_headers_of_proxies_are_not_believed_by_default(place):
+def test_headers_of_proxies_are_not_believed_by_default(place, tmp_path):
     words = ["--model", place.model, "--gallery", place.gallery, "--requests-per-minute", "1"]
-    with started(*words) as (address, _, _), httpx.Client(base_url=address) as client:
+    server = started(*words, errors=tmp_path / "errors.txt")
+    with server as (address, _, _), httpx.Client(base_url=address) as client:
         codes = [
             client.get("/api/health", headers={"X-Forwarded-For": each}).status_code
             for each in ("10.0.0.1", "10.0.0.2")
