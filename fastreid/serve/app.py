@@ -56,8 +56,8 @@ def create_app(
         image_roots: folders whose images may be shown, if the gallery lists them.
         token: a secret that clients must send; None: none is needed.
         hosts: names by which browsers may call the server; None: any. A server that only this
-            computer reaches should have some: else a foreign page could reach it by a name of its
-            own that leads here.
+            computer reaches should have some: else a page of another web site could reach it by a
+            name of its own that leads here.
 
     Returns:
         An application for any ASGI server.

@@ -25,12 +25,39 @@ def chromium():
             browser.close()
 
 
+@contextlib.contextmanager
+def held_answer(page, path):
+    """Hold the body of the next answer of a path, which is aborted at the end of the block."""
+    page.evaluate(_HOLD, path)
+    yield lambda: wait_until(page, "window.abortHeld")
+    page.evaluate("window.abortHeld()")
+
+
+_HOLD = """path => {
+    const send = window.fetch;
+    window.fetch = async (asked, options) => {
+        const response = await send(asked, options);
+        if (asked === path) {
+            window.fetch = send;
+            response.json = () => new Promise((_, reject) => {
+                window.abortHeld = () => reject(new DOMException("aborted", "AbortError"));
+            });
+        }
+        return response;
+    };
+}"""
+
+
+def wait_until(page, condition):
+    """Wait for an expression; the page's policy forbids Playwright to wait inside the page."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(f"Boolean({condition})") and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def search(page, *files):
     """Choose pictures, search, and wait for the answer."""
     page.set_input_files("#files", [str(file) for file in files])
     page.click("#go")
     page.wait_for_selector("#found[aria-busy=false]")
-    # The page's policy forbids Playwright to wait inside the page.
-    deadline = time.monotonic() + 30
-    while not page.evaluate(_LOADED) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(page, _LOADED)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fastreid.gallery import Description, open_gallery
 
-from .browser import chromium, search
+from .browser import chromium, held_answer, search
 from .screenshot import draw
 from .serving import NUMBER, encoded, served
 
@@ -129,6 +129,19 @@ def test_an_unreadable_file_is_named_and_the_next_search_works(page, place, tmp_
     search(page, place.photo(0))
     assert not page.locator("#error").is_visible()
     assert "0.png" in cards(page)[0]
+
+
+def test_an_aborted_search_does_not_change_what_the_next_one_shows(page, place):
+    with held_answer(page, "api/search") as wait:
+        page.set_input_files("#files", [str(place.photo(3))])
+        page.click("#go")
+        wait()
+        search(page)
+        shown, status = cards(page), page.locator("#status").inner_text()
+        assert len(shown) == 10
+    assert cards(page) == shown
+    assert page.locator("#status").inner_text() == status
+    assert not page.locator("#error").is_visible()
 
 
 def test_what_the_page_can_check_is_not_sent(page, place, tmp_path):

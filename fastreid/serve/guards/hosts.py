@@ -11,7 +11,7 @@ from .refusal import refuse
 
 
 class HostGuard:
-    """Refuses requests to other names, as of a foreign page whose name leads to this computer.
+    """Refuses requests to other names, as of a page of another web site whose name leads here.
 
     Args:
         app: the application.

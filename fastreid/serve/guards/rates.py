@@ -12,17 +12,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .refusal import refuse
 
-# Clients that are remembered; the one that was quiet for longest is forgotten first.
+# Clients that are remembered; beyond them, the client with the oldest request is removed.
 _REMEMBERED = 10_000
 # Addresses of a network of IPv6 that usually belong to one client.
 _PREFIX = 64
 
 
 class RateCounter:
-    """Counts requests: a client may send a minute's number at once, and then regains it slowly.
+    """Counts requests: a client may send N at once; each second adds N / 60, up to N.
 
     Args:
-        per_minute: requests a minute.
+        per_minute: N, requests a minute.
         clock: the time in seconds.
     """
 

@@ -34,7 +34,10 @@ async function ask(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, "The server does not answer. Is it still running?");
   }
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return {};
+  });
   if (!response.ok) {
     const message = answer.detail || `The server answered with an error (${response.status}).`;
     throw new Refused(response.status, message);
@@ -248,9 +251,11 @@ form.addEventListener("submit", async (event) => {
   const searched = [...pictures];
   try {
     const body = searchForm();
-    showResults(await ask("api/search", { method: "POST", body, signal: own.signal }), searched);
+    const answer = await ask("api/search", { method: "POST", body, signal: own.signal });
+    if (running !== own) return;
+    showResults(answer, searched);
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (running !== own) return;
     results.replaceChildren();
     byId("status").textContent = "";
     show(byId("error"), error.message);

@@ -13,7 +13,10 @@ const numbers = {
 let running = null;
 
 byId("why-close").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => running?.abort());
+dialog.addEventListener("close", () => {
+  running?.abort();
+  running = null;
+});
 
 /* The button "Why?" of a result. `ask(path, options)` sends a request and returns its object. */
 export function whyAction(ask) {
@@ -37,9 +40,10 @@ async function explain(ask, result, pictures) {
   body.append("id", result.id);
   try {
     const answer = await ask("api/explain", { method: "POST", body, signal: own.signal });
-    if (running === own) showAnswer(answer, pictures.length);
+    if (running !== own) return;
+    showAnswer(answer, pictures.length);
   } catch (error) {
-    if (error.name === "AbortError" || running !== own) return;
+    if (running !== own) return;
     byId("why-error").textContent = error.message;
     byId("why-error").hidden = false;
   }
