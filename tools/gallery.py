@@ -146,7 +146,7 @@ class _Times:
         self._unknown = 0
         if file is not None:
             # Reading it needs packages that the other commands do not.
-            from fastreid.gallery.times import read_times
+            from fastreid.extraction.image_times import read_times
 
             self._times = read_times(file)
 
@@ -154,7 +154,7 @@ class _Times:
         """Return the time of an image; None: not known."""
         if self._file is None:
             return None
-        from fastreid.gallery.times import time_key
+        from fastreid.extraction.image_times import time_key
 
         time = self._times.get(time_key(path))
         self._unknown += time is None

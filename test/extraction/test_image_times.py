@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from fastreid.gallery.times import read_times, time_key
+from fastreid.extraction.image_times import read_times, time_key
 from fastreid.utils.command_line.times import parse_time, time_option
 
 
