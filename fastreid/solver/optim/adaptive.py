@@ -19,12 +19,16 @@ class Adaptive(GroupedOptimizer):
         groups: parameters with their base rates and decays.
         name: a name of `RULES`.
 
+    Attributes:
+        rule_name: the name.
+
     Raises:
         KeyError: there is no such rule.
     """
 
     def __init__(self, groups: Sequence[ParamGroup], *, name: str) -> None:
         super().__init__(groups, title=name)
+        self.rule_name = name
         rule = RULES[name]
         self.factors, self.move = rule.factors() if rule.factors else None, rule.mover()
         self.learning_rates = self.new_learning_rates(name)
