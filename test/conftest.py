@@ -1,3 +1,4 @@
+import builtins
 import signal
 
 import mindspore as ms
@@ -36,6 +37,19 @@ def own_registries(monkeypatch):
         *(BACKBONE_REGISTRY, LOSS_REGISTRY, META_ARCH_REGISTRY, REID_HEADS_REGISTRY),
     ):
         monkeypatch.setattr(registry, "_entries", dict(registry))
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch):
+    """Importing matplotlib fails in the test."""
+    real_import = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
 
 
 def pytest_configure():

@@ -22,6 +22,7 @@ from fastreid.utils.visualizer.tiles import (
     empty_tile,
     fitted_text,
     is_drawable,
+    paste_framed,
     read_tile,
     tile_of,
     write_text,
@@ -110,11 +111,7 @@ def _draw_tile(
     colour: tuple[int, int, int],
     lines: tuple[str, str],
 ) -> None:
-    left, top = corner
-    draw = ImageDraw.Draw(sheet)
-    right, bottom = left + TILE[0] + 2 * FRAME - 1, top + TILE[1] + 2 * FRAME - 1
-    draw.rectangle((left, top, right, bottom), fill=colour)
-    sheet.paste(tile, (left + FRAME, top + FRAME))
+    bottom = paste_framed(sheet, corner, tile, colour)
     for line, offset in zip(lines, (3, 17)):
         text, size = fitted_text(line)
-        write_text(draw, (left, bottom + offset), text, size, MUTED)
+        write_text(ImageDraw.Draw(sheet), (corner[0], bottom + offset), text, size, MUTED)

@@ -1,7 +1,5 @@
 """Weights of ACL's adaptors, of images and of domains."""
 
-import builtins
-
 import mindspore as ms
 import numpy as np
 import pytest
@@ -16,18 +14,6 @@ from fastreid.explain import (
 )
 
 from .models import ACL, CONVOLUTIONS, person, predictor_of
-
-
-@pytest.fixture
-def without_matplotlib(monkeypatch):
-    real_import = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
 
 
 def test_weights_are_the_outputs_of_the_routers_in_their_order(mode, tmp_path):

@@ -25,6 +25,7 @@ from .tiles import (
     empty_tile,
     fitted_text,
     is_drawable,
+    paste_framed,
     read_tile,
     write_text,
 )
@@ -211,16 +212,12 @@ def _draw_tile(
     lines: tuple[str, str],
 ) -> str:
     """Draw an image with its frame and caption; return the error if it is unreadable, else ""."""
-    left, top = corner
-    draw = ImageDraw.Draw(sheet)
-    right, bottom = left + TILE[0] + 2 * FRAME - 1, top + TILE[1] + 2 * FRAME - 1
-    draw.rectangle((left, top, right, bottom), fill=colour)
     fault = ""
     try:
         tile = read_tile(image.path) if image.is_found else empty_tile("not found")
     except (OSError, UnidentifiedImageError) as error:
         tile, fault = empty_tile("unreadable"), f"{image.path}: {error}"
-    sheet.paste(tile, (left + FRAME, top + FRAME))
+    left, bottom, draw = corner[0], paste_framed(sheet, corner, tile, colour), ImageDraw.Draw(sheet)
     write_text(draw, (left, bottom + 3), lines[0], 13, colour)
     write_text(draw, (left, bottom + 17), *fitted_text(lines[1]), MUTED)
     return fault

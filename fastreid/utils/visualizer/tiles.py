@@ -52,6 +52,27 @@ def tile_of(image: Image.Image) -> Image.Image:
     return tile
 
 
+def paste_framed(
+    sheet: Image.Image, corner: tuple[int, int], tile: Image.Image, colour: tuple[int, int, int]
+) -> int:
+    """Paste a tile with a frame around it.
+
+    Args:
+        sheet: receives both.
+        corner: left and top of the frame.
+        tile: of the size `TILE`.
+        colour: of the frame.
+
+    Returns:
+        The lowest row of the frame; captions start below it.
+    """
+    left, top = corner
+    right, bottom = left + TILE[0] + 2 * FRAME - 1, top + TILE[1] + 2 * FRAME - 1
+    ImageDraw.Draw(sheet).rectangle((left, top, right, bottom), fill=colour)
+    sheet.paste(tile, (left + FRAME, top + FRAME))
+    return bottom
+
+
 def write_text(
     draw: ImageDraw.ImageDraw,
     corner: tuple[int, int],

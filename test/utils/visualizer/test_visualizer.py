@@ -1,4 +1,3 @@
-import builtins
 import json
 import logging
 
@@ -50,18 +49,6 @@ def figures(monkeypatch):
     monkeypatch.setattr(curves, "new_figure", keep)
     monkeypatch.setattr(features, "new_figure", keep)
     return made
-
-
-@pytest.fixture
-def without_matplotlib(monkeypatch):
-    real_import = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
 
 
 def lines_of(figure):
