@@ -1,29 +1,24 @@
-"""CMC, average precision and inverse negative penalty of rankings, without sorting the gallery.
+"""CMC, average precision and inverse negative penalty of rankings.
 
-The scores depend only on the positions of the matches. A match's position is the number of gallery
-images with a smaller distance. Counting them is exact and many times faster than sorting.
+The scores depend only on the positions of the matches, see ``positions``.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from fastreid.utils.compute_dist import DistanceRows, row_blocks
+from fastreid.utils.compute_dist import DeviceDistances, DistanceRows, row_blocks
 from fastreid.utils.processor.threads import row_pieces, run_on_threads
 
+from .device import match_positions_on_device
+from .positions import match_positions
 from .rerank import RerankedRows
 from .retrieval import RetrievalLabels
 from .single_shot import SingleShot
 
-# With more matches than this, sorting all distances is faster than counting for each match.
-MOST_COUNTED = 200
-# If this fraction of the gallery, or less, is as near as the last match, that part is sorted.
-MOST_SORTED = 1 / 16
 # Queries that a thread scores in one task.
 QUERIES_PER_TASK = 16
 
@@ -117,10 +112,15 @@ def evaluate_rank(
     labels = RetrievalLabels(q_pids, g_pids, q_camids, g_camids)
     labels.check(distmat.shape)
     single_shot = SingleShot(labels, seed=seed) if use_metric_cuhk03 else None
-    score = partial(_score_query, labels, max_rank=max_rank, single_shot=single_shot)
-    scores = []
+    scorer = _Scorer(labels, max_rank, single_shot)
+    # The galleries of single-shot curves need the distances themselves.
+    counts_on_device = isinstance(distmat, DistanceRows) and distmat.on_device and not single_shot
+    scores: list[_Scores | None] = []
     for rows in row_blocks(*distmat.shape):
-        scores += _on_threads(score, distmat[rows], rows.start)
+        if counts_on_device:
+            scores += scorer.score_on_device(distmat.device_rows(rows), rows)
+        else:
+            scores += scorer.score(distmat[rows], rows.start)
     valid = np.flatnonzero([score is not None for score in scores])
     if not len(valid):
         raise ValueError(labels.explain_no_match())
@@ -129,87 +129,63 @@ def evaluate_rank(
     return RankResult(cmc, np.array(all_ap), np.array(all_inp), valid, labels.num_queries)
 
 
-def _on_threads(
-    score: Callable[[np.ndarray, int], _Scores | None], block: np.ndarray, first: int
-) -> list[_Scores | None]:
-    """Score the queries of a block of distances, of which `first` is the first."""
-
-    def score_some(rows: slice) -> list[_Scores | None]:
-        return [score(dist, query) for query, dist in enumerate(block[rows], first + rows.start)]
-
-    found = run_on_threads(score_some, row_pieces(slice(0, len(block)), QUERIES_PER_TASK))
-    return list(itertools.chain.from_iterable(found))
-
-
-def _score_query(
-    labels: RetrievalLabels,
-    dist: np.ndarray,
-    query: int,
-    *,
-    max_rank: int,
-    single_shot: SingleShot | None,
-) -> _Scores | None:
-    """Return CMC, average precision and inverse negative penalty; None without a match."""
-    if np.isnan(dist.min()):
-        raise ValueError(
-            f"Distances of query {query} are not numbers (NaN): the features of the query or the "
-            "gallery are invalid; check the model's output."
-        )
-    matches, junk = labels.matches(query)
-    if not len(matches):
-        return None
-    positions = match_positions(dist, matches, junk)
-    precision = np.arange(1, len(positions) + 1) / (positions + 1)
-    if single_shot is None:
-        cmc = np.arange(max_rank) >= positions[0]
-    else:
-        cmc = single_shot.cmc(dist, query, max_rank)
-    return cmc, precision.mean(), precision[-1]
-
-
-def match_positions(dist: np.ndarray, matches: np.ndarray, junk: np.ndarray) -> np.ndarray:
-    """Find the positions of the matches in a ranking by a stable sort.
+class _Scorer:
+    """Scores the queries of a block of distances: None for a query without a match.
 
     Args:
-        dist: (G,) distances of one query.
-        matches: (M,) gallery indices of the matches, ascending.
-        junk: (J,) gallery indices of the ignored images.
-
-    Returns:
-        (M,) positions, from 0, ascending.
-
-    Examples:
-        >>> import numpy as np
-        >>> from fastreid.evaluation.rank import match_positions
-        >>> dist = np.array([0.5, 0.1, 0.3, 0.2])
-        >>> match_positions(dist, matches=np.array([0, 2]), junk=np.array([1])).tolist()
-        [1, 2]
+        labels: identities and cameras.
+        max_rank: length of the CMC curve.
+        single_shot: makes the CMC curve if it is one of single-shot galleries.
     """
-    own = dist[matches]
-    near = dist <= own.max()
-    if np.count_nonzero(near) <= MOST_SORTED * len(dist):
-        positions = _positions_by_sorting(dist[near], dist, matches)
-    elif len(matches) > MOST_COUNTED:
-        positions = _positions_by_sorting(dist, dist, matches)
-    else:
-        positions = np.array([_position(dist, match) for match in matches])
-    own, out = own[:, np.newaxis], dist[junk]
-    earlier = (out == own) & (junk < matches[:, np.newaxis])
-    return np.sort(positions - np.count_nonzero((out < own) | earlier, axis=1))
+
+    def __init__(
+        self, labels: RetrievalLabels, max_rank: int, single_shot: SingleShot | None
+    ) -> None:
+        self._labels = labels
+        self._max_rank = max_rank
+        self._single_shot = single_shot
+
+    def score(self, block: np.ndarray, first: int) -> list[_Scores | None]:
+        """Score distances (R, G) on several threads; `first` is the first query."""
+
+        def score_some(rows: slice) -> list[_Scores | None]:
+            queries = enumerate(block[rows], first + rows.start)
+            return [self._score_query(dist, query) for query, dist in queries]
+
+        found = run_on_threads(score_some, row_pieces(slice(0, len(block)), QUERIES_PER_TASK))
+        return list(itertools.chain.from_iterable(found))
+
+    def score_on_device(self, block: DeviceDistances, rows: slice) -> list[_Scores | None]:
+        """Score distances (R, G) of these queries, which are kept on the device."""
+        invalid = block.invalid_rows()
+        if len(invalid):
+            raise ValueError(_explain_nan(rows.start + invalid[0]))
+        matches, junk = zip(*map(self._labels.matches, range(rows.start, rows.stop)))
+        return [
+            self._scores(positions) if len(positions) else None
+            for positions in match_positions_on_device(block, matches, junk)
+        ]
+
+    def _score_query(self, dist: np.ndarray, query: int) -> _Scores | None:
+        if np.isnan(dist.min()):
+            raise ValueError(_explain_nan(query))
+        matches, junk = self._labels.matches(query)
+        if not len(matches):
+            return None
+        positions = match_positions(dist, matches, junk)
+        if self._single_shot is None:
+            return self._scores(positions)
+        cmc = self._single_shot.cmc(dist, query, self._max_rank)
+        return cmc, *self._scores(positions)[1:]
+
+    def _scores(self, positions: np.ndarray) -> _Scores:
+        precision = np.arange(1, len(positions) + 1) / (positions + 1)
+        cmc = np.arange(self._max_rank) >= positions[0]
+        return cmc, precision.mean(), precision[-1]
 
 
-def _position(dist: np.ndarray, match: int) -> int:
-    own = dist[match]
-    return np.count_nonzero(dist[:match] <= own) + np.count_nonzero(dist[match + 1 :] < own)
-
-
-def _positions_by_sorting(
-    candidates: np.ndarray, dist: np.ndarray, matches: np.ndarray
-) -> np.ndarray:
-    """Find positions by sorting the distances that are not above those of the matches."""
-    ordered, own = np.sort(candidates), dist[matches]
-    positions = np.searchsorted(ordered, own, side="left")
-    num_equal = np.searchsorted(ordered, own, side="right") - positions
-    for tied in np.flatnonzero(num_equal > 1):
-        positions[tied] += np.count_nonzero(dist[: matches[tied]] == own[tied])
-    return positions
+def _explain_nan(query: int) -> str:
+    return (
+        f"Distances of query {query} are not numbers (NaN): the features of the query or the "
+        "gallery are invalid; check the model's output."
+    )

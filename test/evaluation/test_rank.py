@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastreid.evaluation import evaluate_rank, rank
+from fastreid.evaluation import evaluate_rank, positions
 from fastreid.utils.compute_dist import DistanceRows, build_dist
 from fastreid.utils.compute_dist import distances as compute_dist
 from test.evaluation.retrieval_case import golden_case, small_case
@@ -41,7 +41,7 @@ def test_scores_do_not_depend_on_the_block_size(block, monkeypatch):
 @pytest.mark.parametrize("most_counted", [0, 10**6])
 @pytest.mark.parametrize("levels", [1, 5, 10**7])
 def test_precision_is_that_of_a_stable_sort_bit_by_bit(most_counted, levels, monkeypatch):
-    monkeypatch.setattr(rank, "MOST_COUNTED", most_counted)
+    monkeypatch.setattr(positions, "MOST_COUNTED", most_counted)
     _, _, labels = golden_case()
     q_pids, g_pids, q_camids, g_camids = labels
     dist = np.random.RandomState(levels % 91).randint(0, levels, (40, 300)).astype(np.float32)

@@ -58,9 +58,9 @@ def test_the_first_query_with_a_distance_that_is_no_number_is_named(monkeypatch)
 @pytest.mark.parametrize("most_sorted", [0, 1])
 @pytest.mark.parametrize("levels", [1, 7, 10**6])
 def test_positions_by_sorting_the_nearest_are_those_by_counting(most_sorted, levels, monkeypatch):
-    from fastreid.evaluation import rank
+    from fastreid.evaluation import positions
 
-    monkeypatch.setattr(rank, "MOST_SORTED", most_sorted)
+    monkeypatch.setattr(positions, "MOST_SORTED", most_sorted)
     rng = np.random.default_rng(levels)
     for _ in range(20):
         dist = rng.integers(0, levels, 200).astype(np.float32)
@@ -69,4 +69,4 @@ def test_positions_by_sorting_the_nearest_are_those_by_counting(most_sorted, lev
         order = np.argsort(dist, kind="stable")
         kept = order[~np.isin(order, junk)]
         expected = np.flatnonzero(np.isin(kept, matches))
-        np.testing.assert_array_equal(rank.match_positions(dist, matches, junk), expected)
+        np.testing.assert_array_equal(positions.match_positions(dist, matches, junk), expected)

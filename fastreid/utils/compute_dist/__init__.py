@@ -7,6 +7,7 @@ nearest columns of each row; ``mutual_nearest`` does so faster for one set again
 from .distances import (
     METRICS,
     SHORTEST_NORM,
+    DeviceDistances,
     DistanceRows,
     MakeProduct,
     blas_product,
@@ -20,6 +21,7 @@ from .distances import (
 __all__ = [
     "METRICS",
     "SHORTEST_NORM",
+    "DeviceDistances",
     "DistanceRows",
     "MakeProduct",
     "blas_product",

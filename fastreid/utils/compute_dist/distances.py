@@ -37,10 +37,41 @@ Product = Callable[[np.ndarray, int], np.ndarray]
 MakeProduct = Callable[[np.ndarray], Product]
 
 
-class _DeviceProduct(Protocol):
-    """A product that also finds neighbours."""
+class DeviceDistances(Protocol):
+    """Distances (R, G) that are kept on a device."""
 
-    def nearest(self, rows: np.ndarray, count: int, *, metric: str) -> np.ndarray: ...
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Copy rows (I,) to the host: (I, G)."""
+
+    def take(self, columns: np.ndarray) -> np.ndarray:
+        """Copy columns (R, C) of each row to the host: (R, C)."""
+
+    def replace(self, places: np.ndarray, values: np.ndarray) -> None:
+        """Write values at flat places."""
+
+    def below(self, limits: np.ndarray, most: int) -> np.ndarray | None:
+        """Find the flat places of distances below limits (R,); None if there are too many."""
+
+    def count_before(self, columns: np.ndarray) -> np.ndarray:
+        """Count the distances of a row that are ranked before those at columns (R, C): (R, C)."""
+
+    def invalid_rows(self) -> np.ndarray:
+        """Find the rows with a distance that is not a number."""
+
+    def nearest(self, count: int) -> np.ndarray:
+        """Find the nearest columns, nearest first: (R, count)."""
+
+
+class _DeviceProduct(Protocol):
+    """A product whose distances can stay on the device."""
+
+    most_columns: int
+
+    def cosine(self, rows: np.ndarray) -> DeviceDistances: ...
+
+    def euclidean(
+        self, rows: np.ndarray, own: np.ndarray, others: np.ndarray
+    ) -> DeviceDistances: ...
 
 
 def normalize_features(features: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -158,21 +189,29 @@ class DistanceRows:
 
     @property
     def on_device(self) -> bool:
-        """Whether the product runs on a device that can also search neighbours."""
-        return hasattr(self._product, "nearest")
+        """Whether the distances can stay on the device that multiplies."""
+        return self.shape[1] <= getattr(self._product, "most_columns", -1)
 
-    def nearest(self, rows: slice | np.ndarray, count: int) -> np.ndarray:
-        """Find the nearest columns on the device; only if `on_device`.
+    def device_rows(self, rows: slice | np.ndarray) -> DeviceDistances:
+        """Compute rows that stay on the device; only if `on_device`.
 
         Args:
             rows: slice or index array of rows.
-            count: neighbours per row, at most G.
 
         Returns:
-            (R, count) int32, nearest first.
+            The (R, G) distances. They equal those of ``distances[rows]``.
         """
         product = cast(_DeviceProduct, self._product)
-        return product.nearest(self._rows(rows), count, metric=self.metric)
+        features = self._rows(rows)
+        own = np.einsum("qd,qd->q", features, features)
+        if self.metric == "cosine":
+            block = product.cosine(features)
+        else:
+            block = product.euclidean(features, own, self._second_squared)
+        near = block.below(self._near_limits(own), _most_near(len(own)))
+        if near is not None and len(near):
+            block.replace(near, self._from_differences(near, features, self.shape[1], 0))
+        return block
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         return self.columns_from(0, rows)
@@ -190,9 +229,7 @@ class DistanceRows:
         features = self._rows(rows)
         dist = self._product(features, first)
         own = np.einsum("qd,qd->q", features, features)
-        # Half of the squared distance of unit vectors is their cosine distance.
-        factor = 0.5 if self.metric == "cosine" else 1.0
-        limits = factor * _NEAR * own
+        limits = self._near_limits(own)
 
         def finish(piece: slice) -> np.ndarray:
             """Turn products into distances; return the places of near pairs."""
@@ -201,13 +238,20 @@ class DistanceRows:
             near = np.flatnonzero(block < limits[piece, np.newaxis])
             return near + piece.start * dist.shape[1]
 
-        pieces = row_pieces(slice(0, len(dist)), ROWS_PER_TASK)
-        near = run_on_threads(finish, pieces)
-        if sum(map(len, near)) <= max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * len(dist)):
-            self._recompute(
-                dist, np.concatenate([np.empty(0, int), *near]), features, first, factor
-            )
+        near = run_on_threads(finish, row_pieces(slice(0, len(dist)), ROWS_PER_TASK))
+        if 0 < sum(map(len, near)) <= _most_near(len(dist)):
+            places = np.concatenate(near)
+            dist.flat[places] = self._from_differences(places, features, dist.shape[1], first)
         return dist
+
+    @property
+    def _factor(self) -> float:
+        # Half of the squared distance of unit vectors is their cosine distance.
+        return 0.5 if self.metric == "cosine" else 1.0
+
+    def _near_limits(self, own: np.ndarray) -> np.ndarray:
+        """Return the distances below which pairs are near, from the rows' squared norms."""
+        return self._factor * _NEAR * own
 
     def _to_distances(self, block: np.ndarray, own: np.ndarray, first: int) -> None:
         """Turn products into distances, in place; ``own`` are the rows' squared norms."""
@@ -221,19 +265,25 @@ class DistanceRows:
             # Rounding can make the distance between equal features negative.
             np.maximum(row, 0, out=row)
 
-    def _recompute(
-        self, dist: np.ndarray, places: np.ndarray, features: np.ndarray, first: int, factor: float
-    ) -> None:
-        """Recompute, in place, distances at flat places from feature differences."""
+    def _from_differences(
+        self, places: np.ndarray, features: np.ndarray, num_columns: int, first: int
+    ) -> np.ndarray:
+        """Compute the distances at flat places of rows from `first` on: (P,) float32."""
         step = max(1, _DIFFERENCES // max(features.shape[1], 1))
 
-        def recompute(some: slice) -> None:
-            rows, columns = np.divmod(places[some], dist.shape[1])
+        def compute(some: slice) -> np.ndarray:
+            rows, columns = np.divmod(places[some], num_columns)
             differences = features[rows] - self._second[first + columns]
-            dist.flat[places[some]] = factor * np.einsum("pd,pd->p", differences, differences)
+            return self._factor * np.einsum("pd,pd->p", differences, differences)
 
         starts = range(0, len(places), step)
-        run_on_threads(recompute, [slice(start, start + step) for start in starts])
+        pieces = run_on_threads(compute, [slice(start, start + step) for start in starts])
+        return np.concatenate(pieces)
+
+
+def _most_near(num_rows: int) -> int:
+    """Return the maximum number of near pairs that are computed from differences."""
+    return max(_MOST_NEAR_PAIRS, _MOST_NEAR_PER_ROW * num_rows)
 
 
 def build_dist(

@@ -36,7 +36,7 @@ def nearest_indices(distances: np.ndarray | DistanceRows, count: int) -> np.ndar
     for rows in row_blocks(num_rows, num_columns):
         found = nearest[rows]
         if isinstance(distances, DistanceRows) and distances.on_device:
-            found[:] = distances.nearest(rows, count)
+            found[:] = distances.device_rows(rows).nearest(count)
             continue
         found[:] = nearest_in_block(distances[rows], count)
     return nearest

@@ -8,6 +8,8 @@ import numpy as np
 
 from fastreid.utils.compute_dist import MakeProduct, blas_product
 
+from .block import MOST_COLUMNS, DeviceBlock
+
 if TYPE_CHECKING:
     from mindspore import Tensor
 
@@ -29,13 +31,18 @@ class DeviceProduct:
 
     Args:
         features: (G, D).
+
+    Attributes:
+        most_columns: maximum G for distances that stay on the device.
     """
+
+    most_columns = MOST_COLUMNS
 
     def __init__(self, features: np.ndarray) -> None:
         from mindspore import Tensor
 
         self._features = Tensor(np.ascontiguousarray(features, np.float32))
-        self._half_squared: Tensor | None = None
+        self._squared: Tensor | None = None
 
     def __call__(self, rows: np.ndarray, first: int = 0) -> np.ndarray:
         """Compute inner products.
@@ -49,31 +56,40 @@ class DeviceProduct:
         """
         return self._multiply(rows, first).asnumpy().copy()
 
-    def nearest(self, rows: np.ndarray, count: int, *, metric: str) -> np.ndarray:
-        """Find the nearest features without copying all distances to the host.
+    def euclidean(self, rows: np.ndarray, own: np.ndarray, others: np.ndarray) -> DeviceBlock:
+        """Compute squared euclidean distances that stay on the device.
 
         Args:
             rows: (R, D).
-            count: neighbours per row, at most G.
-            metric: "cosine", for features of norm 1, or "euclidean".
+            own: (R,) squared norms of the rows.
+            others: (G,) squared norms of the features; the same array in every call.
 
         Returns:
-            (R, count) int32. Which of several features at the same distance as the last neighbour
-            is returned is undefined.
+            The (R, G) distances.
         """
-        from mindspore import ops
+        from mindspore import Tensor, ops
 
-        similarity = self._multiply(rows)
-        if metric == "euclidean":
-            if self._half_squared is None:
-                self._half_squared = (self._features * self._features).sum(axis=1) / 2
-            # |row|^2 is a constant in the squared distances of a row and does not change the order.
-            similarity = similarity - self._half_squared
-        _, indices = ops.topk(similarity, count)
-        return indices.asnumpy().astype(np.int32)
+        if self._squared is None:
+            self._squared = Tensor(others)
+        # The order of the additions is that on the host, so the bits are the same.
+        distances = self._multiply(rows) * -2 + self._squared + Tensor(own[:, np.newaxis])
+        return DeviceBlock(ops.maximum(distances, 0.0))
+
+    def cosine(self, rows: np.ndarray) -> DeviceBlock:
+        """Compute cosine distances that stay on the device.
+
+        Args:
+            rows: (R, D), of norm 1 like the features.
+
+        Returns:
+            The (R, G) distances.
+        """
+        return DeviceBlock(1 - self._multiply(rows))
 
     def _multiply(self, rows: np.ndarray, first: int = 0) -> Tensor:
         from mindspore import Tensor, ops
 
         features = self._features[first:] if first else self._features
-        return ops.matmul(Tensor(np.ascontiguousarray(rows, np.float32)), features.T)
+        # The operator transposes while it multiplies; `features.T` would copy all features.
+        multiply = ops.MatMul(transpose_b=True)
+        return multiply(Tensor(np.ascontiguousarray(rows, np.float32)), features)
