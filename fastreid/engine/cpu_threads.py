@@ -4,9 +4,10 @@ MindSpore splits each kernel over the cores; the thread that waits for the other
 core away (``sched_yield``) until they are done. Beside programs that keep the cores busy, each such
 wait costs a time slice of the scheduler, some milliseconds, however small the kernel is.
 
-Shorter slices, where the scheduler grants them, make these waits shorter. Otherwise, with several
-dispatching threads a kernel runs on one core, and nothing waits in this way: slower for large
-kernels and on a quiet machine, and several times faster for small ones beside busy programs.
+With several dispatching threads, a kernel runs on one core, and nothing waits in this way: slower
+for large kernels and on a quiet machine, and several times faster for small ones beside busy
+programs. On many cores this leaves most of them idle; there, shorter slices are asked for, which
+make the waits shorter.
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 SMALL_KERNELS = 400_000_000
 # With a larger share of its cores free, a process waits little for others.
 _ENOUGH_FREE = 0.75
-# With a larger share of its cores free, split kernels are faster than whole ones.
-_HARDLY_FREE = 0.25
 # On more cores, whole kernels leave more cores idle.
 _MOST_CORES_FOR_WHOLE = 4
 # MindSpore's own share of dispatching threads.
@@ -118,7 +117,7 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
         helpers = _helpers(facts, wanted)
         return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
     crowd = _crowd(facts)
-    if crowd and not facts.can_shorten and _whole_kernels_pay(facts):
+    if crowd and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE:
         return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, False, crowd)
     if facts.cores < facts.visible_cores:
         dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE))
@@ -153,10 +152,6 @@ def _crowd(facts: MachineFacts) -> str:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
     return f"kernels are small, and others use {busy:.1f} of {cores} cores"
-
-
-def _whole_kernels_pay(facts: MachineFacts) -> bool:
-    return _free(facts) < _HARDLY_FREE and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE
 
 
 def set_cpu_threads(cfg: CfgNode) -> None:

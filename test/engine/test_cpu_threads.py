@@ -49,29 +49,23 @@ def test_where_nobody_is_in_the_way_mindspores_default_stays(facts, can_shorten)
         assert (choice.dispatch, choice.helpers) == (None, None)
 
 
-@pytest.mark.parametrize("busy", [0.6, 1.0, 2.0])
-def test_beside_busy_programs_small_kernels_get_short_time_slices(busy):
-    choice = choose(busy_elsewhere=busy)
-    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, True)
-    assert f"others use {busy:.1f} of 2 cores" in choice.reason
+@pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize(("busy", "cores"), [(0.6, 2), (1.0, 2), (2.0, 2), (1.6, 3), (4.0, 4)])
+def test_beside_busy_programs_small_kernels_stay_whole(busy, cores, can_shorten):
+    facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten}
+    choice = choose(busy_elsewhere=busy, **facts)
+    assert (choice.kernels, choice.short_slices) == (Kernels.WHOLE, False)
+    assert choice.dispatch == cores
+    assert f"others use {busy:.1f} of {cores} cores" in choice.reason
 
 
-@pytest.mark.parametrize(
-    ("busy", "cores", "kernels"),
-    [
-        (2.0, 2, Kernels.WHOLE),
-        (1.6, 2, Kernels.WHOLE),
-        # Partly busy, or a single core, or many: faster when split.
-        (1.0, 2, Kernels.SPLIT),
-        (1.0, 1, Kernels.SPLIT),
-        (64.0, 64, Kernels.SPLIT),
-    ],
-)
-def test_without_short_slices_they_stay_whole_where_nothing_is_free(busy, cores, kernels):
-    choice = choose(busy_elsewhere=busy, cores=cores, visible_cores=cores, can_shorten=False)
-    assert choice.kernels is kernels
-    assert not choice.short_slices
-    assert choice.dispatch == (2 if kernels is Kernels.WHOLE else None)
+@pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize(("busy", "cores"), [(1.0, 1), (64.0, 64), (4.0, 5)])
+def test_on_one_core_or_many_they_get_short_time_slices(busy, cores, can_shorten):
+    facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten}
+    choice = choose(busy_elsewhere=busy, **facts)
+    assert (choice.kernels, choice.short_slices) == (Kernels.SPLIT, can_shorten)
+    assert choice.dispatch is None
 
 
 def test_a_quota_holds_beside_busy_programs_too():
