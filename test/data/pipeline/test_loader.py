@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -372,6 +373,23 @@ def test_few_batches_are_made_ahead(loaders):
     time.sleep(0.3)
     rows = sum(len(args[2]) for args in submitted)
     assert rows <= 8 * 7
+
+
+def test_the_next_batch_is_loaded_while_the_reader_is_busy(items):
+    loaded = threading.Semaphore(0)
+
+    def count(image, _rng):
+        loaded.release()
+        return image
+
+    transforms = Compose([Resize(case.SIZE), count, ToTensor()])
+    with case.test_loader(items, WorkerPool(0), batch_size=4, transforms=transforms) as loader:
+        batches = iter(loader)
+        for number in range(1, len(loader)):
+            next(batches)
+            # The images of this batch and of the next one are asked for before the next batch is.
+            wanted = min(4, len(items) - 4 * number) + (4 if number == 1 else 0)
+            assert all(loaded.acquire(timeout=30) for _ in range(wanted))
 
 
 SCRIPT = """
