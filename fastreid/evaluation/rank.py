@@ -113,11 +113,10 @@ def evaluate_rank(
     labels.check(distmat.shape)
     single_shot = SingleShot(labels, seed=seed) if use_metric_cuhk03 else None
     scorer = _Scorer(labels, max_rank, single_shot)
-    # The galleries of single-shot curves need the distances themselves.
-    counts_on_device = isinstance(distmat, DistanceRows) and distmat.on_device and not single_shot
     scores: list[_Scores | None] = []
     for rows in row_blocks(*distmat.shape):
-        if counts_on_device:
+        # The galleries of single-shot curves need the distances themselves.
+        if isinstance(distmat, DistanceRows) and distmat.on_device and single_shot is None:
             scores += scorer.score_on_device(distmat.device_rows(rows), rows)
         else:
             scores += scorer.score(distmat[rows], rows.start)
