@@ -5,6 +5,9 @@ what is allowed, and the verdict. The exit code is 0 only if all pass; 2 where n
 checked. Kind, seed, size and config options are read from the file.
 
     python test/alignment/check_golden.py --golden test/golden/dr50_seed0.npz
+    python test/alignment/check_golden.py --golden test/golden/dr50_seed0.npz --device gpu
+
+On a GPU, convolutions and products are computed in full float32 precision, without TF32.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ import fastreid  # noqa: F401, I001
 import mindspore as ms
 from tabulate import tabulate
 
+from fastreid.config import get_cfg
+from fastreid.engine import set_device_and_mode
 from test.alignment.golden import Check, GoldenFile
 from test.alignment.golden_distill import DistillChecks
 from test.alignment.golden_dr50 import Dr50Checks
@@ -35,7 +40,7 @@ KINDS = {
     "fastreid": FastReidChecks,
     "misc": MiscChecks,
 }
-MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+MODES = ("graph", "pynative")
 HEADERS = ("check", "ours", "original float32", "allowed", "verdict")
 
 
@@ -73,6 +78,24 @@ def run_checks(golden: GoldenFile, only: str = "") -> Iterator[Check]:
         )
 
 
+def prepare_device(device: str, mode: str) -> None:
+    """Choose where and how networks run.
+
+    Args:
+        device: as MODEL.DEVICE, such as "cpu" or "gpu:0".
+        mode: "graph" or "pynative".
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    cfg = get_cfg()
+    cfg.MODEL.DEVICE, cfg.MODE = device, mode
+    if set_device_and_mode(cfg) == "GPU":
+        precision = ms.device_context.gpu.op_precision
+        precision.conv_allow_tf32(False)
+        precision.matmul_allow_tf32(False)
+
+
 def main() -> int:
     """Check one file and print the table."""
     parser = argparse.ArgumentParser(
@@ -83,10 +106,11 @@ def main() -> int:
     parser.add_argument(
         "--only", default="", metavar="PREFIX", help="run checks whose names start with this"
     )
+    parser.add_argument("--device", default="cpu", help="as MODEL.DEVICE; default: cpu")
     args = parser.parse_args()
-    ms.set_context(mode=MODES[args.mode])
     start = time.perf_counter()
     try:
+        prepare_device(args.device, args.mode)
         checks = list(run_checks(GoldenFile(args.golden), args.only))
     except (FileNotFoundError, ValueError) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
@@ -94,7 +118,8 @@ def main() -> int:
     print(tabulate([check.row() for check in checks], headers=HEADERS, disable_numparse=True))
     failed = sum(not check.passed for check in checks)
     verdict = f"{failed} of {len(checks)} checks failed" if failed else f"{len(checks)} checks pass"
-    print(f"\n{verdict}: {args.golden}, {args.mode} mode, {time.perf_counter() - start:.0f} s")
+    seconds = time.perf_counter() - start
+    print(f"\n{verdict}: {args.golden}, {args.device}, {args.mode} mode, {seconds:.0f} s")
     return 1 if failed else 0
 
 

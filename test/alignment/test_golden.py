@@ -118,6 +118,15 @@ class Command(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("4 of 4 checks failed", result.stdout)
 
+    def test_an_unknown_or_missing_device_is_named(self):
+        path = FOLDER / "misc_seed0.npz"
+        for device, message in (("tpu", "'tpu' is unknown"), ("gpu", "finds only ['CPU']")):
+            with self.subTest(device=device):
+                result = self.run_command(path, "--device", device)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(message, result.stderr)
+                self.assertNotIn("Traceback", result.stderr)
+
     def test_what_cannot_be_checked_is_named(self):
         text = self.folder / "text.npz"
         text.write_text("no archive")
