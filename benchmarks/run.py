@@ -75,9 +75,17 @@ BENCHMARKS = {
         ("--fastreid",),
     ),
     "steps": Benchmark(
-        "train_step.py", "", "--tasks evaluation --eval-batch 4 --rounds 1", ("--original",)
+        "train_step.py",
+        "--rounds 2 --tasks cycle evaluation",
+        "--tasks evaluation --eval-batch 4 --rounds 1",
+        ("--original",),
     ),
-    "shared": Benchmark("shared_machine.py", "", "--steps 1 --threads 0 --busy 1", ("--original",)),
+    "shared": Benchmark(
+        "shared_machine.py",
+        "--tasks step evaluation ranks tests --threads 0 1 --steps 5",
+        "--tasks step evaluation ranks --threads 0 --steps 1 --busy 1",
+        ("--original",),
+    ),
 }
 
 

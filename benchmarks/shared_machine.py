@@ -1,4 +1,4 @@
-"""Time training steps alone and beside busy programs: `python benchmarks/shared_machine.py`.
+"""Time tasks alone and beside busy programs: `python benchmarks/shared_machine.py`.
 
 A program that gets its fair share of C cores beside N endless loops takes 1 + N / C times as long
 as alone. DISPATCH_THREADS 0 chooses at the start, so it is measured in two processes, one started
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import statistics
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,126 +20,79 @@ from tabulate import tabulate
 
 from benchmarks.contenders import Contender
 from benchmarks.results import Result, write_results
+from benchmarks.sharing.loops import Loops, fair_slowdown
+from benchmarks.sharing.ranks import Ranks
+from benchmarks.sharing.timing import Program, Times, time_task, time_tests
 from fastreid.config import CfgNode, get_cfg
 from fastreid.utils.machine import num_cores
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SCRIPTS = Path(__file__).resolve().parent / "steps"
-_LOOP = "while True: pass"
-# The choice that is made at the start of a process.
-CHOSEN = "DISPATCH_THREADS 0"
-_HEADERS = ("code", "alone s", "beside s", "slower by", "of the fair share", "CPU s alone, beside")
+# Tasks of this benchmark -> those of the programs; "tests" is none of theirs.
+_TASKS = {"step": "basic", "evaluation": "evaluation", "ranks": "basic"}
+# Steps, forward passes and small trainings; each of them compiles, as most of a run of tests does.
+_TESTS = ("test/engine/test_train_loop.py", "test/layers/test_pooling.py")
+_HEADERS = ("task", "alone s", "beside s", "slower by", "of the fair share", "CPU s alone, beside")
 
 
-class Steps(NamedTuple):
-    """Medians over the steps of one process.
+class Case(NamedTuple):
+    """A program, and which of its tasks are timed.
 
     Attributes:
-        seconds: by the clock.
-        cpu_seconds: of the processor.
+        code: its name, for the table.
+        tasks: names of this benchmark's tasks.
+        start: starts the program.
+        restart: whether to start it again beside the loops, for what it chooses at its start.
     """
 
-    seconds: float
-    cpu_seconds: float
+    code: str
+    tasks: Sequence[str]
+    start: Callable[[], Program]
+    restart: bool = False
+
+
+class Row(NamedTuple):
+    """A measurement, alone and beside the loops."""
+
+    name: str
+    alone: Times
+    beside: Times
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Time training steps alone and beside busy programs.",
+        description="Time training, evaluation, ranks and tests alone and beside busy programs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--config-file", default=str(_ROOT / "configs" / "demo.yml"))
     parser.add_argument("--original", metavar="PATH", help="also time this checkout of ACL-DGReID")
     parser.add_argument("--busy", type=int, default=num_cores(), help="endless loops")
     parser.add_argument(
+        "--tasks",
+        nargs="+",
+        choices=[*_TASKS, "tests"],
+        default=["step"],
+        help="basic steps; forward passes; basic steps of two ranks; a selection of the tests",
+    )
+    parser.add_argument(
         "--threads", type=int, nargs="+", default=[0, 1, 2], help="choices of DISPATCH_THREADS"
     )
     parser.add_argument("--batch", type=int, default=0, help="images of a step; 0: the config's")
+    parser.add_argument(
+        "--eval-batch", type=int, default=0, help="images of an evaluation; 0: the config's"
+    )
     parser.add_argument("--steps", type=int, default=10, help="steps of each measurement")
+    parser.add_argument("--ranks", type=int, default=2, help="ranks, and processes of the tests")
     parser.add_argument(
         "--classes", type=int, nargs="+", default=[60, 60, 60], help="per source domain"
     )
+    parser.add_argument("--tests", nargs="+", default=list(_TESTS), metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], help="KEY VALUE pairs, for ours"
     )
     return parser.parse_args(argv)
-
-
-def fair_slowdown(busy: int, cores: int) -> float:
-    """Return by what factor a program is slowed down that gets its share beside endless loops.
-
-    Args:
-        busy: number of loops.
-        cores: number of cores that all share.
-    """
-    return 1 + busy / cores
-
-
-@contextlib.contextmanager
-def loops(count: int) -> Iterator[None]:
-    """Run endless loops while the block runs."""
-    processes = [subprocess.Popen([sys.executable, "-c", _LOOP]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def started(script: Path, job: dict) -> Contender:
-    """Start a process and let it take the first steps, which compile and allocate."""
-    contender = Contender(script, job)
-    for _ in range(2):
-        contender.ask("basic")
-    return contender
-
-
-def timed(contender: Contender, steps: int) -> Steps:
-    """Time basic steps of a process that has started."""
-    answers = [contender.ask("basic") for _ in range(steps)]
-    return Steps(*(statistics.median(a[key] for a in answers) for key in Steps._fields))
-
-
-def measure(
-    script: Path, job: dict, *, steps: int, busy: int, restart: bool
-) -> tuple[Steps, Steps]:
-    """Time steps alone, and then beside endless loops.
-
-    Args:
-        script: program of the process.
-        job: its job.
-        steps: number of steps of each measurement.
-        busy: number of loops.
-        restart: start another process beside the loops, for what a process chooses at its start.
-    """
-    with contextlib.ExitStack() as stack:
-        contender = started(script, job)
-        stack.callback(lambda: contender.close())
-        alone = timed(contender, steps)
-        if restart:
-            contender.close()
-        stack.enter_context(loops(busy))
-        if restart:
-            contender = started(script, job)
-        return alone, timed(contender, steps)
-
-
-def row(name: str, alone: Steps, beside: Steps, fair: float) -> list:
-    """Return a row of the table."""
-    slower = beside.seconds / alone.seconds
-    cpu = f"{alone.cpu_seconds:.2f}, {beside.cpu_seconds:.2f}"
-    return [name, alone.seconds, beside.seconds, slower, slower / fair, cpu]
-
-
-def figures(name: str, alone: Steps, beside: Steps) -> list[Result]:
-    """Return the figures of a row: seconds of a step."""
-    return [
-        Result(f"{name}, alone", "s", alone.seconds),
-        Result(f"{name}, beside", "s", beside.seconds),
-    ]
 
 
 def make_job(args: argparse.Namespace, cfg: CfgNode) -> dict:
@@ -150,11 +101,91 @@ def make_job(args: argparse.Namespace, cfg: CfgNode) -> dict:
         "original": args.original and str(Path(args.original).resolve()),
         "config_file": args.config_file,
         "batch": args.batch or cfg.SOLVER.IMS_PER_BATCH,
-        "eval_batch": 2,
+        "eval_batch": args.eval_batch or cfg.TEST.IMS_PER_BATCH,
+        # A process that does not train chooses its threads by the size of the evaluation.
+        "only_evaluates": "step" not in args.tasks,
         "classes": args.classes,
         "size": list(cfg.INPUT.SIZE_TRAIN),
         "opts": args.opts,
     }
+
+
+def cases(args: argparse.Namespace, job: dict) -> Iterator[Case]:
+    """Yield the programs to measure: each choice of threads, alone and as ranks; the original."""
+    alone = [task for task in args.tasks if task in ("step", "evaluation")]
+    for threads in args.threads:
+        code = f"DISPATCH_THREADS {threads}"
+        words = ["SOLVER.IMS_PER_BATCH", str(job["batch"]), *code.split()]
+        one = {**job, "opts": [*args.opts, *words]}
+        if alone:
+            start = _starter(Contender, _SCRIPTS / "ours.py", one)
+            yield Case(code, alone, start, restart=threads == 0)
+        if "ranks" in args.tasks:
+            part = {**one, "batch": job["batch"] // args.ranks, "only_evaluates": False}
+            # They do not look at the machine.
+            yield Case(code, ["ranks"], _starter(Ranks, _SCRIPTS / "ours.py", part, args.ranks))
+    if args.original and alone:
+        yield Case("original", alone, _starter(Contender, _SCRIPTS / "original.py", job))
+
+
+def _starter(program: Callable[..., Program], *words: object) -> Callable[[], Program]:
+    return lambda: program(*words)
+
+
+def measure(case: Case, *, steps: int, busy: int) -> Iterator[Row]:
+    """Time the tasks of a program alone, and then beside endless loops.
+
+    Args:
+        case: the program.
+        steps: number of runs of each measurement.
+        busy: number of loops.
+    """
+
+    def times(program: Program, loops: Loops) -> list[Times]:
+        return [time_task(program, _TASKS[task], runs=steps, loops=loops) for task in case.tasks]
+
+    with contextlib.ExitStack() as stack:
+        program = stack.enter_context(contextlib.closing(case.start()))
+        alone = times(program, Loops(0))
+        if case.restart:
+            program.close()
+        loops = stack.enter_context(Loops(busy))
+        if case.restart:
+            program = stack.enter_context(contextlib.closing(case.start()))
+        beside = times(program, loops)
+    for task, first, second in zip(case.tasks, alone, beside):
+        yield Row(f"{task}, {case.code}", first, second)
+
+
+def measure_tests(tests: Sequence[str], workers: int, busy: int) -> Row:
+    """Time the tests alone, and then beside endless loops."""
+    alone = time_tests(tests, workers)
+    with Loops(busy):
+        return Row("tests", alone, time_tests(tests, workers))
+
+
+def cells(row: Row, fair: float) -> list:
+    """Return a row of the table."""
+    _, alone, beside = row
+    slower = beside.seconds / alone.seconds
+    cpu = f"{alone.cpu_seconds:.2f}, {beside.cpu_seconds:.2f}"
+    return [row.name, alone.seconds, beside.seconds, slower, slower / fair, cpu]
+
+
+def figures(row: Row) -> list[Result]:
+    """Return the figures of a row: seconds of a task."""
+    return [
+        Result(f"{row.name}, alone", "s", row.alone.seconds),
+        Result(f"{row.name}, beside", "s", row.beside.seconds),
+    ]
+
+
+def all_rows(args: argparse.Namespace, job: dict) -> Iterator[Row]:
+    """Yield all measurements of a command line."""
+    for case in cases(args, job):
+        yield from measure(case, steps=args.steps, busy=args.busy)
+    if "tests" in args.tasks:
+        yield measure_tests(args.tests, args.ranks, args.busy)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,28 +194,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = get_cfg()
     cfg.merge_from_file(args.config_file)
     cfg.merge_from_list(args.opts)
-    job = make_job(args, cfg)
-    images = ["SOLVER.IMS_PER_BATCH", str(job["batch"])]
-    jobs = {
-        f"DISPATCH_THREADS {threads}": (
-            _SCRIPTS / "ours.py",
-            {**job, "opts": [*args.opts, *images, "DISPATCH_THREADS", str(threads)]},
-        )
-        for threads in args.threads
-    }
-    if args.original:
-        jobs["original"] = (_SCRIPTS / "original.py", job)
+    rows = []
+    for row in all_rows(args, make_job(args, cfg)):
+        rows.append(row)
+        alone, beside = row.alone.seconds, row.beside.seconds
+        print(f"{row.name}: alone {alone:.2f} s, beside {beside:.2f} s", flush=True)
     fair = fair_slowdown(args.busy, num_cores())
-    rows, results = [], []
-    for name, (script, one) in jobs.items():
-        restart = name == CHOSEN
-        alone, beside = measure(script, one, steps=args.steps, busy=args.busy, restart=restart)
-        rows.append(row(name, alone, beside, fair))
-        results += figures(name, alone, beside)
-        print(f"{name}: alone {alone.seconds:.2f} s, beside {beside.seconds:.2f} s", flush=True)
     print(f"{args.busy} endless loops on {num_cores()} cores; fair: {fair:.2f} times as long")
-    print(tabulate(rows, headers=_HEADERS, floatfmt=".2f"))
-    write_results(args.json, results)
+    print(tabulate([cells(row, fair) for row in rows], headers=_HEADERS, floatfmt=".2f"))
+    write_results(args.json, [figure for row in rows for figure in figures(row)])
     return 0
 
 

@@ -35,6 +35,7 @@ import numpy as np
 from mindspore import nn
 
 from fastreid.config import load_config, without_pretraining
+from fastreid.engine import set_device_and_mode
 from fastreid.modeling import build_backbone, build_model
 from fastreid.utils.checkpoint.names import to_mindspore_weights, to_torch_name
 from fastreid.utils.checkpoint.weights import load_weights
@@ -259,6 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ModuleNotFoundError("compare_models.py needs PyTorch: pip install '.[compare]'")
     sys.path.insert(0, str(Path.cwd()))
     array = read_input(args)
+    set_device_and_mode(load_config(args.config_file, args.opts), images=len(np.atleast_1d(array)))
     errors = compare(call(args.torch, "--torch"), build_ours(args), array)
     first = first_difference(errors, args.tolerance)
     for layer in errors:

@@ -201,7 +201,7 @@ def from_config(config_file: Path, opts: list[str]) -> Extraction:
 
     cfg = load_config(config_file, opts)
     cfg.freeze()
-    set_device_and_mode(cfg)
+    set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH)
 
     def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
         return DefaultPredictor(cfg).extract(loader, num_query=num_query, name=name)
@@ -221,7 +221,7 @@ def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, Cfg
             f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
             f"inside {model}. Export it again with tools/export.py."
         )
-    embed = open_exported(model)
+    embed = open_exported(model, opts)
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
     return embed, cfg

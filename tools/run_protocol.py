@@ -127,7 +127,7 @@ def do_run(job: Job, run: Run, devices: int) -> int:
     seconds = time.perf_counter() - start if trains else 0.0
     cfg = job.config(run)
     if not trains or devices > 1:
-        default_setup(cfg, training)
+        default_setup(cfg, default_argument_parser().parse_args(["--eval-only", *words]))
     evaluate_run(job.protocol, job.method, run, cfg, train_seconds=seconds)
     return 0
 

@@ -22,9 +22,9 @@ def main() -> None:
     job = read_job()
     folder = Path(job["folder"])
     cfg = config_of(job)
-    set_device_and_mode(cfg)
-    predictor = DefaultPredictor(cfg)
     images = np.load(folder / "images.npy")
+    set_device_and_mode(cfg, images=len(images))
+    predictor = DefaultPredictor(cfg)
     serve({"features": lambda: np.save(folder / "by_mindspore.npy", predictor(images))})
 
 

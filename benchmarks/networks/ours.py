@@ -16,7 +16,8 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from benchmarks.steps.stepper import read_job, serve
-from fastreid.config import get_cfg
+from fastreid.config import CfgNode, get_cfg
+from fastreid.engine import set_device_and_mode
 from fastreid.modeling import build_backbone
 
 
@@ -44,11 +45,17 @@ class Gradients(nn.Cell):
         return self.derive(images)
 
 
-def tasks_of(job: dict) -> dict[str, Callable[[], None]]:
-    """Build the backbone of a job; return the tasks "forward" and "training"."""
+def _config(job: dict) -> CfgNode:
     cfg = get_cfg()
+    cfg.merge_from_list(["MODEL.DEVICE", "cpu"])
     cfg.merge_from_list(job["words"])
     cfg.merge_from_list(["INPUT.SIZE_TRAIN", str(job["size"]), "INPUT.SIZE_TEST", str(job["size"])])
+    cfg.freeze()
+    return cfg
+
+
+def tasks_of(job: dict, cfg: CfgNode) -> dict[str, Callable[[], None]]:
+    """Build the backbone of a config; return the tasks "forward" and "training"."""
     backbone = build_backbone(cfg)
     gradients = Gradients(backbone)
     rng = np.random.default_rng(0)
@@ -70,9 +77,10 @@ def tasks_of(job: dict) -> dict[str, Callable[[], None]]:
 def main() -> None:
     """Serve forward passes and passes with gradients."""
     job = read_job()
-    ms.set_context(mode=ms.GRAPH_MODE)
+    cfg = _config(job)
+    set_device_and_mode(cfg, images=job["batch"])
     ms.set_seed(0)
-    serve(tasks_of(job))
+    serve(tasks_of(job, cfg))
 
 
 if __name__ == "__main__":

@@ -4,21 +4,22 @@ MindSpore splits each kernel over the cores; the thread that waits for the other
 core away (``sched_yield``) until they are done. Beside programs that keep the cores busy, each such
 wait costs a time slice of the scheduler, some milliseconds, however small the kernel is.
 
-With several dispatching threads, a kernel runs on one core, and nothing waits in this way: slower
-for large kernels and on a quiet machine, and several times faster for small ones beside busy
-programs. On many cores this leaves most of them idle; there, shorter slices are asked for, which
-make the waits shorter.
+Shorter slices, where the scheduler grants them, make these waits shorter, except beside programs
+that never sleep: those give a core back at the next tick of the clock only, up to 4 ms later. With
+several dispatching threads a kernel runs on one core, and nothing waits in this way: slower for
+large kernels and on a quiet machine, and several times faster for small ones beside busy programs.
 """
 
 from __future__ import annotations
 
 import enum
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 import mindspore as ms
 
-from fastreid.config import CfgNode
+from fastreid.config import CfgNode, evaluation_image_size, training_image_size
 from fastreid.utils import comm
 from fastreid.utils.machine import (
     busy_elsewhere,
@@ -30,8 +31,8 @@ from fastreid.utils.machine import (
 
 logger = logging.getLogger(__name__)
 
-# Images times pixels times channels of the features, of one step: 134 million in the demo, 1,074
-# million with ResNet50 and 16 images of 256x128.
+# Images times pixels times channels of the features, of one batch: 134 million in a step of the
+# demo, 1,074 million with ResNet50 and 16 images of 256x128.
 SMALL_KERNELS = 400_000_000
 # With a larger share of its cores free, a process waits little for others.
 _ENOUGH_FREE = 0.75
@@ -55,7 +56,7 @@ class MachineFacts(NamedTuple):
         cores: cores that the ranks on this machine may use together.
         visible_cores: cores that they may run on; more than `cores` where a quota limits them.
         busy_elsewhere: cores that other programs keep busy; None: unknown.
-        step_elements: size of a training step, see `step_elements`.
+        elements: size of a batch, see `training_elements` and `evaluation_elements`.
         can_shorten: whether the scheduler grants short time slices.
         ranks: processes on this machine that train together.
     """
@@ -63,7 +64,7 @@ class MachineFacts(NamedTuple):
     cores: int
     visible_cores: int
     busy_elsewhere: float | None
-    step_elements: int
+    elements: int
     can_shorten: bool
     ranks: int = 1
 
@@ -91,15 +92,33 @@ class ThreadChoice(NamedTuple):
     reason: str
 
 
-def step_elements(cfg: CfgNode) -> int:
+def training_elements(cfg: CfgNode) -> int:
     """Return images x pixels x channels of a training step of one process: the size of kernels.
 
     Args:
         cfg: the whole configuration.
     """
-    size = cfg.INPUT.CROP.SIZE if cfg.INPUT.CROP.ENABLED else cfg.INPUT.SIZE_TRAIN
     images = max(1, cfg.SOLVER.IMS_PER_BATCH // (cfg.SOLVER.ACCUMULATE * comm.get_world_size()))
-    return images * size[0] * size[-1] * cfg.MODEL.BACKBONE.FEAT_DIM
+    return images * _pixels(cfg, training_image_size) * cfg.MODEL.BACKBONE.FEAT_DIM
+
+
+def evaluation_elements(cfg: CfgNode, images: int) -> int:
+    """Return images x pixels x channels of a batch whose features are computed.
+
+    Args:
+        cfg: the whole configuration.
+        images: images of a batch of this process.
+    """
+    return images * _pixels(cfg, evaluation_image_size) * cfg.MODEL.BACKBONE.FEAT_DIM
+
+
+def _pixels(cfg: CfgNode, image_size: Callable[[CfgNode], tuple[int, int]]) -> int:
+    try:
+        height, width = image_size(cfg)
+    except ValueError:
+        # Images keep sizes of their own; what needs one size refuses the configuration later.
+        height, width = max(1, cfg.INPUT.SIZE_TRAIN[0]), max(1, cfg.INPUT.SIZE_TRAIN[-1])
+    return height * width
 
 
 def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
@@ -117,17 +136,19 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
         helpers = _helpers(facts, wanted)
         return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
     crowd = _crowd(facts)
-    if crowd and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE:
-        return ThreadChoice(Kernels.WHOLE, max(2, facts.cores), None, False, crowd)
+    if crowd and _whole_kernels_pay(facts):
+        threads = max(2, facts.cores)
+        return ThreadChoice(Kernels.WHOLE, threads, None, facts.can_shorten, crowd)
+    dispatch, helpers, reasons = None, None, []
     if facts.cores < facts.visible_cores:
         dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE))
         helpers = _helpers(facts, dispatch)
-        reason = f"a quota allows {facts.cores} of {facts.visible_cores} cores"
-        reason += f" to {facts.ranks} processes" if facts.ranks > 1 else ""
-    else:
-        dispatch, helpers, reason = None, None, "MindSpore's default"
+        among = f" to {facts.ranks} processes" if facts.ranks > 1 else ""
+        reasons.append(f"a quota allows {facts.cores} of {facts.visible_cores} cores{among}")
     short = bool(crowd) and facts.can_shorten
-    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, crowd if short else reason)
+    reasons += [crowd] * short
+    reason = "; ".join(reasons) or "MindSpore's default"
+    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, reason)
 
 
 def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
@@ -145,24 +166,33 @@ def _free(facts: MachineFacts) -> float:
 
 def _crowd(facts: MachineFacts) -> str:
     """Return who would make small kernels wait; an empty string if nobody does."""
-    # Every rank would take the others for strangers, and the ranks could choose differently.
-    if facts.ranks > 1:
+    if facts.elements > SMALL_KERNELS:
         return ""
-    if facts.step_elements > SMALL_KERNELS or _free(facts) >= _ENOUGH_FREE:
+    if facts.ranks > 1:
+        # They wait for each other, whoever else is there. Each would take the others for strangers,
+        # and they could choose differently, so they do not look.
+        return f"kernels are small, and {facts.ranks} processes train together"
+    if _free(facts) >= _ENOUGH_FREE:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
     return f"kernels are small, and others use {busy:.1f} of {cores} cores"
 
 
-def set_cpu_threads(cfg: CfgNode) -> None:
+def _whole_kernels_pay(facts: MachineFacts) -> bool:
+    return facts.ranks == 1 and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE
+
+
+def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
     """Choose the threads of MindSpore's kernels, set them and log the choice in one line.
 
     MindSpore takes them once in a process, before its first kernel; later calls have no effect.
 
     Args:
         cfg: the whole configuration.
+        images: images of a batch, of a process that only computes features; None: it trains.
     """
-    facts = _measure(cfg)
+    elements = training_elements(cfg) if images is None else evaluation_elements(cfg, images)
+    facts = _measure(cfg.DISPATCH_THREADS, elements)
     choice = choose_threads(cfg.DISPATCH_THREADS, facts)
     try:
         if choice.dispatch is not None:
@@ -180,15 +210,15 @@ def set_cpu_threads(cfg: CfgNode) -> None:
     )
 
 
-def _measure(cfg: CfgNode) -> MachineFacts:
-    elements, ranks = step_elements(cfg), comm.get_local_size()
+def _measure(wanted: int, elements: int) -> MachineFacts:
+    ranks = comm.get_local_size()
     # Measuring takes time: only where the result can matter.
-    matters = elements <= SMALL_KERNELS and not cfg.DISPATCH_THREADS and ranks == 1
+    matters = elements <= SMALL_KERNELS and not wanted and ranks == 1
     return MachineFacts(
         cores=num_cores(),
         visible_cores=num_visible_cores(),
         busy_elsewhere=busy_elsewhere() if matters else None,
-        step_elements=elements,
+        elements=elements,
         can_shorten=can_shorten_time_slices(),
         ranks=ranks,
     )

@@ -27,15 +27,7 @@ class MindirModel:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no model file {path}; make it with tools/export.py.")
-        proto = mind_ir_pb2.ModelProto()
-        try:
-            proto.ParseFromString(path.read_bytes())
-        except DecodeError as error:
-            raise ValueError(f"{path} cannot be read as a MINDIR file: {error}") from error
-        metadata = {entry.key: entry.value for entry in proto.user_info}
-        self.info = ModelInfo.from_metadata(metadata, str(path))
+        self.info = read_mindir_info(path)
         self._network = nn.GraphCell(ms.load(str(path)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -51,3 +43,24 @@ class MindirModel:
         if self.info.input == NORMALIZED:
             batch = normalized(batch)
         return self._network(Tensor(batch)).asnumpy()
+
+
+def read_mindir_info(path: Path) -> ModelInfo:
+    """Read what a MINDIR file says about its model, without loading the network.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: it is not a MINDIR file of tools/export.py.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model file {path}; make it with tools/export.py.")
+    proto = mind_ir_pb2.ModelProto()
+    try:
+        proto.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"{path} cannot be read as a MINDIR file: {error}") from error
+    metadata = {entry.key: entry.value for entry in proto.user_info}
+    return ModelInfo.from_metadata(metadata, str(path))

@@ -65,7 +65,7 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
 
     Args:
         cfg: the whole configuration, frozen.
-        args: the parsed command line.
+        args: the parsed command line; its ``resume`` and ``eval_only`` are read.
 
     Raises:
         ValueError: MODE or MODEL.DEVICE is unknown, the device does not exist, or a module of
@@ -80,7 +80,8 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     logger.info("Command line arguments: %s", args)
     # `load_config` does this too; here it is for scripts without `load_config`, and for the log.
     import_modules(cfg.MODULES)
-    target = set_device_and_mode(cfg)
+    only_evaluates = getattr(args, "eval_only", False)
+    target = set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH if only_evaluates else None)
     logger.info("Running on %s in %s mode with seed %d", target, cfg.MODE, cfg.SEED)
     seed_all_rng(cfg.SEED)
     if getattr(args, "resume", False):
@@ -141,7 +142,7 @@ def _settings_without_effect(cfg: CfgNode) -> list[str]:
     return [key for key, value in values.items() if value and not takes_teachers]
 
 
-def set_device_and_mode(cfg: CfgNode) -> str:
+def set_device_and_mode(cfg: CfgNode, *, images: int | None = None) -> str:
     """Set the device of MODEL.DEVICE and the mode of MODE, and connect to the other processes.
 
     With several processes, each gets the device with its own number on its machine; the number in
@@ -149,6 +150,8 @@ def set_device_and_mode(cfg: CfgNode) -> str:
 
     Args:
         cfg: the whole configuration.
+        images: images of a batch, of a program that only computes features; None: it trains. On a
+            CPU, the threads of kernels depend on it.
 
     Returns:
         "CPU", "GPU" or "Ascend".
@@ -185,7 +188,7 @@ def set_device_and_mode(cfg: CfgNode) -> str:
         ms.set_device(target)
     ms.set_context(mode=_MODES[cfg.MODE])
     if target == "CPU":
-        set_cpu_threads(cfg)
+        set_cpu_threads(cfg, images=images)
     comm.join()
     return target
 

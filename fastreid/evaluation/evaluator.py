@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from fastreid.utils.machine import StarvationMeter
+
 from .dataset_evaluator import DatasetEvaluator
 from .features.gathering import score_together
 
@@ -112,7 +114,7 @@ def run_on_dataset(
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
-    progress = _Progress(num_images)
+    progress, starvation = _Progress(num_images), StarvationMeter()
     of_batches = []
     for batch in data_loader:
         features = extract(batch["images"])
@@ -122,6 +124,9 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
+        warning = starvation.look()
+        if warning:
+            logger.warning(warning)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 

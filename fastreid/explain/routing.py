@@ -14,7 +14,8 @@ from mindspore import Tensor, nn
 
 from .parts import ExplainError
 
-_BATCH = 16
+# Images of a batch of `explain_routing`, at most.
+ROUTING_BATCH = 16
 
 
 class DomainRouting(NamedTuple):
@@ -115,7 +116,7 @@ class _Paths(nn.Cell):
 
 def _batches(predictor: Any, images: Sequence[Any]) -> Iterator[tuple[np.ndarray, int]]:
     """Batches of one size, the last one filled up with zeros, and the number of their images."""
-    size = min(_BATCH, len(images))
+    size = min(ROUTING_BATCH, len(images))
     for start in range(0, len(images), size):
         batch = predictor.prepare(list(images[start : start + size]))
         count = len(batch)

@@ -35,11 +35,12 @@ class PictureModel:
     embed: Callable[[Sequence[Any]], np.ndarray]
 
 
-def open_exported(path: Path) -> Embedder | MindirModel:
+def open_exported(path: Path, opts: Sequence[str] = ()) -> Embedder | MindirModel:
     """Open a file of tools/export.py; its suffix says which kind it is.
 
     Args:
         path: the file. An ONNX file needs no MindSpore.
+        opts: KEY VALUE KEY VALUE ... of how MindSpore runs a MINDIR file, such as DISPATCH_THREADS.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -48,9 +49,13 @@ def open_exported(path: Path) -> Embedder | MindirModel:
     if path.suffix.lower() != ".mindir":
         return Embedder(path)
     from fastreid.engine import set_device_and_mode
-    from fastreid.engine.mindir_model import MindirModel
+    from fastreid.engine.mindir_model import MindirModel, read_mindir_info
 
-    set_device_and_mode(load_config("", []))
+    info = read_mindir_info(path)
+    network = ["INPUT.SIZE_TEST", str(list(info.size))]
+    network += ["MODEL.BACKBONE.FEAT_DIM", str(info.dimension)]
+    cfg = load_config("", [*opts, *network])
+    set_device_and_mode(cfg, images=min(_BATCH, cfg.TEST.IMS_PER_BATCH))
     return MindirModel(path)
 
 
@@ -92,10 +97,10 @@ def _from_checkpoint(config_file: Path, opts: Sequence[str]) -> PictureModel:
 
     cfg = load_config(config_file, list(opts))
     cfg.freeze()
-    set_device_and_mode(cfg)
+    size = min(_BATCH, cfg.TEST.IMS_PER_BATCH)
+    set_device_and_mode(cfg, images=size)
     predictor = DefaultPredictor(cfg)
     digest = hash_of_weights(predictor.model)
-    size = min(_BATCH, cfg.TEST.IMS_PER_BATCH)
     return PictureModel(str(cfg.MODEL.WEIGHTS), digest, _in_batches(predictor, size))
 
 

@@ -70,7 +70,7 @@ class CheckpointModel:
 
         cfg = load_config(config_file, [*opts, "MODEL.WEIGHTS", str(weights)])
         cfg.freeze()
-        set_device_and_mode(cfg)
+        set_device_and_mode(cfg, images=1)
         self._predict = DefaultPredictor(cfg)
         self.name = hash_of_weights(self._predict.model)
         self.explanations = Explanations.of_predictor(self._predict)

@@ -1,3 +1,4 @@
+import ast
 import json
 import os
 import subprocess
@@ -7,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from fastreid.config import get_cfg
-from fastreid.engine import cpu_threads
+from fastreid.engine import cpu_threads, default_argument_parser, default_setup, setup
 from fastreid.engine.cpu_threads import (
     SMALL_KERNELS,
     Kernels,
     MachineFacts,
     choose_threads,
-    step_elements,
+    evaluation_elements,
+    training_elements,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,7 @@ QUIET = MachineFacts(
     cores=2,
     visible_cores=2,
     busy_elsewhere=0.1,
-    step_elements=SMALL_KERNELS,
+    elements=SMALL_KERNELS,
     can_shorten=True,
 )
 
@@ -37,7 +39,7 @@ def choose(wanted=0, **facts):
         {},
         {"busy_elsewhere": 0.4},
         {"busy_elsewhere": None},
-        {"busy_elsewhere": 2.0, "step_elements": SMALL_KERNELS + 1},
+        {"busy_elsewhere": 2.0, "elements": SMALL_KERNELS + 1},
         # Another program leaves as many cores as this process may use.
         {"busy_elsewhere": 10.0, "visible_cores": 64, "cores": 50},
     ],
@@ -54,7 +56,7 @@ def test_where_nobody_is_in_the_way_mindspores_default_stays(facts, can_shorten)
 def test_beside_busy_programs_small_kernels_stay_whole(busy, cores, can_shorten):
     facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten}
     choice = choose(busy_elsewhere=busy, **facts)
-    assert (choice.kernels, choice.short_slices) == (Kernels.WHOLE, False)
+    assert (choice.kernels, choice.short_slices) == (Kernels.WHOLE, can_shorten)
     assert choice.dispatch == cores
     assert f"others use {busy:.1f} of {cores} cores" in choice.reason
 
@@ -71,6 +73,7 @@ def test_on_one_core_or_many_they_get_short_time_slices(busy, cores, can_shorten
 def test_a_quota_holds_beside_busy_programs_too():
     choice = choose(cores=2, visible_cores=64, busy_elsewhere=63.5)
     assert (choice.dispatch, choice.helpers, choice.short_slices) == (1, 1, True)
+    assert "a quota allows 2 of 64 cores; kernels are small, and others use 63.5" in choice.reason
 
 
 @pytest.mark.parametrize(
@@ -95,22 +98,45 @@ def test_ranks_on_one_machine_divide_a_quota(ranks, cores, dispatch, helpers):
 
 
 @pytest.mark.parametrize("can_shorten", [True, False])
+@pytest.mark.parametrize("elements", [SMALL_KERNELS, SMALL_KERNELS + 1])
 @pytest.mark.parametrize("cores", [2, 64])
-def test_ranks_do_not_take_each_other_for_busy_programs(cores, can_shorten):
+def test_ranks_choose_the_same_whatever_the_others_do(cores, elements, can_shorten):
     facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten, "ranks": 2}
-    choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0, cores - 1.0, cores)]
+    facts["elements"] = elements
+    choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0)]
     assert len(set(choices)) == 1
     assert (choices[0].dispatch, choices[0].helpers) == (None, None)
-    assert (choices[0].kernels, choices[0].short_slices) == (Kernels.SPLIT, False)
+    assert choices[0].kernels is Kernels.SPLIT
+
+
+@pytest.mark.parametrize(
+    ("elements", "can_shorten", "short"),
+    [(SMALL_KERNELS, True, True), (SMALL_KERNELS, False, False), (SMALL_KERNELS + 1, True, False)],
+)
+def test_ranks_with_small_kernels_get_short_time_slices(elements, can_shorten, short):
+    choice = choose(ranks=2, busy_elsewhere=None, elements=elements, can_shorten=can_shorten)
+    assert choice.short_slices is short
+    assert ("2 processes train together" in choice.reason) is short
+
+
+def measured(monkeypatch, cfg, **options):
+    """What `set_cpu_threads` bases its choice on."""
+    found = []
+
+    def keep(wanted, facts):
+        found.append(facts)
+        return choose_threads(1, QUIET)._replace(dispatch=None)
+
+    monkeypatch.setattr(cpu_threads, "choose_threads", keep)
+    cpu_threads.set_cpu_threads(cfg, **options)
+    return found[0]
 
 
 @pytest.mark.parametrize(("ranks", "busy"), [(1, 1.5), (2, None)])
 def test_only_a_process_alone_looks_who_else_is_busy(monkeypatch, ranks, busy):
     monkeypatch.setattr(cpu_threads, "busy_elsewhere", lambda: 1.5)
     monkeypatch.setattr(cpu_threads.comm, "get_local_size", lambda: ranks)
-    cfg = config()
-    cfg.SOLVER.IMS_PER_BATCH = 1
-    facts = cpu_threads._measure(cfg)
+    facts = measured(monkeypatch, config(), images=1)
     assert (facts.ranks, facts.busy_elsewhere) == (ranks, busy)
 
 
@@ -129,11 +155,65 @@ def config(**values):
 
 def test_the_size_of_a_step_is_that_of_images_and_features():
     cfg = config()
-    assert step_elements(cfg) == 64 * 256 * 128 * 2048
+    assert training_elements(cfg) == 64 * 256 * 128 * 2048
     cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ACCUMULATE = 16, 4
-    assert step_elements(cfg) == 4 * 256 * 128 * 2048
+    assert training_elements(cfg) == 4 * 256 * 128 * 2048
     cfg.INPUT.CROP.ENABLED, cfg.INPUT.CROP.SIZE = True, [64]
-    assert step_elements(cfg) == 4 * 64 * 64 * 2048
+    assert training_elements(cfg) == 4 * 64 * 64 * 2048
+
+
+def test_the_size_of_an_evaluation_is_that_of_its_own_images():
+    cfg = config()
+    cfg.INPUT.SIZE_TRAIN, cfg.INPUT.SIZE_TEST = [64, 32], [384, 128]
+    assert evaluation_elements(cfg, 3) == 3 * 384 * 128 * 2048
+    cfg.INPUT.CROP.ENABLED, cfg.INPUT.CROP.SIZE = True, [320, 96]
+    assert evaluation_elements(cfg, 3) == 3 * 320 * 96 * 2048
+
+
+def test_images_of_any_size_count_as_those_of_the_training():
+    cfg = config()
+    cfg.INPUT.SIZE_TEST = [256]
+    assert evaluation_elements(cfg, 2) == 2 * 256 * 128 * 2048
+
+
+@pytest.mark.parametrize(("words", "images"), [([], None), (["--eval-only"], 7)])
+def test_a_program_that_only_evaluates_chooses_by_its_batch(monkeypatch, tmp_path, words, images):
+    cfg = config()
+    cfg.OUTPUT_DIR, cfg.MODEL.DEVICE, cfg.TEST.IMS_PER_BATCH = str(tmp_path), "cpu", 7
+    found = []
+    monkeypatch.setattr(setup, "set_cpu_threads", lambda _, images: found.append(images))
+    monkeypatch.setattr(setup, "setup_logger", lambda *_: None)
+    default_setup(cfg, default_argument_parser().parse_args(words))
+    assert found == [images]
+
+
+def calls_of(name):
+    """Calls of a function in the package, the tools and the benchmarks: (file, call)."""
+    for folder in ("fastreid", "tools", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
+                    yield path.relative_to(ROOT).as_posix(), node
+
+
+def test_programs_that_do_not_train_say_how_many_images_they_compute_at_once():
+    calls = list(calls_of("set_device_and_mode"))
+    assert len(calls) > 8
+    silent = [file for file, call in calls if [word.arg for word in call.keywords] != ["images"]]
+    assert silent == []
+
+
+def files_that_call(*names):
+    return {file for name in names for file, _ in calls_of(name)}
+
+
+def test_every_tool_that_runs_a_model_chooses_threads():
+    models = ("DefaultPredictor", "DefaultTrainer", "MindirModel", "build_backbone", "build_model")
+    choosing = files_that_call("set_device_and_mode", "default_setup")
+    tools = {file for file in files_that_call(*models) if file.startswith("tools/")}
+    assert len(tools) > 4
+    # It reads the names of weights.
+    assert tools - choosing == {"tools/convert_weights.py"}
 
 
 def test_a_negative_number_is_refused():

@@ -1,12 +1,14 @@
 import logging
 import time
 
+import numpy as np
 import pytest
 
 from fastreid.engine import hooks
-from fastreid.engine.hooks import starvation
-from fastreid.engine.hooks.starvation import StarvationWatch, is_starved
-from fastreid.utils.machine import RunDelay
+from fastreid.engine.hooks.starvation import StarvationWatch
+from fastreid.evaluation import DatasetEvaluator, run_on_dataset
+from fastreid.utils.machine import RunDelay, starvation
+from fastreid.utils.machine.starvation import is_starved
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,8 @@ class Machine:
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(starvation, "read_run_delay", lambda: self.delay)
         monkeypatch.setattr(starvation, "shorten_time_slices", self.shorten)
-        self.grants, self.asked = True, 0
+        monkeypatch.setattr(starvation, "has_short_time_slices", lambda: self.has)
+        self.has, self.grants, self.asked = False, True, 0
 
     def shorten(self):
         self.asked += 1
@@ -68,6 +71,17 @@ def test_it_warns_once_asks_for_short_slices_and_names_the_ways_out(monkeypatch,
         assert way_out in warning
 
 
+def test_who_has_short_slices_does_not_ask_again(monkeypatch, caplog):
+    machine, watch = Machine(monkeypatch), StarvationWatch(seconds=30)
+    machine.has = True
+    watch.before_train()
+    machine.step(watch, seconds=40, ran=0.5, waited=39.0)
+    (warning,) = warnings(caplog)
+    assert "asks for short time slices" not in warning
+    assert "renice" in warning
+    assert machine.asked == 0
+
+
 def test_a_fair_share_and_a_short_wait_are_no_reason(monkeypatch, caplog):
     machine, watch = Machine(monkeypatch), StarvationWatch(seconds=30)
     watch.before_train()
@@ -84,6 +98,40 @@ def test_where_the_kernel_does_not_tell_nothing_happens(monkeypatch, caplog):
     watch.before_train()
     machine.step(watch, seconds=20, ran=0, waited=20)
     assert not warnings(caplog)
+
+
+class Batches:
+    """A data set of some batches of one image, each of which takes a time."""
+
+    def __init__(self, machine, count):
+        self.machine, self.dataset, self.batch_size = machine, range(count), 1
+
+    def __iter__(self):
+        for _ in self.dataset:
+            self.machine.now += 20
+            delay = self.machine.delay
+            self.machine.delay = RunDelay(delay.ran + 0.5, delay.waited + 39)
+            yield {"images": np.zeros((1, 3, 2, 1), np.float32)}
+
+
+class NoScores(DatasetEvaluator):
+    def reset(self):
+        """Nothing is kept."""
+
+    def process(self, inputs, outputs):
+        """Nothing is kept."""
+
+    def evaluate(self):
+        return {}
+
+
+def test_evaluations_are_watched_too(monkeypatch, caplog):
+    machine = Machine(monkeypatch)
+    batches = Batches(machine, 6)
+    assert run_on_dataset(lambda images: images[:, 0, 0], batches, NoScores()) == {}
+    (warning,) = warnings(caplog)
+    assert "ran for 1.0 s and waited for a core for 78 s" in warning
+    assert machine.asked == 1
 
 
 def test_runs_are_watched():

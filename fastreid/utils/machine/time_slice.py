@@ -41,6 +41,16 @@ def can_shorten_time_slices() -> bool:
     return found is not None and found.policy in _NORMAL_POLICIES and found.runtime > 0
 
 
+def has_short_time_slices(nanoseconds: int = SHORTEST_NANOSECONDS) -> bool:
+    """Return whether this thread has time slices of a length that a program asked for.
+
+    Args:
+        nanoseconds: length of a slice.
+    """
+    found = _Scheduler().attributes(0) if _is_known() else None
+    return found is not None and found.runtime == nanoseconds
+
+
 def shorten_time_slices(nanoseconds: int = SHORTEST_NANOSECONDS) -> bool:
     """Ask for shorter time slices for all threads of this process and those that they start.
 

@@ -4,7 +4,11 @@ import sys
 
 import pytest
 
-from fastreid.utils.machine import can_shorten_time_slices, shorten_time_slices
+from fastreid.utils.machine import (
+    can_shorten_time_slices,
+    has_short_time_slices,
+    shorten_time_slices,
+)
 from fastreid.utils.machine.time_slice import SHORTEST_NANOSECONDS
 
 
@@ -48,7 +52,15 @@ def test_all_threads_and_later_ones_have_the_slice_that_is_granted(nanoseconds):
     assert lengths == [str(nanoseconds)] * 5
 
 
+@pytest.mark.skipif(not can_shorten_time_slices(), reason="it needs a system that grants slices")
+def test_a_process_knows_whether_its_slices_are_short():
+    code = "from fastreid.utils.machine import has_short_time_slices, shorten_time_slices\n"
+    code += "print(has_short_time_slices(), shorten_time_slices(), has_short_time_slices())"
+    assert run(code) == ["False", "True", "True"]
+
+
 def test_elsewhere_nothing_is_asked_for(monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
     assert shorten_time_slices() is False
     assert can_shorten_time_slices() is False
+    assert has_short_time_slices() is False
