@@ -10,9 +10,12 @@ from google.protobuf.message import DecodeError
 from mindspore import Tensor, nn
 from mindspore.train import mind_ir_pb2
 
+from fastreid.config import get_cfg
 from fastreid.deploy.embedder import normalized
 from fastreid.deploy.model_info import NORMALIZED, ModelInfo
 from fastreid.deploy.pictures import check_batch
+
+from .setup import set_device_and_mode
 
 
 class MindirModel:
@@ -20,13 +23,16 @@ class MindirModel:
 
     Args:
         path: the file.
+        device: as MODEL.DEVICE: "auto", "cpu", "gpu", "cuda:1", "ascend", ... MindSpore has one
+            device for everything in a process, which this sets, with graph mode. None: both stay
+            as they are.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it is not a MINDIR file of tools/export.py.
+        ValueError: it is not a MINDIR file of tools/export.py, or the device is not available.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, device: str | None = None) -> None:
         if not path.is_file():
             raise FileNotFoundError(f"There is no model file {path}; make it with tools/export.py.")
         proto = mind_ir_pb2.ModelProto()
@@ -36,6 +42,10 @@ class MindirModel:
             raise ValueError(f"{path} cannot be read as a MINDIR file: {error}") from error
         metadata = {entry.key: entry.value for entry in proto.user_info}
         self.info = ModelInfo.from_metadata(metadata, str(path))
+        if device is not None:
+            cfg = get_cfg()
+            cfg.MODEL.DEVICE = device
+            set_device_and_mode(cfg)
         self._network = nn.GraphCell(ms.load(str(path)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -49,5 +59,5 @@ class MindirModel:
         """
         batch = check_batch(images, self.info.size)
         if self.info.input == NORMALIZED:
-            batch = normalized(batch)
+            batch = normalized(batch, self.info)
         return self._network(Tensor(batch)).asnumpy()

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
+from PIL import Image
 
 from fastreid.config import load_config
 from fastreid.deploy import Embedder
 from fastreid.deploy.pictures import open_pictures, prepared
 
 if TYPE_CHECKING:
+    from fastreid.engine import DefaultPredictor
     from fastreid.engine.mindir_model import MindirModel
 
+_ONNX, _MINDIR = ".onnx", ".mindir"
 _BATCH = 64
+# The only setting of an exported file that is not inside it.
+_DEVICE = "MODEL.DEVICE"
 
 
 @dataclass(frozen=True)
@@ -28,65 +34,121 @@ class PictureModel:
         weights_sha256: hash of the weights' names and values; a checkpoint has that of the files
             that are exported from it.
         embed: maps paths, or PIL images, to features (N, D) float32.
+        predictor: the network of a checkpoint; None: the model is an exported file.
     """
 
     source: str
     weights_sha256: str
     embed: Callable[[Sequence[Any]], np.ndarray]
+    predictor: DefaultPredictor | None = None
+
+    @cached_property
+    def dimension(self) -> int:
+        """D, the length of a feature: that of a picture, which is computed for it."""
+        return self.embed([Image.new("RGB", (8, 16))]).shape[1]
 
 
-def open_exported(path: Path) -> Embedder | MindirModel:
+def device_of(opts: Sequence[str]) -> str:
+    """Return the device that settings choose for an exported file; "auto" if none does.
+
+    Args:
+        opts: KEY VALUE KEY VALUE ...
+    """
+    pairs = dict(zip(opts[::2], opts[1::2]))
+    return pairs.get(_DEVICE, "auto")
+
+
+def open_exported(path: Path, *, device: str = "auto") -> Embedder | MindirModel:
     """Open a file of tools/export.py; its suffix says which kind it is.
 
     Args:
         path: the file. An ONNX file needs no MindSpore.
+        device: as MODEL.DEVICE; an ONNX file takes "auto", "cpu", and "cuda" or "gpu" with or
+            without an index.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it is not such a file.
+        ValueError: it is not such a file, or the device is not available.
     """
-    if path.suffix.lower() != ".mindir":
-        return Embedder(path)
-    from fastreid.engine import set_device_and_mode
+    kind = path.suffix.lower()
+    if kind == _ONNX:
+        return Embedder(path, device=device)
+    if kind != _MINDIR:
+        raise ValueError(
+            f"{path} is not an exported model, whose name ends with {_ONNX} or {_MINDIR}. A "
+            f"checkpoint needs its configuration: --config-file F, MODEL.WEIGHTS {path}"
+        )
     from fastreid.engine.mindir_model import MindirModel
 
-    set_device_and_mode(load_config("", []))
-    return MindirModel(path)
+    return MindirModel(path, device=device)
 
 
 def open_picture_model(
-    exported: Path | None, config_file: Path | None = None, opts: Sequence[str] = ()
+    file: Path | None,
+    config_file: Path | None = None,
+    opts: Sequence[str] = (),
+    *,
+    batch_size: int = _BATCH,
 ) -> PictureModel:
-    """Open an exported file, or a configuration with its weights.
+    """Open an exported file, or a checkpoint with its configuration.
 
     Args:
-        exported: a file of tools/export.py; None: the configuration is used.
-        config_file: the YAML file.
-        opts: KEY VALUE KEY VALUE ... for the configuration, with MODEL.WEIGHTS.
+        file: a file of tools/export.py, or a checkpoint in any format that MODEL.WEIGHTS takes;
+            None: the checkpoint is MODEL.WEIGHTS.
+        config_file: the YAML file of a checkpoint.
+        opts: KEY VALUE KEY VALUE ... for the configuration; of an exported file, MODEL.DEVICE only.
+        batch_size: how many pictures MindSpore gets at once, at most; it compiles the network of a
+            checkpoint again for each number.
 
     Raises:
         FileNotFoundError: a file does not exist.
-        ValueError: not exactly one of both is given, or the weights do not fit the configuration.
+        ValueError: the configuration is missing, or inside the file already, the weights do not fit
+            it, or the device is not available.
+        ImportError: onnxruntime is not installed.
     """
-    if config_file is not None and exported is None:
-        return _from_checkpoint(config_file, opts)
-    if exported is None or config_file is not None:
-        raise ValueError("Give a model: an exported file, or a configuration with MODEL.WEIGHTS.")
-    if opts:
-        raise ValueError(f"{exported} has its configuration inside; {opts[0]} cannot be changed.")
-    model = open_exported(exported)
+    if file is None:
+        if config_file is None:
+            raise ValueError(
+                "Give a model: an exported file, or a configuration with MODEL.WEIGHTS."
+            )
+        return _from_checkpoint(config_file, opts, batch_size)
+    if file.suffix.lower() in (_ONNX, _MINDIR):
+        _refuse_settings(file, config_file, opts)
+        return _from_exported(file, device_of(opts), batch_size)
+    if config_file is None:
+        raise ValueError(
+            f"{file} is read as a checkpoint, which needs its configuration: add --config-file, or "
+            "give an exported model, FILE.onnx."
+        )
+    return _from_checkpoint(config_file, [*opts, "MODEL.WEIGHTS", str(file)], batch_size)
+
+
+def _refuse_settings(file: Path, config_file: Path | None, opts: Sequence[str]) -> None:
+    if len(opts) % 2:
+        raise ValueError(f"{opts[-1]} has no value; settings are KEY VALUE pairs.")
+    if config_file is not None:
+        raise ValueError(
+            f"The configuration is inside {file}: --config-file is for checkpoints only."
+        )
+    fixed = [key for key in opts[::2] if key != _DEVICE]
+    if fixed:
+        raise ValueError(f"{file} has its configuration inside; {fixed[0]} cannot be changed.")
+
+
+def _from_exported(file: Path, device: str, batch_size: int) -> PictureModel:
+    model = open_exported(file, device=device)
     if isinstance(model, Embedder):
-        return PictureModel(str(exported), model.info.weights_sha256, model)
+        return PictureModel(str(file), model.info.weights_sha256, model)
     run, info = model, model.info
 
     def embed(pictures: Sequence[Any]) -> np.ndarray:
         arrays = (prepared(p, info.resize, info.crop) for p in open_pictures(pictures, info.size))
         return run(np.stack(list(arrays)))
 
-    return PictureModel(str(exported), info.weights_sha256, _in_batches(embed, _BATCH))
+    return PictureModel(str(file), info.weights_sha256, _in_batches(embed, batch_size))
 
 
-def _from_checkpoint(config_file: Path, opts: Sequence[str]) -> PictureModel:
+def _from_checkpoint(config_file: Path, opts: Sequence[str], batch_size: int) -> PictureModel:
     from fastreid.engine import DefaultPredictor, set_device_and_mode
     from fastreid.utils.checkpoint.weights_hash import hash_of_weights
 
@@ -95,8 +157,8 @@ def _from_checkpoint(config_file: Path, opts: Sequence[str]) -> PictureModel:
     set_device_and_mode(cfg)
     predictor = DefaultPredictor(cfg)
     digest = hash_of_weights(predictor.model)
-    size = min(_BATCH, cfg.TEST.IMS_PER_BATCH)
-    return PictureModel(str(cfg.MODEL.WEIGHTS), digest, _in_batches(predictor, size))
+    embed = _in_batches(predictor, min(batch_size, cfg.TEST.IMS_PER_BATCH))
+    return PictureModel(str(cfg.MODEL.WEIGHTS), digest, embed, predictor)
 
 
 def _in_batches(embed: Callable[[Sequence[Any]], np.ndarray], size: int) -> Callable:
