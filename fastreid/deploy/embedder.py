@@ -180,7 +180,10 @@ def _open_session(path: Path, device: str, threads: int) -> Any:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
         # onnxruntime has no common class for its errors.
-        raise ValueError(f"{path} cannot be read as an ONNX model: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as an ONNX model: {error}. Export the model again with "
+            "tools/export.py --output FILE.onnx."
+        ) from error
     # onnxruntime takes the processor if CUDA does not start.
     if device.lower() != _AUTO and provider not in session.get_providers():
         raise ValueError(
@@ -192,9 +195,9 @@ def _open_session(path: Path, device: str, threads: int) -> Any:
 
 def _provider_of(device: str, available: Sequence[str]) -> tuple[str, int]:
     """Return the provider of a device and the number of the GPU."""
-    if device.lower() == _AUTO:
+    kind, colon, index = str(device).lower().partition(":")
+    if kind == _AUTO and not colon:
         return (_CUDA if _CUDA in available else _CPU), 0
-    kind, colon, index = device.lower().partition(":")
     if kind not in _PROVIDERS:
         raise ValueError(
             f"device is {device!r}; it must be one of {[_AUTO, *_PROVIDERS]}, of a GPU "

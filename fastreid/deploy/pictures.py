@@ -37,11 +37,11 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
     """Check a batch and return it as float32 (N, 3, H, W).
 
     Args:
-        images: RGB in 0..255.
+        images: RGB in 0..255, of floats or uint8.
         size: (H, W); None: any.
 
     Raises:
-        PictureError: if it has another shape or values that are not finite.
+        PictureError: if it has another type or shape, or values that are not finite.
 
     Examples:
         >>> import numpy as np
@@ -49,7 +49,9 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
         >>> check_batch(np.zeros((2, 3, 256, 128)), size=(256, 128)).dtype.name
         'float32'
     """
-    if images.ndim != 4 or images.shape[1] != 3 or (size and images.shape[2:] != size):
+    is_known_type = images.dtype.kind == "f" or images.dtype == np.uint8
+    is_known_shape = images.ndim == 4 and images.shape[1] == 3
+    if not (is_known_type and is_known_shape) or (size and images.shape[2:] != size):
         raise PictureError(
             f"An array of {images.dtype} with shape {images.shape} was given; {_expected(size)} is "
             "expected."

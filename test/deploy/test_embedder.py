@@ -124,6 +124,10 @@ FORMS = r"a path, a PIL image, a uint8 array \(H, W, 3\), a list of these, or a 
         (np.zeros((4, 4, 3), np.float32), r"of float32 with shape \(4, 4, 3\) was given; "),
         (np.zeros((2, 3, 8, 16), np.float32), r"\(2, 3, 8, 16\).*\(N, 3, 16, 8\) of RGB in 0..255"),
         (np.zeros((2, 16, 8, 3), np.float32), r"\(2, 16, 8, 3\) was given; "),
+        (np.zeros((2, 3, 16, 8), np.int64), r"of int64 with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), bool), r"of bool with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), complex), r"of complex128 with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), object), r"of object with shape \(2, 3, 16, 8\) was given; "),
         (np.full((1, 3, 16, 8), np.nan, np.float32), "values that are not finite"),
     ],
 )
@@ -208,6 +212,7 @@ def test_a_damaged_file_is_refused(model, tmp_path, damage):
     ("options", "message"),
     [
         ({"device": "npu"}, r"device is 'npu'; it must be one of \['auto', 'cpu', 'cuda', 'gpu'\]"),
+        ({"device": None}, "device is None; it must be one of"),
         ({"device": "cuda:first"}, "'cuda:first'; the colon must be followed by a device number"),
         ({"device": "cpu:"}, "'cpu:'; the colon must be followed by a device number"),
         ({"threads": -1}, "threads is -1; it must be at least 0"),
