@@ -55,7 +55,7 @@ from fastreid.evaluation import (
 )
 from fastreid.extraction import ExtractionModel
 from fastreid.extraction.command import add_part_options, goes_to_folder, write_parts
-from fastreid.extraction.picture_model import open_exported
+from fastreid.inference import device_of, open_exported, threads_of
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.file_io.places import path_or_address
@@ -70,6 +70,7 @@ logger = logging.getLogger("fastreid.extract_features")
 
 # Settings that an exported file has inside.
 FIXED_KEYS = ("MODEL.", "INPUT.")
+CHANGEABLE_KEYS = ("MODEL.DEVICE",)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -209,19 +210,26 @@ def from_config(config_file: Path, opts: list[str]) -> Extraction:
     return Extraction(cfg, run)
 
 
-def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, CfgNode]:
+def open_file(
+    model: Path, opts: list[str], *, device: str
+) -> tuple[Embedder | MindirModel, CfgNode]:
     """Open a file of tools/export.py, and read the configuration inside it.
+
+    Args:
+        model: the file.
+        opts: KEY VALUE KEY VALUE ...
+        device: where the model runs, as MODEL.DEVICE.
 
     Raises:
         ValueError: the file is not an exported model, or opts change settings that are inside it.
     """
-    fixed = [key for key in opts[::2] if key.startswith(FIXED_KEYS)]
+    fixed = [key for key in opts[::2] if key.startswith(FIXED_KEYS) and key not in CHANGEABLE_KEYS]
     if fixed:
         raise ValueError(
             f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
             f"inside {model}. Export it again with tools/export.py."
         )
-    embed = open_exported(model, opts)
+    embed = open_exported(model, device=device, threads=threads_of(opts))
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
     return embed, cfg
@@ -229,7 +237,7 @@ def open_file(model: Path, opts: list[str]) -> tuple[Embedder | MindirModel, Cfg
 
 def from_file(model: Path, opts: list[str]) -> Extraction:
     """Take a file of tools/export.py; see `open_file`."""
-    embed, cfg = open_file(model, opts)
+    embed, cfg = open_file(model, opts, device=device_of(opts))
 
     def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
         names = loader.dataset.label_names
@@ -247,8 +255,10 @@ def model_for_parts(args: argparse.Namespace) -> ExtractionModel:
     """Describe the model of the command line to other processes."""
     if not args.model:
         return ExtractionModel.from_config(args.config_file, args.opts)
-    embed, cfg = open_file(args.model, args.opts)
-    return ExtractionModel.from_file(args.model, cfg, embed.info)
+    # Opened for its description; the other processes have the devices.
+    embed, cfg = open_file(args.model, args.opts, device="cpu")
+    device = device_of(args.opts)
+    return ExtractionModel.from_file(args.model, cfg, embed.info, device=device)
 
 
 class PictureBatches:

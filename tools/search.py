@@ -12,8 +12,8 @@ The other forms search a gallery of tools/gallery.py. The images after --image s
 their features are averaged. Of a video, each track in the file of boxes is a person, and the
 features of its best crops are averaged. A line of that file has frame (1 for the first), id, left,
 top, width, height and score, with positions from 0, as in tracks.csv of tools/crop_video.py.
---model takes a file of tools/export.py; an ONNX file runs without MindSpore. --config-file takes a
-checkpoint, named by --opts MODEL.WEIGHTS FILE.
+--model takes a file of tools/export.py, of which an ONNX file runs without MindSpore, or a
+checkpoint, whose configuration --config-file names.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from fastreid.evaluation import (
     ranked_images,
     under_root,
 )
-from fastreid.extraction.picture_model import open_picture_model
 from fastreid.gallery import is_gallery, open_gallery, require_model
 from fastreid.gallery.command import add_filter_options, describe_matches, filter_of
+from fastreid.inference import open_picture_model
 from fastreid.utils.command_line.command import run_command, split_pairs, user_path
 from fastreid.utils.compute_dist import METRICS
 from fastreid.utils.file_io.images import read_image
@@ -111,7 +111,9 @@ def _add_gallery_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--video", type=user_path, metavar="FILE", help="a video of people")
     group.add_argument("--boxes", type=user_path, metavar="TRACKS.csv", help="where they are")
     group.add_argument("--crops", type=int, metavar="N", help="best crops of a track; default 8")
-    group.add_argument("--model", type=user_path, metavar="M.onnx", help="an exported model")
+    group.add_argument(
+        "--model", type=user_path, metavar="M.onnx", help="an exported model, or a checkpoint"
+    )
     group.add_argument("--config-file", type=user_path, metavar="F", help="that of a checkpoint")
     group.add_argument("--results", type=user_path, metavar="FILE.csv", help="a .csv or .json file")
     all_help = "list all images of an identity, not only the most similar one"

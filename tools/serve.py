@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         required=True,
         type=user_path,
         metavar="M",
-        help="an exported model, .onnx, or a checkpoint",
+        help="an exported model, .onnx or .mindir, or a checkpoint",
     )
     parser.add_argument("--gallery", required=True, metavar="G", help="as for tools/gallery.py")
     parser.add_argument(
@@ -93,7 +93,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             metavar="N",
             help=f"{field.metadata['meaning']}; default {field.default:g}",
         )
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs, for checkpoints")
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs, such as MODEL.DEVICE"
+    )
     return parser.parse_args(argv)
 
 

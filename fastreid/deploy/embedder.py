@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from PIL import Image
 from .model_info import IMAGENET_MEAN, IMAGENET_STD, NORMALIZED, ModelInfo
 from .pictures import check_batch, is_batch, open_pictures, prepared
 
-_PROVIDERS = {
-    "cpu": ["CPUExecutionProvider"],
-    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
-}
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# "auto": CUDA, if this onnxruntime has it, else the processor.
+_AUTO = "auto"
+_PROVIDERS = {"cpu": _CPU, "cuda": _CUDA, "gpu": _CUDA}
 
 
 class Embedder:
@@ -25,14 +25,15 @@ class Embedder:
 
     Args:
         path: a file of ``tools/export.py``.
-        device: "cpu" or "cuda".
+        device: "cpu", or "cuda" (also "gpu") for an NVIDIA GPU, optionally with its number, such as
+            "cuda:1"; "auto": the GPU if onnxruntime can use one, else the processor.
         batch_size: how many images run at once.
         threads: threads of the processor that the model may use; 0: all.
 
     Raises:
         ImportError: if onnxruntime is not installed.
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no exported model, or the device is not available.
+        ValueError: if it is no exported model, or the device is unknown or not available.
 
     Examples:
         ::
@@ -57,9 +58,9 @@ class Embedder:
         self._session = _open_session(self.path, device, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ModelInfo.from_metadata(metadata, str(self.path))
-        given = self._session.get_inputs()[0]
+        given, result = self._session.get_inputs()[0], self._session.get_outputs()[0]
         self._input = given.name
-        _check_size(given.shape, self.info.size, self.path)
+        _check_shapes(given.shape, result.shape, self.info, self.path)
 
     def __call__(self, images: Any, *, bgr: bool = False) -> np.ndarray:
         """Compute features.
@@ -109,15 +110,19 @@ class Embedder:
     def _run(self, batch: np.ndarray) -> np.ndarray:
         """Compute the features of RGB in 0..255, (N, 3, H, W) float32."""
         if self.info.input == NORMALIZED:
-            batch = normalized(batch)
+            batch = normalized(batch, self.info)
         return self._session.run(None, {self._input: batch})[0]
 
     def _nothing(self) -> np.ndarray:
         return np.zeros((0, self.info.dimension), np.float32)
 
 
-def normalized(batch: np.ndarray) -> np.ndarray:
-    """Scale RGB in 0..255, (N, 3, H, W), to 0..1 and standardize it by ImageNet's statistics.
+def normalized(batch: np.ndarray, info: ModelInfo | None = None) -> np.ndarray:
+    """Scale RGB in 0..255, (N, 3, H, W), to 0..1 and standardize it.
+
+    Args:
+        batch: the images.
+        info: has the mean and standard deviation; None, or without them: those of ImageNet.
 
     Examples:
         >>> import numpy as np
@@ -126,16 +131,26 @@ def normalized(batch: np.ndarray) -> np.ndarray:
         >>> normalized(batch)[0, :, 0, 0].round(3)
         array([2.249, 2.429, 2.64 ], dtype=float32)
     """
-    mean = np.array(IMAGENET_MEAN, np.float32).reshape(-1, 1, 1)
-    std = np.array(IMAGENET_STD, np.float32).reshape(-1, 1, 1)
+    mean = np.array((info and info.mean) or IMAGENET_MEAN, np.float32).reshape(-1, 1, 1)
+    std = np.array((info and info.std) or IMAGENET_STD, np.float32).reshape(-1, 1, 1)
     return (batch / np.float32(255) - mean) / std
 
 
-def _check_size(shape: list, size: tuple[int, int], path: Path) -> None:
-    if tuple(shape[2:]) != size:
+def _check_shapes(given: list, result: list, info: ModelInfo, path: Path) -> None:
+    """Compare the input (N, 3, H, W) and output (N, D) of a file with its description.
+
+    Axes whose length is free have a name, or None, instead of a number.
+    """
+    again = "export the model again with tools/export.py."
+    if tuple(given[2:]) != info.size:
         raise ValueError(
-            f"{path} takes images of {shape[2:]}, but its description says {list(size)}; export "
-            "the model again with tools/export.py."
+            f"{path} takes images of {given[2:]}, but its description says {list(info.size)}; "
+            f"{again}"
+        )
+    if isinstance(result[-1], int) and result[-1] != info.dimension:
+        raise ValueError(
+            f"{path} gives features of {result[-1]} dimensions, but its description says "
+            f"{info.dimension}; {again}"
         )
 
 
@@ -146,21 +161,48 @@ def _open_session(path: Path, device: str, threads: int) -> Any:
         raise ImportError(
             "fastreid.deploy needs onnxruntime: pip install onnxruntime (or onnxruntime-gpu)"
         ) from error
-    if device not in _PROVIDERS:
-        raise ValueError(f"device is {device!r}; it must be one of {list(_PROVIDERS)}.")
+    available = onnxruntime.get_available_providers()
+    provider, index = _provider_of(device, available)
+    if threads < 0:
+        raise ValueError(f"threads is {threads}; it must be at least 0, which takes all.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}; make it with tools/export.py.")
-    missing = _PROVIDERS[device][0]
-    if missing not in onnxruntime.get_available_providers():
+    if provider not in available:
         raise ValueError(
-            f"The device {device!r} is not available: this onnxruntime has no {missing}. Install "
+            f"The device {device!r} is not available: this onnxruntime has no {provider}. Install "
             "onnxruntime-gpu, or use device='cpu'."
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    providers: list = [_CPU] if provider == _CPU else [(_CUDA, {"device_id": index}), _CPU]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=_PROVIDERS[device])
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
         # onnxruntime has no common class for its errors.
-        raise ValueError(f"{path} cannot be read as an ONNX model: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as an ONNX model: {error}. Export the model again with "
+            "tools/export.py --output FILE.onnx."
+        ) from error
+    # onnxruntime takes the processor if CUDA does not start.
+    if device.lower() != _AUTO and provider not in session.get_providers():
+        raise ValueError(
+            f"The device {device!r} is not available: onnxruntime has {provider}, but it does not "
+            "start. Check the GPU, CUDA and cuDNN, or use device='cpu'."
+        )
+    return session
+
+
+def _provider_of(device: str, available: Sequence[str]) -> tuple[str, int]:
+    """Return the provider of a device and the number of the GPU."""
+    kind, colon, index = str(device).lower().partition(":")
+    if kind == _AUTO and not colon:
+        return (_CUDA if _CUDA in available else _CPU), 0
+    if kind not in _PROVIDERS:
+        raise ValueError(
+            f"device is {device!r}; it must be one of {[_AUTO, *_PROVIDERS]}, of a GPU "
+            "optionally with its number, such as cuda:1."
+        )
+    if colon and not index.isdecimal():
+        raise ValueError(f"device is {device!r}; the colon must be followed by a device number.")
+    return _PROVIDERS[kind], int(index or 0)

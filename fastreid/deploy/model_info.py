@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # The key of the metadata: one text in JSON.
 KEY = "fastreid"
@@ -13,6 +15,8 @@ KEY = "fastreid"
 RAW = "raw"
 NORMALIZED = "normalized"
 INPUTS = (RAW, NORMALIZED)
+# Entries that are lists in JSON.
+_LISTS = {"resize", "crop", "mean", "std"}
 # ImageNet's mean and standard deviation of RGB in 0..1, as programs for tracking use them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,6 +39,8 @@ class ModelInfo:
         version: version of this package, with the commit if it is known.
         weights: name of the file of weights.
         weights_sha256: hash of the weights' names and values, in lower-case hexadecimal.
+        mean, std: of the three channels of RGB in 0..1, with which another program must normalize
+            images for a "normalized" file; None: those of ImageNet, or the file does it ("raw").
     """
 
     input: str
@@ -48,11 +54,33 @@ class ModelInfo:
     version: str
     weights: str
     weights_sha256: str
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the images that the network takes."""
         return self.crop or self.resize
+
+    def _require_valid(self) -> None:
+        """Check values that would otherwise fail late, or give wrong features.
+
+        Raises:
+            ValueError: the message names the first wrong entry.
+        """
+        is_right = {
+            "input": self.input in INPUTS,
+            "resize": _is_size(self.resize),
+            "crop": self.crop is None or _is_size(self.crop),
+            "dimension": isinstance(self.dimension, int) and self.dimension > 0,
+            "mean": self.mean is None or _is_channels(self.mean),
+            "std": self.std is None or (_is_channels(self.std) and min(self.std) > 0),
+        }
+        for name in ("distance", "precision", "config", "version", "weights", "weights_sha256"):
+            is_right[name] = isinstance(getattr(self, name), str)
+        for name, right in is_right.items():
+            if not right:
+                raise ValueError(f"{name} is {getattr(self, name)!r}")
 
     def to_metadata(self) -> dict[str, str]:
         """Return the entries to write into a file."""
@@ -76,11 +104,31 @@ class ModelInfo:
             )
         try:
             entries = json.loads(metadata[KEY])
-            for name in ("resize", "crop"):
+            for name in _LISTS.intersection(entries):
                 entries[name] = tuple(entries[name]) if entries[name] else None
-            return cls(**entries)
+            info = cls(**entries)
+            info._require_valid()
+            return info
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(
                 f"The description in {source} cannot be read ({error}); it was written by another "
                 "version of tools/export.py."
             ) from error
+
+
+def _is_size(value: Any) -> bool:
+    """Return whether a value is (height, width)."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(length, int) and length > 0 for length in value)
+    )
+
+
+def _is_channels(value: Any) -> bool:
+    """Return whether a value has a finite number for each channel of RGB."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and all(isinstance(number, (int, float)) and math.isfinite(number) for number in value)
+    )

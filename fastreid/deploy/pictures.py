@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 from PIL import Image
 
-from fastreid.utils.file_io.images import read_image
+from fastreid.utils.file_io.images import READ_ERRORS, read_image, to_rgb
 from fastreid.utils.messages.errors import ExplainedError
 
 # A file name, a PIL image, or an array (H, W, 3) of uint8.
@@ -37,11 +37,11 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
     """Check a batch and return it as float32 (N, 3, H, W).
 
     Args:
-        images: RGB in 0..255.
+        images: RGB in 0..255, of floats or uint8.
         size: (H, W); None: any.
 
     Raises:
-        PictureError: if it has another shape or values that are not finite.
+        PictureError: if it has another type or shape, or values that are not finite.
 
     Examples:
         >>> import numpy as np
@@ -49,7 +49,9 @@ def check_batch(images: np.ndarray, size: Size = None) -> np.ndarray:
         >>> check_batch(np.zeros((2, 3, 256, 128)), size=(256, 128)).dtype.name
         'float32'
     """
-    if images.ndim != 4 or images.shape[1] != 3 or (size and images.shape[2:] != size):
+    is_known_type = images.dtype.kind == "f" or images.dtype == np.uint8
+    is_known_shape = images.ndim == 4 and images.shape[1] == 3
+    if not (is_known_type and is_known_shape) or (size and images.shape[2:] != size):
         raise PictureError(
             f"An array of {images.dtype} with shape {images.shape} was given; {_expected(size)} is "
             "expected."
@@ -147,7 +149,7 @@ def _open(picture: Any, where: str, size: Size, bgr: bool) -> Image.Image:
     if isinstance(picture, (str, os.PathLike)):
         return read_image(os.fspath(picture))
     if isinstance(picture, Image.Image):
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
+        return _read(picture, where, size)
     if not isinstance(picture, np.ndarray):
         raise PictureError(
             f"{where} is of type {type(picture).__name__}; {_expected(size)} is expected."
@@ -158,6 +160,22 @@ def _open(picture: Any, where: str, size: Size, bgr: bool) -> Image.Image:
             f"{_expected(size)} is expected."
         )
     return Image.fromarray(np.ascontiguousarray(picture[:, :, ::-1] if bgr else picture))
+
+
+def _read(picture: Image.Image, where: str, size: Size) -> Image.Image:
+    """Read the pixels of an image, which Pillow leaves in the file until they are needed."""
+    if 0 in picture.size:
+        raise PictureError(
+            f"{where} is a PIL image of {picture.width}x{picture.height} pixels; {_expected(size)} "
+            "is expected."
+        )
+    try:
+        picture.load()
+        return to_rgb(picture)
+    except READ_ERRORS as error:
+        name = getattr(picture, "filename", "")
+        what = f"{where}, a PIL image of {name}," if name else f"{where}, a PIL image,"
+        raise PictureError(f"{what} cannot be read: {error}. Replace or remove it.") from error
 
 
 def _expected(size: Size) -> str:

@@ -10,9 +10,12 @@ from google.protobuf.message import DecodeError
 from mindspore import Tensor, nn
 from mindspore.train import mind_ir_pb2
 
+from fastreid.config import get_cfg
 from fastreid.deploy.embedder import normalized
 from fastreid.deploy.model_info import NORMALIZED, ModelInfo
 from fastreid.deploy.pictures import check_batch
+
+from .setup import set_device_and_mode
 
 
 class MindirModel:
@@ -20,14 +23,27 @@ class MindirModel:
 
     Args:
         path: the file.
+        device: as MODEL.DEVICE: "auto", "cpu", "gpu", "cuda:1", "ascend", ... MindSpore has one
+            device for everything in a process, which this sets, with graph mode. None: both stay
+            as they are.
+        threads: as DISPATCH_THREADS, with a device.
+        images: images of a batch; on a CPU, the threads of kernels depend on it.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it is not a MINDIR file of tools/export.py.
+        ValueError: it is not a MINDIR file of tools/export.py, or the device is not available.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, device: str | None = None, threads: int = 0, images: int = 64
+    ) -> None:
         self.info = read_mindir_info(path)
+        if device is not None:
+            cfg = get_cfg()
+            cfg.MODEL.DEVICE, cfg.DISPATCH_THREADS = device, threads
+            cfg.INPUT.SIZE_TEST = list(self.info.size)
+            cfg.MODEL.BACKBONE.FEAT_DIM = self.info.dimension
+            set_device_and_mode(cfg, images=images)
         self._network = nn.GraphCell(ms.load(str(path)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -41,7 +57,7 @@ class MindirModel:
         """
         batch = check_batch(images, self.info.size)
         if self.info.input == NORMALIZED:
-            batch = normalized(batch)
+            batch = normalized(batch, self.info)
         return self._network(Tensor(batch)).asnumpy()
 
 

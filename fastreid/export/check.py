@@ -16,8 +16,10 @@ from fastreid.utils.processor import matmul
 
 NUM_IMAGES = 16
 _NEIGHBOURS = 10
-# A layer differs if its outputs do by more than this, relative to the largest value.
-_LAYER_TOLERANCE = 1e-3
+# Distances are equal if they differ by less than this share of the range of all distances ...
+_TIE = 1e-3
+# ... or by what the rounding of features may change.
+_ROUNDING = 1e-6
 
 
 class Comparison(NamedTuple):
@@ -26,7 +28,7 @@ class Comparison(NamedTuple):
     Attributes:
         error: largest difference of a feature, relative to the largest value of all features.
         has_equal_ranks: whether each image has the same ten nearest images in the same order,
-            where the distances differ by more than the error explains.
+            except for ties: distances that differ by less than a thousandth of their range.
     """
 
     error: float
@@ -75,12 +77,14 @@ def compare_features(found: np.ndarray, expected: np.ndarray) -> Comparison:
 
 
 def _has_equal_ranks(found: np.ndarray, expected: np.ndarray) -> bool:
-    """Compare the order of the nearest images by cosine distance; ties by rounding are equal."""
+    """Compare the order of the nearest images by cosine distance; ties are equal."""
     own, other = (_cosine_distances(features) for features in (expected, found))
+    between = own[~np.eye(len(own), dtype=bool)]
+    tie = max(_ROUNDING, _TIE * np.ptp(between)) if len(between) else 0.0
     nearest = np.argsort(other, axis=1, kind="stable")[:, :_NEIGHBOURS]
     in_found_order = np.take_along_axis(own, nearest, axis=1)
     right_order = np.sort(own, axis=1)[:, :_NEIGHBOURS]
-    return bool((np.abs(in_found_order - right_order) <= 2 * np.abs(own - other).max()).all())
+    return bool((np.abs(in_found_order - right_order) <= tie).all())
 
 
 def _cosine_distances(features: np.ndarray) -> np.ndarray:
@@ -98,38 +102,73 @@ def run_onnx(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
     return output
 
 
-def first_difference(network: nn.Cell, model: onnx.ModelProto, images: np.ndarray) -> str:
-    """Name the first cell whose output differs between a network and its exported file.
+def describe_difference(
+    network: nn.Cell, model: onnx.ModelProto, images: np.ndarray, tolerance: float
+) -> str:
+    """Say where a network and its exported file begin to differ.
 
     Args:
         network: the network that was exported.
-        model: the file; its nodes begin with the names of the cells they belong to.
+        model: the file.
         images: (N, 3, H, W) float32, as the network takes them.
+        tolerance: the largest difference of a cell's output that is accepted, relative to its
+            largest value.
 
     Returns:
-        The dotted name, such as "backbone.stages.0.blocks.1.bn2"; "" if no cell differs.
+        A sentence with the dotted name of a cell, such as "backbone.stages.0.blocks.1.bn2": the
+        first one whose output differs, or that which differs most.
     """
-    tensors = _last_tensors(model)
+    errors = _errors_of_cells(network, model, images)
+    for name, error in errors.items():
+        if not error <= tolerance:
+            return f"The first layer that differs (by {error:.1e}) is {name}."
+    if not errors:
+        return "No layer of both can be compared."
+    worst = max(errors, key=lambda name: errors[name])
+    return (
+        f"No layer differs by more than {tolerance:.0e}; {worst} differs most, by "
+        f"{errors[worst]:.1e}."
+    )
+
+
+def _errors_of_cells(
+    network: nn.Cell, model: onnx.ModelProto, images: np.ndarray
+) -> dict[str, float]:
+    """Find the output of each cell among the tensors of a file.
+
+    They are found by their values: nodes of cells that are used several times, and of functions
+    that several cells share, have the name of one of these cells.
+
+    Returns:
+        The relative difference to the nearest tensor, by the name of the cell, in the order of
+        execution.
+    """
+    tensors = _tensors_by_size(model, images)
     outputs = _outputs_of_cells(network, images)
-    shared = [name for name in outputs if name in tensors]
-    values = _intermediate(model, [tensors[name] for name in shared], images)
-    for name, value in zip(shared, values):
-        expected = outputs[name]
-        if value.size != expected.size:
-            continue
-        difference = np.abs(value.reshape(-1) - expected.reshape(-1)).max(initial=0)
-        if not difference <= _LAYER_TOLERANCE * max(np.abs(expected).max(initial=0), 1e-6):
-            return name
-    return ""
+    return {
+        name: min(_relative_difference(tensor, output) for tensor in tensors[output.size])
+        for name, output in outputs.items()
+        if output.size in tensors
+    }
 
 
-def _last_tensors(model: onnx.ModelProto) -> dict[str, str]:
-    """Map the name of a cell to the last tensor that was made in it or in its children."""
-    tensors = {}
-    for node in model.graph.node:
-        parts = node.name.split(".")[:-1]
-        for length in range(1, len(parts) + 1):
-            tensors[".".join(parts[:length])] = node.output[0]
+def _relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    difference = np.abs(found - expected.reshape(-1)).max(initial=0)
+    relative = float(difference / max(np.abs(expected).max(initial=0), 1e-6))
+    return relative if np.isfinite(relative) else float("inf")
+
+
+def _tensors_by_size(model: onnx.ModelProto, images: np.ndarray) -> dict[int, list[np.ndarray]]:
+    """Compute all tensors of a model that hold floats, flat, by their number of elements."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    names = [name for node in model.graph.node for name in node.output]
+    del copy.graph.output[:]
+    copy.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    tensors: dict[int, list[np.ndarray]] = {}
+    for value in _session(copy).run(names, {model.graph.input[0].name: images}):
+        if value.dtype.kind == "f":
+            tensors.setdefault(value.size, []).append(value.reshape(-1))
     return tensors
 
 
@@ -167,15 +206,6 @@ def _outputs_of_cells(network: nn.Cell, images: np.ndarray) -> dict[str, np.ndar
         for name, output in outputs.items()
         if not any(other.startswith(f"{name}.") for other in outputs)
     }
-
-
-def _intermediate(model: onnx.ModelProto, names: list[str], images: np.ndarray) -> list[np.ndarray]:
-    """Compute tensors inside of a model."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    return _session(copy).run(names, {model.graph.input[0].name: images})
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

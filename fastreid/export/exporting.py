@@ -18,14 +18,21 @@ from mindspore.train import mind_ir_pb2
 import fastreid
 from fastreid.config import CfgNode
 from fastreid.deploy.embedder import normalized
-from fastreid.deploy.model_info import INPUTS, NORMALIZED, RAW, ModelInfo
+from fastreid.deploy.model_info import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    INPUTS,
+    NORMALIZED,
+    RAW,
+    ModelInfo,
+)
 from fastreid.engine import DefaultPredictor
 from fastreid.engine.resume.saved_config import dump_for_keeping
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.checkpoint.weights_hash import hash_of_weights
 from fastreid.utils.collect_env import git_state
 
-from .check import Comparison, compare_features, first_difference, run_onnx, sample_images
+from .check import Comparison, compare_features, describe_difference, run_onnx, sample_images
 from .half import to_float16
 from .network import ExportNetwork, replace_padded_pools, take_normalized_images
 from .translate import mindir_to_onnx
@@ -93,6 +100,8 @@ def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = Non
         version=f"{fastreid.__version__}, {git_state()}",
         weights=Path(cfg.MODEL.WEIGHTS).name,
         weights_sha256=weights_sha256,
+        mean=IMAGENET_MEAN if options.input == NORMALIZED else None,
+        std=IMAGENET_STD if options.input == NORMALIZED else None,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     write = _write_onnx if output.suffix.lower() == ".onnx" else _write_mindir
@@ -144,13 +153,23 @@ def _write_mindir(
     with _exported(network, info.size) as plain:
         proto = mind_ir_pb2.ModelProto()
         proto.ParseFromString(plain.read_bytes())
-    for key, value in info.to_metadata().items():
-        proto.user_info.add(key=key, value=value)
-    path.write_bytes(proto.SerializeToString())
-    found = nn.GraphCell(ms.load(str(path)))(Tensor(images)).asnumpy()
-    comparison = compare_features(found, expected)
-    _require_equal(comparison, TOLERANCE, "")
+        for key, value in info.to_metadata().items():
+            proto.user_info.add(key=key, value=value)
+        path.write_bytes(proto.SerializeToString())
+        found = nn.GraphCell(ms.load(str(path)))(Tensor(images)).asnumpy()
+        comparison = compare_features(found, expected)
+        if not _is_right(comparison, TOLERANCE):
+            raise _difference(comparison, TOLERANCE, _where_in_mindir(network, plain, images))
     return comparison
+
+
+def _where_in_mindir(network: nn.Cell, plain: Path, images: np.ndarray) -> str:
+    """Say where a MINDIR file differs; its layers are seen in its translation to ONNX."""
+    try:
+        model = mindir_to_onnx(plain)
+    except ValueError as error:
+        return f"The layers cannot be compared: {error}"
+    return describe_difference(network, model, images, TOLERANCE)
 
 
 def _write_onnx(
@@ -164,22 +183,22 @@ def _write_onnx(
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
     comparison = compare_features(run_onnx(model, images), expected)
-    tolerance = HALF_TOLERANCE if info.precision == "float16" else TOLERANCE
-    is_right = comparison.error <= tolerance and comparison.has_equal_ranks
-    layer = "" if is_right else first_difference(network, model, images)
-    _require_equal(comparison, tolerance, layer, ranks=info.precision == "float32")
+    is_half = info.precision == "float16"
+    tolerance = HALF_TOLERANCE if is_half else TOLERANCE
+    if not _is_right(comparison, tolerance, ranks=not is_half):
+        where = describe_difference(network, model, images, tolerance)
+        raise _difference(comparison, tolerance, where)
     return comparison
 
 
-def _require_equal(
-    comparison: Comparison, tolerance: float, layer: str, *, ranks: bool = True
-) -> None:
-    if comparison.error <= tolerance and (comparison.has_equal_ranks or not ranks):
-        return
-    where = f" The first layer that differs is {layer}." if layer else ""
-    raise ValueError(
+def _is_right(comparison: Comparison, tolerance: float, *, ranks: bool = True) -> bool:
+    return comparison.error <= tolerance and (comparison.has_equal_ranks or not ranks)
+
+
+def _difference(comparison: Comparison, tolerance: float, where: str) -> ValueError:
+    return ValueError(
         f"The exported file computes other features than the model: they differ by "
         f"{comparison.error:.1e} of the largest one, where {tolerance:.0e} is allowed, and the ten "
-        f"nearest images {'are' if comparison.has_equal_ranks else 'are not'} the same.{where} "
+        f"nearest images {'are' if comparison.has_equal_ranks else 'are not'} the same. {where} "
         "Nothing was written."
     )

@@ -47,21 +47,26 @@ class ExtractionModel:
         config: YAML of the configuration, options of the command line included.
         modules: own modules that the configuration imports.
         onnx: content of the ONNX file; None: MindSpore computes the features.
+        device: where an ONNX file runs, see `Embedder`.
     """
 
     info: PartInfo
     config: str
     modules: tuple[str, ...] = ()
     onnx: bytes | None = None
+    device: str = "auto"
 
     @classmethod
-    def from_file(cls, path: Path, cfg: CfgNode, info: ModelInfo) -> ExtractionModel:
+    def from_file(
+        cls, path: Path, cfg: CfgNode, info: ModelInfo, *, device: str = "auto"
+    ) -> ExtractionModel:
         """Take a file of tools/export.py.
 
         Args:
             path: the ONNX file.
             cfg: the configuration inside it, with the options of the command line.
             info: the description inside it.
+            device: where it runs, see `Embedder`; "auto": on the GPU of a process if it has one.
 
         Raises:
             ValueError: it is another file than an ONNX file.
@@ -74,7 +79,7 @@ class ExtractionModel:
         content = path.read_bytes()
         digest = hashlib.sha256(content + _flip(cfg))
         part = PartInfo(digest.hexdigest(), path.name, info.config, info.weights_sha256)
-        return cls(part, cfg.dump(), (), content)
+        return cls(part, cfg.dump(), (), content, device)
 
     @classmethod
     def from_config(cls, config_file: Path, opts: Sequence[str]) -> ExtractionModel:
@@ -129,7 +134,7 @@ class ExtractionModel:
         with tempfile.TemporaryDirectory(prefix="fastreid-") as folder:
             path = Path(folder) / "model.onnx"
             path.write_bytes(self.onnx)
-            embed = Embedder(path, device=_best_device(), threads=threads)
+            embed = Embedder(path, device=self.device, threads=threads)
 
         def compute(images: np.ndarray, paths: Sequence[str]) -> np.ndarray:
             batches = _Batches(images, paths, cfg.TEST.IMS_PER_BATCH)
@@ -197,12 +202,6 @@ def _without_progress() -> Iterator[None]:
         yield
     finally:
         log.disabled = was_disabled
-
-
-def _best_device() -> str:
-    import onnxruntime
-
-    return "cuda" if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else "cpu"
 
 
 def _flip(cfg: CfgNode) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops.functional import isconstant
 
 from .kernels import cast, convolution_weight_gradient, depend, matmul, reshape, shape, transpose
 
@@ -277,6 +278,9 @@ class DepthwiseConvolution(nn.Cell):
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
         """(N, C, H, W), (C, 1, k, k) -> (N, C, H', W')."""
         n, _, h, w = shape(x)
+        if not (isconstant(n) and isconstant(h) and isconstant(w)):
+            # An exported network takes any number of images.
+            return self.general(x, weight)
         out_height, out_width = self.output_size(h, w)
         elements = h * w * out_height * out_width
         if elements <= min(_MOST_ELEMENTS, n * self.most_elements):

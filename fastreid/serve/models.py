@@ -1,4 +1,4 @@
-"""The model of the service: an exported ONNX file, or a checkpoint with its configuration."""
+"""The model of the service: an exported file, or a checkpoint with its configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from fastreid.deploy import Embedder
+from fastreid.inference import PictureModel, open_picture_model
 
 from .explaining import Explanations
 
@@ -36,60 +36,36 @@ class Model(Protocol):
         """Return the features (N, D) of RGB pictures of any sizes."""
 
 
-class OnnxModel:
-    """An exported model, which runs without MindSpore.
+class ServedModel:
+    """A trained model of any kind as the service uses it.
 
     Args:
-        path: a file of ``tools/export.py``.
+        model: computes the features; the first picture, which also compiles the network of a
+            checkpoint, is computed here.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._embed = Embedder(path)
-        self.name = self._embed.info.weights_sha256
-        self.dimension = self._embed.info.dimension
-        self.explanations = Explanations(None, _EXPORTED)
+    def __init__(self, model: PictureModel) -> None:
+        self._model = model
+        self.name = model.weights_sha256
+        self.dimension = model.dimension
+        self.explanations = (
+            Explanations.of_predictor(model.predictor)
+            if model.predictor
+            else Explanations(None, _EXPORTED)
+        )
 
     def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Return the features (N, D) of RGB pictures of any sizes."""
-        return self._embed(list(pictures))
-
-
-class CheckpointModel:
-    """A checkpoint, which MindSpore runs.
-
-    Args:
-        weights: the checkpoint, in any format that MODEL.WEIGHTS takes.
-        config_file: configuration of the model.
-        opts: ``KEY VALUE ...`` that change it.
-    """
-
-    def __init__(self, weights: Path, config_file: Path, opts: Sequence[str] = ()) -> None:
-        from fastreid.config import load_config
-        from fastreid.engine import DefaultPredictor, set_device_and_mode
-        from fastreid.utils.checkpoint.weights_hash import hash_of_weights
-
-        cfg = load_config(config_file, [*opts, "MODEL.WEIGHTS", str(weights)])
-        cfg.freeze()
-        set_device_and_mode(cfg, images=1)
-        self._predict = DefaultPredictor(cfg)
-        self.name = hash_of_weights(self._predict.model)
-        self.explanations = Explanations.of_predictor(self._predict)
-        # The first picture also compiles the network.
-        self.dimension = self([Image.new("RGB", (8, 16))]).shape[1]
-
-    def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Return the features (N, D) of RGB pictures of any sizes."""
-        # One at a time: MindSpore compiles the network again for each number of images.
-        return np.concatenate([self._predict([picture]) for picture in pictures])
+        return self._model.embed(list(pictures))
 
 
 def open_model(path: Path, config_file: Path | None = None, opts: Sequence[str] = ()) -> Model:
     """Open a model.
 
     Args:
-        path: an ONNX file of ``tools/export.py``, or a checkpoint.
+        path: a file of ``tools/export.py``, or a checkpoint. An ONNX file needs no MindSpore.
         config_file: configuration, for a checkpoint.
-        opts: ``KEY VALUE ...``, for a checkpoint.
+        opts: ``KEY VALUE ...``, for a checkpoint; MODEL.DEVICE for exported files, too.
 
     Returns:
         The model.
@@ -99,22 +75,5 @@ def open_model(path: Path, config_file: Path | None = None, opts: Sequence[str] 
         FileNotFoundError: if a file does not exist.
         ImportError: if onnxruntime is not installed.
     """
-    kind = path.suffix.lower()
-    if kind == ".mindir":
-        raise ValueError(
-            f"{path} is a MINDIR file, which this tool does not run: export the model as ONNX "
-            "(tools/export.py --output FILE.onnx)."
-        )
-    if kind == ".onnx":
-        if config_file or opts:
-            raise ValueError(
-                f"The configuration is inside {path}: --config-file and KEY VALUE pairs are for "
-                "checkpoints."
-            )
-        return OnnxModel(path)
-    if config_file is None:
-        raise ValueError(
-            f"{path} is read as a checkpoint, which needs its configuration: add --config-file, or "
-            "give an exported model, FILE.onnx."
-        )
-    return CheckpointModel(path, config_file, opts)
+    # One at a time: MindSpore compiles a network again for each number of images.
+    return ServedModel(open_picture_model(path, config_file, opts, batch_size=1))

@@ -124,6 +124,10 @@ FORMS = r"a path, a PIL image, a uint8 array \(H, W, 3\), a list of these, or a 
         (np.zeros((4, 4, 3), np.float32), r"of float32 with shape \(4, 4, 3\) was given; "),
         (np.zeros((2, 3, 8, 16), np.float32), r"\(2, 3, 8, 16\).*\(N, 3, 16, 8\) of RGB in 0..255"),
         (np.zeros((2, 16, 8, 3), np.float32), r"\(2, 16, 8, 3\) was given; "),
+        (np.zeros((2, 3, 16, 8), np.int64), r"of int64 with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), bool), r"of bool with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), complex), r"of complex128 with shape \(2, 3, 16, 8\) was given; "),
+        (np.zeros((2, 3, 16, 8), object), r"of object with shape \(2, 3, 16, 8\) was given; "),
         (np.full((1, 3, 16, 8), np.nan, np.float32), "values that are not finite"),
     ],
 )
@@ -157,6 +161,44 @@ def test_a_file_whose_description_has_another_size_is_refused(tmp_path):
         Embedder(path)
 
 
+def test_a_file_whose_description_has_another_dimension_is_refused(tmp_path):
+    path = write_model(tmp_path / "model.onnx", replace(INFO, dimension=7))
+    with pytest.raises(ValueError, match=r"gives features of 6 dimensions, but .* says 7; export"):
+        Embedder(path)
+
+
+def cut_off(path, array):
+    """Write the first half of an image file."""
+    Image.fromarray(array).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def test_a_pil_image_that_cannot_be_read_is_named_with_its_place(model, tmp_path):
+    noise = np.random.RandomState(0).randint(0, 256, (60, 40, 3)).astype(np.uint8)
+    for name, array in (("a.jpg", noise), ("b.png", noise[:, :, 0])):
+        path = cut_off(tmp_path / name, array)
+        message = rf"images\[1\], a PIL image of {path}, cannot be read: "
+        with Image.open(path) as picture, pytest.raises(PictureError, match=message):
+            Embedder(model)([noise, picture])
+    closed = Image.fromarray(noise)
+    closed.close()
+    with pytest.raises(PictureError, match="The image, a PIL image, cannot be read: "):
+        Embedder(model)(closed)
+    with pytest.raises(PictureError, match="The image is a PIL image of 0x5 pixels; a path, a PIL"):
+        Embedder(model)(Image.new("RGB", (0, 5)))
+
+
+def test_a_pil_image_of_16_bits_is_read_as_its_file_is(model, tmp_path):
+    gray = np.random.RandomState(0).randint(0, 65536, (20, 10)).astype(np.uint16)
+    Image.fromarray(gray).save(tmp_path / "gray.png")
+    embed = Embedder(model)
+    by_path = embed(tmp_path / "gray.png")
+    with Image.open(tmp_path / "gray.png") as picture:
+        np.testing.assert_array_equal(embed(picture), by_path)
+    assert np.ptp(embed.prepare(tmp_path / "gray.png")) > 100
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])
 def test_a_damaged_file_is_refused(model, tmp_path, damage):
     content = {"cut": model.read_bytes()[:200], "text": b"hello", "empty": b""}[damage]
@@ -169,7 +211,11 @@ def test_a_damaged_file_is_refused(model, tmp_path, damage):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "npu"}, r"device is 'npu'; it must be one of \['cpu', 'cuda'\]"),
+        ({"device": "npu"}, r"device is 'npu'; it must be one of \['auto', 'cpu', 'cuda', 'gpu'\]"),
+        ({"device": None}, "device is None; it must be one of"),
+        ({"device": "cuda:first"}, "'cuda:first'; the colon must be followed by a device number"),
+        ({"device": "cpu:"}, "'cpu:'; the colon must be followed by a device number"),
+        ({"threads": -1}, "threads is -1; it must be at least 0"),
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
     ],
 )
@@ -182,5 +228,27 @@ def test_a_missing_gpu_is_an_error_not_a_slow_run(model, monkeypatch):
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(ValueError, match=r"'cuda' is not available: .*onnxruntime-gpu"):
-        Embedder(model, device="cuda")
+    for device in ("cuda", "GPU:1"):
+        with pytest.raises(ValueError, match=rf"'{device}' is not available: .*onnxruntime-gpu"):
+            Embedder(model, device=device)
+    assert Embedder(model, device="auto")(np.zeros((4, 4, 3), np.uint8)).shape == (1, 6)
+
+
+def test_a_gpu_that_does_not_start_is_an_error_unless_the_choice_is_free(model, monkeypatch):
+    """onnxruntime-gpu on a machine without CUDA: the session silently takes the processor."""
+    import onnxruntime
+
+    asked = []
+    real = onnxruntime.InferenceSession
+
+    def without_cuda(path, options, providers):
+        asked.append(providers[0])
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_cuda)
+    with pytest.raises(ValueError, match=r"'cuda:2' is not available: .* it does not start"):
+        Embedder(model, device="cuda:2")
+    assert Embedder(model, device="auto")(np.zeros((4, 4, 3), np.uint8)).shape == (1, 6)
+    assert asked == [("CUDAExecutionProvider", {"device_id": index}) for index in (2, 0)]

@@ -9,7 +9,7 @@ from fastreid.deploy import ModelInfo
 
 from .small_models import INFO
 
-CROPPED = replace(INFO, crop=(14, 6))
+CROPPED = replace(INFO, crop=(14, 6), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
 @pytest.mark.parametrize("info", [INFO, CROPPED])
@@ -28,3 +28,27 @@ def test_the_size_is_that_of_the_centre_if_it_is_cut_out():
 def test_a_description_that_cannot_be_read_names_the_file(text):
     with pytest.raises(ValueError, match=r"The description in m.onnx cannot be read .*export.py"):
         ModelInfo.from_metadata({"fastreid": text}, "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input", "cooked"),
+        ("resize", [256]),
+        ("resize", "ab"),
+        ("crop", [0, 8]),
+        ("dimension", "6"),
+        ("mean", [0.5, 0.5]),
+        ("std", [1, 1, 0]),
+        ("config", None),
+    ],
+)
+def test_a_wrong_entry_is_named(name, value):
+    text = json.dumps({**vars(INFO), name: value})
+    with pytest.raises(ValueError, match=rf"The description in m.onnx cannot be read \({name} is "):
+        ModelInfo.from_metadata({"fastreid": text}, "m.onnx")
+
+
+def test_a_description_without_mean_and_deviation_is_read():
+    entries = {key: value for key, value in vars(INFO).items() if key not in ("mean", "std")}
+    assert ModelInfo.from_metadata({"fastreid": json.dumps(entries)}, "m.onnx") == INFO

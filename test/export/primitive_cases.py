@@ -7,6 +7,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, mint, nn, ops
 
+from fastreid.layers import Conv2d
+
 CHANNELS, HEIGHT, WIDTH = 4, 8, 6
 
 
@@ -201,6 +203,7 @@ GROUPS = {
         "dilated": (initialized(nn.Conv2d(4, 6, 3, 1, "pad", 2, dilation=2)),),
         "in groups": (initialized(nn.Conv2d(4, 6, 3, 1, "pad", 1, group=2)),),
         "of channels": (initialized(nn.Conv2d(4, 4, 3, 1, "pad", 1, group=4)),),
+        "of channels, of this package": (initialized(Conv2d(4, 4, 3, padding=1, groups=4)),),
     },
     "pooling": {
         "MaxPool, same": (nn.MaxPool2d(3, 2, "same"),),

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from fastreid.deploy import Embedder, ModelInfo
 from fastreid.engine import DefaultPredictor
 from fastreid.export import ExportOptions, export_model, exporting
+from fastreid.export.check import describe_difference
 from fastreid.modeling import BACKBONE_REGISTRY
 
 from .models import SMALL, images, saved_model
@@ -54,6 +55,8 @@ def test_normalized_input_gives_the_same_features(cfg, expected, tmp_path):
     export_model(cfg, tmp_path / "model.onnx", ExportOptions("normalized"))
     embed = Embedder(tmp_path / "model.onnx")
     assert embed.info.input == "normalized"
+    assert embed.info.mean == (0.485, 0.456, 0.406)
+    assert embed.info.std == (0.229, 0.224, 0.225)
     np.testing.assert_allclose(embed(images(5)), expected, **CLOSE)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
@@ -120,6 +123,7 @@ def test_the_file_describes_the_model(cfg, raw):
     assert (info["distance"], info["precision"]) == (cfg.TEST.METRIC, "float32")
     assert info["weights"] == cfg.MODEL.WEIGHTS.rpartition("/")[2]
     assert len(info["weights_sha256"]) == 64
+    assert info["mean"] is info["std"] is None
     assert "build_two_convolutions" in info["config"]
 
 
@@ -205,11 +209,44 @@ def test_a_file_that_computes_something_else_is_not_written(
 
     monkeypatch.setattr(exporting, "mindir_to_onnx", wrong)
     (tmp_path / "model.onnx").write_text("the previous file")
-    message = rf"computes other features .*first layer that differs is backbone.{layer}\."
+    message = rf"computes other features .*first layer that differs \(by .*\) is backbone.{layer}\."
     with pytest.raises(ValueError, match=message):
         export_model(cfg, tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_text() == "the previous file"
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".mindir"])
+def test_a_file_of_other_weights_is_not_written(cfg, tmp_path, monkeypatch, suffix):
+    export = ms.export
+
+    def other_weights(network, *args, **options):
+        (weight,) = [p for p in network.get_parameters() if p.name.endswith("conv2.weight")]
+        right = weight.asnumpy().copy()
+        weight.set_data(Tensor(1.2 * right))
+        export(network, *args, **options)
+        weight.set_data(Tensor(right))
+
+    monkeypatch.setattr(ms, "export", other_weights)
+    message = r"computes other features .*first layer that differs \(by 2.*\) is backbone.conv2\."
+    with pytest.raises(ValueError, match=message):
+        export_model(cfg, tmp_path / f"model{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_difference_of_no_single_layer_is_told_with_the_largest(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "TOLERANCE", 0.0)
+    monkeypatch.setattr(exporting, "describe_difference", _with_tolerance(1.0))
+    message = (
+        r"No layer differs by more than 1e\+00; (backbone|heads)\.[\w.]+ differs most, by \d\.\de-0"
+    )
+    with pytest.raises(ValueError, match=message):
+        export_model(cfg, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def _with_tolerance(tolerance):
+    return lambda network, model, images, _: describe_difference(network, model, images, tolerance)
 
 
 class Bent(nn.Cell):

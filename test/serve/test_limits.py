@@ -15,7 +15,7 @@ from PIL import Image
 
 from fastreid.serve import Limits
 from fastreid.serve.guards.rates import RateCounter, client_of
-from fastreid.serve.models import OnnxModel
+from fastreid.serve.models import ServedModel
 from fastreid.serve.uploads import UploadError, read_picture, short_name
 
 from .serving import encoded, names, search, served
@@ -218,13 +218,13 @@ def test_addresses_of_one_network_of_ipv6_are_one_client():
 def slow_model(monkeypatch):
     """The model waits until the event is set."""
     go = threading.Event()
-    compute = OnnxModel.__call__
+    compute = ServedModel.__call__
 
     def wait(model, pictures):
         go.wait(20)
         return compute(model, pictures)
 
-    monkeypatch.setattr(OnnxModel, "__call__", wait)
+    monkeypatch.setattr(ServedModel, "__call__", wait)
     yield go
     go.set()
 

@@ -59,11 +59,13 @@ def test_a_checkpoint_and_its_export_search_one_gallery(checkpoint, tmp_path):
 
     config, weights, photos = checkpoint
     cfg = load_config(config, ["MODEL.WEIGHTS", str(weights)])
-    export_model(cfg, tmp_path / "model.onnx")
-    exported, own = open_model(tmp_path / "model.onnx"), open_model(weights, config)
-    assert (exported.name, exported.dimension) == (own.name, own.dimension)
+    own = open_model(weights, config)
     pictures = [Image.open(photos / f"{i}.png").convert("RGB") for i in range(5)]
-    np.testing.assert_allclose(exported(pictures), own(pictures), rtol=1e-3, atol=1e-4)
+    for name in ("model.onnx", "model.mindir"):
+        export_model(cfg, tmp_path / name)
+        exported = open_model(tmp_path / name)
+        assert (exported.name, exported.dimension) == (own.name, own.dimension)
+        np.testing.assert_allclose(exported(pictures), own(pictures), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(

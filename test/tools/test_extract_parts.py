@@ -83,7 +83,7 @@ def test_a_list_of_images_gives_parts(tool, folder, options):
         (["--output", "x", "--images", "nowhere"], "--images nowhere is neither a folder nor"),
         (["--output", "x", "--part-size", "0"], "--part-size is 0"),
         (["--output", "x", "--pattern", "a"], "needs groups named pid and camid"),
-        (["--output", "x", "MODEL.DEVICE", "cpu"], "MODEL.DEVICE cannot be changed"),
+        (["--output", "x", "MODEL.WEIGHTS", "w"], "MODEL.WEIGHTS cannot be changed"),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(

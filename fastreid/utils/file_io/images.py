@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 
 from ..messages.errors import ExplainedError
 
+# What Pillow raises for files that it cannot read.
+READ_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
 
 class ImageError(ExplainedError, ValueError):
     """An image file cannot be read or transformed; the message names it."""
@@ -52,10 +55,10 @@ def read_image(
             # A loaded image does not need its file, so it need not be copied.
             image.load()
             _turn_upright(image)
-            return _to_rgb(image)
+            return to_rgb(image)
     except FileNotFoundError as error:
         raise ImageError(f"Image file {file_name} does not exist.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except READ_ERRORS as error:
         raise ImageError(
             f"Image file {file_name} cannot be read: {error}. Replace or remove it."
         ) from error
@@ -69,7 +72,15 @@ def _turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image to 8-bit RGB, as `read_image` does.
+
+    Args:
+        image: of any mode; 16-bit gray keeps its upper 8 bits, transparency is dropped.
+
+    Returns:
+        (H, W) PIL image of mode RGB, values 0 to 255.
+    """
     if image.mode.startswith("I"):
         # The mode of a 16-bit gray PNG is "I" or "I;16", depending on the version of Pillow.
         gray = np.asarray(image).astype(np.int64)
