@@ -3,9 +3,9 @@
 Sizes are those of Market-1501 and MSMT17. Each task runs in a separate process. With
 --fastreid PATH, the same task of a checkout of fast-reid runs right after it on the same features,
 so that the ratios compare equal conditions; with --before PATH, so does that of another checkout of
-this toolbox. --device computes products and neighbours on MindSpore's device. Memory is the peak of
-the process minus its memory after the features were created. fast-reid needs torch, faiss-cpu and
-its Cython ranker:
+this toolbox. --device computes products, ranks and neighbours on MindSpore's device. Memory is the
+peak of the process minus its memory after the features were created. fast-reid needs torch,
+faiss-cpu and its Cython ranker:
 
     (cd PATH/fastreid/evaluation/rank_cylib && python setup.py build_ext --inplace)
     python benchmarks/evaluation.py --size market --fastreid PATH

@@ -55,7 +55,7 @@ from fastreid.evaluation import (
 )
 from fastreid.extraction import ExtractionModel
 from fastreid.extraction.command import add_part_options, goes_to_folder, write_parts
-from fastreid.inference import device_of, open_exported, threads_of
+from fastreid.inference import device_of, open_exported
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
 from fastreid.utils.file_io.places import path_or_address
@@ -229,7 +229,7 @@ def open_file(
             f"{', '.join(fixed)} cannot be changed: the model and the size of its images are "
             f"inside {model}. Export it again with tools/export.py."
         )
-    embed = open_exported(model, device=device, threads=threads_of(opts))
+    embed = open_exported(model, device=device, opts=opts)
     cfg = load_stored_config(embed.info.config, opts, source=model)
     cfg.freeze()
     return embed, cfg

@@ -58,7 +58,7 @@ class MachineFacts(NamedTuple):
         busy_elsewhere: cores that other programs keep busy; None: unknown.
         elements: size of a batch, see `training_elements` and `evaluation_elements`.
         can_shorten: whether the scheduler grants short time slices.
-        ranks: processes on this machine that train together.
+        ranks: processes on this machine that work together.
     """
 
     cores: int
@@ -135,27 +135,32 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
         kernels = Kernels.WHOLE if wanted > 1 else Kernels.SPLIT
         helpers = _helpers(facts, wanted)
         return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
-    crowd = _crowd(facts)
+    crowd, quota = _crowd(facts), _quota(facts)
+    kernels, dispatch = Kernels.SPLIT, None
     if crowd and _whole_kernels_pay(facts):
-        threads = max(2, facts.cores)
-        return ThreadChoice(Kernels.WHOLE, threads, None, facts.can_shorten, crowd)
-    dispatch, helpers, reasons = None, None, []
-    if facts.cores < facts.visible_cores:
+        kernels, dispatch = Kernels.WHOLE, facts.cores
+    elif quota:
         dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE))
-        helpers = _helpers(facts, dispatch)
-        among = f" to {facts.ranks} processes" if facts.ranks > 1 else ""
-        reasons.append(f"a quota allows {facts.cores} of {facts.visible_cores} cores{among}")
+    helpers = _helpers(facts, dispatch) if dispatch else None
     short = bool(crowd) and facts.can_shorten
-    reasons += [crowd] * short
+    reasons = [quota] if quota else []
+    if short or kernels is Kernels.WHOLE:
+        reasons.append(crowd)
     reason = "; ".join(reasons) or "MindSpore's default"
-    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, reason)
+    return ThreadChoice(kernels, dispatch, helpers, short, reason)
+
+
+def _quota(facts: MachineFacts) -> str:
+    """Return what a quota allows; an empty string without one."""
+    if facts.cores == facts.visible_cores:
+        return ""
+    among = f" to {facts.ranks} processes" if facts.ranks > 1 else ""
+    return f"a quota allows {facts.cores} of {facts.visible_cores} cores{among}"
 
 
 def _helpers(facts: MachineFacts, dispatch: int) -> int | None:
     """Return the threads beside the dispatching ones where MindSpore would start too many."""
-    if facts.cores == facts.visible_cores:
-        return None
-    return max(1, facts.own_cores - dispatch)
+    return max(1, facts.own_cores - dispatch) if _quota(facts) else None
 
 
 def _free(facts: MachineFacts) -> float:
@@ -171,7 +176,7 @@ def _crowd(facts: MachineFacts) -> str:
     if facts.ranks > 1:
         # They wait for each other, whoever else is there. Each would take the others for strangers,
         # and they could choose differently, so they do not look.
-        return f"kernels are small, and {facts.ranks} processes train together"
+        return f"kernels are small, and {facts.ranks} processes work together"
     if _free(facts) >= _ENOUGH_FREE:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
@@ -179,7 +184,8 @@ def _crowd(facts: MachineFacts) -> str:
 
 
 def _whole_kernels_pay(facts: MachineFacts) -> bool:
-    return facts.ranks == 1 and 2 <= facts.visible_cores <= _MOST_CORES_FOR_WHOLE
+    few = facts.visible_cores <= _MOST_CORES_FOR_WHOLE
+    return facts.ranks == 1 and facts.cores >= 2 and few
 
 
 def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
@@ -206,7 +212,8 @@ def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
     short = ", with short time slices" if choice.short_slices and shorten_time_slices() else ""
     logger.info(
         "Threads on %d cores: %s%s (%s)",
-        *(facts.own_cores, choice.kernels.value, short, choice.reason),
+        *(facts.own_cores if _quota(facts) else facts.cores, choice.kernels.value),
+        *(short, choice.reason),
     )
 
 

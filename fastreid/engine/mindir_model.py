@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import mindspore as ms
@@ -26,8 +27,10 @@ class MindirModel:
         device: as MODEL.DEVICE: "auto", "cpu", "gpu", "cuda:1", "ascend", ... MindSpore has one
             device for everything in a process, which this sets, with graph mode. None: both stay
             as they are.
-        threads: as DISPATCH_THREADS, with a device.
-        images: images of a batch; on a CPU, the threads of kernels depend on it.
+        opts: KEY VALUE KEY VALUE ..., which override the configuration inside the file; with a
+            device, DISPATCH_THREADS counts.
+        images: images of a batch, on which the threads of kernels depend on a CPU; None:
+            TEST.IMS_PER_BATCH.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -35,15 +38,20 @@ class MindirModel:
     """
 
     def __init__(
-        self, path: Path, *, device: str | None = None, threads: int = 0, images: int = 64
+        self,
+        path: Path,
+        *,
+        device: str | None = None,
+        opts: Sequence[str] = (),
+        images: int | None = None,
     ) -> None:
         self.info = read_mindir_info(path)
         if device is not None:
             cfg = get_cfg()
-            cfg.MODEL.DEVICE, cfg.DISPATCH_THREADS = device, threads
-            cfg.INPUT.SIZE_TEST = list(self.info.size)
-            cfg.MODEL.BACKBONE.FEAT_DIM = self.info.dimension
-            set_device_and_mode(cfg, images=images)
+            cfg.merge_from_text(self.info.config, source=str(path))
+            cfg.merge_from_list(opts)
+            cfg.MODEL.DEVICE, cfg.MODE = device, "graph"
+            set_device_and_mode(cfg, images=images or cfg.TEST.IMS_PER_BATCH)
         self._network = nn.GraphCell(ms.load(str(path)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from fastreid.utils.events import get_event_storage
 from fastreid.utils.machine import StarvationMeter
 
 from .dataset_evaluator import DatasetEvaluator
@@ -114,7 +115,7 @@ def run_on_dataset(
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
-    progress, starvation = _Progress(num_images), StarvationMeter()
+    progress, starvation = _Progress(num_images), _starvation_meter()
     of_batches = []
     for batch in data_loader:
         features = extract(batch["images"])
@@ -124,11 +125,19 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
-        warning = starvation.look()
-        if warning:
+        if starvation and (warning := starvation.look()):
             logger.warning(warning)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
+
+
+def _starvation_meter() -> StarvationMeter | None:
+    """Return what watches an evaluation; a training has a hook that also covers its evaluations."""
+    try:
+        get_event_storage()
+    except RuntimeError:
+        return StarvationMeter()
+    return None
 
 
 class _Extractor:

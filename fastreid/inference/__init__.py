@@ -11,12 +11,6 @@
 MindSpore is imported for MINDIR files and checkpoints only.
 """
 
-from .picture_model import (
-    PictureModel,
-    device_of,
-    open_exported,
-    open_picture_model,
-    threads_of,
-)
+from .picture_model import PictureModel, device_of, open_exported, open_picture_model
 
-__all__ = ["PictureModel", "device_of", "open_exported", "open_picture_model", "threads_of"]
+__all__ = ["PictureModel", "device_of", "open_exported", "open_picture_model"]

@@ -58,22 +58,8 @@ def device_of(opts: Sequence[str]) -> str:
     return pairs.get(_DEVICE, "auto")
 
 
-def threads_of(opts: Sequence[str]) -> int:
-    """Return DISPATCH_THREADS as settings choose it for an exported file; 0 if none does.
-
-    Args:
-        opts: KEY VALUE KEY VALUE ...
-
-    Raises:
-        ValueError: it is not a number of threads.
-    """
-    pairs = dict(zip(opts[::2], opts[1::2]))
-    chosen = [_THREADS, pairs[_THREADS]] if _THREADS in pairs else []
-    return load_config("", chosen).DISPATCH_THREADS
-
-
 def open_exported(
-    path: Path, *, device: str = "auto", threads: int = 0, images: int = _BATCH
+    path: Path, *, device: str = "auto", opts: Sequence[str] = (), images: int | None = None
 ) -> Embedder | MindirModel:
     """Open a file of tools/export.py; its suffix says which kind it is.
 
@@ -81,8 +67,9 @@ def open_exported(
         path: the file. An ONNX file needs no MindSpore.
         device: as MODEL.DEVICE; an ONNX file takes "auto", "cpu", and "cuda" or "gpu" with or
             without an index.
-        threads: as DISPATCH_THREADS, of MindSpore.
-        images: images that MindSpore gets at once; the choice of its threads depends on it.
+        opts: KEY VALUE KEY VALUE ... for MindSpore, such as DISPATCH_THREADS.
+        images: images that MindSpore gets at once, on which its threads depend; None:
+            TEST.IMS_PER_BATCH.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -98,7 +85,7 @@ def open_exported(
         )
     from fastreid.engine.mindir_model import MindirModel
 
-    return MindirModel(path, device=device, threads=threads, images=images)
+    return MindirModel(path, device=device, opts=opts, images=images)
 
 
 def open_picture_model(
@@ -133,9 +120,7 @@ def open_picture_model(
         return _from_checkpoint(config_file, opts, batch_size)
     if file.suffix.lower() in (_ONNX, _MINDIR):
         _refuse_settings(file, config_file, opts)
-        model = open_exported(
-            file, device=device_of(opts), threads=threads_of(opts), images=batch_size
-        )
+        model = open_exported(file, device=device_of(opts), opts=opts, images=batch_size)
         return _from_exported(file, model, batch_size)
     if config_file is None:
         raise ValueError(

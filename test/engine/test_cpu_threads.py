@@ -61,6 +61,17 @@ def test_beside_busy_programs_small_kernels_stay_whole(busy, cores, can_shorten)
     assert f"others use {busy:.1f} of {cores} cores" in choice.reason
 
 
+@pytest.mark.parametrize(
+    ("cores", "kernels", "dispatch"),
+    [(1, Kernels.SPLIT, 1), (2, Kernels.WHOLE, 2), (3, Kernels.WHOLE, 3)],
+)
+def test_whole_kernels_keep_a_quota(cores, kernels, dispatch):
+    choice = choose(busy_elsewhere=3.9, cores=cores, visible_cores=4)
+    assert (choice.kernels, choice.dispatch, choice.helpers) == (kernels, dispatch, 1)
+    for reason in (f"a quota allows {cores} of 4 cores", "others use 3.9 of 4 cores"):
+        assert reason in choice.reason
+
+
 @pytest.mark.parametrize("can_shorten", [True, False])
 @pytest.mark.parametrize(("busy", "cores"), [(1.0, 1), (64.0, 64), (4.0, 5)])
 def test_on_one_core_or_many_they_get_short_time_slices(busy, cores, can_shorten):
@@ -103,7 +114,7 @@ def test_ranks_on_one_machine_divide_a_quota(ranks, cores, dispatch, helpers):
 def test_ranks_choose_the_same_whatever_the_others_do(cores, elements, can_shorten):
     facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten, "ranks": 2}
     facts["elements"] = elements
-    choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0)]
+    choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0, float(cores))]
     assert len(set(choices)) == 1
     assert (choices[0].dispatch, choices[0].helpers) == (None, None)
     assert choices[0].kernels is Kernels.SPLIT
@@ -116,7 +127,7 @@ def test_ranks_choose_the_same_whatever_the_others_do(cores, elements, can_short
 def test_ranks_with_small_kernels_get_short_time_slices(elements, can_shorten, short):
     choice = choose(ranks=2, busy_elsewhere=None, elements=elements, can_shorten=can_shorten)
     assert choice.short_slices is short
-    assert ("2 processes train together" in choice.reason) is short
+    assert ("2 processes work together" in choice.reason) is short
 
 
 def measured(monkeypatch, cfg, **options):

@@ -7,6 +7,7 @@ import pytest
 from fastreid.engine import hooks
 from fastreid.engine.hooks.starvation import StarvationWatch
 from fastreid.evaluation import DatasetEvaluator, run_on_dataset
+from fastreid.utils.events import EventStorage
 from fastreid.utils.machine import RunDelay, starvation
 from fastreid.utils.machine.starvation import is_starved
 
@@ -132,6 +133,13 @@ def test_evaluations_are_watched_too(monkeypatch, caplog):
     (warning,) = warnings(caplog)
     assert "ran for 1.0 s and waited for a core for 78 s" in warning
     assert machine.asked == 1
+
+
+def test_the_hook_of_a_training_covers_its_evaluations(monkeypatch, caplog):
+    machine = Machine(monkeypatch)
+    with EventStorage():
+        run_on_dataset(lambda images: images[:, 0, 0], Batches(machine, 6), NoScores())
+    assert not warnings(caplog)
 
 
 def test_runs_are_watched():

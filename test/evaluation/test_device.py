@@ -109,11 +109,23 @@ def test_queries_without_a_match_and_blocks_of_them_are_excluded(monkeypatch):
     assert_equal_scores(found, evaluate_rank(as_computed_by_the_host(distances), *labels))
 
 
-def test_invalid_distances_are_refused_with_the_query():
-    query, gallery, labels = similar_images()
-    query[7, 2] = np.nan
-    with pytest.raises(ValueError, match="Distances of query 7 are not numbers"):
-        evaluate_rank(on_device(query, gallery), *labels)
+@pytest.mark.parametrize(("side", "row", "query"), [("query", 7, 7), ("gallery", 30, 0)])
+@pytest.mark.parametrize("metric", METRICS)
+def test_invalid_distances_are_refused_with_the_query(metric, side, row, query):
+    queries, gallery, labels = similar_images()
+    {"query": queries, "gallery": gallery}[side][row, 2] = np.nan
+    with pytest.raises(ValueError, match=f"Distances of query {query} are not numbers"):
+        evaluate_rank(on_device(queries, gallery, metric), *labels)
+
+
+def test_the_lower_limit_of_distances_keeps_what_is_not_a_number():
+    # On a GPU the maximum of NaN and 0 is 0.
+    features = np.array([[1, 0], [np.nan, 1]], np.float32)
+    with mock.patch.object(ms.ops, "maximum", side_effect=AssertionError):
+        block = DeviceProduct(features).euclidean(
+            features, np.square(features).sum(1), np.square(features).sum(1)
+        )
+        assert block.invalid_rows().tolist() == [0, 1]
 
 
 def test_collapsed_features_are_ranked_by_index():
@@ -135,10 +147,11 @@ def test_single_shot_galleries_are_ranked_on_the_host():
 
 
 def test_larger_galleries_than_the_device_can_count_are_ranked_on_the_host(monkeypatch):
-    query, gallery, _ = golden_case()
-    assert on_device(query, gallery).on_device
+    query, gallery, labels = golden_case()
+    wanted = evaluate_rank(on_device(query, gallery), *labels)
     monkeypatch.setattr(DeviceProduct, "most_columns", len(gallery) - 1)
-    assert not on_device(query, gallery).on_device
+    with mock.patch.object(DistanceRows, "device_rows", side_effect=AssertionError):
+        assert_equal_scores(evaluate_rank(on_device(query, gallery), *labels), wanted)
 
 
 @pytest.mark.parametrize("searched", [0, 1024])
@@ -148,15 +161,17 @@ def test_the_device_finds_the_same_neighbours(metric, case, searched, mode, monk
     monkeypatch.setattr(block, "MOST_SEARCHED", searched)
     query, gallery, _ = case()
     distances = on_device(query, gallery, metric)
-    host = nearest_indices(as_computed_by_the_host(distances), 7)
-    np.testing.assert_array_equal(nearest_indices(distances, 7), host)
-    everything = nearest_indices(as_computed_by_the_host(distances), len(gallery))
-    np.testing.assert_array_equal(nearest_indices(distances, len(gallery)), everything)
+    on_host = as_computed_by_the_host(distances)
+    with mock.patch.object(DistanceRows, "columns_from", side_effect=AssertionError):
+        few, everything = (nearest_indices(distances, count) for count in (7, len(gallery)))
+    np.testing.assert_array_equal(few, nearest_indices(on_host, 7))
+    np.testing.assert_array_equal(everything, nearest_indices(on_host, len(gallery)))
 
 
 def test_re_ranking_takes_the_neighbours_from_the_device():
     query, gallery, _ = similar_images(copies=1)
     features = np.concatenate([query, gallery])
     host = JaccardRows(features, len(query), k1=10, k2=3)
-    device = JaccardRows(features, len(query), k1=10, k2=3, make_product=DeviceProduct)
+    with mock.patch.object(DistanceRows, "columns_from", side_effect=AssertionError):
+        device = JaccardRows(features, len(query), k1=10, k2=3, make_product=DeviceProduct)
     np.testing.assert_allclose(device[:], host[:], rtol=0, atol=1e-6)

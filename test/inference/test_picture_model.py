@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fastreid.deploy import Embedder
-from fastreid.inference import device_of, open_exported, open_picture_model, threads_of
+from fastreid.inference import device_of, open_exported, open_picture_model
 from test.deploy.small_models import INFO, write_model
 from test.export.models import SMALL, saved_model
 
@@ -101,10 +101,3 @@ def test_a_checkpoint_has_the_features_and_the_hash_of_its_exported_files(checkp
         assert model.dimension == expected.shape[1]
     assert len({model.weights_sha256 for model in models}) == 1
     assert len(by_setting.weights_sha256) == 64
-
-
-def test_threads_of_an_exported_file_are_read_from_the_settings():
-    assert threads_of([]) == 0
-    assert threads_of(["MODEL.DEVICE", "cpu", "DISPATCH_THREADS", "2"]) == 2
-    with pytest.raises(ValueError, match="DISPATCH_THREADS"):
-        threads_of(["DISPATCH_THREADS", "-1"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastreid.utils.compute_dist import DeviceDistances
+from fastreid.utils.processor.threads import run_on_threads
 
 from ..positions import MOST_COUNTED, match_positions, without_junk
 
@@ -34,10 +35,15 @@ def match_positions_on_device(
         here = slice(len(some))
         distances, outside = own[row, here], out[row, : len(ignored)]
         positions.append(without_junk(before[row, here], distances, some, outside, ignored))
-    on_host = np.flatnonzero([len(some) > MOST_COUNTED for some in matches])
-    if len(on_host):
-        for row, distances in zip(on_host, block.rows(on_host)):
-            positions[row] = match_positions(distances, matches[row], junk[row])
+    many = [row for row, some in enumerate(matches) if len(some) > MOST_COUNTED]
+    if many:
+        distances = block.rows(np.array(many))
+
+        def rank_on_host(number: int) -> np.ndarray:
+            return match_positions(distances[number], matches[many[number]], junk[many[number]])
+
+        for row, found in zip(many, run_on_threads(rank_on_host, range(len(many)))):
+            positions[row] = found
     return positions
 
 

@@ -73,7 +73,8 @@ class DeviceProduct:
             self._squared = Tensor(others)
         # The order of the additions is that on the host, so the bits are the same.
         distances = self._multiply(rows) * -2 + self._squared + Tensor(own[:, np.newaxis])
-        return DeviceBlock(ops.maximum(distances, 0.0))
+        # The maximum of NaN and 0 is 0 on a GPU; NaN must stay.
+        return DeviceBlock(ops.masked_fill(distances, ops.less(distances, 0.0), 0.0))
 
     def cosine(self, rows: np.ndarray) -> DeviceBlock:
         """Compute cosine distances that stay on the device.
