@@ -32,8 +32,11 @@ from fastreid.utils.machine import (
 logger = logging.getLogger(__name__)
 
 # Images times pixels times channels of the features, of one batch: 134 million in a step of the
-# demo, 1,074 million with ResNet50 and 16 images of 256x128.
+# demo, 1,074 million with ResNet50 and 16 images of 256x128, which gets its fair share.
+# Up to here, whole kernels are faster beside busy programs,
 SMALL_KERNELS = 400_000_000
+# and up to here, short time slices are.
+MEDIUM_KERNELS = 1_000_000_000
 # With a larger share of its cores free, a process waits little for others.
 _ENOUGH_FREE = 0.75
 # On more cores, whole kernels leave more cores idle.
@@ -170,22 +173,24 @@ def _free(facts: MachineFacts) -> float:
 
 
 def _crowd(facts: MachineFacts) -> str:
-    """Return who would make small kernels wait; an empty string if nobody does."""
-    if facts.elements > SMALL_KERNELS:
+    """Return who would make kernels wait for each other; an empty string if nobody does."""
+    if facts.elements > MEDIUM_KERNELS:
         return ""
+    size = "small" if facts.elements <= SMALL_KERNELS else "of medium size"
     if facts.ranks > 1:
         # They wait for each other, whoever else is there. Each would take the others for strangers,
         # and they could choose differently, so they do not look.
-        return f"kernels are small, and {facts.ranks} processes work together"
+        return f"kernels are {size}, and {facts.ranks} processes work together"
     if _free(facts) >= _ENOUGH_FREE:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
-    return f"kernels are small, and others use {busy:.1f} of {cores} cores"
+    return f"kernels are {size}, and others use {busy:.1f} of {cores} cores"
 
 
 def _whole_kernels_pay(facts: MachineFacts) -> bool:
     few = facts.visible_cores <= _MOST_CORES_FOR_WHOLE
-    return facts.ranks == 1 and facts.cores >= 2 and few
+    small = facts.elements <= SMALL_KERNELS
+    return small and few and facts.cores >= 2 and facts.ranks == 1
 
 
 def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
@@ -220,7 +225,7 @@ def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
 def _measure(wanted: int, elements: int) -> MachineFacts:
     ranks = comm.get_local_size()
     # Measuring takes time: only where the result can matter.
-    matters = elements <= SMALL_KERNELS and not wanted and ranks == 1
+    matters = elements <= MEDIUM_KERNELS and not wanted and ranks == 1
     return MachineFacts(
         cores=num_cores(),
         visible_cores=num_visible_cores(),

@@ -10,6 +10,7 @@ import pytest
 from fastreid.config import get_cfg
 from fastreid.engine import cpu_threads, default_argument_parser, default_setup, setup
 from fastreid.engine.cpu_threads import (
+    MEDIUM_KERNELS,
     SMALL_KERNELS,
     Kernels,
     MachineFacts,
@@ -39,7 +40,7 @@ def choose(wanted=0, **facts):
         {},
         {"busy_elsewhere": 0.4},
         {"busy_elsewhere": None},
-        {"busy_elsewhere": 2.0, "elements": SMALL_KERNELS + 1},
+        {"busy_elsewhere": 2.0, "elements": MEDIUM_KERNELS + 1},
         # Another program leaves as many cores as this process may use.
         {"busy_elsewhere": 10.0, "visible_cores": 64, "cores": 50},
     ],
@@ -81,6 +82,14 @@ def test_on_one_core_or_many_they_get_short_time_slices(busy, cores, can_shorten
     assert choice.dispatch is None
 
 
+@pytest.mark.parametrize("can_shorten", [True, False])
+def test_kernels_of_medium_size_are_split_and_get_short_time_slices(can_shorten):
+    choice = choose(busy_elsewhere=2.0, elements=SMALL_KERNELS + 1, can_shorten=can_shorten)
+    assert (choice.kernels, choice.dispatch) == (Kernels.SPLIT, None)
+    assert choice.short_slices is can_shorten
+    assert ("kernels are of medium size, and others use 2.0" in choice.reason) is can_shorten
+
+
 def test_a_quota_holds_beside_busy_programs_too():
     choice = choose(cores=2, visible_cores=64, busy_elsewhere=63.5)
     assert (choice.dispatch, choice.helpers, choice.short_slices) == (1, 1, True)
@@ -109,7 +118,7 @@ def test_ranks_on_one_machine_divide_a_quota(ranks, cores, dispatch, helpers):
 
 
 @pytest.mark.parametrize("can_shorten", [True, False])
-@pytest.mark.parametrize("elements", [SMALL_KERNELS, SMALL_KERNELS + 1])
+@pytest.mark.parametrize("elements", [SMALL_KERNELS, MEDIUM_KERNELS, MEDIUM_KERNELS + 1])
 @pytest.mark.parametrize("cores", [2, 64])
 def test_ranks_choose_the_same_whatever_the_others_do(cores, elements, can_shorten):
     facts = {"cores": cores, "visible_cores": cores, "can_shorten": can_shorten, "ranks": 2}
@@ -122,9 +131,10 @@ def test_ranks_choose_the_same_whatever_the_others_do(cores, elements, can_short
 
 @pytest.mark.parametrize(
     ("elements", "can_shorten", "short"),
-    [(SMALL_KERNELS, True, True), (SMALL_KERNELS, False, False), (SMALL_KERNELS + 1, True, False)],
+    [(SMALL_KERNELS, True, True), (MEDIUM_KERNELS, True, True)]
+    + [(SMALL_KERNELS, False, False), (MEDIUM_KERNELS + 1, True, False)],
 )
-def test_ranks_with_small_kernels_get_short_time_slices(elements, can_shorten, short):
+def test_ranks_without_large_kernels_get_short_time_slices(elements, can_shorten, short):
     choice = choose(ranks=2, busy_elsewhere=None, elements=elements, can_shorten=can_shorten)
     assert choice.short_slices is short
     assert ("2 processes work together" in choice.reason) is short
