@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = ExportOptions(args.input, unit_length=args.unit, half=args.half)
     comparison = export_model(cfg, args.output, options)
     size = args.output.stat().st_size / 2**20
-    same = "are the same" if comparison.has_equal_ranks else "are others"
+    same = "are the same" if comparison.has_equal_ranks else "or their order are others"
     print(
         f"{args.output}: {size:.1f} MB; its features differ from the model's by "
         f"{comparison.error:.1e} of the largest one; the ten nearest images of each {same}"

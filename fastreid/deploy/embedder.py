@@ -181,8 +181,8 @@ def _open_session(path: Path, device: str, threads: int) -> Any:
     except Exception as error:
         # onnxruntime has no common class for its errors.
         raise ValueError(
-            f"{path} cannot be read as an ONNX model: {error}. Export the model again with "
-            "tools/export.py --output FILE.onnx."
+            f"{path} cannot be read as an ONNX model: {str(error).rstrip('.')}. Export it again "
+            "with tools/export.py --output FILE.onnx."
         ) from error
     # onnxruntime takes the processor if CUDA does not start.
     if device.lower() != _AUTO and provider not in session.get_providers():

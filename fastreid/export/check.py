@@ -153,7 +153,8 @@ def _errors_of_cells(
 
 
 def _relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    difference = np.abs(found - expected.reshape(-1)).max(initial=0)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(found - expected.reshape(-1)).max(initial=0)
     relative = float(difference / max(np.abs(expected).max(initial=0), 1e-6))
     return relative if np.isfinite(relative) else float("inf")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -80,33 +81,49 @@ def export_model(cfg: CfgNode, output: Path, options: ExportOptions | None = Non
     resize, crop = _sizes(cfg)
     predictor = DefaultPredictor(cfg)
     model = predictor.model
-    weights_sha256 = hash_of_weights(model)
+    info = _describe(predictor, resize, crop, options)
     replace_padded_pools(model)
     network = ExportNetwork(model, unit_length=options.unit_length)
-    images = sample_images(crop or resize)
+    images = sample_images(info.size)
     expected = network(Tensor(images)).asnumpy()
+    if not np.isfinite(expected).all():
+        raise ValueError(
+            f"The features of MODEL.WEIGHTS {cfg.MODEL.WEIGHTS} are not finite on sample images: "
+            "the training has diverged, or the weights are damaged. Take another checkpoint."
+        )
     if options.input == NORMALIZED:
         take_normalized_images(model)
         network, images = ExportNetwork(model, unit_length=options.unit_length), normalized(images)
-    info = ModelInfo(
-        input=options.input,
-        resize=resize,
-        crop=crop,
-        dimension=expected.shape[1],
-        unit_length=options.unit_length,
-        distance=cfg.TEST.METRIC,
-        precision="float16" if options.half else "float32",
-        config=dump_for_keeping(predictor.cfg),
-        version=f"{fastreid.__version__}, {git_state()}",
-        weights=Path(cfg.MODEL.WEIGHTS).name,
-        weights_sha256=weights_sha256,
-        mean=IMAGENET_MEAN if options.input == NORMALIZED else None,
-        std=IMAGENET_STD if options.input == NORMALIZED else None,
-    )
+    info = dataclasses.replace(info, dimension=expected.shape[1])
     output.parent.mkdir(parents=True, exist_ok=True)
     write = _write_onnx if output.suffix.lower() == ".onnx" else _write_mindir
     with replacing(output) as temporary:
         return write(network, temporary, info, images, expected)
+
+
+def _describe(
+    predictor: DefaultPredictor,
+    resize: tuple[int, int],
+    crop: tuple[int, int] | None,
+    options: ExportOptions,
+) -> ModelInfo:
+    """Describe the file, except for the dimension of its features."""
+    cfg, is_normalized = predictor.cfg, options.input == NORMALIZED
+    return ModelInfo(
+        input=options.input,
+        resize=resize,
+        crop=crop,
+        dimension=0,
+        unit_length=options.unit_length,
+        distance=cfg.TEST.METRIC,
+        precision="float16" if options.half else "float32",
+        config=dump_for_keeping(cfg),
+        version=f"{fastreid.__version__}, {git_state()}",
+        weights=Path(cfg.MODEL.WEIGHTS).name,
+        weights_sha256=hash_of_weights(predictor.model),
+        mean=IMAGENET_MEAN if is_normalized else None,
+        std=IMAGENET_STD if is_normalized else None,
+    )
 
 
 def _check(output: Path, options: ExportOptions) -> None:
@@ -143,7 +160,13 @@ def _exported(network: nn.Cell, size: tuple[int, int]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.mindir"
         sample = Tensor(shape=[None, 3, *size], dtype=ms.float32)
-        ms.export(network, sample, file_name=str(path), file_format="MINDIR")
+        try:
+            ms.export(network, sample, file_name=str(path), file_format="MINDIR")
+        except (ValueError, TypeError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"MindSpore cannot export this network for any number of images: {reason}"
+            ) from error
         yield path
 
 

@@ -90,6 +90,15 @@ def split_by_sizes(x):
     return ops.cat((third, first, second), 1)
 
 
+def unstacked(x):
+    return ops.unstack(x, 1)[3] - 2 * ops.unstack(x, 1)[0]
+
+
+def unstacked_from_the_end(x):
+    first, *_, last = ops.unstack(x, -1)
+    return first * last
+
+
 def stacked(x):
     return ops.stack((x, x * 2), 1)
 
@@ -197,6 +206,7 @@ GROUPS = {
     },
     "convolutions": {
         "padded": (initialized(nn.Conv2d(4, 6, 3, 2, "pad", (1, 0, 2, 1), has_bias=True)),),
+        "of one number": (ops.Conv2D(6, 3, pad_mode="pad", pad=1, stride=2), constant(6, 4, 3, 3)),
         "same": (initialized(nn.Conv2d(4, 6, 3, 2, "same")),),
         "valid": (initialized(nn.Conv2d(4, 6, (3, 2), (1, 2), "valid")),),
         "dilated, same": (initialized(nn.Conv2d(4, 6, 3, 1, "same", dilation=2)),),
@@ -241,6 +251,8 @@ GROUPS = {
         "split": (split_equally,),
         "split by size": (split_by_size,),
         "stacked": (stacked,),
+        "unstacked": (unstacked,),
+        "unstacked, last axis": (unstacked_from_the_end,),
         "mint.split": (mint_split,),
         "mint.split by sizes": (mint_split_by_sizes,),
         "narrow": (ops.narrow, 1, 1, 2),

@@ -181,6 +181,14 @@ def test_settings_that_no_file_can_hold_are_refused(cfg, tmp_path, key, value, m
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_without_finite_features_is_refused(tmp_path):
+    cfg = saved_model(tmp_path, *SMALL, "MODEL.PIXEL_STD", "[1e-38, 1.0, 1.0]")
+    message = rf"The features of MODEL.WEIGHTS {cfg.MODEL.WEIGHTS} are not finite"
+    with pytest.raises(ValueError, match=message):
+        export_model(cfg, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
 def test_weights_of_another_model_are_refused(cfg, tmp_path):
     changed = cfg.clone()
     changed.defrost()
@@ -270,6 +278,28 @@ def test_an_operator_without_translation_is_named_with_its_cell(tmp_path, own_re
     BACKBONE_REGISTRY.register(lambda cfg: Bent(), name="build_bent")
     cfg = saved_model(tmp_path, *SMALL, "MODEL.BACKBONE.NAME", "build_bent")
     message = r"Atan of backbone.bend has no translation to ONNX.*fastreid/export/operators"
+    with pytest.raises(ValueError, match=message):
+        export_model(cfg, tmp_path / "model.onnx")
+    assert not list(tmp_path.glob("*model.onnx*"))
+
+
+class Counting(nn.Cell):
+    """A backbone that needs to know how many images there are."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, 4)
+
+    def construct(self, x):
+        return self.conv(x) * min(x.shape[0], 3)
+
+
+def test_a_network_for_a_fixed_number_of_images_is_refused(tmp_path, own_registries, monkeypatch):
+    # MindSpore writes what it has analysed into the working directory.
+    monkeypatch.chdir(tmp_path)
+    BACKBONE_REGISTRY.register(lambda cfg: Counting(), name="build_counting")
+    cfg = saved_model(tmp_path, *SMALL, "MODEL.BACKBONE.NAME", "build_counting")
+    message = r"MindSpore cannot export this network for any number of images: .*min\(data\)"
     with pytest.raises(ValueError, match=message):
         export_model(cfg, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("*model.onnx*"))

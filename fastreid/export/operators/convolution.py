@@ -64,7 +64,9 @@ def _map_shape(
 
 def _conv2d(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     given = node.attributes
-    window, strides = list(given["kernel_size"]), list(given["stride"][-2:])
+    size = given["kernel_size"]
+    window = [size, size] if isinstance(size, int) else list(size)
+    strides = list(given["stride"][-2:])
     options = _padding(given["pad_mode"], given["pad"])
     options["dilations"] = list(given["dilation"][-2:])
     if "auto_pad" in options and set(options["dilations"]) != {1}:

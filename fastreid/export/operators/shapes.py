@@ -87,6 +87,22 @@ def _stack(node: Node, inputs: list[Value], graph: OnnxGraph) -> OnnxTensor:
     return result(node, graph.add("Concat", names, axis=axis), dtype_of(inputs[0]))
 
 
+def _unstack(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
+    """Divide into the entries of an axis, which is dropped."""
+    x, axis = inputs[0], node.attributes.get("axis", 0)
+    number = node.attributes.get("num") or (x.shape[axis] if x.shape is not None else -1)
+    if number < 0:
+        raise ValueError("the number of entries is unknown")
+    shape = None
+    if x.shape is not None:
+        shape = tuple(s for index, s in enumerate(x.shape) if index != axis % len(x.shape))
+    names = [
+        graph.add("Squeeze", [part.name, graph.sizes((axis,))])
+        for part in _parts(x, [1] * number, axis, graph)
+    ]
+    return tuple(OnnxTensor(name, shape, x.dtype) for name in names)
+
+
 def _split(node: Node, inputs: list[Value], graph: OnnxGraph) -> Value:
     """Split into a number of equal parts."""
     x, axis, number = inputs
@@ -266,6 +282,7 @@ OPERATORS: dict[str, Translation] = {
     "StridedSlice": _strided_slice,
     "Tile": _tile,
     "Transpose": _transpose,
+    "Unstack": _unstack,
     "Zeros": _filled(0.0),
     "ZerosLike": _filled(0.0),
 }

@@ -76,8 +76,8 @@ class BasicUnit(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> the same shape."""
         n, c, h, w = x.shape
-        pairs = x.reshape(n, c // 2, 2 * h * w)
-        even, odd = ops.split(pairs, h * w, 2)
+        # A number of one is known when the sizes are not, as in an export.
+        even, odd = ops.split(x.reshape(n, c // 2, 2, h * w), 1, 2)
         shape = (n, c // 2, h, w)
         return ops.cat((even.reshape(shape), self.branch_main(odd.reshape(shape))), 1)
 
