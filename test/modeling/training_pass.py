@@ -1,5 +1,6 @@
 """A forward and a backward pass of a model: usual, recomputed, or in half precision."""
 
+import gc
 from typing import NamedTuple
 
 import mindspore as ms
@@ -29,6 +30,9 @@ DRAWS = 2
 LEEWAY = 3
 # One error by the root mean square of DRAWS is distributed as Student's t: above 10 once in 100.
 LOSS_LEEWAY = 10
+# No loss may change by more than this part of the sum of all, however large the rounding. Measured:
+# errors of 4e-6 (EfficientNet) to 5e-4 (MobileNetV2), deviations of up to 8e-4 (ShuffleNetV2).
+MOST_LOSS_ERROR = 3e-3
 # Gradients are compared where the allowance is below this part of their length, in half precision
 # or in another order of additions; most are.
 MOST_ALLOWED, MOST_ALLOWED_OF_ORDER, LEAST_COMPARED = 0.5, 0.05, 0.5
@@ -104,6 +108,9 @@ class Trained:
     """
 
     def __init__(self, cfg, *, half=False, rounds=False):
+        # MindSpore compiles a cell again if another one with inputs of the same shapes is freed
+        # after its first call.
+        gc.collect()
         set_seed(0)
         self.model = build_model(cfg)
         self.start = start_values(self.model)
@@ -266,5 +273,6 @@ def assert_near_as_rounding(half, usual, rounded):
     assert not np.array_equal(half.losses, usual.losses), "nothing was computed in float16"
     deviation = np.sqrt(np.mean([(each.losses - usual.losses) ** 2 for each in rounded], 0))
     errors = np.abs(half.losses - usual.losses)
-    assert (errors <= LOSS_LEEWAY * deviation).all(), (half.losses, usual.losses, deviation)
+    allowed = np.minimum(LOSS_LEEWAY * deviation, MOST_LOSS_ERROR * np.abs(usual.losses).sum())
+    assert (errors <= allowed).all(), (half.losses, usual.losses, deviation)
     assert_gradients_near(half, usual, rounded, most_allowed=MOST_ALLOWED)
