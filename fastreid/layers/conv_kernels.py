@@ -14,7 +14,16 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops.functional import isconstant
 
-from .kernels import cast, convolution_weight_gradient, depend, matmul, reshape, shape, transpose
+from .kernels import (
+    ExchangeChannels,
+    cast,
+    convolution_weight_gradient,
+    depend,
+    matmul,
+    reshape,
+    shape,
+    transpose,
+)
 
 _mirrored = ops.ReverseV2([2, 3])
 # Measured with 32 groups and with one group a channel; few groups gain little.
@@ -114,11 +123,12 @@ class _PointwiseInputGradient(nn.Cell):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
+        self.exchange = ExchangeChannels()
         self.convolve = ops.Conv2D(in_channels, 1)
 
     def construct(self, dout: Tensor, weight: Tensor, _input_shape: tuple[int, ...]) -> Tensor:
         """(N, out, H, W), (out, in, 1, 1), shape of the input -> (N, in, H, W)."""
-        return self.convolve(dout, transpose(weight, (1, 0, 2, 3)))
+        return self.convolve(dout, self.exchange(weight))
 
 
 class _MirroredInputGradient(nn.Cell):

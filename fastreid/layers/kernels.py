@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, mint, nn, ops
 from mindspore.ops.operations import _grad_ops
 
 # Primitives for use inside of a `bprop`: some functions and methods of `ops` and `Tensor` look
@@ -18,6 +18,7 @@ from mindspore.ops.operations import _grad_ops
 add, sub, mul = ops.Add(), ops.Sub(), ops.Mul()
 square, rsqrt = ops.Square(), ops.Rsqrt()
 cast, depend, matmul = ops.Cast(), ops.Depend(), ops.MatMul()
+less, masked_fill = ops.Less(), ops.MaskedFill()
 reshape, shape, tile, transpose = ops.Reshape(), ops.Shape(), ops.Tile(), ops.Transpose()
 stack, concat = ops.Stack(0), ops.Concat(0)
 mean_over, assign_add = ops.ReduceMean(), ops.AssignAdd()
@@ -34,6 +35,25 @@ def convolution_weight_gradient(
 def batch_norm_gradient(eps: float) -> ops.Primitive:
     """Build the gradient of a batch norm that normalizes by given statistics."""
     return _grad_ops.BatchNormGrad(False, eps)
+
+
+class ExchangeChannels(nn.Cell):
+    """Transpose the weight of a 1x1 convolution.
+
+    On CPU the framework's transpose keeps eight bytes for each element as long as the compiled
+    graph lives, twice the weight. A copy of a transposed view keeps nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies_view = ms.get_context("device_target") == "CPU"
+
+    def construct(self, weight: Tensor) -> Tensor:
+        """Weight (O, I, 1, 1) of O output channels -> (I, O, 1, 1)."""
+        if not self.copies_view:
+            return transpose(weight, (1, 0, 2, 3))
+        outs, ins = shape(weight)[:2]
+        return reshape(mint.transpose(reshape(weight, (outs, ins)), 0, 1), (ins, outs, 1, 1))
 
 
 class StemMaxPool(nn.Cell):
@@ -113,6 +133,29 @@ class ScaleChannels(_DerivedScaleChannels):
         late = depend(cast(scale, x.dtype), dout)
         dx = dout * _spread_over_map(late, x.shape[2], x.shape[3])
         return dx, _sum_over_map(dout * x)
+
+
+class AtLeast(nn.Cell):
+    """Replace values below a bound by it, with the gradient of ``ops.clamp``.
+
+    On CPU the framework's gradient of `clamp` keeps 24 bytes for each element as long as the
+    compiled graph lives.
+
+    Args:
+        bound: the smallest value of the output.
+    """
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def construct(self, x: Tensor) -> Tensor:
+        """max(x, bound): (N, ...) -> (N, ...)."""
+        return ops.clamp(x, min=self.bound)
+
+    def bprop(self, x: Tensor, _out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """Gradient of the input (N, ...): 0 where the input is below the bound."""
+        return (masked_fill(dout, less(x, self.bound), 0.0),)
 
 
 class AddToCopies(nn.Cell):

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.utils.checkpoint.weights import Adapted
 
-from .kernels import SpatialMean
+from .kernels import AtLeast, SpatialMean
 
 # The usual power of the generalized mean, and the start value of a learned one.
 _POWER = 3.0
@@ -100,12 +100,13 @@ class GeneralizedMeanPooling(nn.Cell):
         super().__init__()
         self.p = float(norm)
         self.eps = eps
+        self.at_least_eps = AtLeast(eps)
         self.mean = SpatialMean()
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W), negative values allowed -> (N, C, 1, 1)."""
         n, c, _, _ = x.shape
-        x = ops.clamp(x, min=self.eps)
+        x = self.at_least_eps(x)
         if self.p == 3.0:
             # The usual power as products: `ops.pow` is several times slower.
             return ops.pow(self.mean(x * x * x), 1.0 / 3).reshape(n, c, 1, 1)
@@ -162,13 +163,14 @@ class GeneralizedMeanPoolingP(nn.Cell):
         super().__init__()
         self.p = Parameter(ops.full((1,), float(norm), dtype=ms.float32))
         self.eps = eps
+        self.at_least_eps = AtLeast(eps)
         self.mean = SpatialMean()
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, C, H, W), negative values allowed -> (N, C, 1, 1)."""
         n, c, h, w = x.shape
         power = ops.broadcast_to(self.p, (n * c, h * w))
-        powers, largest = _powers_of_fractions(ops.clamp(x, min=self.eps), power)
+        powers, largest = _powers_of_fractions(self.at_least_eps(x), power)
         roots = ops.pow(self.mean(powers), ops.broadcast_to(1.0 / self.p, (n, c)))
         return (largest * roots).reshape(n, c, 1, 1)
 

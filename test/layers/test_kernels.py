@@ -1,10 +1,13 @@
 """Operations of `kernels` and their written-out gradients, against the textbook forms."""
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
 from fastreid.layers import AddToCopies, Conv2d, ScaleChannels, SpatialMean
+from fastreid.layers.kernels import AtLeast, ExchangeChannels
 from test.alignment.against_torch import assert_close, ours, projection
+from test.graph_memory import GLIBC, kept_by
 
 
 class Scaled(nn.Cell):
@@ -72,3 +75,62 @@ def test_a_pointwise_convolution_has_the_gradients_of_a_matrix_product(mode, ima
     assert_close(gradient, np.einsum("oi,nohw->nihw", weight, direction))
     by_weight = np.einsum("nohw,nihw->oi", direction, images)
     assert_close(gradients["weight"], by_weight[:, :, None, None])
+
+
+class EachExchanged(nn.Cell):
+    """Weights (out, in, 1, 1) with their channels exchanged."""
+
+    def __init__(self):
+        super().__init__()
+        self.exchange = ExchangeChannels()
+
+    def construct(self, *weights):
+        exchanged = ()
+        for weight in weights:
+            exchanged = (*exchanged, self.exchange(weight))
+        return exchanged
+
+
+def test_channels_of_a_weight_are_exchanged(mode):
+    weight = np.random.RandomState(4).randn(5, 3, 1, 1).astype(np.float32)
+    (got,) = EachExchanged()(Tensor(weight))
+    assert np.array_equal(got.asnumpy(), weight.transpose(1, 0, 2, 3))
+
+
+@GLIBC
+def test_exchanged_channels_keep_no_table_of_indices():
+    weights = [Tensor(np.ones((1024, 512, 1, 1), np.float32)) for _ in range(8)]
+    EachExchanged()(*weights)  # fills the pool of memory
+    # Tables have 8 bytes for each element, 34 MB in all.
+    assert kept_by(EachExchanged(), *weights) < 17e6
+
+
+def test_values_below_a_bound_become_it_and_get_no_gradient(mode, images):
+    value, gradient, _ = ours(AtLeast(0.25), images)
+    assert np.array_equal(value, np.maximum(images, np.float32(0.25)))
+    want = np.where(images >= np.float32(0.25), projection(images.shape), 0)
+    assert np.array_equal(gradient, want)
+
+
+def test_a_value_equal_to_the_bound_gets_its_gradient(mode):
+    _, gradient, _ = ours(AtLeast(0.25), np.full((2, 8, 1, 1), 0.25, np.float32))
+    assert np.array_equal(gradient, projection((2, 8, 1, 1)))
+
+
+class GradientOfBound(nn.Cell):
+    """The gradient of the sum of `AtLeast`."""
+
+    def __init__(self):
+        super().__init__()
+        self.gradient = ms.grad(AtLeast(0.25))
+
+    def construct(self, x):
+        return self.gradient(x)
+
+
+@GLIBC
+def test_a_bound_keeps_no_table_of_indices():
+    x = Tensor(np.ones((1024, 1024), np.float32))
+    GradientOfBound()(x)
+    # `clamp` keeps 24 bytes for each element, 25 MB.
+    assert kept_by(GradientOfBound(), x) < 8e6

@@ -15,19 +15,29 @@ from ..heads import build_heads
 from ..losses import build_losses
 from .build import META_ARCH_REGISTRY
 
+_divide = ops.RealDiv()
 
-def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+
+def standardise(images: Tensor, mean: Tensor, std: Tensor, *, training: bool = False) -> Tensor:
     """Standardise pixels.
 
     Args:
         images: (N, 3, H, W), RGB in [0, 255].
         mean: (1, 3, 1, 1), on the same scale.
         std: (1, 3, 1, 1), on the same scale.
+        training: compute the same numbers in less memory. Without it, the graph is the one that is
+            exported.
 
     Returns:
         (N, 3, H, W).
     """
-    return (images - mean) / std
+    if not training:
+        return (images - mean) / std
+    # On CPU, differences and quotients that are broadcast, and all of `ops.div`, keep 16 bytes for
+    # each number as long as the compiled graph lives. `depend` keeps the compiler from computing
+    # the broadcast constants, which it would keep too.
+    centred = images - ops.broadcast_to(ops.depend(mean, images), images.shape)
+    return _divide(centred, ops.broadcast_to(ops.depend(std, centred), images.shape))
 
 
 def channel_constant(values: Sequence[float]) -> Tensor:
@@ -126,7 +136,7 @@ class Baseline(nn.Cell):
 
     def standardised(self, images: Tensor) -> Tensor:
         """Standardise images (N, 3, H, W) in 0..255, as the backbone gets them."""
-        return standardise(images, self.pixel_mean, self.pixel_std)
+        return standardise(images, self.pixel_mean, self.pixel_std, training=self.training)
 
     def construct(self, images: Tensor) -> Tensor:
         """Embed images, in evaluation: (N, 3, H, W) in 0..255 -> (N, D), not normalized."""

@@ -12,7 +12,6 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from fastreid.config import CfgNode, configurable
 
-from .baseline import standardise
 from .build import META_ARCH_REGISTRY
 from .distillation import OverhaulLosses, build_connectors, negative_means
 from .distiller import Distiller
@@ -83,7 +82,7 @@ class DistillerOverhaul(Distiller):
             connected map, the teacher's map and its margin.
         """
         images = self.start_moving(images)
-        maps = self.backbone.stage_maps(standardise(images, self.pixel_mean, self.pixel_std))
+        maps = self.backbone.stage_maps(self.standardised(images))
         features = ops.relu(maps[-1]).astype(ms.float32)
         outputs = self.heads(features, targets)
         images = self.move(images, features)

@@ -104,7 +104,8 @@ class MGN(nn.Cell):
         Returns:
             Three maps (N, FEAT_DIM, h', w') float32.
         """
-        shared = self.backbone(standardise(images, self.pixel_mean, self.pixel_std))
+        mean, std = self.pixel_mean, self.pixel_std
+        shared = self.backbone(standardise(images, mean, std, training=self.training))
         maps: tuple[Tensor, ...] = ()
         for branch in self._branches:
             maps = maps + (branch(shared).astype(ms.float32),)
