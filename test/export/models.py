@@ -33,6 +33,8 @@ def saved_model(folder, *words, file=None, size=(64, 32), adapted=False):
     ms.set_seed(0)
     model = build_model(cfg)
     draw_weights(model)
+    if cfg.MODEL.BACKBONE.DEPLOY:
+        keep_variances(model.backbone)
     if adapted:
         adapt_statistics(model.backbone, images(8, size))
     Checkpointer(model, str(folder)).save("model")
@@ -52,6 +54,16 @@ def draw_weights(model, seed=0):
         else:
             continue
         parameter.set_data(Tensor(values.astype(np.float32), ms.float32))
+
+
+def keep_variances(backbone, seed=0):
+    """Draw the kernels of a network without norms so that maps do not vanish (He et al., 2015)."""
+    rng = np.random.RandomState(seed)
+    for parameter in backbone.get_parameters():
+        if parameter.ndim == 4:
+            deviation = np.sqrt(2 / np.prod(parameter.shape[1:]))
+            values = rng.normal(0, deviation, parameter.shape)
+            parameter.set_data(Tensor(values.astype(np.float32)))
 
 
 def adapt_statistics(backbone, batch):

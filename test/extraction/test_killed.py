@@ -103,6 +103,7 @@ def count_parts(case):
 
 
 def session_folders():
+    """Folders of every Ray on this machine; those of other programs may go meanwhile."""
     return set(Path(tempfile.gettempdir()).glob("ray-*"))
 
 
@@ -120,7 +121,7 @@ def test_an_extraction_survives_that_one_of_two_workers_is_killed(case, engine):
     assert f"parts: {COUNT} images written" in out
     check_complete(case)
     assert have_ended(started)
-    assert session_folders() == before
+    assert session_folders() <= before
 
 
 @pytest.mark.slow
@@ -133,7 +134,7 @@ def test_a_killed_extraction_is_completed_by_the_same_command(case, engine):
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     assert have_ended(started)
-    assert session_folders() == before
+    assert session_folders() <= before
     running.communicate()
     existing = {path: path.stat().st_mtime_ns for path in (case / "parts").glob("part-*")}
     assert 3 <= len(existing) < COUNT // PART_SIZE
@@ -162,7 +163,7 @@ def test_an_error_in_a_worker_ends_the_extraction_with_one_line(case, engine):
     assert [text for text in out.splitlines() if text.startswith(line)]
     assert "Traceback" not in out
     assert not list((case / "parts").glob("*"))
-    assert session_folders() == before
+    assert session_folders() <= before
 
 
 def check_complete(case):

@@ -261,7 +261,7 @@ def test_mistakes_in_cropping_are_named_and_leave_nothing(case, walk, words, kin
         (["{v}", "--gallery", "f.npz"], ValueError, "f.npz is a feature file; make a gallery"),
         (["{v}", "--model", "{case}/other.onnx"], GalleryError, "come from the model 0000"),
         (["{v}", "--model", "none.onnx"], FileNotFoundError, "There is no model file none.onnx"),
-        (["{v}", "--config-file", "c.yml"], ValueError, "Give a model: an exported file, or"),
+        (["{v}", "--config-file", "c.yml"], ValueError, "The configuration is inside .*onnx"),
         (["--image", "none.png"], ValueError, "Image file none.png does not exist"),
         (["q.png"], ValueError, "people is a gallery of tools/gallery.py: give --image"),
         (["q.png", "--gallery", "f", "--crops", "3"], ValueError, "--crops, --model needs --image"),
