@@ -11,7 +11,6 @@ from test.distributed import case
 from test.distributed.emulation import Noise
 from test.distributed.families import NETWORKS, ROWS, Passes
 from test.distributed.test_two_processes import (
-    DRAWS,
     NOISE,
     ROOT,
     arrays,
@@ -19,8 +18,13 @@ from test.distributed.test_two_processes import (
     root_mean_square,
 )
 
-# Each of some 100 norms over processes rounds in another way than one process's norm.
-LEEWAY = 10
+# Seeds of the changes of the pixels. The gradient of a gate's hidden layer may be a single number:
+# by two draws its error was measured as 8 times what they change it, by four as 4 times at most.
+DRAWS = range(1, 5)
+LEEWAY = 5
+# Arrays are compared that the changes move by less than this part of their length; most are. Errors
+# of these were 6e-6 (OSNet) to 3e-5 (ResNeSt) in the median, and 2e-3 (a gate of ResNeSt) at most.
+MOST_STRAY = 1e-3
 
 pytestmark = [pytest.mark.slow, pytest.mark.zoo]
 
@@ -52,8 +56,9 @@ def test_two_processes_compute_what_one_does_of_the_whole_batch(folder, family):
     changed = [passes.run(slice(ROWS), Noise(NOISE, seed)) for seed in DRAWS]
     strays = {n: root_mean_square(each[n] - usual[n] for each in changed) for n in usual}
     # Others are nothing but rounding, as the gradients of shifts before another norm.
-    names = [name for name in usual if strays[name] < 1e-2 * np.linalg.norm(usual[name])]
-    assert len(names) > len(usual) // 2
+    names = [name for name in usual if strays[name] < MOST_STRAY * np.linalg.norm(usual[name])]
+    # 0.89 (ResNeSt) to 0.99 (RepVGG) of all.
+    assert len(names) > 0.8 * len(usual)
     first, usual, *changed = (
         {name: each[name] for name in names} for each in (first, usual, *changed)
     )
