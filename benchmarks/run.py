@@ -77,6 +77,7 @@ BENCHMARKS = {
     "steps": Benchmark(
         "train_step.py", "", "--tasks evaluation --eval-batch 4 --rounds 1", ("--original",)
     ),
+    "memory": Benchmark("memory.py", "", "--batch 6 --classes 12 12 12", ("--original",)),
     "shared": Benchmark("shared_machine.py", "", "--steps 1 --threads 0 --busy 1", ("--original",)),
 }
 
