@@ -86,6 +86,7 @@ BENCHMARKS = {
         "--tasks step evaluation ranks --threads 0 --steps 1 --busy 1",
         ("--original",),
     ),
+    "memory": Benchmark("memory.py", "", "--batch 6 --classes 12 12 12", ("--original",)),
 }
 
 

@@ -5,6 +5,7 @@ It needs torchvision, scikit-learn, faiss-cpu and tensorboard, which the checkou
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -71,9 +72,13 @@ def main() -> None:
         with torch.no_grad():
             model({"images": images.clone()}, 0)
 
+    def built() -> None:
+        gc.collect()
+
     with EventStorage(0):
         serve(
             {
+                "model": built,
                 "basic": lambda: trainer.run_step_meta_learning1(0),
                 "meta": lambda: trainer.run_step_meta_learning2(0),
                 "evaluation": evaluate,

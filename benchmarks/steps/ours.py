@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -74,6 +75,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (job["eval_batch"], 3, *job["size"])).astype(np.float32)
 
+    def built() -> None:
+        gc.collect()
+
     def basic() -> None:
         trainer.basic_step()
         trainer.finish()
@@ -88,7 +92,7 @@ def main() -> None:
         trainer.model(Tensor(images)).asnumpy()
 
     with EventStorage():
-        serve({"basic": basic, "meta": meta, "evaluation": evaluate})
+        serve({"model": built, "basic": basic, "meta": meta, "evaluation": evaluate})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the memory of the process. Other output goes to standard error.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -39,13 +40,25 @@ def serve(tasks: Mapping[str, Callable[[], None]]) -> None:
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_GIB
         answer = {"seconds": seconds, "cpu_seconds": cpu_seconds}
-        answer.update(peak_gib=peak, above_model_gib=peak - built)
+        answer.update(peak_gib=peak, above_model_gib=peak - built, resident_gib=_resident_gib())
+        answer.update(_allocated_gib())
         print(json.dumps(answer), file=answers, flush=True)
 
 
 def _resident_gib() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+def _allocated_gib() -> dict[str, float]:
+    """Ask the allocator of glibc for what it has given out, in small chunks and in mapped ones."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return {}
+    # Ten sizes: the fifth is of chunks that are mapped each, the eighth of all others.
+    mallinfo.restype = type("_", (ctypes.Structure,), {"_fields_": [("_", ctypes.c_size_t * 10)]})
+    sizes = mallinfo()._
+    return {"small_gib": sizes[7] / 2**30, "mapped_gib": sizes[4] / 2**30}
 
 
 def targets_of(rows: int, domains: list[int], classes: list[int]) -> tuple[list[int], list[int]]:
