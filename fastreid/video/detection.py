@@ -25,8 +25,8 @@ class Detections(NamedTuple):
     scores: np.ndarray
 
 
-# Maps a picture, (H, W, 3) uint8 in the order blue, green, red, to the people in it.
 Detector = Callable[[np.ndarray], Detections]
+"""Maps a picture, (H, W, 3) uint8 in the order blue, green, red, to the people in it."""
 
 
 class HogPeopleDetector:
