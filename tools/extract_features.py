@@ -255,9 +255,11 @@ def model_for_parts(args: argparse.Namespace) -> ExtractionModel:
     """Describe the model of the command line to other processes."""
     if not args.model:
         return ExtractionModel.from_config(args.config_file, args.opts)
-    # Opened for its description; the other processes have the devices.
-    embed, cfg = open_file(args.model, args.opts, device="cpu")
-    device = device_of(args.opts)
+    # Each of the other processes sees one device, which has the number 0 there.
+    device = device_of(args.opts).partition(":")[0]
+    # Opened for its description, and for an error before the processes start.
+    tried = "cpu" if device == "auto" else device
+    embed, cfg = open_file(args.model, args.opts, device=tried)
     return ExtractionModel.from_file(args.model, cfg, embed.info, device=device)
 
 

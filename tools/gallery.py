@@ -30,7 +30,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fastreid.deploy import Embedder
 from fastreid.gallery import (
     Description,
     Entry,
@@ -40,6 +39,7 @@ from fastreid.gallery import (
     require_model,
 )
 from fastreid.gallery.command import add_filter_options, describe_matches, filter_of
+from fastreid.inference import open_picture_model
 from fastreid.utils.atomic_file import replacing
 from fastreid.utils.command_line.command import run_command, user_path
 from fastreid.utils.file_io.output_path import check_output_file
@@ -238,12 +238,12 @@ def _add_folder(
     paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _SUFFIXES]
     if not paths:
         raise ValueError(f"The folder {folder} has no images.")
-    embed = Embedder(model)
-    features = embed(paths)
+    opened = open_picture_model(model)
+    features = opened.embed(paths)
     entries = [
         Entry(str(p), *_labels(p.name, pattern), times.of(str(p)), path=str(p)) for p in paths
     ]
-    description = Description(features.shape[1], embed.info.weights_sha256)
+    description = Description(features.shape[1], opened.weights_sha256)
     with open_gallery(name, create=description) as gallery:
         gallery.add(features, entries, model=description.model)
         print(f"{folder}: {len(entries)} images added; the gallery has {len(gallery)}")
@@ -261,11 +261,9 @@ def search_images(args: argparse.Namespace) -> None:
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; it must be at least 1.")
     with open_gallery(args.gallery) as gallery:
-        embed = Embedder(args.model)
-        require_model(
-            gallery, args.gallery, model=embed.info.weights_sha256, source=str(embed.path)
-        )
-        features, titles = embed(args.queries), args.queries
+        model = open_picture_model(args.model)
+        require_model(gallery, args.gallery, model=model.weights_sha256, source=model.source)
+        features, titles = model.embed(args.queries), args.queries
         if args.average:
             features, titles = mean_direction(features)[None], [", ".join(args.queries)]
         found = gallery.search(features, top=args.top, only=filter_of(args))

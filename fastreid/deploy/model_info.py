@@ -72,6 +72,7 @@ class ModelInfo:
             "input": self.input in INPUTS,
             "resize": _is_size(self.resize),
             "crop": self.crop is None or _is_size(self.crop),
+            "unit_length": isinstance(self.unit_length, bool),
             "dimension": isinstance(self.dimension, int) and self.dimension > 0,
             "mean": self.mean is None or _is_channels(self.mean),
             "std": self.std is None or (_is_channels(self.std) and min(self.std) > 0),
@@ -81,6 +82,8 @@ class ModelInfo:
         for name, right in is_right.items():
             if not right:
                 raise ValueError(f"{name} is {getattr(self, name)!r}")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError(f"mean is {self.mean!r}, but std is {self.std!r}")
 
     def to_metadata(self) -> dict[str, str]:
         """Return the entries to write into a file."""

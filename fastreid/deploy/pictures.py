@@ -15,7 +15,10 @@ from fastreid.utils.messages.errors import ExplainedError
 # A file name, a PIL image, or an array (H, W, 3) of uint8.
 Picture = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
-_FORMS = "a path, a PIL image, a uint8 array (H, W, 3), a list of these, or a float array {shape}"
+_FORMS = (
+    "a path, a PIL image, a uint8 array (H, W, 3), a list of these, or a float or uint8 array "
+    "{shape}"
+)
 
 # (height, width) of the images that a network takes; None: it takes several.
 Size = Optional[tuple[int, int]]

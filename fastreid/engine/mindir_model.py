@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from google.protobuf.message import DecodeError
 from mindspore import Tensor, nn
 from mindspore.train import mind_ir_pb2
 
-from fastreid.config import get_cfg
+from fastreid.config import CfgNode, get_cfg
 from fastreid.deploy.embedder import normalized
 from fastreid.deploy.model_info import NORMALIZED, ModelInfo
 from fastreid.deploy.pictures import check_batch
 
 from .setup import set_device_and_mode
+
+logger = logging.getLogger(__name__)
 
 
 class MindirModel:
@@ -47,8 +50,7 @@ class MindirModel:
     ) -> None:
         self.info = read_mindir_info(path)
         if device is not None:
-            cfg = get_cfg()
-            cfg.merge_from_text(self.info.config, source=str(path))
+            cfg = _config_inside(self.info, path)
             cfg.merge_from_list(opts)
             cfg.MODEL.DEVICE, cfg.MODE = device, "graph"
             set_device_and_mode(cfg, images=images or cfg.TEST.IMS_PER_BATCH)
@@ -67,6 +69,21 @@ class MindirModel:
         if self.info.input == NORMALIZED:
             batch = normalized(batch, self.info)
         return self._network(Tensor(batch)).asnumpy()
+
+
+def _config_inside(info: ModelInfo, path: Path) -> CfgNode:
+    """Return the configuration in a file; the defaults if this version cannot read it."""
+    cfg = get_cfg()
+    try:
+        cfg.merge_from_text(info.config, source=str(path))
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning(
+            "The configuration inside %s is of another version (%s). Threads are chosen for the "
+            "default network; the features do not depend on it.",
+            *(path, error),
+        )
+        return get_cfg()
+    return cfg
 
 
 def read_mindir_info(path: Path) -> ModelInfo:

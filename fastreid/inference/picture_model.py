@@ -101,8 +101,8 @@ def open_picture_model(
         file: a file of tools/export.py, or a checkpoint in any format that MODEL.WEIGHTS takes;
             None: the checkpoint is MODEL.WEIGHTS.
         config_file: the YAML file of a checkpoint.
-        opts: KEY VALUE KEY VALUE ... for the configuration; of an exported file, MODEL.DEVICE and
-            DISPATCH_THREADS only.
+        opts: KEY VALUE KEY VALUE ... for the configuration; of an exported file, MODEL.DEVICE and,
+            for MINDIR, DISPATCH_THREADS only.
         batch_size: how many pictures MindSpore gets at once, at most; it compiles the network of a
             checkpoint again for each number.
 
@@ -137,9 +137,13 @@ def _refuse_settings(file: Path, config_file: Path | None, opts: Sequence[str]) 
         raise ValueError(
             f"The configuration is inside {file}: --config-file is for checkpoints only."
         )
-    fixed = [key for key in opts[::2] if key not in (_DEVICE, _THREADS)]
+    free = [_DEVICE] if file.suffix.lower() == _ONNX else [_DEVICE, _THREADS]
+    fixed = [key for key in opts[::2] if key not in free]
     if fixed:
-        raise ValueError(f"{file} has its configuration inside; {fixed[0]} cannot be changed.")
+        raise ValueError(
+            f"{file} has its configuration inside; {fixed[0]} cannot be changed, only "
+            f"{' and '.join(free)}. Export the model again with tools/export.py."
+        )
 
 
 def _from_exported(file: Path, model: Embedder | MindirModel, batch_size: int) -> PictureModel:

@@ -162,7 +162,6 @@ class GeneralizedMeanPoolingP(nn.Cell):
     def __init__(self, norm: float = _POWER, *, eps: float = 1e-6) -> None:
         super().__init__()
         self.p = Parameter(ops.full((1,), float(norm), dtype=ms.float32))
-        self.eps = eps
         self.at_least_eps = AtLeast(eps)
         self.mean = SpatialMean()
 

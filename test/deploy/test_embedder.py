@@ -106,7 +106,9 @@ def test_normalized_files_get_normalized_images(arrays, tmp_path):
     np.testing.assert_allclose(embed(as_batch(arrays)), features_of(batch), rtol=1e-4, atol=1e-5)
 
 
-FORMS = r"a path, a PIL image, a uint8 array \(H, W, 3\), a list of these, or a float array"
+FORMS = (
+    r"a path, a PIL image, a uint8 array \(H, W, 3\), a list of these, or a float or uint8 array"
+)
 
 
 @pytest.mark.parametrize(

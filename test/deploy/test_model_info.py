@@ -52,3 +52,10 @@ def test_a_wrong_entry_is_named(name, value):
 def test_a_description_without_mean_and_deviation_is_read():
     entries = {key: value for key, value in vars(INFO).items() if key not in ("mean", "std")}
     assert ModelInfo.from_metadata({"fastreid": json.dumps(entries)}, "m.onnx") == INFO
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_mean_and_deviation_come_together(name):
+    text = json.dumps({**vars(INFO), name: [0.5, 0.5, 0.5]})
+    with pytest.raises(ValueError, match=r"mean is .* but std is"):
+        ModelInfo.from_metadata({"fastreid": text}, "m.onnx")

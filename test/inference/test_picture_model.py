@@ -101,3 +101,14 @@ def test_a_checkpoint_has_the_features_and_the_hash_of_its_exported_files(checkp
         assert model.dimension == expected.shape[1]
     assert len({model.weights_sha256 for model in models}) == 1
     assert len(by_setting.weights_sha256) == 64
+
+
+@pytest.mark.parametrize(("name", "free"), [("m.onnx", "MODEL.DEVICE"), ("m.mindir", "DISPATCH")])
+def test_settings_inside_a_file_are_refused_with_those_that_are_free(tmp_path, name, free):
+    with pytest.raises(ValueError, match=f"TEST.METRIC cannot be changed, only .*{free}"):
+        open_picture_model(tmp_path / name, None, ["TEST.METRIC", "cosine"])
+
+
+def test_threads_of_mindspore_are_refused_for_onnx(tmp_path):
+    with pytest.raises(ValueError, match="DISPATCH_THREADS cannot be changed"):
+        open_picture_model(tmp_path / "m.onnx", None, ["DISPATCH_THREADS", "2"])

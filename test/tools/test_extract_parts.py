@@ -84,6 +84,9 @@ def test_a_list_of_images_gives_parts(tool, folder, options):
         (["--output", "x", "--part-size", "0"], "--part-size is 0"),
         (["--output", "x", "--pattern", "a"], "needs groups named pid and camid"),
         (["--output", "x", "MODEL.WEIGHTS", "w"], "MODEL.WEIGHTS cannot be changed"),
+        (["--output", "x", "MODEL.DEVICE", "tpu"], "device is 'tpu'"),
+        (["--output", "x", "MODEL.DEVICE", "cuda:1"], "'cuda' is not available"),
+        (["--output", "x.npz", "MODEL.DEVICE", "cuda:1"], "'cuda:1' is not available"),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(
