@@ -8,6 +8,8 @@ Shorter slices, where the scheduler grants them, make these waits shorter, excep
 that never sleep: those give a core back at the next tick of the clock only, up to 4 ms later. With
 several dispatching threads a kernel runs on one core, and nothing waits in this way: slower for
 large kernels and on a quiet machine, and several times faster for small ones beside busy programs.
+They are not chosen by default, because the last digits of a resumed run then differ from those of
+an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -32,15 +34,11 @@ from fastreid.utils.machine import (
 logger = logging.getLogger(__name__)
 
 # Images times pixels times channels of the features, of one batch: 134 million in a step of the
-# demo, 1,074 million with ResNet50 and 16 images of 256x128, which gets its fair share.
-# Up to here, whole kernels are faster beside busy programs,
-SMALL_KERNELS = 400_000_000
-# and up to here, short time slices are.
-MEDIUM_KERNELS = 1_000_000_000
+# demo, 1,074 million with ResNet50 and 16 images of 256x128, which gets its fair share. Up to here,
+# short time slices are faster beside busy programs.
+SMALL_KERNELS = 1_000_000_000
 # With a larger share of its cores free, a process waits little for others.
 _ENOUGH_FREE = 0.75
-# On more cores, whole kernels leave more cores idle.
-_MOST_CORES_FOR_WHOLE = 4
 # MindSpore's own share of dispatching threads.
 _DISPATCH_SHARE = 0.18
 
@@ -139,18 +137,14 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
         helpers = _helpers(facts, wanted)
         return ThreadChoice(kernels, wanted, helpers, False, "set by DISPATCH_THREADS")
     crowd, quota = _crowd(facts), _quota(facts)
-    kernels, dispatch = Kernels.SPLIT, None
-    if crowd and _whole_kernels_pay(facts):
-        kernels, dispatch = Kernels.WHOLE, facts.cores
-    elif quota:
-        dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE))
+    dispatch = max(1, int(facts.own_cores * _DISPATCH_SHARE)) if quota else None
     helpers = _helpers(facts, dispatch) if dispatch else None
     short = bool(crowd) and facts.can_shorten
     reasons = [quota] if quota else []
-    if short or kernels is Kernels.WHOLE:
+    if short:
         reasons.append(crowd)
     reason = "; ".join(reasons) or "MindSpore's default"
-    return ThreadChoice(kernels, dispatch, helpers, short, reason)
+    return ThreadChoice(Kernels.SPLIT, dispatch, helpers, short, reason)
 
 
 def _quota(facts: MachineFacts) -> str:
@@ -174,23 +168,16 @@ def _free(facts: MachineFacts) -> float:
 
 def _crowd(facts: MachineFacts) -> str:
     """Return who would make kernels wait for each other; an empty string if nobody does."""
-    if facts.elements > MEDIUM_KERNELS:
+    if facts.elements > SMALL_KERNELS:
         return ""
-    size = "small" if facts.elements <= SMALL_KERNELS else "of medium size"
     if facts.ranks > 1:
         # They wait for each other, whoever else is there. Each would take the others for strangers,
         # and they could choose differently, so they do not look.
-        return f"kernels are {size}, and {facts.ranks} processes work together"
+        return f"kernels are small, and {facts.ranks} processes work together"
     if _free(facts) >= _ENOUGH_FREE:
         return ""
     busy, cores = facts.busy_elsewhere, facts.visible_cores
-    return f"kernels are {size}, and others use {busy:.1f} of {cores} cores"
-
-
-def _whole_kernels_pay(facts: MachineFacts) -> bool:
-    few = facts.visible_cores <= _MOST_CORES_FOR_WHOLE
-    small = facts.elements <= SMALL_KERNELS
-    return small and few and facts.cores >= 2 and facts.ranks == 1
+    return f"kernels are small, and others use {busy:.1f} of {cores} cores"
 
 
 def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
@@ -225,7 +212,7 @@ def set_cpu_threads(cfg: CfgNode, *, images: int | None = None) -> None:
 def _measure(wanted: int, elements: int) -> MachineFacts:
     ranks = comm.get_local_size()
     # Measuring takes time: only where the result can matter.
-    matters = elements <= MEDIUM_KERNELS and not wanted and ranks == 1
+    matters = elements <= SMALL_KERNELS and not wanted and ranks == 1
     return MachineFacts(
         cores=num_cores(),
         visible_cores=num_visible_cores(),
