@@ -34,16 +34,8 @@ protocol-demo: $(VENV)/.demo
 	FASTREID_DATASETS=datasets/demo $(PYTHON) tools/run_protocol.py --protocol 2 --method ACL-demo \
 		--seeds 2 --num-gpus 2 --output logs/protocol_demo
 
-# MindSpore's compiler can fail after thousands of compilations in one process, so all tests run in
-# two parts, each in processes of its own.
-PARTS := test/alignment test/layers test/modeling
 test: $(VENV)/.test
-ifeq ($(strip $(PYTEST_ARGS)),)
-	$(PYTEST) $(PARTS)
-	$(PYTEST) $(addprefix --ignore=,$(PARTS))
-else
 	$(PYTEST) $(PYTEST_ARGS)
-endif
 
 test-all: $(VENV)/.test
 	$(PYTEST) --zoo $(PYTEST_ARGS)

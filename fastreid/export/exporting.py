@@ -160,6 +160,7 @@ def _exported(network: nn.Cell, size: tuple[int, int]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.mindir"
         sample = Tensor(shape=[None, 3, *size], dtype=ms.float32)
+        level = ms.get_context("jit_syntax_level")
         try:
             ms.export(network, sample, file_name=str(path), file_format="MINDIR")
         except (ValueError, TypeError, RuntimeError) as error:
@@ -167,6 +168,9 @@ def _exported(network: nn.Cell, size: tuple[int, int]) -> Iterator[Path]:
             raise ValueError(
                 f"MindSpore cannot export this network for any number of images: {reason}"
             ) from error
+        finally:
+            # A failed export would leave this process with the strict syntax of exports.
+            ms.set_context(jit_syntax_level=level)
         yield path
 
 
