@@ -83,7 +83,7 @@ def export(config_file: str, folder: Path) -> Path:
     settings = ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.NUM_CLASSES", "751"]
     settings += ["MODEL.DEVICE", "cpu"]
     cfg = load_config(config_file, settings)
-    set_device_and_mode(cfg, images=BATCH)
+    set_device_and_mode(cfg)
     Checkpointer(build_model(cfg), str(folder)).save("random")
     (cfg.MODEL.WEIGHTS,) = map(str, folder.glob("random*"))
     cfg.freeze()

@@ -102,8 +102,6 @@ def make_job(args: argparse.Namespace, cfg: CfgNode) -> dict:
         "config_file": args.config_file,
         "batch": args.batch or cfg.SOLVER.IMS_PER_BATCH,
         "eval_batch": args.eval_batch or cfg.TEST.IMS_PER_BATCH,
-        # A process that does not train chooses its threads by the size of the evaluation.
-        "only_evaluates": "step" not in args.tasks,
         "classes": args.classes,
         "size": list(cfg.INPUT.SIZE_TRAIN),
         "opts": args.opts,
@@ -121,7 +119,7 @@ def cases(args: argparse.Namespace, job: dict) -> Iterator[Case]:
             start = _starter(Contender, _SCRIPTS / "ours.py", one)
             yield Case(code, alone, start, restart=threads == 0)
         if "ranks" in args.tasks:
-            part = {**one, "batch": job["batch"] // args.ranks, "only_evaluates": False}
+            part = {**one, "batch": job["batch"] // args.ranks}
             # They do not look at the machine.
             yield Case(code, ["ranks"], _starter(Ranks, _SCRIPTS / "ours.py", part, args.ranks))
     if args.original and alone:

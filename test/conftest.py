@@ -7,6 +7,7 @@ import pytest
 from fastreid.data.datasets import DATASET_REGISTRY
 from fastreid.data.samplers import SAMPLER_REGISTRY
 from fastreid.data.transforms import TRANSFORM_REGISTRY
+from fastreid.engine.cpu import threads
 from fastreid.modeling import (
     BACKBONE_REGISTRY,
     LOSS_REGISTRY,
@@ -19,6 +20,14 @@ from test.faults import table
 ms.set_device("CPU")
 # The toolbox's own default; MindSpore's is the other one, until a test sets a mode.
 ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels_on_all_cores():
+    """Tests in this process do not move its kernels, which all later tests would inherit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "share_cores", lambda count, by_core: False)
+        yield
 
 
 @pytest.fixture(params=["graph", "pynative"])

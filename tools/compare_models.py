@@ -260,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ModuleNotFoundError("compare_models.py needs PyTorch: pip install '.[compare]'")
     sys.path.insert(0, str(Path.cwd()))
     array = read_input(args)
-    set_device_and_mode(load_config(args.config_file, args.opts), images=len(np.atleast_1d(array)))
+    set_device_and_mode(load_config(args.config_file, args.opts))
     errors = compare(call(args.torch, "--torch"), build_ours(args), array)
     first = first_difference(errors, args.tolerance)
     for layer in errors:

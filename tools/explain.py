@@ -52,7 +52,6 @@ from fastreid.explain import (
     to_picture,
     write_report,
 )
-from fastreid.explain.routing import ROUTING_BATCH
 from fastreid.utils.command_line.command import run_command, split_pairs, user_path
 from fastreid.utils.logger import log_to_screen
 
@@ -95,11 +94,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def build_predictor(args: argparse.Namespace, *, images: int = 1) -> DefaultPredictor:
-    """Build the model of the command line with its weights, for batches of some images."""
+def build_predictor(args: argparse.Namespace) -> DefaultPredictor:
+    """Build the model of the command line with its weights."""
     cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
-    set_device_and_mode(cfg, images=images)
+    set_device_and_mode(cfg)
     return DefaultPredictor(cfg)
 
 
@@ -141,7 +140,7 @@ def show_routing(args: argparse.Namespace) -> str:
     if args.count < 1:
         raise ValueError(f"--count is {args.count}; it must be at least 1.")
     require_matplotlib()
-    predictor = build_predictor(args, images=ROUTING_BATCH)
+    predictor = build_predictor(args)
     require_routers(predictor.model)
     domains = _domains(args, predictor.cfg)
     paths = {name: _chosen(each, args.count) for name, each in domains.items()}

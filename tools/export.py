@@ -63,14 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_output_file(args.output, "--output", suffixes=(".onnx", ".mindir"))
     try:
         from fastreid.export import ExportOptions, export_model
-        from fastreid.export.check import NUM_IMAGES
     except ModuleNotFoundError as error:
         raise ImportError(
             f"tools/export.py needs {error.name}: pip install onnx onnxruntime"
         ) from error
     cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
-    set_device_and_mode(cfg, images=NUM_IMAGES)
+    set_device_and_mode(cfg)
     options = ExportOptions(args.input, unit_length=args.unit, half=args.half)
     comparison = export_model(cfg, args.output, options)
     size = args.output.stat().st_size / 2**20

@@ -202,7 +202,7 @@ def from_config(config_file: Path, opts: list[str]) -> Extraction:
 
     cfg = load_config(config_file, opts)
     cfg.freeze()
-    set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH)
+    set_device_and_mode(cfg)
 
     def run(loader: ReidDataLoader, num_query: int, name: str) -> FeatureSet:
         return DefaultPredictor(cfg).extract(loader, num_query=num_query, name=name)

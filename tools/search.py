@@ -242,7 +242,7 @@ def config_of(features: FeatureSet, args: argparse.Namespace) -> CfgNode:
     cfg = load_stored_config(features.config, args.opts, source=args.gallery)
     require_weights(cfg, args)
     cfg.freeze()
-    set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH)
+    set_device_and_mode(cfg)
     return cfg
 
 

@@ -23,7 +23,7 @@ def main() -> None:
     folder = Path(job["folder"])
     cfg = config_of(job)
     images = np.load(folder / "images.npy")
-    set_device_and_mode(cfg, images=len(images))
+    set_device_and_mode(cfg)
     predictor = DefaultPredictor(cfg)
     serve({"features": lambda: np.save(folder / "by_mindspore.npy", predictor(images))})
 

@@ -27,7 +27,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     folder = Path(job["folder"])
     cfg = config_of(job)
-    set_device_and_mode(cfg, images=job["batch"])
+    set_device_and_mode(cfg)
     ms.set_seed(0)
     model = build_model(cfg)
     Checkpointer(model, str(folder)).save("model")

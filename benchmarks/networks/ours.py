@@ -78,7 +78,7 @@ def main() -> None:
     """Serve forward passes and passes with gradients."""
     job = read_job()
     cfg = _config(job)
-    set_device_and_mode(cfg, images=job["batch"])
+    set_device_and_mode(cfg)
     ms.set_seed(0)
     serve(tasks_of(job, cfg))
 

@@ -69,7 +69,7 @@ def main() -> None:
     """Serve basic steps, meta steps and evaluations."""
     job = read_job()
     cfg = _config(job)
-    set_device_and_mode(cfg, images=job["eval_batch"] if job.get("only_evaluates") else None)
+    set_device_and_mode(cfg)
     ms.set_seed(0)
     trainer = _build_trainer(cfg, job)
     rng = np.random.default_rng(0)

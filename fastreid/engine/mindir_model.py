@@ -32,28 +32,19 @@ class MindirModel:
             as they are.
         opts: KEY VALUE KEY VALUE ..., which override the configuration inside the file; with a
             device, DISPATCH_THREADS counts.
-        images: images of a batch, on which the threads of kernels depend on a CPU; None:
-            TEST.IMS_PER_BATCH.
 
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: it is not a MINDIR file of tools/export.py, or the device is not available.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        device: str | None = None,
-        opts: Sequence[str] = (),
-        images: int | None = None,
-    ) -> None:
+    def __init__(self, path: Path, *, device: str | None = None, opts: Sequence[str] = ()) -> None:
         self.info = read_mindir_info(path)
         if device is not None:
             cfg = _config_inside(self.info, path)
             cfg.merge_from_list(opts)
             cfg.MODEL.DEVICE, cfg.MODE = device, "graph"
-            set_device_and_mode(cfg, images=images or cfg.TEST.IMS_PER_BATCH)
+            set_device_and_mode(cfg)
         self._network = nn.GraphCell(ms.load(str(path)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

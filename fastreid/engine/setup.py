@@ -19,7 +19,7 @@ from fastreid.utils.collect_env import collect_env_info
 from fastreid.utils.env import seed_all_rng
 from fastreid.utils.logger import setup_logger
 
-from .cpu_threads import set_cpu_threads
+from .cpu import place_kernels, reserve_memory, set_cpu_threads
 from .launch.rank_output import move_output
 from .resume.saved_config import write_config
 
@@ -80,8 +80,7 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     logger.info("Command line arguments: %s", args)
     # `load_config` does this too; here it is for scripts without `load_config`, and for the log.
     import_modules(cfg.MODULES)
-    only_evaluates = getattr(args, "eval_only", False)
-    target = set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH if only_evaluates else None)
+    target = set_device_and_mode(cfg)
     logger.info("Running on %s in %s mode with seed %d", target, cfg.MODE, cfg.SEED)
     seed_all_rng(cfg.SEED)
     if getattr(args, "resume", False):
@@ -142,7 +141,7 @@ def _settings_without_effect(cfg: CfgNode) -> list[str]:
     return [key for key, value in values.items() if value and not takes_teachers]
 
 
-def set_device_and_mode(cfg: CfgNode, *, images: int | None = None) -> str:
+def set_device_and_mode(cfg: CfgNode) -> str:
     """Set the device of MODEL.DEVICE and the mode of MODE, and connect to the other processes.
 
     With several processes, each gets the device with its own number on its machine; the number in
@@ -150,8 +149,6 @@ def set_device_and_mode(cfg: CfgNode, *, images: int | None = None) -> str:
 
     Args:
         cfg: the whole configuration.
-        images: images of a batch, of a program that only computes features; None: it trains. On a
-            CPU, the threads of kernels depend on it.
 
     Returns:
         "CPU", "GPU" or "Ascend".
@@ -188,8 +185,11 @@ def set_device_and_mode(cfg: CfgNode, *, images: int | None = None) -> str:
         ms.set_device(target)
     ms.set_context(mode=_MODES[cfg.MODE])
     if target == "CPU":
-        set_cpu_threads(cfg, images=images)
+        reserve_memory()
+        set_cpu_threads(cfg)
     comm.join()
+    if target == "CPU":
+        place_kernels(cfg)
     return target
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 
 from fastreid.utils.events import get_event_storage
-from fastreid.utils.machine import StarvationMeter
+from fastreid.utils.machine import CoreSharing
 
 from .dataset_evaluator import DatasetEvaluator
 from .features.gathering import score_together
@@ -115,7 +115,7 @@ def run_on_dataset(
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
-    progress, starvation = _Progress(num_images), _starvation_meter()
+    progress, sharing = _Progress(num_images), _core_sharing()
     of_batches = []
     for batch in data_loader:
         features = extract(batch["images"])
@@ -125,18 +125,18 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
-        if starvation and (warning := starvation.look()):
-            logger.warning(warning)
+        if sharing and (message := sharing.look()):
+            logger.log(message.level, message.text)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 
 
-def _starvation_meter() -> StarvationMeter | None:
+def _core_sharing() -> CoreSharing | None:
     """Return what watches an evaluation; a training has a hook that also covers its evaluations."""
     try:
         get_event_storage()
     except RuntimeError:
-        return StarvationMeter()
+        return CoreSharing()
     return None
 
 

@@ -182,7 +182,7 @@ def _load_mindspore(cfg: CfgNode) -> LoadedModel:
     from fastreid.engine import DefaultPredictor, set_device_and_mode
     from fastreid.utils.checkpoint.weights_hash import hash_of_weights
 
-    set_device_and_mode(cfg, images=cfg.TEST.IMS_PER_BATCH)
+    set_device_and_mode(cfg)
     predictor = DefaultPredictor(cfg)
 
     def compute(images: np.ndarray, paths: Sequence[str]) -> np.ndarray:

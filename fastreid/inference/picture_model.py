@@ -59,7 +59,7 @@ def device_of(opts: Sequence[str]) -> str:
 
 
 def open_exported(
-    path: Path, *, device: str = "auto", opts: Sequence[str] = (), images: int | None = None
+    path: Path, *, device: str = "auto", opts: Sequence[str] = ()
 ) -> Embedder | MindirModel:
     """Open a file of tools/export.py; its suffix says which kind it is.
 
@@ -68,8 +68,6 @@ def open_exported(
         device: as MODEL.DEVICE; an ONNX file takes "auto", "cpu", and "cuda" or "gpu" with or
             without an index.
         opts: KEY VALUE KEY VALUE ... for MindSpore, such as DISPATCH_THREADS.
-        images: images that MindSpore gets at once, on which its threads depend; None:
-            TEST.IMS_PER_BATCH.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -85,7 +83,7 @@ def open_exported(
         )
     from fastreid.engine.mindir_model import MindirModel
 
-    return MindirModel(path, device=device, opts=opts, images=images)
+    return MindirModel(path, device=device, opts=opts)
 
 
 def open_picture_model(
@@ -120,7 +118,7 @@ def open_picture_model(
         return _from_checkpoint(config_file, opts, batch_size)
     if file.suffix.lower() in (_ONNX, _MINDIR):
         _refuse_settings(file, config_file, opts)
-        model = open_exported(file, device=device_of(opts), opts=opts, images=batch_size)
+        model = open_exported(file, device=device_of(opts), opts=opts)
         return _from_exported(file, model, batch_size)
     if config_file is None:
         raise ValueError(
@@ -165,7 +163,7 @@ def _from_checkpoint(config_file: Path, opts: Sequence[str], batch_size: int) ->
     cfg = load_config(config_file, list(opts))
     cfg.freeze()
     batch_size = min(batch_size, cfg.TEST.IMS_PER_BATCH)
-    set_device_and_mode(cfg, images=batch_size)
+    set_device_and_mode(cfg)
     predictor = DefaultPredictor(cfg)
     digest = hash_of_weights(predictor.model)
     embed = _in_batches(predictor, batch_size)

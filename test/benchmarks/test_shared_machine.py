@@ -156,15 +156,13 @@ def test_a_process_is_timed_at_several_tasks(log):
     both = [[*timed("basic", n, 1), *timed("evaluation", n, 1)] for n in (0, 1)]
     assert log[: 1 + 2 * len(both[0])] == [("start", 0), *both[0], *both[1]]
     (_, script, job, _) = Contender.jobs[0]
-    assert (script, job["eval_batch"], job["only_evaluates"]) == ("ours.py", 64, False)
+    assert (script, job["eval_batch"]) == ("ours.py", 64)
 
 
-def test_an_evaluation_alone_chooses_by_its_own_size(log):
+def test_an_evaluation_alone_has_its_own_batch(log):
     words = ["--threads", "0", "--tasks", "evaluation", "--eval-batch", "5", "--steps", "1"]
     assert shared_machine.main([*words, "--busy", "1"]) == 0
-    assert {(job["eval_batch"], job["only_evaluates"]) for _, _, job, _ in Contender.jobs} == {
-        (5, True)
-    }
+    assert {job["eval_batch"] for _, _, job, _ in Contender.jobs} == {5}
 
 
 def test_ranks_divide_the_batch_and_are_started_once(log):

@@ -7,16 +7,17 @@ from fastreid.evaluation import flatten_results_dict
 
 from .callback import CallbackHook
 from .checkpoints import CheckpointHook, PeriodicCheckpointer
+from .core_watch import CoreWatch
 from .evaluation import EvalHook
 from .learning_rate import LRScheduler
 from .metrics import IterationTimer, PeriodicWriter, TrainingCurves
 from .moving_average import MovingAverage
 from .precise_bn import PreciseBN
-from .starvation import StarvationWatch
 
 __all__ = [
     "CallbackHook",
     "CheckpointHook",
+    "CoreWatch",
     "EvalHook",
     "IterationTimer",
     "LRScheduler",
@@ -24,7 +25,6 @@ __all__ = [
     "PeriodicCheckpointer",
     "PeriodicWriter",
     "PreciseBN",
-    "StarvationWatch",
     "TrainingCurves",
     "flatten_results_dict",
 ]

@@ -4,54 +4,126 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from .cores import visible_cores
 
 _ROOT = Path("/")
 
 
-def busy_elsewhere(seconds: float = 0.2, root: Path = _ROOT) -> float | None:
-    """Measure how many of the cores of this process other programs keep busy; it waits meanwhile.
+class Busy(NamedTuple):
+    """What the cores of this process did in an interval, as a mean over it.
 
-    Programs of lower priority (``nice``) are not counted: they give way.
+    Attributes:
+        elsewhere: cores that other programs kept busy, at least 0.
+        by_core: number of a core -> share of the time, 0 to 1, in which any program, this one too,
+            kept it busy.
+    """
+
+    elsewhere: float
+    by_core: Mapping[int, float]
+
+
+class _Reading(NamedTuple):
+    """Seconds since the start of the machine; the clock is read around the counts."""
+
+    earliest: float
+    latest: float
+    own: float
+    by_core: Mapping[int, float]
+
+
+class BusyMeter:
+    """Measures how busy the cores of this process are from one look to the next.
+
+    Programs of lower priority (``nice``) are not counted: they give way. Processes that this one
+    has started, such as workers that load data, count as its own.
+
+    Args:
+        root: folder of ``proc``.
+    """
+
+    def __init__(self, root: Path = _ROOT) -> None:
+        self._root = root
+        self._last = _read(root)
+
+    def look(self) -> Busy | None:
+        """Return what happened since the last look, or since this object was made.
+
+        Returns:
+            The means; None where ``/proc/stat`` cannot be read, or no time has passed.
+        """
+        before, self._last = self._last, _read(self._root)
+        after = self._last
+        # Time that a wait between the readings takes lowers the result.
+        if before is None or after is None or after.latest <= before.earliest:
+            return None
+        seconds = after.latest - before.earliest
+        by_core = {
+            core: (after.by_core[core] - busy) / seconds
+            for core, busy in before.by_core.items()
+            if core in after.by_core
+        }
+        # A child that has ended may be missing in one of the two readings.
+        own = max(0.0, after.own - before.own) / seconds
+        return Busy(max(0.0, sum(by_core.values()) - own), by_core)
+
+
+def look_around(seconds: float = 0.2, root: Path = _ROOT) -> Busy | None:
+    """Measure how busy the cores of this process are; it waits meanwhile.
 
     Args:
         seconds: length of the measurement.
         root: folder of ``proc``.
 
     Returns:
-        Cores, at least 0; None where ``/proc/stat`` cannot be read.
+        The means; None where ``/proc/stat`` cannot be read.
     """
-    # The clock is read around the counts: time that a wait between them takes lowers the result.
-    start = time.monotonic()
-    own, before = _own_seconds(), _busy_seconds(root)
-    if before is None:
-        return None
+    meter = BusyMeter(root)
     time.sleep(seconds)
-    after = _busy_seconds(root)
-    if after is None:
-        return None
-    others = (after - before) - (_own_seconds() - own)
-    return max(0.0, others / (time.monotonic() - start))
+    return meter.look()
 
 
-def _busy_seconds(root: Path) -> float | None:
+def _read(root: Path) -> _Reading | None:
+    start = time.monotonic()
+    own = _own_seconds(root)
+    by_core = _busy_seconds(root)
+    return None if by_core is None else _Reading(start, time.monotonic(), own, by_core)
+
+
+def _busy_seconds(root: Path) -> dict[int, float] | None:
     """Return the time that our cores have spent on user code of normal priority and the system."""
     try:
         lines = (root / "proc" / "stat").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return None
-    ours = {f"cpu{number}" for number in visible_cores()}
-    ticks = []
+    ours = {f"cpu{number}": number for number in visible_cores()}
+    found = {}
     for line in lines:
         name, *times = line.split()[:4]
         if name in ours and len(times) == 3 and times[0].isdecimal() and times[2].isdecimal():
             user, _, system = times
-            ticks.append(int(user) + int(system))
-    return sum(ticks) / os.sysconf("SC_CLK_TCK") if len(ticks) == len(ours) else None
+            found[ours[name]] = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return found if len(found) == len(ours) else None
 
 
-def _own_seconds() -> float:
+def _own_seconds(root: Path) -> float:
+    """Return the time of this process and of those that it has started, ended ones included."""
     times = os.times()
-    return times.user + times.system
+    ended = times.children_user + times.children_system
+    return times.user + times.system + ended + sum(_seconds_of_children(root))
+
+
+def _seconds_of_children(root: Path) -> Iterator[float]:
+    parent = str(os.getpid())
+    for path in (root / "proc").glob("[0-9]*/stat"):
+        try:
+            # The name, in brackets, may contain spaces and brackets.
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            # The process has ended.
+            continue
+        if len(fields) > 12 and fields[1] == parent:
+            yield (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

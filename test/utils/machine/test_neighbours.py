@@ -1,9 +1,17 @@
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
-from fastreid.utils.machine import busy_elsewhere, neighbours, num_visible_cores, read_run_delay
+from fastreid.utils.machine import (
+    BusyMeter,
+    look_around,
+    neighbours,
+    num_visible_cores,
+    read_run_delay,
+)
 from fastreid.utils.machine.run_delay import RunDelay
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -18,6 +26,18 @@ def stat(root, seconds, nice=0.0, idle=0.0):
     (root / "proc" / "stat").write_text("\n".join(lines))
 
 
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.wait)
+
+    def wait(self, seconds):
+        self.now += seconds
+
+
 @pytest.mark.parametrize(
     ("busy", "nice", "cores", "expected"),
     [(10, 0, 3, 3), (5, 0, 3, 1.5), (10, 0, 1, 1), (0, 0, 2, 0), (0, 10, 2, 0)],
@@ -26,16 +46,69 @@ def test_other_programs_of_normal_priority_count_on_our_cores(
     tmp_path, monkeypatch, busy, nice, cores, expected
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(7, 7 + cores)), raising=False)
-    clock = [100.0]
+    clock = Clock(monkeypatch)
 
     def sleep(seconds):
-        clock[0] += seconds
+        clock.wait(seconds)
         stat(tmp_path, 1000 + busy, nice=nice, idle=50)
 
     monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     stat(tmp_path, 1000)
-    assert busy_elsewhere(10, tmp_path) == pytest.approx(expected, abs=0.1)
+    found = look_around(10, tmp_path)
+    assert found.elsewhere == pytest.approx(expected, abs=0.1)
+    assert set(found.by_core) == set(range(7, 7 + cores))
+    assert sum(found.by_core.values()) == pytest.approx(expected, abs=0.1)
+
+
+def process(root, number, parent, seconds, name="python"):
+    """Write proc/NUMBER/stat of a process that has used so many seconds."""
+    folder = root / "proc" / str(number)
+    folder.mkdir(parents=True, exist_ok=True)
+    ticks = int(seconds * TICKS / 2)
+    fields = ["S", parent, *[0] * 9, ticks, ticks, 99, 99, 20, 0]
+    (folder / "stat").write_text(f"{number} ({name}) " + " ".join(map(str, fields)))
+
+
+@pytest.mark.parametrize("name", ["python", "a) S 1 (b c", ""])
+@pytest.mark.parametrize(("is_ours", "expected"), [(True, 1.2), (False, 2.0)])
+def test_processes_that_this_one_has_started_are_no_others(
+    tmp_path, monkeypatch, is_ours, expected, name
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    clock = Clock(monkeypatch)
+    parent = os.getpid() if is_ours else 1
+    stat(tmp_path, 1000)
+    process(tmp_path, 4711, parent, 50, name)
+    meter = BusyMeter(tmp_path)
+    clock.wait(10)
+    stat(tmp_path, 1010)
+    process(tmp_path, 4711, parent, 58, name)
+    assert meter.look().elsewhere == pytest.approx(expected, abs=0.05)
+
+
+def test_a_meter_measures_from_look_to_look(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    clock = Clock(monkeypatch)
+    stat(tmp_path, 1000)
+    meter = BusyMeter(tmp_path)
+    for busy in (1.0, 0.25, 0.0):
+        clock.wait(20)
+        before = float((tmp_path / "proc" / "stat").read_text().splitlines()[1].split()[1])
+        stat(tmp_path, before * 2 / TICKS + 20 * busy)
+        assert meter.look().by_core == pytest.approx({3: busy, 5: busy}, abs=0.01)
+    assert meter.look() is None
+
+
+def test_a_child_that_has_worked_and_ended_is_no_other():
+    meter = BusyMeter()
+    code = "import time\nwhile time.process_time() < 0.3: pass"
+    start = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    found, seconds = meter.look(), time.monotonic() - start
+    all_programs = sum(found.by_core.values())
+    # Counts go up in ticks.
+    assert all_programs - found.elsewhere >= 0.25 / seconds
+    assert found.elsewhere >= 0
 
 
 @pytest.mark.parametrize("text", [None, "", "cpu0 1\n", "intr 1 2 3 4\n", "cpu0 a b c d\n"])
@@ -43,7 +116,7 @@ def test_without_these_counts_the_use_is_unknown(tmp_path, text):
     if text is not None:
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc" / "stat").write_text(text)
-    assert busy_elsewhere(0, tmp_path) is None
+    assert look_around(0.001, tmp_path) is None
 
 
 @pytest.mark.parametrize("waits", [(0, 3, 0, 0), (3, 0, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3)])
@@ -52,24 +125,20 @@ def test_waiting_for_a_core_before_or_after_the_counts_are_read_adds_nobody(
 ):
     """Another program keeps one of our two cores busy all the time."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    clock, left = [100.0], list(waits)
+    clock, left = Clock(monkeypatch), list(waits)
     read = neighbours._busy_seconds
 
-    def sleep(seconds):
-        clock[0] += seconds
-
     def read_between_waits(root):
-        sleep(left.pop(0))
-        stat(root, clock[0] / 2)
+        clock.wait(left.pop(0))
+        stat(root, clock.now / 2)
         found = read(root)
-        sleep(left.pop(0))
+        clock.wait(left.pop(0))
         return found
 
-    monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(neighbours, "_busy_seconds", read_between_waits)
-    between_the_counts = 10 + waits[1] + waits[2]
-    assert busy_elsewhere(10, tmp_path) == pytest.approx(between_the_counts / 13, abs=0.01)
+    between_the_counts, around_them = 10 + waits[1] + waits[2], 10 + sum(waits)
+    expected = between_the_counts / around_them
+    assert look_around(10, tmp_path).elsewhere == pytest.approx(expected, abs=0.01)
 
 
 def test_on_this_machine_it_is_a_number_of_cores():
@@ -77,7 +146,7 @@ def test_on_this_machine_it_is_a_number_of_cores():
     limit = num_visible_cores() + 0.5
     end = time.monotonic() + 20
     seconds = 0.2
-    while (found := busy_elsewhere(seconds)) > limit and time.monotonic() < end:
+    while (found := look_around(seconds).elsewhere) > limit and time.monotonic() < end:
         seconds *= 2
     assert 0 <= found <= limit
 

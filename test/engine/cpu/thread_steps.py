@@ -1,11 +1,13 @@
 """A basic and a meta step of a small ACL model, for a number of dispatching threads.
 
-`python -m test.engine.thread_steps THREADS` prints a digest of all parameters after the steps.
+`python -m test.engine.cpu.thread_steps THREADS [moves]` prints a digest of all parameters after the
+steps. With `moves`, kernels run on another core for each step.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 
 import fastreid  # noqa: F401 - sets the environment that mindspore reads when it is imported
@@ -18,6 +20,7 @@ from fastreid.config import get_cfg
 from fastreid.engine import build_trainer, set_device_and_mode
 from fastreid.modeling import build_model
 from fastreid.utils.events import EventStorage
+from fastreid.utils.machine import keep_kernels_on, kernel_cores, visible_cores
 from test.small_backbones import ONE_ADAPTIVE_STAGE
 
 DOMAINS, CLASSES = 2, 4
@@ -74,7 +77,11 @@ def main():
     trainer.iter = 1
     found = [_digest(trainer.model)]
     with EventStorage():
+        moves = sys.argv[2:] == ["moves"]
+        cores = itertools.cycle(sorted(visible_cores()))
         for step in (trainer.basic_step, trainer.basic_step, lambda: trainer.meta_step(0)):
+            if moves and kernel_cores():
+                keep_kernels_on({next(cores)})
             step()
             trainer.finish()
             found.append(_digest(trainer.model))

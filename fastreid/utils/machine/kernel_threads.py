@@ -1,0 +1,117 @@
+"""The cores on which MindSpore's kernels run.
+
+MindSpore splits each kernel on a CPU over two threads or more, and the thread that waits for the
+others gives its core away (``sched_yield``) until they are done. If another program waits for that
+core, it gets a time slice each time, some milliseconds, however small the kernel is. If the other
+threads of the kernel wait for it, no time is lost. So beside busy programs the threads of a process
+are faster on a part of the cores, which they fill and from which the scheduler moves the others
+away, than spread over all of them.
+
+Which core a thread runs on does not change what it computes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from .cores import visible_cores
+
+_ROOT = Path("/")
+# Names of the threads that start kernels, and of those that run parts of them.
+_NAMES = ("ActorThread_", "KernelThread_")
+_CAN_CHOOSE = hasattr(os, "sched_setaffinity")
+
+
+def kernel_cores(root: Path = _ROOT) -> set[int]:
+    """Return the cores on which kernels of this process may run; empty before its first kernel.
+
+    Args:
+        root: folder of ``proc``.
+    """
+    found: set[int] = set()
+    for thread in _kernel_threads(root / "proc" / "self"):
+        found |= _affinity(thread)
+    return found
+
+
+def keep_kernels_on(cores: Collection[int], root: Path = _ROOT) -> bool:
+    """Let the kernels of this process run on some cores only; its other threads stay as they are.
+
+    Args:
+        cores: numbers of cores, at least one.
+        root: folder of ``proc``.
+
+    Returns:
+        Whether all threads of kernels are on these cores now; False before the first kernel.
+    """
+    if not _CAN_CHOOSE:
+        return False
+    threads = list(_kernel_threads(root / "proc" / "self"))
+    for thread in threads:
+        # A thread may have ended, and a container may have lost a core.
+        with suppress(OSError):
+            os.sched_setaffinity(thread, cores)
+    return kernel_cores(root) == set(cores)
+
+
+def free_cores(count: int, by_core: Mapping[int, float], root: Path = _ROOT) -> set[int]:
+    """Choose cores for the kernels of this process.
+
+    Those where no other process keeps its kernels come first, then those that are least busy.
+
+    Args:
+        count: how many cores.
+        by_core: number of a core -> share of the time in which it is busy.
+        root: folder of ``proc``.
+    """
+    taken = _taken(root)
+    ranked = sorted(by_core, key=lambda core: (taken[core], round(by_core[core], 1), core))
+    return set(ranked[:count])
+
+
+def cores_of_rank(rank: int, ranks: int) -> set[int]:
+    """Return the part of the cores of one of several processes that work together on a machine.
+
+    Args:
+        rank: its number on this machine, from 0.
+        ranks: how many they are; with fewer cores, some have the same core.
+    """
+    cores = sorted(visible_cores())
+    first = rank * len(cores) // ranks
+    return set(cores[first : max(first + 1, (rank + 1) * len(cores) // ranks)])
+
+
+def _taken(root: Path) -> Counter[int]:
+    """Count for each core the threads of other processes whose kernels are kept on few cores."""
+    everywhere, taken = visible_cores(), Counter[int]()
+    for process in (root / "proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        for thread in _kernel_threads(process):
+            cores = _affinity(thread)
+            if not cores >= everywhere:
+                taken.update(cores)
+    return taken
+
+
+def _kernel_threads(process: Path) -> Iterator[int]:
+    """Yield the ids of the threads of a process that run kernels."""
+    for path in (process / "task").glob("*/comm"):
+        try:
+            name = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            # The thread has ended.
+            continue
+        if name.startswith(_NAMES):
+            yield int(path.parent.name)
+
+
+def _affinity(thread: int) -> set[int]:
+    if _CAN_CHOOSE:
+        with suppress(OSError):
+            return os.sched_getaffinity(thread)
+    return set()

@@ -1,0 +1,238 @@
+import logging
+
+import pytest
+
+from fastreid.utils.machine import (
+    Busy,
+    CoreSharing,
+    RunDelay,
+    core_sharing,
+    cores_beside_others,
+    describe_cores,
+    is_crowded,
+)
+from fastreid.utils.machine.core_sharing import is_starved
+
+
+@pytest.mark.parametrize(
+    ("cores", "visible", "elsewhere", "crowded"),
+    [
+        (2, 2, None, False),
+        (2, 2, 0.0, False),
+        (2, 2, 0.5, False),
+        (2, 2, 0.6, True),
+        (1, 1, 1.0, True),
+        (16, 16, 4.0, False),
+        (16, 16, 4.1, True),
+        # Another program leaves as many cores as this process may use.
+        (50, 64, 10.0, False),
+        (2, 64, 63.5, True),
+    ],
+)
+def test_where_others_leave_less_than_three_quarters_it_is_crowded(
+    cores, visible, elsewhere, crowded
+):
+    assert is_crowded(cores, visible, elsewhere) is crowded
+
+
+@pytest.mark.parametrize(
+    ("cores", "visible", "elsewhere", "expected"),
+    [
+        # What they leave,
+        (2, 2, 1.0, 1),
+        (16, 16, 6.0, 10),
+        (3, 3, 1.4, 2),
+        # and half at least.
+        (2, 2, 2.0, 1),
+        (16, 16, 16.0, 8),
+        (3, 3, 3.0, 1),
+        (1, 1, 1.0, 1),
+        (2, 64, 63.5, 1),
+        (8, 64, 32.0, 4),
+    ],
+)
+def test_kernels_get_what_others_leave_and_half_of_the_cores_at_least(
+    cores, visible, elsewhere, expected
+):
+    assert cores_beside_others(cores, visible, elsewhere) == expected
+
+
+@pytest.mark.parametrize(
+    ("ran", "waited", "starved"),
+    [
+        # Beside one busy program for each core.
+        (30.0, 30.0, False),
+        (10.0, 45.0, False),
+        # Waiting by yielding beside busy programs, as measured.
+        (1.3, 57.0, True),
+        # Two runs of the demo beside each other, and others of low priority.
+        (8.4, 49.0, True),
+        # Mostly idle: little to wait for.
+        (0.1, 14.0, False),
+        (0.0, 0.0, False),
+    ],
+)
+def test_who_waits_five_times_as_long_as_it_runs_is_starved(ran, waited, starved):
+    assert is_starved(RunDelay(ran, waited), 30.0) is starved
+
+
+@pytest.mark.parametrize(("cores", "name"), [({0}, "core 0"), ({3}, "core 3"), ({1, 2}, "2 cores")])
+def test_cores_have_names_for_messages(cores, name):
+    assert describe_cores(cores) == name
+
+
+class Machine:
+    """Four cores with programs, and the threads of this process, which a test changes."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.delay = 100.0, RunDelay(5.0, 5.0)
+        self.elsewhere, self.kernels, self.short = 0.0, {0, 1, 2, 3}, False
+        self.grants = self.moves = True
+        monkeypatch.setattr(core_sharing.time, "monotonic", lambda: self.now)
+        for name, function in {
+            "num_cores": lambda: 4,
+            "visible_cores": lambda: {0, 1, 2, 3},
+            "read_run_delay": lambda: self.delay,
+            "kernel_cores": lambda: self.kernels,
+            "keep_kernels_on": self.keep,
+            "free_cores": lambda count, by_core: set(sorted(by_core, key=by_core.get)[:count]),
+            "BusyMeter": lambda: self,
+            "has_short_time_slices": lambda: self.short,
+            "shorten_time_slices": self.shorten,
+        }.items():
+            monkeypatch.setattr(core_sharing, name, function)
+
+    def keep(self, cores):
+        if self.moves:
+            self.kernels = set(cores)
+        return self.moves
+
+    def shorten(self):
+        self.short = self.grants
+        return self.grants
+
+    def look(self):
+        if self.elsewhere is None:
+            return None
+        return Busy(self.elsewhere, {0: 0.9, 1: 0.5, 2: 0.7, 3: 0.6})
+
+    def wait(self, seconds, ran=1.0, waited=1.0):
+        self.now += seconds
+        self.delay = RunDelay(self.delay.ran + ran, self.delay.waited + waited)
+
+    def starve(self, seconds=10):
+        self.wait(seconds, ran=seconds / 40, waited=seconds * 1.9)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    return Machine(monkeypatch)
+
+
+def test_kernels_move_when_others_come_and_back_when_they_have_gone(machine):
+    sharing = CoreSharing(10, adapts=True)
+    machine.wait(10)
+    assert sharing.look() is None
+    machine.elsewhere = 4.0
+    machine.wait(9)
+    assert sharing.look() is None
+    machine.wait(1)
+    assert sharing.look() == (
+        "Other programs use 4.0 of 4 cores: from now on, kernels run on 2 cores, with short time "
+        "slices",
+        logging.INFO,
+    )
+    assert machine.kernels == {1, 3}
+    assert machine.short
+    # Neither other numbers of others nor almost enough free cores move them again.
+    for machine.elsewhere in (2.0, 0.8, 4.0):
+        machine.wait(10)
+        assert sharing.look() is None
+    machine.elsewhere = 0.5
+    machine.wait(10)
+    text = "Other programs use 0.5 of 4 cores: from now on, kernels run on all cores"
+    assert sharing.look() == (text, logging.INFO)
+    assert machine.kernels == {0, 1, 2, 3}
+
+
+def test_what_was_chosen_at_the_start_is_undone_too(machine):
+    machine.kernels = {2}
+    sharing = CoreSharing(10, adapts=True)
+    machine.wait(10)
+    assert sharing.look().text.endswith("kernels run on all cores")
+
+
+def test_who_does_not_adapt_leaves_the_first_choice_alone(machine):
+    machine.kernels = {2}
+    sharing = CoreSharing(10)
+    machine.wait(10)
+    assert sharing.look() is None
+    machine.kernels, machine.elsewhere = {0, 1, 2, 3}, 4.0
+    machine.wait(10)
+    assert sharing.look() is None
+    assert machine.kernels == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("adapts", [True, False])
+def test_who_is_starved_is_warned_once_and_moves(machine, adapts):
+    sharing = CoreSharing(10, adapts=adapts)
+    machine.elsewhere = 4.0
+    machine.starve()
+    text, level = sharing.look()
+    assert level == logging.WARNING
+    assert "In the last 10 s, the threads of this process ran for 0.2 s and waited" in text
+    assert "for a core for 19 s. Other programs use 4.0 of 4 cores: from now on" in text
+    for way_out in ("renice", "taskset", "docs/performance.md"):
+        assert way_out in text
+    assert (machine.kernels, machine.short) == ({1, 3}, True)
+    machine.starve()
+    assert sharing.look() is None
+    # What it has done it also undoes.
+    machine.elsewhere = 0.0
+    machine.wait(10)
+    assert sharing.look().text.endswith("kernels run on all cores")
+    machine.elsewhere = 4.0
+    machine.starve()
+    assert sharing.look().level == logging.INFO
+
+
+def test_where_nothing_can_be_moved_the_warning_says_only_what_the_user_can_do(machine):
+    machine.elsewhere, machine.moves, machine.grants = 4.0, False, False
+    sharing = CoreSharing(10, adapts=True)
+    machine.starve()
+    text, _ = sharing.look()
+    assert "from now on" not in text
+    assert "Other programs use the cores. To make this run faster" in text
+    machine.wait(10)
+    assert sharing.look() is None
+
+
+def test_on_a_single_core_only_the_time_slices_change(machine, monkeypatch):
+    monkeypatch.setattr(core_sharing, "num_cores", lambda: 1)
+    monkeypatch.setattr(core_sharing, "visible_cores", lambda: {1})
+    machine.kernels, machine.elsewhere = {1}, 1.0
+    sharing = CoreSharing(10, adapts=True)
+    machine.wait(10)
+    assert sharing.look().text.endswith("kernels run on core 1, with short time slices")
+    machine.wait(10)
+    assert sharing.look() is None
+
+
+def test_before_the_first_kernel_nothing_moves(machine):
+    machine.kernels, machine.elsewhere = set(), 4.0
+    sharing = CoreSharing(10, adapts=True)
+    machine.wait(10)
+    assert sharing.look() is None
+    assert not machine.short
+
+
+def test_where_the_system_does_not_tell_nothing_happens(machine):
+    machine.elsewhere, machine.delay = None, None
+    sharing = CoreSharing(10, adapts=True)
+    machine.now += 20
+    assert sharing.look() is None
+    machine.delay = RunDelay(0, 0)
+    machine.starve()
+    assert sharing.look() is None
+    machine.starve()
+    assert "renice" in sharing.look().text

@@ -1,0 +1,162 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fastreid.utils.machine import cores_of_rank, keep_kernels_on, kernel_cores, visible_cores
+from fastreid.utils.machine.kernel_threads import free_cores
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="the system keeps threads on no cores"
+)
+
+
+class Affinities:
+    """Threads of processes in a folder like /proc, and the cores that they may run on."""
+
+    def __init__(self, root, monkeypatch, visible):
+        self.root, self.cores = root, {0: set(visible)}
+        monkeypatch.setattr(os, "sched_getaffinity", self.get)
+        monkeypatch.setattr(os, "sched_setaffinity", self.set)
+
+    def get(self, thread):
+        if thread not in self.cores:
+            raise ProcessLookupError
+        return self.cores[thread]
+
+    def set(self, thread, cores):
+        if thread not in self.cores:
+            raise ProcessLookupError
+        self.cores[thread] = set(cores)
+
+    def add(self, process, thread, name, cores=None):
+        folder = self.root / "proc" / str(process) / "task" / str(thread)
+        folder.mkdir(parents=True)
+        (folder / "comm").write_text(name + "\n")
+        if cores is not None:
+            self.cores[thread] = set(cores)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    return Affinities(tmp_path, monkeypatch, range(4))
+
+
+def test_only_the_threads_of_kernels_move(machine):
+    everywhere = set(range(4))
+    names = ["python", "ActorThread_0", "KernelThread_0", "KernelThread_12", "infer_queue"]
+    for thread, name in enumerate(names, start=10):
+        machine.add("self", thread, name, everywhere)
+    # It has ended since the folder was read.
+    machine.add("self", 99, "KernelThread_3")
+    assert kernel_cores(machine.root) == everywhere
+    assert keep_kernels_on({1, 2}, machine.root)
+    moved = {names[thread - 10] for thread, cores in machine.cores.items() if cores == {1, 2}}
+    assert moved == {"ActorThread_0", "KernelThread_0", "KernelThread_12"}
+    assert kernel_cores(machine.root) == {1, 2}
+    assert machine.cores[0] == everywhere
+
+
+def test_before_the_first_kernel_there_is_nothing_to_move(machine):
+    machine.add("self", 10, "python", range(4))
+    assert kernel_cores(machine.root) == set()
+    assert not keep_kernels_on({1}, machine.root)
+
+
+def test_cores_that_are_refused_are_no_error(machine, monkeypatch):
+    def refuse(thread, cores):
+        raise OSError(22, "Invalid argument")
+
+    machine.add("self", 10, "ActorThread_0", range(4))
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    assert not keep_kernels_on({1}, machine.root)
+
+
+@pytest.mark.parametrize(
+    ("busy", "count", "expected"),
+    [
+        ((1, 0, 1, 0), 2, {1, 3}),
+        ((0, 0, 0, 0), 1, {0}),
+        ((1, 0.98, 1, 1), 1, {0}),
+        ((1, 1, 0.5, 1), 1, {2}),
+        ((1, 1, 0.5, 0.2), 3, {0, 2, 3}),
+    ],
+)
+def test_the_least_busy_cores_are_chosen(machine, busy, count, expected):
+    assert free_cores(count, dict(enumerate(busy)), machine.root) == expected
+
+
+def test_cores_on_which_other_runs_keep_their_kernels_come_last(machine):
+    machine.add(500, 501, "ActorThread_0", {0})
+    machine.add(500, 502, "KernelThread_0", {0})
+    machine.add(600, 601, "KernelThread_0", {1})
+    # Neither a run on all cores, nor a thread of another kind, nor our own takes a core.
+    machine.add(700, 701, "KernelThread_0", range(4))
+    machine.add(800, 801, "python", {3})
+    machine.add(os.getpid(), 901, "KernelThread_0", {2})
+    busy = dict.fromkeys(range(4), 1.0)
+    assert free_cores(1, busy, machine.root) == {2}
+    assert free_cores(3, busy, machine.root) == {1, 2, 3}
+    assert free_cores(2, {**busy, 1: 0.0}, machine.root) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("cores", "ranks", "expected"),
+    [
+        (2, 2, [{0}, {1}]),
+        (4, 2, [{0, 1}, {2, 3}]),
+        (5, 2, [{0, 1}, {2, 3, 4}]),
+        (2, 3, [{0}, {0}, {1}]),
+        (1, 2, [{0}, {0}]),
+        (3, 1, [{0, 1, 2}]),
+    ],
+)
+def test_ranks_divide_the_cores(tmp_path, monkeypatch, cores, ranks, expected):
+    Affinities(tmp_path, monkeypatch, range(cores))
+    assert [cores_of_rank(rank, ranks) for rank in range(ranks)] == expected
+
+
+RUN = """
+import json, os, pathlib, sys
+import fastreid
+import mindspore as ms, numpy as np
+from fastreid.utils.machine import keep_kernels_on, kernel_cores, visible_cores
+ms.set_device("CPU")
+x = ms.Tensor(np.arange(65536, dtype=np.float32).reshape(256, 256) / 65536)
+
+def run(x):
+    return ms.ops.exp(ms.ops.matmul(x, x).mean(0)).sum()
+
+found = {"before": sorted(kernel_cores()), "spread": run(x).asnumpy().tobytes().hex()}
+core = max(visible_cores())
+found["moved"] = keep_kernels_on({core})
+found["kept"] = run(x).asnumpy().tobytes().hex()
+found["cores"] = sorted(kernel_cores())
+found["main"] = sorted(os.sched_getaffinity(0))
+tasks = pathlib.Path("/proc/self/task")
+found["names"] = [(task / "comm").read_text().strip() for task in tasks.iterdir()
+                  if os.sched_getaffinity(int(task.name)) == {core}]
+found["undone"] = keep_kernels_on(visible_cores())
+print(json.dumps(found))
+"""
+
+
+def test_mindspores_threads_are_found_and_moved():
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], capture_output=True, text=True, check=True, timeout=120
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    visible = sorted(visible_cores())
+    assert found["before"] == []
+    assert found["moved"]
+    assert found["undone"]
+    assert found["cores"] == visible[-1:]
+    assert found["main"] == visible
+    assert found["kept"] == found["spread"]
+    if len(visible) > 1:
+        assert {name.rstrip("0123456789") for name in found["names"]} == {
+            "ActorThread_",
+            "KernelThread_",
+        }
