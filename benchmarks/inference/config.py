@@ -16,6 +16,8 @@ def config_of(job: dict) -> CfgNode:
         [
             *("MODEL.BACKBONE.PRETRAIN", "False", "MODEL.WEIGHTS", str(weights)),
             *("MODEL.HEADS.NUM_CLASSES", "751", "MODEL.DEVICE", "cpu"),
+            # The programs that take turns with it are no neighbours to give way to.
+            *("DISPATCH_THREADS", "1"),
             *job["opts"],
         ],
     )

@@ -24,8 +24,8 @@ def defaults() -> CN:
     # (new) "graph" compiles each training step; "pynative" runs it eagerly, for debugging.
     cfg.MODE = "graph"
     # (new) On a CPU: threads that start kernels. 1: each kernel uses all cores; 2 or more: each
-    # kernel uses one core, which may be faster beside busy programs where kernels are small; 0:
-    # chosen at the start of a process (docs/performance.md).
+    # kernel uses one core; 0: each kernel uses all cores or, beside busy programs, a part of them
+    # (docs/performance.md).
     cfg.DISPATCH_THREADS = 0
     # Folder of logs, checkpoints, results and pictures.
     cfg.OUTPUT_DIR = "logs/"

@@ -153,7 +153,7 @@ class DefaultTrainer(DefaultParts):
         optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
-            hooks.CoreWatch(adapts=adapts_cores(cfg)),
+            hooks.CoreWatch(adapts=adapts_cores(cfg), undoes=comm.get_local_size() == 1),
             hooks.LRScheduler(optimizers, self.scheduler),
             *([hooks.MovingAverage(self.average)] if self.average else []),
             *self._build_precise_bn(),

@@ -16,6 +16,7 @@ from fastreid.config import CfgNode, get_cfg
 from fastreid.deploy.embedder import normalized
 from fastreid.deploy.model_info import NORMALIZED, ModelInfo
 from fastreid.deploy.pictures import check_batch
+from fastreid.utils.machine import CoreSharing
 
 from .setup import set_device_and_mode
 
@@ -46,6 +47,7 @@ class MindirModel:
             cfg.MODEL.DEVICE, cfg.MODE = device, "graph"
             set_device_and_mode(cfg)
         self._network = nn.GraphCell(ms.load(str(path)))
+        self._sharing = CoreSharing()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Compute features.
@@ -59,6 +61,7 @@ class MindirModel:
         batch = check_batch(images, self.info.size)
         if self.info.input == NORMALIZED:
             batch = normalized(batch, self.info)
+        self._sharing.report(logger)
         return self._network(Tensor(batch)).asnumpy()
 
 
@@ -69,8 +72,8 @@ def _config_inside(info: ModelInfo, path: Path) -> CfgNode:
         cfg.merge_from_text(info.config, source=str(path))
     except (KeyError, TypeError, ValueError) as error:
         logger.warning(
-            "The configuration inside %s is of another version (%s). Threads are chosen for the "
-            "default network; the features do not depend on it.",
+            "The configuration inside %s is of another version (%s). Threads are chosen by "
+            "default; the features do not depend on it.",
             *(path, error),
         )
         return get_cfg()

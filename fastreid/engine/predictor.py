@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,8 +16,12 @@ from fastreid.deploy.pictures import check_batch, is_batch, open_pictures
 from fastreid.evaluation import FeatureCollector, FeatureSet, inference_on_dataset
 from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.machine import CoreSharing
 
+from .cpu import adapts_cores
 from .resume.saved_config import dump_for_keeping
+
+logger = logging.getLogger(__name__)
 
 
 class DefaultPredictor:
@@ -42,6 +47,7 @@ class DefaultPredictor:
             cfg.MODEL.WEIGHTS, ignore=unused_in_evaluation(self.model), weights_only=True
         )
         self.model.set_train(False)
+        self._sharing = CoreSharing(adapts=adapts_cores(cfg), undoes=adapts_cores(cfg))
 
     def __call__(self, images: Any, *, bgr: bool = False) -> np.ndarray:
         """Compute features.
@@ -59,6 +65,7 @@ class DefaultPredictor:
             PictureError: if something else is given.
             ImageError: if a file is missing or cannot be read.
         """
+        self._sharing.report(logger)
         return self.model(Tensor(self.prepare(images, bgr=bgr))).asnumpy()
 
     def prepare(self, images: Any, *, bgr: bool = False) -> np.ndarray:

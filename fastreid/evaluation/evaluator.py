@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from fastreid.utils.comm import get_local_size
 from fastreid.utils.events import get_event_storage
 from fastreid.utils.machine import CoreSharing
 
@@ -125,8 +126,8 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
-        if sharing and (message := sharing.look()):
-            logger.log(message.level, message.text)
+        if sharing:
+            sharing.report(logger)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 
@@ -136,7 +137,7 @@ def _core_sharing() -> CoreSharing | None:
     try:
         get_event_storage()
     except RuntimeError:
-        return CoreSharing()
+        return CoreSharing(undoes=get_local_size() == 1)
     return None
 
 

@@ -1,5 +1,3 @@
-import logging
-
 import numpy as np
 import pytest
 
@@ -7,7 +5,6 @@ from fastreid.engine import hooks
 from fastreid.engine.hooks import core_watch
 from fastreid.evaluation import DatasetEvaluator, evaluator, run_on_dataset
 from fastreid.utils.events import EventStorage
-from fastreid.utils.machine.core_sharing import Message
 
 
 class Sharing:
@@ -15,13 +12,14 @@ class Sharing:
 
     made: list = []
 
-    def __init__(self, seconds=None, *, adapts=False):
-        self.made.append((seconds, adapts))
+    def __init__(self, seconds=None, **options):
+        self.made.append((seconds, options))
         self.looks = 0
 
-    def look(self):
+    def report(self, log):
         self.looks += 1
-        return Message(f"look {self.looks}", logging.WARNING) if self.looks == 2 else None
+        if self.looks == 2:
+            log.warning("look %d", self.looks)
 
 
 @pytest.fixture
@@ -32,14 +30,14 @@ def made(monkeypatch):
     return Sharing.made
 
 
-@pytest.mark.parametrize("adapts", [True, False])
-def test_each_step_of_a_training_looks(made, caplog, adapts):
-    watch = hooks.CoreWatch(seconds=7, adapts=adapts)
+@pytest.mark.parametrize("options", [{"adapts": True, "undoes": False}, {"adapts": False}])
+def test_each_step_of_a_training_looks(made, caplog, options):
+    watch = hooks.CoreWatch(seconds=7, **options)
     assert not made
     watch.before_train()
     for _ in range(3):
         watch.after_step()
-    assert made == [(7, adapts)]
+    assert made == [(7, {"undoes": False, **options})]
     assert [record.getMessage() for record in caplog.records] == ["look 2"]
 
 
@@ -67,9 +65,11 @@ def evaluate():
     return run_on_dataset(lambda images: images[:, 0, 0], Batches(), NoScores())
 
 
-def test_each_batch_of_an_evaluation_alone_looks(made, caplog):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_each_batch_of_an_evaluation_alone_looks(made, caplog, monkeypatch, ranks):
+    monkeypatch.setattr(evaluator, "get_local_size", lambda: ranks)
     assert evaluate() == {}
-    assert made == [(None, False)]
+    assert made == [(None, {"undoes": ranks == 1})]
     assert "look 2" in caplog.text
 
 

@@ -77,11 +77,27 @@ def test_an_exported_file_runs_on_the_device_that_is_asked_for(checkpoint, tmp_p
         open_picture_model(tmp_path / name, opts=["MODEL.DEVICE", "tpu"])
 
 
+class Sharing:
+    """Counts the looks at who else uses the cores."""
+
+    looks = 0
+
+    def __init__(self, **options):
+        """Nothing is measured."""
+
+    def report(self, log):
+        Sharing.looks += 1
+
+
 @pytest.mark.slow
-def test_a_checkpoint_has_the_features_and_the_hash_of_its_exported_files(checkpoint, tmp_path):
-    from fastreid.engine import DefaultPredictor
+def test_a_checkpoint_has_the_features_and_the_hash_of_its_exported_files(
+    checkpoint, tmp_path, monkeypatch
+):
+    from fastreid.engine import DefaultPredictor, mindir_model, predictor
     from fastreid.export import export_model
 
+    monkeypatch.setattr(predictor, "CoreSharing", Sharing)
+    monkeypatch.setattr(mindir_model, "CoreSharing", Sharing)
     config_file, cfg = checkpoint
     expected = DefaultPredictor(cfg)(PICTURES)
     scale = np.abs(expected).max()
@@ -96,8 +112,11 @@ def test_a_checkpoint_has_the_features_and_the_hash_of_its_exported_files(checkp
         export_model(cfg, tmp_path / name)
         models.append(open_picture_model(tmp_path / name))
     for model in models:
+        looks, by_mindspore = Sharing.looks, not model.source.endswith(".onnx")
         # The files compute the same sums in another order.
         np.testing.assert_allclose(model.embed(PICTURES), expected, rtol=0, atol=2e-5 * scale)
+        # Each batch looks.
+        assert (Sharing.looks > looks) is by_mindspore
         assert model.dimension == expected.shape[1]
     assert len({model.weights_sha256 for model in models}) == 1
     assert len(by_setting.weights_sha256) == 64

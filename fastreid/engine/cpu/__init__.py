@@ -1,4 +1,4 @@
-"""What MindSpore needs to be told on a CPU: its threads, the cores that they run on, its memory."""
+"""MindSpore's threads on a CPU, the cores that they run on, and its memory."""
 
 from .memory import reserve_memory
 from .threads import adapts_cores, place_kernels, set_cpu_threads

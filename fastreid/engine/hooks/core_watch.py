@@ -19,19 +19,20 @@ class CoreWatch(HookBase):
 
     Args:
         seconds: length of the intervals that are looked at.
-        adapts: whether kernels move as soon as others use many cores, and back.
+        adapts: whether kernels move when others use many cores.
+        undoes: whether they move back when the others have ended.
     """
 
-    def __init__(self, seconds: float = 10.0, *, adapts: bool = False) -> None:
+    def __init__(
+        self, seconds: float = 10.0, *, adapts: bool = False, undoes: bool = False
+    ) -> None:
         self._seconds = seconds
-        self._adapts = adapts
+        self._options = {"adapts": adapts, "undoes": undoes}
 
     def before_train(self) -> None:
         """Start the first interval."""
-        self._sharing = CoreSharing(self._seconds, adapts=self._adapts)
+        self._sharing = CoreSharing(self._seconds, **self._options)
 
     def after_step(self) -> None:
         """Look at an interval that is over."""
-        message = self._sharing.look()
-        if message:
-            logger.log(message.level, message.text)
+        self._sharing.report(logger)

@@ -98,14 +98,17 @@ class CoreSharing:
 
     Args:
         seconds: length of the intervals.
-        adapts: True: move kernels whenever others use many cores, and back. False: move them only
-            when the threads of this process wait for almost all of an interval, and undo only that.
+        adapts: True: move kernels to fewer cores whenever others use many. False: only when the
+            threads of this process wait for almost all of an interval.
+        undoes: whether to move kernels back to all cores when the others have ended. Ranks have
+            cores of their own, which stay.
     """
 
-    def __init__(self, seconds: float = 10.0, *, adapts: bool = False) -> None:
+    def __init__(self, seconds: float = 10.0, *, adapts: bool = False, undoes: bool = True) -> None:
         self._seconds = seconds
         self._adapts = adapts
-        self._has_moved = self._has_warned = False
+        self._undoes = undoes
+        self._has_warned = False
         self._start = time.monotonic()
         self._others = BusyMeter()
         self._last = read_run_delay()
@@ -130,6 +133,16 @@ class CoreSharing:
             return Message(_warning(delay, seconds, change), logging.WARNING)
         return Message(change, logging.INFO) if change else None
 
+    def report(self, log: logging.Logger) -> None:
+        """Look, and log what there is to say.
+
+        Args:
+            log: gets the line.
+        """
+        message = self.look()
+        if message:
+            log.log(message.level, message.text)
+
     def _delay(self) -> RunDelay | None:
         before, self._last = self._last, read_run_delay()
         if before is None or self._last is None:
@@ -143,16 +156,14 @@ class CoreSharing:
         if not now:
             return ""
         if now < visible:
-            may_undo = self._adapts or self._has_moved
             crowded = is_crowded(*shares, enough_free=_AMPLE_FREE)
-            if not may_undo or crowded or not keep_kernels_on(visible):
+            if not self._undoes or crowded or not keep_kernels_on(visible):
                 return ""
             where = "all cores"
         else:
             crowded = crowded and is_crowded(*shares)
             if not crowded or not share_cores(cores_beside_others(*shares), busy.by_core):
                 return ""
-            self._has_moved = True
             where = f"{describe_cores(kernel_cores())}, with short time slices"
         return (
             f"Other programs use {busy.elsewhere:.1f} of {len(visible)} cores: from now on, "

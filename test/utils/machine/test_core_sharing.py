@@ -162,15 +162,33 @@ def test_what_was_chosen_at_the_start_is_undone_too(machine):
     assert sharing.look().text.endswith("kernels run on all cores")
 
 
-def test_who_does_not_adapt_leaves_the_first_choice_alone(machine):
+def test_the_cores_of_a_rank_stay(machine):
     machine.kernels = {2}
+    sharing = CoreSharing(10, undoes=False)
+    machine.wait(10)
+    assert sharing.look() is None
+    assert machine.kernels == {2}
+
+
+def test_who_does_not_adapt_stays_on_all_cores(machine):
+    machine.elsewhere = 4.0
     sharing = CoreSharing(10)
     machine.wait(10)
     assert sharing.look() is None
-    machine.kernels, machine.elsewhere = {0, 1, 2, 3}, 4.0
-    machine.wait(10)
-    assert sharing.look() is None
     assert machine.kernels == {0, 1, 2, 3}
+
+
+def test_what_there_is_to_say_is_logged(machine, caplog):
+    sharing = CoreSharing(10, adapts=True)
+    with caplog.at_level(logging.INFO):
+        sharing.report(logging.getLogger("run"))
+        assert not caplog.records
+        machine.elsewhere = 4.0
+        machine.starve()
+        sharing.report(logging.getLogger("run"))
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("run", logging.WARNING)
+    assert "renice" in record.getMessage()
 
 
 @pytest.mark.parametrize("adapts", [True, False])
@@ -187,7 +205,6 @@ def test_who_is_starved_is_warned_once_and_moves(machine, adapts):
     assert (machine.kernels, machine.short) == ({1, 3}, True)
     machine.starve()
     assert sharing.look() is None
-    # What it has done it also undoes.
     machine.elsewhere = 0.0
     machine.wait(10)
     assert sharing.look().text.endswith("kernels run on all cores")
