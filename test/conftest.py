@@ -14,6 +14,7 @@ from fastreid.modeling import (
     META_ARCH_REGISTRY,
     REID_HEADS_REGISTRY,
 )
+from fastreid.utils.machine import core_sharing
 from test.faults import table
 
 # MindSpore requires that a device is set before anything runs.
@@ -26,7 +27,8 @@ ms.set_context(mode=ms.GRAPH_MODE)
 def kernels_on_all_cores():
     """Tests in this process do not move its kernels, which all later tests would inherit."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "share_cores", lambda count, by_core: False)
+        for module in (threads, core_sharing):
+            patch.setattr(module, "share_cores", lambda count, by_core: False)
         yield
 
 

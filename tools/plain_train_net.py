@@ -28,6 +28,7 @@ from mindspore import Tensor, nn
 from fastreid.config import CfgNode, load_config, without_pretraining
 from fastreid.data import build_reid_test_loader, build_reid_train_loader, iters_per_epoch
 from fastreid.engine import complete_config, default_argument_parser, default_setup, launch
+from fastreid.engine.cpu import moves_kernels
 from fastreid.engine.steps.train_step import LossForward, TrainStep
 from fastreid.evaluation import ReidEvaluator, inference_on_dataset, print_csv_format
 from fastreid.layers import running_statistics
@@ -37,6 +38,7 @@ from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer, PeriodicCheckpointer
 from fastreid.utils.command_line.command import run_command
 from fastreid.utils.events import CommonMetricPrinter, EventStorage, EventWriter, JSONWriter
+from fastreid.utils.machine import CoreSharing
 from fastreid.utils.parameters import broadcast_parameters
 
 logger = logging.getLogger("fastreid.plain_train_net")
@@ -78,6 +80,7 @@ def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, Any]:
     saver = PeriodicCheckpointer(checkpointer, period, num_epochs, best_metric=best)
 
     results: dict[str, Any] = {}
+    sharing = CoreSharing(moves=moves_kernels(cfg))
     logger.info("Starting training from iteration %d", start)
     with loader, EventStorage(start) as storage:
         batches, writers = iter(loader), build_writers(cfg, num_epochs * per_epoch)
@@ -90,6 +93,7 @@ def do_train(cfg: CfgNode, *, resume: bool) -> dict[str, Any]:
                 storage.put_scalar("lr", rates[0], smoothing_hint=False)
                 for name, value in learn(step, next(batches), losses.names).items():
                     storage.put_scalar(name, value)
+                sharing.report(logger)
                 if done % cfg.SOLVER.LOG_PERIOD == 0 or done % per_epoch == 0:
                     for writer in writers:
                         writer.write()

@@ -16,7 +16,7 @@ def config_of(job: dict) -> CfgNode:
         [
             *("MODEL.BACKBONE.PRETRAIN", "False", "MODEL.WEIGHTS", str(weights)),
             *("MODEL.HEADS.NUM_CLASSES", "751", "MODEL.DEVICE", "cpu"),
-            # The programs that take turns with it are no neighbours to give way to.
+            # The other contenders must not count as other programs that use the cores.
             *("DISPATCH_THREADS", "1"),
             *job["opts"],
         ],

@@ -47,7 +47,7 @@ class Gradients(nn.Cell):
 
 def _config(job: dict) -> CfgNode:
     cfg = get_cfg()
-    # The program beside it, which takes its turns with it, is no neighbour to give way to.
+    # The other contender must not count as another program that uses the cores.
     cfg.merge_from_list(["MODEL.DEVICE", "cpu", "DISPATCH_THREADS", "1"])
     cfg.merge_from_list(job["words"])
     cfg.merge_from_list(["INPUT.SIZE_TRAIN", str(job["size"]), "INPUT.SIZE_TEST", str(job["size"])])

@@ -31,7 +31,7 @@ def _config(job: dict) -> CfgNode:
             *("MODEL.HEADS.CLASSES_PER_DOMAIN", str(job["classes"])),
             # Losses are not read during the measurement.
             *("SOLVER.LOG_PERIOD", "1000000"),
-            # The program beside it, which takes its turns with it, is no neighbour to give way to.
+            # The other contender must not count as another program that uses the cores.
             *("DISPATCH_THREADS", "1"),
         ]
     )

@@ -29,8 +29,10 @@ from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.solver import build_lr_scheduler
 from fastreid.utils import comm
 from fastreid.utils.checkpoint import Checkpointer
+from fastreid.utils.machine import CoreSharing
 
 from .build import build_meta_optimizer, build_optimizers
+from .cpu import moves_kernels
 from .setup import complete_config
 from .train_loop import TrainerBase
 
@@ -217,7 +219,11 @@ class DefaultParts(TrainerBase):
             )
             with loader:
                 results[name] = inference_on_dataset(
-                    model, loader, evaluator, flip_test=cfg.TEST.FLIP.ENABLED
+                    model,
+                    loader,
+                    evaluator,
+                    flip_test=cfg.TEST.FLIP.ENABLED,
+                    sharing=CoreSharing(moves=moves_kernels(cfg)),
                 )
             draws = cfg.TEST.PLOTS and comm.is_main_process()
             if draws and isinstance(evaluator, ReidEvaluator):

@@ -23,7 +23,7 @@ from fastreid.utils.parameters import broadcast_parameters
 
 from . import hooks
 from .build import build_trainer
-from .cpu import adapts_cores
+from .cpu import moves_kernels
 from .default_parts import DefaultParts, Results, accepted
 from .hooks.checkpoints import mean_metric
 from .hooks.precise_bn import precise_bn_config
@@ -153,7 +153,7 @@ class DefaultTrainer(DefaultParts):
         optimizers = list(self._trainer.named_optimizers.values())
         built = [
             hooks.IterationTimer(),
-            hooks.CoreWatch(adapts=adapts_cores(cfg), undoes=comm.get_local_size() == 1),
+            hooks.CoreWatch(moves=moves_kernels(cfg)),
             hooks.LRScheduler(optimizers, self.scheduler),
             *([hooks.MovingAverage(self.average)] if self.average else []),
             *self._build_precise_bn(),

@@ -18,6 +18,7 @@ from fastreid.deploy.model_info import NORMALIZED, ModelInfo
 from fastreid.deploy.pictures import check_batch
 from fastreid.utils.machine import CoreSharing
 
+from .cpu import moves_kernels
 from .setup import set_device_and_mode
 
 logger = logging.getLogger(__name__)
@@ -41,13 +42,14 @@ class MindirModel:
 
     def __init__(self, path: Path, *, device: str | None = None, opts: Sequence[str] = ()) -> None:
         self.info = read_mindir_info(path)
+        self._sharing = CoreSharing()
         if device is not None:
             cfg = _config_inside(self.info, path)
             cfg.merge_from_list(opts)
             cfg.MODEL.DEVICE, cfg.MODE = device, "graph"
             set_device_and_mode(cfg)
+            self._sharing = CoreSharing(moves=moves_kernels(cfg))
         self._network = nn.GraphCell(ms.load(str(path)))
-        self._sharing = CoreSharing()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Compute features.

@@ -18,7 +18,7 @@ from fastreid.modeling import build_model, unused_in_evaluation
 from fastreid.utils.checkpoint import Checkpointer
 from fastreid.utils.machine import CoreSharing
 
-from .cpu import adapts_cores
+from .cpu import moves_kernels
 from .resume.saved_config import dump_for_keeping
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class DefaultPredictor:
             cfg.MODEL.WEIGHTS, ignore=unused_in_evaluation(self.model), weights_only=True
         )
         self.model.set_train(False)
-        self._sharing = CoreSharing(adapts=adapts_cores(cfg), undoes=adapts_cores(cfg))
+        self._sharing = CoreSharing(moves=moves_kernels(cfg))
 
     def __call__(self, images: Any, *, bgr: bool = False) -> np.ndarray:
         """Compute features.
@@ -107,5 +107,6 @@ class DefaultPredictor:
                 loader,
                 FeatureCollector(num_query, name, label_names=loader.dataset.label_names),
                 flip_test=self.cfg.TEST.FLIP.ENABLED,
+                sharing=self._sharing,
             )
         return features._replace(config=dump_for_keeping(self.cfg))

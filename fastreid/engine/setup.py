@@ -65,7 +65,7 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
 
     Args:
         cfg: the whole configuration, frozen.
-        args: the parsed command line; its ``resume`` and ``eval_only`` are read.
+        args: the parsed command line; its ``resume`` is read.
 
     Raises:
         ValueError: MODE or MODEL.DEVICE is unknown, the device does not exist, or a module of
@@ -145,7 +145,8 @@ def set_device_and_mode(cfg: CfgNode) -> str:
     """Set the device of MODEL.DEVICE and the mode of MODE, and connect to the other processes.
 
     With several processes, each gets the device with its own number on its machine; the number in
-    MODEL.DEVICE is ignored.
+    MODEL.DEVICE is ignored. On a CPU, this also chooses threads, cores and memory, which MindSpore
+    takes once in a process: call functions of ``mindspore.runtime`` that set these before this one.
 
     Args:
         cfg: the whole configuration.

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from fastreid.utils.comm import get_local_size
-from fastreid.utils.events import get_event_storage
 from fastreid.utils.machine import CoreSharing
 
 from .dataset_evaluator import DatasetEvaluator
@@ -70,7 +68,12 @@ class _Progress:
 
 
 def inference_on_dataset(
-    model: nn.Cell, data_loader: Any, evaluator: DatasetEvaluator, flip_test: bool = False
+    model: nn.Cell,
+    data_loader: Any,
+    evaluator: DatasetEvaluator,
+    flip_test: bool = False,
+    *,
+    sharing: CoreSharing | None = None,
 ) -> Any:
     """Run a model on a test set in evaluation mode and score its features.
 
@@ -80,6 +83,7 @@ def inference_on_dataset(
             share its batches, rank 0 scores the features of all.
         evaluator: collects and scores the features; it is reset first.
         flip_test: whether to average the features of each image and its mirror image.
+        sharing: looks after each batch who else uses the cores; None: one that only warns.
 
     Returns:
         The result of the evaluator's ``evaluate``.
@@ -90,7 +94,7 @@ def inference_on_dataset(
         return model(Tensor(images)).asnumpy()
 
     with inference_context(model):
-        return run_on_dataset(compute, data_loader, evaluator, flip_test=flip_test)
+        return run_on_dataset(compute, data_loader, evaluator, flip_test=flip_test, sharing=sharing)
 
 
 def run_on_dataset(
@@ -99,6 +103,7 @@ def run_on_dataset(
     evaluator: DatasetEvaluator,
     *,
     flip_test: bool = False,
+    sharing: CoreSharing | None = None,
 ) -> Any:
     """Score the features of any function on a test set; see `inference_on_dataset`.
 
@@ -107,6 +112,7 @@ def run_on_dataset(
         data_loader: as for `inference_on_dataset`.
         evaluator: collects and scores the features; it is reset first.
         flip_test: whether to average the features of each image and its mirror image.
+        sharing: as for `inference_on_dataset`.
 
     Returns:
         The result of the evaluator's ``evaluate``.
@@ -116,7 +122,7 @@ def run_on_dataset(
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
-    progress, sharing = _Progress(num_images), _core_sharing()
+    progress, sharing = _Progress(num_images), sharing or CoreSharing()
     of_batches = []
     for batch in data_loader:
         features = extract(batch["images"])
@@ -126,19 +132,9 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
-        if sharing:
-            sharing.report(logger)
+        sharing.report(logger)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
-
-
-def _core_sharing() -> CoreSharing | None:
-    """Return what watches an evaluation; a training has a hook that also covers its evaluations."""
-    try:
-        get_event_storage()
-    except RuntimeError:
-        return CoreSharing(undoes=get_local_size() == 1)
-    return None
 
 
 class _Extractor:

@@ -1,7 +1,12 @@
+import ast
+import inspect
+import textwrap
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
-from fastreid.engine import hooks
+from fastreid.engine import DefaultPredictor, DefaultTrainer, hooks
 from fastreid.engine.hooks import core_watch
 from fastreid.evaluation import DatasetEvaluator, evaluator, run_on_dataset
 from fastreid.utils.events import EventStorage
@@ -30,14 +35,14 @@ def made(monkeypatch):
     return Sharing.made
 
 
-@pytest.mark.parametrize("options", [{"adapts": True, "undoes": False}, {"adapts": False}])
-def test_each_step_of_a_training_looks(made, caplog, options):
-    watch = hooks.CoreWatch(seconds=7, **options)
+@pytest.mark.parametrize("moves", [True, False])
+def test_each_step_of_a_training_looks(made, caplog, moves):
+    watch = hooks.CoreWatch(seconds=7, moves=moves)
     assert not made
     watch.before_train()
     for _ in range(3):
         watch.after_step()
-    assert made == [(7, {"undoes": False, **options})]
+    assert made == [(7, {"moves": moves})]
     assert [record.getMessage() for record in caplog.records] == ["look 2"]
 
 
@@ -61,19 +66,41 @@ class Batches:
         return iter([{"images": np.zeros((1, 3, 2, 1), np.float32)}] * 3)
 
 
-def evaluate():
-    return run_on_dataset(lambda images: images[:, 0, 0], Batches(), NoScores())
+def evaluate(**options):
+    return run_on_dataset(lambda images: images[:, 0, 0], Batches(), NoScores(), **options)
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_each_batch_of_an_evaluation_alone_looks(made, caplog, monkeypatch, ranks):
-    monkeypatch.setattr(evaluator, "get_local_size", lambda: ranks)
-    assert evaluate() == {}
-    assert made == [(None, {"undoes": ranks == 1})]
+@pytest.mark.parametrize("in_training", [True, False])
+def test_each_batch_of_an_evaluation_looks(made, caplog, in_training):
+    with EventStorage() if in_training else nullcontext():
+        assert evaluate() == {}
+    # Nothing moves unless the caller says so.
+    assert made == [(None, {})]
     assert "look 2" in caplog.text
 
 
-def test_the_hook_of_a_training_covers_its_evaluations(made):
-    with EventStorage():
-        evaluate()
-    assert not made
+def test_the_caller_may_bring_its_own(made):
+    own = Sharing()
+    evaluate(sharing=own)
+    assert own.looks == 3
+    assert len(made) == 1
+
+
+def arguments(function, call):
+    """The keyword arguments of a call in a function, as text."""
+    source = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call)]
+    names = [ast.unparse(node.func) for node in calls]
+    return {word.arg: ast.unparse(word.value) for word in calls[names.index(call)].keywords}
+
+
+@pytest.mark.parametrize(
+    ("function", "call"),
+    [
+        (DefaultTrainer.build_hooks, "hooks.CoreWatch"),
+        (DefaultTrainer.test, "CoreSharing"),
+        (DefaultPredictor.__init__, "CoreSharing"),
+    ],
+)
+def test_programs_move_their_kernels_where_they_may(function, call):
+    assert arguments(function, call)["moves"] == "moves_kernels(cfg)"

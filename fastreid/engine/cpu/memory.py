@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import mindspore as ms
+
+logger = logging.getLogger(__name__)
 
 _ROOT = Path("/")
 _GIB = 2**30
@@ -26,8 +28,10 @@ def reserve_memory() -> None:
     """
     size = block_gib()
     if size:
-        with suppress(RuntimeError):
+        try:
             ms.runtime.set_memory(init_size=f"{size}GB")
+        except RuntimeError as error:
+            logger.debug("MindSpore's memory pool stays as it is: %s", error)
 
 
 def block_gib(root: Path = _ROOT) -> int:
@@ -45,7 +49,8 @@ def block_gib(root: Path = _ROOT) -> int:
 def _address_space_is_limited(root: Path) -> bool:
     import resource
 
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    if any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits):
         return True
     try:
         policy = (root / "proc" / "sys" / "vm" / "overcommit_memory").read_text(encoding="ascii")

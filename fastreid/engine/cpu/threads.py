@@ -41,6 +41,7 @@ from fastreid.utils.machine import (
     share_cores,
     shorten_time_slices,
     visible_cores,
+    wait_for_kernel_threads,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ logger = logging.getLogger(__name__)
 class Kernels(enum.Enum):
     """How a kernel is run."""
 
-    SPLIT = "kernels are split over the cores"
-    WHOLE = "each kernel runs on one core"
+    OVER_CORES = "kernels are split over the cores"
+    ON_ONE_CORE = "each kernel runs on one core"
 
 
 class MachineFacts(NamedTuple):
@@ -62,6 +63,7 @@ class MachineFacts(NamedTuple):
         all_cores: cores of the machine; more than `visible_cores` where an affinity limits them.
         busy_elsewhere: cores that other programs keep busy; None: unknown.
         ranks: processes on this machine that work together.
+        divides: whether these have parts of the cores of their own.
     """
 
     cores: int
@@ -69,6 +71,7 @@ class MachineFacts(NamedTuple):
     all_cores: int
     busy_elsewhere: float | None = None
     ranks: int = 1
+    divides: bool = False
 
     @property
     def own_cores(self) -> int:
@@ -113,17 +116,19 @@ def choose_threads(wanted: int, facts: MachineFacts) -> ThreadChoice:
         # With a number of dispatching threads, MindSpore adds the other number to it.
         threads = max(1, threads - wanted) if threads else None
         reason = "set by DISPATCH_THREADS"
-        return ThreadChoice(Kernels.WHOLE, wanted, threads, None, False, reason)
+        return ThreadChoice(Kernels.ON_ONE_CORE, wanted, threads, None, False, reason)
     if wanted == 1:
-        return ThreadChoice(Kernels.SPLIT, None, threads, None, False, "set by DISPATCH_THREADS")
+        return ThreadChoice(
+            Kernels.OVER_CORES, None, threads, None, False, "set by DISPATCH_THREADS"
+        )
     shared, reasons = None, [limit] if limit else []
-    divides, elsewhere = facts.ranks > 1, facts.busy_elsewhere
-    # Ranks would take each other for strangers, and could choose differently.
-    if not divides and is_crowded(facts.cores, facts.visible_cores, elsewhere):
+    elsewhere = facts.busy_elsewhere
+    # Each rank would count the other ranks as other programs, and they could choose differently.
+    if facts.ranks == 1 and is_crowded(facts.cores, facts.visible_cores, elsewhere):
         shared = cores_beside_others(facts.cores, facts.visible_cores, elsewhere or 0.0)
         reasons.append(f"others use {elsewhere:.1f} of {facts.visible_cores} cores")
     reason = "; ".join(reasons) or "MindSpore's default"
-    return ThreadChoice(Kernels.SPLIT, None, threads, shared, divides, reason)
+    return ThreadChoice(Kernels.OVER_CORES, None, threads, shared, facts.divides, reason)
 
 
 def _limit(facts: MachineFacts) -> str:
@@ -157,14 +162,14 @@ def set_cpu_threads(cfg: CfgNode) -> None:
             logger.warning("DISPATCH_THREADS has no effect: the threads of this process are set")
 
 
-def adapts_cores(cfg: CfgNode) -> bool:
-    """Tell whether the cores that kernels run on may change with what other programs use.
+def moves_kernels(cfg: CfgNode) -> bool:
+    """Tell whether the cores that kernels run on depend on what other programs use.
 
     Args:
         cfg: the whole configuration.
     """
-    # Ranks have their own part of the cores.
-    return cfg.DISPATCH_THREADS == 0 and comm.get_local_size() == 1
+    is_free = cfg.DISPATCH_THREADS == 0 and comm.get_local_size() == 1
+    return is_free and ms.get_context("device_target") == "CPU"
 
 
 def place_kernels(cfg: CfgNode) -> None:
@@ -175,7 +180,7 @@ def place_kernels(cfg: CfgNode) -> None:
     Args:
         cfg: the whole configuration.
     """
-    looks = adapts_cores(cfg)
+    looks = moves_kernels(cfg)
     others = look_around() if looks else None
     facts = _measure(others)
     choice = choose_threads(cfg.DISPATCH_THREADS, facts)
@@ -188,9 +193,9 @@ def place_kernels(cfg: CfgNode) -> None:
         elif choice.shared and others:
             share_cores(choice.shared, others.by_core)
         short = ", with short time slices" if has_short_time_slices() else ""
-        where = f", on {describe_cores(kernel_cores())}{short}"
-    elif looks:
-        # An earlier call in this process may have moved them.
+        where = f", on {describe_cores(kernel_cores())}{short}" if kernel_cores() else ""
+    elif looks and set() < kernel_cores() < visible_cores():
+        # An earlier call in this process has moved them.
         keep_kernels_on(visible_cores())
     logger.info(
         "Threads on %d core%s: %s%s (%s)",
@@ -202,6 +207,7 @@ def place_kernels(cfg: CfgNode) -> None:
 def _start_threads() -> None:
     """Run a kernel: MindSpore starts its threads with the first one."""
     ops.matmul(Tensor([[1.0]], ms.float32), Tensor([[1.0]], ms.float32)).asnumpy()
+    wait_for_kernel_threads()
 
 
 def _measure(others: Busy | None) -> MachineFacts:
@@ -211,4 +217,6 @@ def _measure(others: Busy | None) -> MachineFacts:
         all_cores=os.cpu_count() or 1,
         busy_elsewhere=others.elsewhere if others else None,
         ranks=comm.get_local_size(),
+        # Elsewhere their number is a guess, see `comm.get_local_size`.
+        divides=comm.get_local_size() > 1 and comm.LOCAL_SIZE_VARIABLE in os.environ,
     )

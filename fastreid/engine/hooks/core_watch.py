@@ -19,19 +19,16 @@ class CoreWatch(HookBase):
 
     Args:
         seconds: length of the intervals that are looked at.
-        adapts: whether kernels move when others use many cores.
-        undoes: whether they move back when the others have ended.
+        moves: whether kernels move when others use many cores, and back.
     """
 
-    def __init__(
-        self, seconds: float = 10.0, *, adapts: bool = False, undoes: bool = False
-    ) -> None:
+    def __init__(self, seconds: float = 10.0, *, moves: bool = False) -> None:
         self._seconds = seconds
-        self._options = {"adapts": adapts, "undoes": undoes}
+        self._moves = moves
 
     def before_train(self) -> None:
         """Start the first interval."""
-        self._sharing = CoreSharing(self._seconds, **self._options)
+        self._sharing = CoreSharing(self._seconds, moves=self._moves)
 
     def after_step(self) -> None:
         """Look at an interval that is over."""

@@ -13,12 +13,16 @@ from .neighbours import Busy, BusyMeter
 from .run_delay import RunDelay, read_run_delay
 from .time_slice import has_short_time_slices, shorten_time_slices
 
-# With a larger share of its cores free, a process runs its kernels on all of them,
+# With a larger share of its cores free, a process runs its kernels on all of them.
 ENOUGH_FREE = 0.75
-# and goes back to all of them only with this share, so that it does not move to and fro.
-_AMPLE_FREE = 0.85
 # A thread that shares its core with one other program waits as long as it runs.
 _WAIT_FOR_EACH_SECOND = 5.0
+# In an interval with less work than this share of it, a process learns nothing about others.
+_MOSTLY_IDLE = 0.2
+# Looks in a row after which kernels move to more cores: others may only have paused.
+_LOOKS_FOR_MORE = 2
+# So many moves are logged for the user, later ones for debugging.
+_MOVES_LOGGED = 5
 
 
 class Message(NamedTuple):
@@ -33,18 +37,15 @@ class Message(NamedTuple):
     level: int
 
 
-def is_crowded(
-    cores: int, visible: int, elsewhere: float | None, *, enough_free: float = ENOUGH_FREE
-) -> bool:
+def is_crowded(cores: int, visible: int, elsewhere: float | None) -> bool:
     """Tell whether other programs leave a process too little of its cores to run kernels on all.
 
     Args:
         cores: cores that it may use.
         visible: cores that it may run on; more than `cores` where a quota limits them.
         elsewhere: how many of these other programs keep busy; None: unknown.
-        enough_free: share of `cores` that is enough.
     """
-    return elsewhere is not None and visible - elsewhere < enough_free * cores
+    return elsewhere is not None and visible - elsewhere < ENOUGH_FREE * cores
 
 
 def cores_beside_others(cores: int, visible: int, elsewhere: float) -> int:
@@ -86,7 +87,8 @@ def share_cores(count: int, by_core: Mapping[int, float]) -> bool:
     """
     before = kernel_cores()
     shorter = not has_short_time_slices() and shorten_time_slices()
-    keep_kernels_on(free_cores(count, by_core))
+    if count < len(by_core):
+        keep_kernels_on(free_cores(count, by_core))
     return shorter or kernel_cores() != before
 
 
@@ -94,24 +96,32 @@ class CoreSharing:
     """Looks at intervals who else uses the cores, and moves the kernels of this process.
 
     They run on a part of the cores beside programs that use many of them, and on all of them when
-    these have ended. `fastreid.engine.set_device_and_mode` makes the first choice.
+    these have ended. `fastreid.engine.set_device_and_mode` makes the first choice. An object is for
+    one thread.
 
     Args:
         seconds: length of the intervals.
-        adapts: True: move kernels to fewer cores whenever others use many. False: only when the
-            threads of this process wait for almost all of an interval.
-        undoes: whether to move kernels back to all cores when the others have ended. Ranks have
-            cores of their own, which stay.
+        moves: whether to move kernels; False: only warn. Ranks, other devices than CPUs and a
+            setting of DISPATCH_THREADS forbid it (`fastreid.engine.cpu.moves_kernels`).
     """
 
-    def __init__(self, seconds: float = 10.0, *, adapts: bool = False, undoes: bool = True) -> None:
+    def __init__(self, seconds: float = 10.0, *, moves: bool = False) -> None:
         self._seconds = seconds
-        self._adapts = adapts
-        self._undoes = undoes
         self._has_warned = False
+        self._num_moves = self._looks_for_more = 0
         self._start = time.monotonic()
-        self._others = BusyMeter()
+        self._others = BusyMeter() if moves else None
         self._last = read_run_delay()
+
+    def report(self, log: logging.Logger) -> None:
+        """Look, and log what there is to say.
+
+        Args:
+            log: gets the line.
+        """
+        message = self.look()
+        if message:
+            log.log(message.level, message.text)
 
     def look(self) -> Message | None:
         """End an interval that is over, and look at it.
@@ -124,24 +134,17 @@ class CoreSharing:
         seconds = now - self._start
         if seconds < self._seconds:
             return None
-        busy, delay = self._others.look(), self._delay()
         self._start = now
-        starved = delay is not None and is_starved(delay, seconds)
-        change = self._move(busy, crowded=starved or self._adapts) if busy else ""
-        if delay and starved and not self._has_warned:
+        busy = self._others.look() if self._others else None
+        delay = self._delay()
+        if delay and delay.ran + delay.waited < _MOSTLY_IDLE * seconds:
+            return None
+        change = self._move(busy) if busy else ""
+        if delay and is_starved(delay, seconds) and not self._has_warned:
             self._has_warned = True
-            return Message(_warning(delay, seconds, change), logging.WARNING)
-        return Message(change, logging.INFO) if change else None
-
-    def report(self, log: logging.Logger) -> None:
-        """Look, and log what there is to say.
-
-        Args:
-            log: gets the line.
-        """
-        message = self.look()
-        if message:
-            log.log(message.level, message.text)
+            return Message(_warning(delay, seconds, change or _cause(busy)), logging.WARNING)
+        level = logging.INFO if self._num_moves <= _MOVES_LOGGED else logging.DEBUG
+        return Message(change, level) if change else None
 
     def _delay(self) -> RunDelay | None:
         before, self._last = self._last, read_run_delay()
@@ -149,22 +152,28 @@ class CoreSharing:
             return None
         return self._last.since(before)
 
-    def _move(self, busy: Busy, *, crowded: bool) -> str:
+    def _move(self, busy: Busy) -> str:
         """Move the kernels; return what has changed."""
-        cores, visible, now = num_cores(), visible_cores(), kernel_cores()
-        shares = (cores, len(visible), busy.elsewhere)
-        if not now:
+        visible, now = visible_cores(), kernel_cores()
+        if not now or not now <= visible:
+            # There are no kernels yet, or the user has bound the main thread to other cores.
             return ""
-        if now < visible:
-            crowded = is_crowded(*shares, enough_free=_AMPLE_FREE)
-            if not self._undoes or crowded or not keep_kernels_on(visible):
-                return ""
-            where = "all cores"
+        shares = (num_cores(), len(visible), busy.elsewhere)
+        crowded = is_crowded(*shares)
+        count = cores_beside_others(*shares) if crowded else len(visible)
+        self._looks_for_more = self._looks_for_more + 1 if count > len(now) else 0
+        if 0 < self._looks_for_more < _LOOKS_FOR_MORE:
+            return ""
+        if crowded and (count != len(now) or count == len(visible)):
+            changed = share_cores(count, busy.by_core)
         else:
-            crowded = crowded and is_crowded(*shares)
-            if not crowded or not share_cores(cores_beside_others(*shares), busy.by_core):
-                return ""
-            where = f"{describe_cores(kernel_cores())}, with short time slices"
+            changed = not crowded and now < visible and keep_kernels_on(visible)
+        if not changed:
+            return ""
+        self._looks_for_more, self._num_moves = 0, self._num_moves + 1
+        where = (
+            f"{describe_cores(kernel_cores())}, with short time slices" if crowded else "all cores"
+        )
         return (
             f"Other programs use {busy.elsewhere:.1f} of {len(visible)} cores: from now on, "
             f"kernels run on {where}"
@@ -176,10 +185,17 @@ def describe_cores(cores: Collection[int]) -> str:
     return f"core {min(cores)}" if len(cores) == 1 else f"{len(cores)} cores"
 
 
-def _warning(delay: RunDelay, seconds: float, change: str) -> str:
+def _cause(busy: Busy | None) -> str:
+    """Return why a process is starved."""
+    if busy is None or is_crowded(num_cores(), len(visible_cores()), busy.elsewhere):
+        return "Other programs use the cores"
+    return "Its own processes, such as data workers (DATALOADER.NUM_WORKERS), use the cores"
+
+
+def _warning(delay: RunDelay, seconds: float, cause: str) -> str:
     return (
         f"In the last {seconds:.0f} s, the threads of this process ran for {delay.ran:.1f} s and "
-        f"waited for a core for {delay.waited:.0f} s. {change or 'Other programs use the cores'}. "
-        "To make this run faster, run fewer other programs, give them a lower priority (renice), "
-        "or give it cores of its own (taskset; docs/performance.md)"
+        f"waited for a core for {delay.waited:.0f} s. {cause}. To make this run faster, run fewer "
+        "programs or workers, give others a lower priority (renice), or give it cores of its own "
+        "(taskset; docs/performance.md)"
     )

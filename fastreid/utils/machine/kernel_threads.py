@@ -13,8 +13,10 @@ Which core a thread runs on does not change what it computes.
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from .cores import visible_cores
 _ROOT = Path("/")
 # Names of the threads that start kernels, and of those that run parts of them.
 _NAMES = ("ActorThread_", "KernelThread_")
+_STEP_SECONDS = 0.02
 _CAN_CHOOSE = hasattr(os, "sched_setaffinity")
 
 
@@ -32,10 +35,29 @@ def kernel_cores(root: Path = _ROOT) -> set[int]:
     Args:
         root: folder of ``proc``.
     """
-    found: set[int] = set()
-    for thread in _kernel_threads(root / "proc" / "self"):
-        found |= _affinity(thread)
-    return found
+    return _cores_of_kernels(root / "proc" / "self")
+
+
+def wait_for_kernel_threads(seconds: float = 2.0, root: Path = _ROOT) -> bool:
+    """Wait until the threads that MindSpore starts with its first kernel can be recognized.
+
+    A thread gets its name when it first runs, which can be after the end of the kernel.
+
+    Args:
+        seconds: the longest wait.
+        root: folder of ``proc``.
+
+    Returns:
+        Whether threads that run parts of kernels are there, and no new ones appear.
+    """
+    end, before = time.monotonic() + seconds, -1
+    while time.monotonic() < end:
+        names = list(_names_of_kernel_threads(root / "proc" / "self").values())
+        if len(names) == before and any(name.startswith(_NAMES[1]) for name in names):
+            return True
+        before = len(names)
+        time.sleep(_STEP_SECONDS)
+    return False
 
 
 def keep_kernels_on(cores: Collection[int], root: Path = _ROOT) -> bool:
@@ -50,8 +72,7 @@ def keep_kernels_on(cores: Collection[int], root: Path = _ROOT) -> bool:
     """
     if not _CAN_CHOOSE:
         return False
-    threads = list(_kernel_threads(root / "proc" / "self"))
-    for thread in threads:
+    for thread in _names_of_kernel_threads(root / "proc" / "self"):
         # A thread may have ended, and a container may have lost a core.
         with suppress(OSError):
             os.sched_setaffinity(thread, cores)
@@ -61,15 +82,18 @@ def keep_kernels_on(cores: Collection[int], root: Path = _ROOT) -> bool:
 def free_cores(count: int, by_core: Mapping[int, float], root: Path = _ROOT) -> set[int]:
     """Choose cores for the kernels of this process.
 
-    Those where no other process keeps its kernels come first, then those that are least busy.
+    Those where no other process keeps its kernels come first, then those that are least busy. Among
+    equal ones chance decides, so that two processes seldom choose the same.
 
     Args:
         count: how many cores.
         by_core: number of a core -> share of the time in which it is busy.
         root: folder of ``proc``.
     """
-    taken = _taken(root)
-    ranked = sorted(by_core, key=lambda core: (taken[core], round(by_core[core], 1), core))
+    taken, chance = _taken(root), random.SystemRandom()
+    ranked = sorted(
+        by_core, key=lambda core: (taken[core], round(by_core[core], 1), chance.random())
+    )
     return set(ranked[:count])
 
 
@@ -86,28 +110,43 @@ def cores_of_rank(rank: int, ranks: int) -> set[int]:
 
 
 def _taken(root: Path) -> Counter[int]:
-    """Count for each core the threads of other processes whose kernels are kept on few cores."""
+    """Count for each core the other processes that keep their kernels on a part of the cores."""
     everywhere, taken = visible_cores(), Counter[int]()
-    for process in (root / "proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        for thread in _kernel_threads(process):
-            cores = _affinity(thread)
+    for process in _inside(root / "proc"):
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            cores = _cores_of_kernels(process)
             if not cores >= everywhere:
                 taken.update(cores)
     return taken
 
 
-def _kernel_threads(process: Path) -> Iterator[int]:
-    """Yield the ids of the threads of a process that run kernels."""
-    for path in (process / "task").glob("*/comm"):
+def _cores_of_kernels(process: Path) -> set[int]:
+    found: set[int] = set()
+    for thread in _names_of_kernel_threads(process):
+        found |= _affinity(thread)
+    return found
+
+
+def _names_of_kernel_threads(process: Path) -> dict[int, str]:
+    """Return the ids and names of the threads of a process that run kernels."""
+    found = {}
+    for thread in _inside(process / "task"):
         try:
-            name = path.read_text(encoding="utf-8", errors="replace")
+            name = (thread / "comm").read_bytes().decode(errors="replace")
         except OSError:
             # The thread has ended.
             continue
         if name.startswith(_NAMES):
-            yield int(path.parent.name)
+            found[int(thread.name)] = name
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        # The process has ended, belongs to somebody else, or there is no such system.
+        return []
 
 
 def _affinity(thread: int) -> set[int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from .cores import visible_cores
 
 _ROOT = Path("/")
+# Counts go up in ticks, of 10 ms in most systems: a shorter interval says nothing.
+_SHORTEST_SECONDS = 0.05
+# Places in proc/ID/stat, counted from the state, which follows the name.
+_USER, _SYSTEM, _NICE = 11, 12, 16
 
 
 class Busy(NamedTuple):
@@ -38,8 +42,9 @@ class _Reading(NamedTuple):
 class BusyMeter:
     """Measures how busy the cores of this process are from one look to the next.
 
-    Programs of lower priority (``nice``) are not counted: they give way. Processes that this one
-    has started, such as workers that load data, count as its own.
+    Programs of lower priority (``nice``) are not counted, as they give way, except for the time
+    that the system spends for them. Processes that this one has started, such as workers that load
+    data, count as its own.
 
     Args:
         root: folder of ``proc``.
@@ -53,14 +58,16 @@ class BusyMeter:
         """Return what happened since the last look, or since this object was made.
 
         Returns:
-            The means; None where ``/proc/stat`` cannot be read, or no time has passed.
+            The means; None where ``/proc/stat`` cannot be read, or too little time has passed.
         """
         before, self._last = self._last, _read(self._root)
         after = self._last
         # Time that a wait between the readings takes lowers the result.
-        if before is None or after is None or after.latest <= before.earliest:
+        if before is None or after is None:
             return None
         seconds = after.latest - before.earliest
+        if seconds < _SHORTEST_SECONDS:
+            return None
         by_core = {
             core: (after.by_core[core] - busy) / seconds
             for core, busy in before.by_core.items()
@@ -110,20 +117,47 @@ def _busy_seconds(root: Path) -> dict[int, float] | None:
 
 
 def _own_seconds(root: Path) -> float:
-    """Return the time of this process and of those that it has started, ended ones included."""
-    times = os.times()
-    ended = times.children_user + times.children_system
-    return times.user + times.system + ended + sum(_seconds_of_children(root))
+    """Return the time of this process and of those that it has started, as `_busy_seconds` counts.
+
+    Children that have ended are taken for processes of the priority of this one.
+    """
+    times, is_nice = os.times(), _niceness() > 0
+    system = times.system + times.children_system
+    user = 0.0 if is_nice else times.user + times.children_user
+    return system + user + sum(_seconds_of(root / "proc" / name) for name in _children(root))
 
 
-def _seconds_of_children(root: Path) -> Iterator[float]:
+def _niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else 0
+
+
+def _children(root: Path) -> set[str]:
+    """Return the ids of the processes that this one has started and that run now."""
+    lists = list((root / "proc" / "self" / "task").glob("*/children"))
+    if lists:
+        return {name for file in lists for name in _read_text(file).split()}
+    # Without these files, which a kernel may leave out, every process is asked for its parent.
     parent = str(os.getpid())
-    for path in (root / "proc").glob("[0-9]*/stat"):
-        try:
-            # The name, in brackets, may contain spaces and brackets.
-            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            # The process has ended.
-            continue
-        if len(fields) > 12 and fields[1] == parent:
-            yield (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    processes = {file.parent.name: _fields(file) for file in (root / "proc").glob("[0-9]*/stat")}
+    return {name for name, fields in processes.items() if fields[1:2] == [parent]}
+
+
+def _seconds_of(process: Path) -> float:
+    fields = _fields(process / "stat")
+    if len(fields) < _NICE + 1:
+        return 0.0
+    user, system, nice = (int(fields[place]) for place in (_USER, _SYSTEM, _NICE))
+    return (system + (user if nice <= 0 else 0)) / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(file: Path) -> list[str]:
+    """Return the fields of proc/ID/stat that follow the name, which may contain brackets."""
+    return _read_text(file).rpartition(")")[2].split()
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # The process or the thread has ended.
+        return ""

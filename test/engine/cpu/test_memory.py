@@ -1,5 +1,4 @@
 import os
-import resource
 import subprocess
 import sys
 
@@ -8,6 +7,8 @@ import pytest
 
 from fastreid.engine.cpu import memory
 from fastreid.engine.cpu.memory import block_gib, reserve_memory
+
+resource = pytest.importorskip("resource")
 
 RUN = """
 import sys
@@ -22,12 +23,12 @@ def status(key):
     lines = open("/proc/self/status").read().splitlines()
     return [int(line.split()[1]) for line in lines if line.startswith(key)][0] // 1024
 
+before = status("VmSize")
 if sys.argv[1] == "default":
     ms.set_device("CPU")
 else:
     set_device_and_mode(cfg)
     set_device_and_mode(cfg)
-before = status("VmSize")
 x = ms.Tensor(np.ones((64, 64), np.float32))
 ms.ops.matmul(x, x).asnumpy()
 print(status("VmSize") - before, status("VmRSS"))
@@ -72,8 +73,11 @@ def test_where_unused_address_space_counts_mindspores_blocks_stay(linux, policy)
     assert block_gib(linux) == 0
 
 
-def test_where_address_space_is_limited_mindspores_blocks_stay(linux, monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (6 * 2**30, resource.RLIM_INFINITY))
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_where_address_space_is_limited_mindspores_blocks_stay(linux, monkeypatch, limit):
+    limits = {getattr(resource, limit): 6 * 2**30}
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda key: (limits.get(key, unlimited), unlimited))
     assert block_gib(linux) == 0
 
 

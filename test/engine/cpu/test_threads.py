@@ -12,10 +12,11 @@ from fastreid.engine.cpu import threads as cpu_threads
 from fastreid.engine.cpu.threads import (
     Kernels,
     MachineFacts,
-    adapts_cores,
     choose_threads,
+    moves_kernels,
     place_kernels,
 )
+from fastreid.utils.comm import LOCAL_SIZE_VARIABLE
 from fastreid.utils.machine import Busy
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +32,7 @@ def choose(wanted=0, **facts):
 )
 def test_where_nobody_is_in_the_way_mindspores_default_stays(cores, busy):
     choice = choose(cores=cores, visible_cores=cores, all_cores=cores, busy_elsewhere=busy)
-    assert choice == (Kernels.SPLIT, None, None, None, False, "MindSpore's default")
+    assert choice == (Kernels.OVER_CORES, None, None, None, False, "MindSpore's default")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_where_nobody_is_in_the_way_mindspores_default_stays(cores, busy):
 def test_beside_busy_programs_kernels_run_on_a_part_of_the_cores(busy, cores, shared):
     choice = choose(busy_elsewhere=busy, cores=cores, visible_cores=cores, all_cores=cores)
     # With another number of threads, kernels would be split in another way.
-    assert choice[:5] == (Kernels.SPLIT, None, None, shared, False)
+    assert choice[:5] == (Kernels.OVER_CORES, None, None, shared, False)
     assert choice.reason == f"others use {busy:.1f} of {cores} cores"
 
 
@@ -68,22 +69,24 @@ def test_a_quota_and_an_affinity_limit_the_threads(cores, visible, total, reason
 )
 @pytest.mark.parametrize("visible", [None, 64])
 def test_ranks_divide_the_cores_of_a_machine_and_those_of_a_quota(ranks, cores, threads, visible):
-    facts = {"ranks": ranks, "cores": cores, "visible_cores": visible or cores}
+    facts = {"ranks": ranks, "cores": cores, "visible_cores": visible or cores, "divides": True}
     facts["all_cores"] = facts["visible_cores"]
     choices = [choose(**facts, busy_elsewhere=busy) for busy in (None, 0.0, float(cores))]
     assert len(set(choices)) == 1
-    assert choices[0][:5] == (Kernels.SPLIT, None, threads, None, True)
+    assert choices[0][:5] == (Kernels.OVER_CORES, None, threads, None, True)
     assert f"{ranks} processes divide {cores} cores" in choices[0].reason
     assert ("a quota allows" in choices[0].reason) is (visible is not None)
     assert choose(1, **facts).threads == threads
+    # Without fastreid's launcher, how many ranks this machine has is a guess.
+    assert not choose(**{**facts, "divides": False}).divides
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kernels", "dispatch"), [(1, Kernels.SPLIT, None), (3, Kernels.WHOLE, 3)]
+    ("wanted", "kernels", "dispatch"), [(1, Kernels.OVER_CORES, None), (3, Kernels.ON_ONE_CORE, 3)]
 )
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_the_key_overrules_everything(wanted, kernels, dispatch, ranks):
-    choice = choose(wanted, busy_elsewhere=2.0, ranks=ranks)
+    choice = choose(wanted, busy_elsewhere=2.0, ranks=ranks, divides=ranks > 1)
     assert choice[:2] == (kernels, dispatch)
     assert (choice.shared, choice.divides) == (None, False)
     assert choice.reason == "set by DISPATCH_THREADS"
@@ -91,15 +94,15 @@ def test_the_key_overrules_everything(wanted, kernels, dispatch, ranks):
 
 def test_whole_kernels_within_a_quota_need_few_other_threads():
     facts = {"cores": 8, "visible_cores": 64, "all_cores": 64}
-    assert choose(2, **facts)[:3] == (Kernels.WHOLE, 2, 6)
-    assert choose(8, **facts)[:3] == (Kernels.WHOLE, 8, 1)
+    assert choose(2, **facts)[:3] == (Kernels.ON_ONE_CORE, 2, 6)
+    assert choose(8, **facts)[:3] == (Kernels.ON_ONE_CORE, 8, 1)
 
 
 class Placed:
     """What `place_kernels` does to the threads of this process."""
 
     def __init__(self, monkeypatch, *, elsewhere=0.0, ranks=1):
-        self.done = []
+        self.done, self.kernels = [], {1}
         busy = Busy(elsewhere, {0: 1.0, 1: 0.5})
         for name, function in {
             "look_around": lambda: self.note("look", busy),
@@ -107,7 +110,7 @@ class Placed:
             "keep_kernels_on": lambda cores: self.note(("keep", cores), True),
             "shorten_time_slices": lambda: self.note("shorten", True),
             "has_short_time_slices": lambda: True,
-            "kernel_cores": lambda: {1},
+            "kernel_cores": lambda: self.kernels,
             "num_cores": lambda: 2,
             "num_visible_cores": lambda: 2,
             "visible_cores": lambda: {0, 1},
@@ -117,6 +120,7 @@ class Placed:
         monkeypatch.setattr(cpu_threads.os, "cpu_count", lambda: 2)
         monkeypatch.setattr(cpu_threads.comm, "get_local_size", lambda: ranks)
         monkeypatch.setattr(cpu_threads.comm, "get_local_rank", lambda: 1)
+        monkeypatch.setenv(LOCAL_SIZE_VARIABLE, str(ranks))
 
     def note(self, what, answer):
         self.done.append(what)
@@ -144,6 +148,28 @@ def test_on_a_quiet_machine_kernels_go_back_to_all_cores(monkeypatch, caplog):
     ]
 
 
+@pytest.mark.parametrize("kernels", [set(), {0, 1}])
+def test_kernels_that_nobody_has_moved_stay(monkeypatch, kernels):
+    placed = Placed(monkeypatch)
+    placed.kernels = kernels
+    place_kernels(config())
+    assert placed.done == ["look"]
+
+
+def test_ranks_of_another_launcher_stay_on_all_cores(monkeypatch, caplog):
+    placed = Placed(monkeypatch, elsewhere=2.0, ranks=2)
+    monkeypatch.delenv(LOCAL_SIZE_VARIABLE)
+    place_kernels(config())
+    assert placed.done == []
+
+
+def test_where_kernels_have_no_threads_of_their_own_no_cores_are_named(monkeypatch, caplog):
+    Placed(monkeypatch, elsewhere=1.5).kernels = set()
+    with caplog.at_level("INFO"):
+        place_kernels(config())
+    assert "split over the cores (others use" in caplog.text
+
+
 def test_ranks_do_not_look_and_keep_to_their_part(monkeypatch, caplog):
     placed = Placed(monkeypatch, elsewhere=2.0, ranks=2)
     with caplog.at_level("INFO"):
@@ -162,11 +188,22 @@ def test_with_the_key_nothing_is_looked_at_or_moved(monkeypatch, threads, ranks)
 
 
 @pytest.mark.parametrize(
-    ("threads", "ranks", "adapts"), [(0, 1, True), (0, 2, False), (1, 1, False), (2, 1, False)]
+    ("threads", "ranks", "device", "moves"),
+    [
+        (0, 1, "CPU", True),
+        (0, 2, "CPU", False),
+        (1, 1, "CPU", False),
+        (2, 1, "CPU", False),
+        (0, 1, "GPU", False),
+        (0, 1, "Ascend", False),
+    ],
 )
-def test_a_training_alone_adapts_to_other_programs(monkeypatch, threads, ranks, adapts):
+def test_kernels_move_only_on_a_cpu_without_ranks_and_key(
+    monkeypatch, threads, ranks, device, moves
+):
     monkeypatch.setattr(cpu_threads.comm, "get_local_size", lambda: ranks)
-    assert adapts_cores(config(DISPATCH_THREADS=str(threads))) is adapts
+    monkeypatch.setattr(cpu_threads.ms, "get_context", {"device_target": device}.get)
+    assert moves_kernels(config(DISPATCH_THREADS=str(threads))) is moves
 
 
 def config(**values):
@@ -246,6 +283,7 @@ def test_the_key_arrives_at_mindspore():
     assert found["cores"] == found["all"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep threads on no cores")
 def test_the_choice_of_cores_arrives_at_mindspore():
     cores = len(os.sched_getaffinity(0))
     log, found = run("0", str(cores))

@@ -11,7 +11,7 @@ from fastreid.utils.machine import (
     describe_cores,
     is_crowded,
 )
-from fastreid.utils.machine.core_sharing import is_starved
+from fastreid.utils.machine.core_sharing import is_starved, share_cores
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,7 @@ class Machine:
             "BusyMeter": lambda: self,
             "has_short_time_slices": lambda: self.short,
             "shorten_time_slices": self.shorten,
+            "share_cores": share_cores,
         }.items():
             monkeypatch.setattr(core_sharing, name, function)
 
@@ -129,12 +130,20 @@ def machine(monkeypatch):
     return Machine(monkeypatch)
 
 
+def look(sharing, machine, elsewhere, times=1):
+    """Let intervals pass beside others; return what the last look says."""
+    machine.elsewhere = elsewhere
+    for _ in range(times):
+        machine.wait(10, ran=6)
+        said = sharing.look()
+    return said
+
+
 def test_kernels_move_when_others_come_and_back_when_they_have_gone(machine):
-    sharing = CoreSharing(10, adapts=True)
-    machine.wait(10)
-    assert sharing.look() is None
+    sharing = CoreSharing(10, moves=True)
+    assert look(sharing, machine, 0.0) is None
     machine.elsewhere = 4.0
-    machine.wait(9)
+    machine.wait(9, ran=6)
     assert sharing.look() is None
     machine.wait(1)
     assert sharing.look() == (
@@ -142,44 +151,77 @@ def test_kernels_move_when_others_come_and_back_when_they_have_gone(machine):
         "slices",
         logging.INFO,
     )
+    assert (machine.kernels, machine.short) == ({1, 3}, True)
+    assert look(sharing, machine, 3.0, times=3) is None
+    # Others may only have paused.
+    assert look(sharing, machine, 0.5) is None
     assert machine.kernels == {1, 3}
-    assert machine.short
-    # Neither other numbers of others nor almost enough free cores move them again.
-    for machine.elsewhere in (2.0, 0.8, 4.0):
-        machine.wait(10)
-        assert sharing.look() is None
-    machine.elsewhere = 0.5
-    machine.wait(10)
     text = "Other programs use 0.5 of 4 cores: from now on, kernels run on all cores"
-    assert sharing.look() == (text, logging.INFO)
+    assert look(sharing, machine, 0.5) == (text, logging.INFO)
     assert machine.kernels == {0, 1, 2, 3}
+
+
+def test_kernels_get_more_and_fewer_cores_with_what_others_leave(machine):
+    sharing = CoreSharing(10, moves=True)
+    assert look(sharing, machine, 4.0).text.endswith("on 2 cores, with short time slices")
+    assert look(sharing, machine, 1.2) is None
+    assert look(sharing, machine, 1.2).text.endswith("on 3 cores, with short time slices")
+    assert machine.kernels == {1, 3, 2}
+    assert look(sharing, machine, 3.0).text.endswith("on 2 cores, with short time slices")
+
+
+def test_one_quiet_interval_between_busy_ones_changes_nothing(machine):
+    sharing = CoreSharing(10, moves=True)
+    look(sharing, machine, 4.0)
+    for _ in range(3):
+        assert look(sharing, machine, 0.0) is None
+        assert look(sharing, machine, 4.0) is None
 
 
 def test_what_was_chosen_at_the_start_is_undone_too(machine):
     machine.kernels = {2}
-    sharing = CoreSharing(10, adapts=True)
-    machine.wait(10)
-    assert sharing.look().text.endswith("kernels run on all cores")
+    sharing = CoreSharing(10, moves=True)
+    assert look(sharing, machine, 0.0, times=2).text.endswith("kernels run on all cores")
 
 
-def test_the_cores_of_a_rank_stay(machine):
-    machine.kernels = {2}
-    sharing = CoreSharing(10, undoes=False)
-    machine.wait(10)
-    assert sharing.look() is None
-    assert machine.kernels == {2}
-
-
-def test_who_does_not_adapt_stays_on_all_cores(machine):
-    machine.elsewhere = 4.0
+@pytest.mark.parametrize("elsewhere", [0.0, 4.0])
+@pytest.mark.parametrize("kernels", [{2}, {0, 1, 2, 3}])
+def test_who_must_not_move_stays(machine, kernels, elsewhere):
+    machine.kernels = kernels
     sharing = CoreSharing(10)
-    machine.wait(10)
+    assert look(sharing, machine, elsewhere, times=3) is None
+    machine.starve()
+    text, _ = sharing.look()
+    assert "Other programs use the cores. To make" in text
+    assert (machine.kernels, machine.short) == (kernels, False)
+
+
+def test_many_moves_are_not_logged_for_the_user(machine):
+    sharing = CoreSharing(10, moves=True)
+    levels = []
+    for _ in range(4):
+        levels.append(look(sharing, machine, 4.0).level)
+        levels.append(look(sharing, machine, 0.0, times=2).level)
+    assert levels == [logging.INFO] * 5 + [logging.DEBUG] * 3
+
+
+def test_an_idle_process_learns_nothing(machine):
+    sharing = CoreSharing(10, moves=True)
+    machine.elsewhere = 4.0
+    machine.wait(3600, ran=1, waited=1)
     assert sharing.look() is None
+    assert look(sharing, machine, 4.0) is not None
+
+
+def test_a_main_thread_that_is_bound_to_other_cores_is_no_reason(machine, monkeypatch):
+    monkeypatch.setattr(core_sharing, "visible_cores", lambda: {0})
+    sharing = CoreSharing(10, moves=True)
+    assert look(sharing, machine, 1.0, times=3) is None
     assert machine.kernels == {0, 1, 2, 3}
 
 
 def test_what_there_is_to_say_is_logged(machine, caplog):
-    sharing = CoreSharing(10, adapts=True)
+    sharing = CoreSharing(10, moves=True)
     with caplog.at_level(logging.INFO):
         sharing.report(logging.getLogger("run"))
         assert not caplog.records
@@ -191,9 +233,8 @@ def test_what_there_is_to_say_is_logged(machine, caplog):
     assert "renice" in record.getMessage()
 
 
-@pytest.mark.parametrize("adapts", [True, False])
-def test_who_is_starved_is_warned_once_and_moves(machine, adapts):
-    sharing = CoreSharing(10, adapts=adapts)
+def test_who_is_starved_is_warned_once_and_moves(machine):
+    sharing = CoreSharing(10, moves=True)
     machine.elsewhere = 4.0
     machine.starve()
     text, level = sharing.look()
@@ -205,47 +246,47 @@ def test_who_is_starved_is_warned_once_and_moves(machine, adapts):
     assert (machine.kernels, machine.short) == ({1, 3}, True)
     machine.starve()
     assert sharing.look() is None
-    machine.elsewhere = 0.0
-    machine.wait(10)
-    assert sharing.look().text.endswith("kernels run on all cores")
-    machine.elsewhere = 4.0
+
+
+def test_who_is_starved_by_its_own_workers_is_told_so(machine):
+    sharing = CoreSharing(10, moves=True)
+    machine.elsewhere = 0.1
     machine.starve()
-    assert sharing.look().level == logging.INFO
+    text, _ = sharing.look()
+    assert "Its own processes, such as data workers (DATALOADER.NUM_WORKERS), use" in text
+    assert machine.kernels == {0, 1, 2, 3}
 
 
 def test_where_nothing_can_be_moved_the_warning_says_only_what_the_user_can_do(machine):
     machine.elsewhere, machine.moves, machine.grants = 4.0, False, False
-    sharing = CoreSharing(10, adapts=True)
+    sharing = CoreSharing(10, moves=True)
     machine.starve()
     text, _ = sharing.look()
     assert "from now on" not in text
     assert "Other programs use the cores. To make this run faster" in text
-    machine.wait(10)
-    assert sharing.look() is None
+    assert look(sharing, machine, 4.0) is None
 
 
 def test_on_a_single_core_only_the_time_slices_change(machine, monkeypatch):
     monkeypatch.setattr(core_sharing, "num_cores", lambda: 1)
     monkeypatch.setattr(core_sharing, "visible_cores", lambda: {1})
     machine.kernels, machine.elsewhere = {1}, 1.0
-    sharing = CoreSharing(10, adapts=True)
-    machine.wait(10)
-    assert sharing.look().text.endswith("kernels run on core 1, with short time slices")
-    machine.wait(10)
-    assert sharing.look() is None
+    sharing = CoreSharing(10, moves=True)
+    said = look(sharing, machine, 1.0)
+    assert said.text.endswith("kernels run on core 1, with short time slices")
+    assert look(sharing, machine, 1.0) is None
 
 
 def test_before_the_first_kernel_nothing_moves(machine):
     machine.kernels, machine.elsewhere = set(), 4.0
-    sharing = CoreSharing(10, adapts=True)
-    machine.wait(10)
-    assert sharing.look() is None
+    sharing = CoreSharing(10, moves=True)
+    assert look(sharing, machine, 4.0) is None
     assert not machine.short
 
 
 def test_where_the_system_does_not_tell_nothing_happens(machine):
     machine.elsewhere, machine.delay = None, None
-    sharing = CoreSharing(10, adapts=True)
+    sharing = CoreSharing(10, moves=True)
     machine.now += 20
     assert sharing.look() is None
     machine.delay = RunDelay(0, 0)

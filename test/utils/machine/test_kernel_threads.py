@@ -2,10 +2,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from fastreid.utils.machine import cores_of_rank, keep_kernels_on, kernel_cores, visible_cores
+from fastreid.utils.machine import (
+    cores_of_rank,
+    keep_kernels_on,
+    kernel_cores,
+    kernel_threads,
+    visible_cores,
+    wait_for_kernel_threads,
+)
 from fastreid.utils.machine.kernel_threads import free_cores
 
 pytestmark = pytest.mark.skipif(
@@ -59,6 +67,26 @@ def test_only_the_threads_of_kernels_move(machine):
     assert machine.cores[0] == everywhere
 
 
+def test_threads_are_waited_for_until_no_new_ones_appear(machine, monkeypatch):
+    names = ["ActorThread_0", "KernelThread_0", "KernelThread_1"]
+
+    def sleep(_):
+        if names:
+            machine.add("self", 10 + len(names), names.pop(0), range(4))
+
+    monkeypatch.setattr(kernel_threads.time, "sleep", sleep)
+    assert wait_for_kernel_threads(root=machine.root)
+    assert names == []
+    assert len(list((machine.root / "proc" / "self" / "task").iterdir())) == 3
+
+
+@pytest.mark.parametrize("names", [[], ["python"], ["ActorThread_0"]])
+def test_the_wait_for_threads_ends(machine, names):
+    for thread, name in enumerate(names):
+        machine.add("self", thread, name, range(4))
+    assert not wait_for_kernel_threads(0.05, machine.root)
+
+
 def test_before_the_first_kernel_there_is_nothing_to_move(machine):
     machine.add("self", 10, "python", range(4))
     assert kernel_cores(machine.root) == set()
@@ -78,10 +106,9 @@ def test_cores_that_are_refused_are_no_error(machine, monkeypatch):
     ("busy", "count", "expected"),
     [
         ((1, 0, 1, 0), 2, {1, 3}),
-        ((0, 0, 0, 0), 1, {0}),
-        ((1, 0.98, 1, 1), 1, {0}),
+        ((1, 0.9, 1, 1), 1, {1}),
         ((1, 1, 0.5, 1), 1, {2}),
-        ((1, 1, 0.5, 0.2), 3, {0, 2, 3}),
+        ((0.7, 1, 0.5, 0.2), 3, {0, 2, 3}),
     ],
 )
 def test_the_least_busy_cores_are_chosen(machine, busy, count, expected):
@@ -97,9 +124,38 @@ def test_cores_on_which_other_runs_keep_their_kernels_come_last(machine):
     machine.add(800, 801, "python", {3})
     machine.add(os.getpid(), 901, "KernelThread_0", {2})
     busy = dict.fromkeys(range(4), 1.0)
-    assert free_cores(1, busy, machine.root) == {2}
-    assert free_cores(3, busy, machine.root) == {1, 2, 3}
+    # A process counts once, however many threads it has.
+    assert free_cores(2, busy, machine.root) == {2, 3}
+    assert {frozenset(free_cores(3, busy, machine.root)) for _ in range(99)} == {
+        frozenset({0, 2, 3}),
+        frozenset({1, 2, 3}),
+    }
     assert free_cores(2, {**busy, 1: 0.0}, machine.root) == {2, 3}
+
+
+def test_among_equal_cores_chance_decides(machine):
+    busy = dict.fromkeys(range(4), 1.0)
+    assert {tuple(free_cores(1, busy, machine.root)) for _ in range(199)} == {
+        (0,),
+        (1,),
+        (2,),
+        (3,),
+    }
+
+
+def test_processes_that_end_or_belong_to_others_are_passed_over(machine, monkeypatch):
+    machine.add(500, 501, "KernelThread_0", {0})
+    (machine.root / "proc" / "600").mkdir()
+    real = Path.iterdir
+
+    def iterdir(folder):
+        if folder.match("600/task"):
+            raise PermissionError(folder)
+        ended = [folder / "700"] if folder.name == "proc" else []
+        return iter([*real(folder), *ended])
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert free_cores(3, dict.fromkeys(range(4), 0.0), machine.root) == {1, 2, 3}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +178,8 @@ RUN = """
 import json, os, pathlib, sys
 import fastreid
 import mindspore as ms, numpy as np
-from fastreid.utils.machine import keep_kernels_on, kernel_cores, visible_cores
+from fastreid.utils.machine import (keep_kernels_on, kernel_cores, visible_cores,
+    wait_for_kernel_threads)
 ms.set_device("CPU")
 x = ms.Tensor(np.arange(65536, dtype=np.float32).reshape(256, 256) / 65536)
 
@@ -130,6 +187,7 @@ def run(x):
     return ms.ops.exp(ms.ops.matmul(x, x).mean(0)).sum()
 
 found = {"before": sorted(kernel_cores()), "spread": run(x).asnumpy().tobytes().hex()}
+found["threads"] = wait_for_kernel_threads()
 core = max(visible_cores())
 found["moved"] = keep_kernels_on({core})
 found["kept"] = run(x).asnumpy().tobytes().hex()
@@ -150,6 +208,7 @@ def test_mindspores_threads_are_found_and_moved():
     found = json.loads(done.stdout.splitlines()[-1])
     visible = sorted(visible_cores())
     assert found["before"] == []
+    assert found["threads"]
     assert found["moved"]
     assert found["undone"]
     assert found["cores"] == visible[-1:]

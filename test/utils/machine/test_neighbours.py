@@ -60,12 +60,12 @@ def test_other_programs_of_normal_priority_count_on_our_cores(
     assert sum(found.by_core.values()) == pytest.approx(expected, abs=0.1)
 
 
-def process(root, number, parent, seconds, name="python"):
+def process(root, number, parent, seconds, name="python", nice=0):
     """Write proc/NUMBER/stat of a process that has used so many seconds."""
     folder = root / "proc" / str(number)
     folder.mkdir(parents=True, exist_ok=True)
     ticks = int(seconds * TICKS / 2)
-    fields = ["S", parent, *[0] * 9, ticks, ticks, 99, 99, 20, 0]
+    fields = ["S", parent, *[0] * 9, ticks, ticks, 99, 99, 20, nice, 1]
     (folder / "stat").write_text(f"{number} ({name}) " + " ".join(map(str, fields)))
 
 
@@ -84,6 +84,59 @@ def test_processes_that_this_one_has_started_are_no_others(
     stat(tmp_path, 1010)
     process(tmp_path, 4711, parent, 58, name)
     assert meter.look().elsewhere == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("has_lists", [True, False])
+def test_the_lists_of_children_are_used_where_the_kernel_has_them(tmp_path, monkeypatch, has_lists):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    clock = Clock(monkeypatch)
+    for thread, children in ((1, "4711 "), (2, "4712 4713 ")):
+        folder = tmp_path / "proc" / "self" / "task" / str(thread)
+        folder.mkdir(parents=True)
+        if has_lists:
+            (folder / "children").write_text(children)
+    stat(tmp_path, 1000)
+    parent = 1 if has_lists else os.getpid()
+    for number in (4711, 4712):
+        process(tmp_path, number, parent, 10)
+    meter = BusyMeter(tmp_path)
+    clock.wait(10)
+    stat(tmp_path, 1010)
+    for number in (4711, 4712):
+        process(tmp_path, number, parent, 15)
+    assert meter.look().elsewhere == pytest.approx(1.0, abs=0.05)
+
+
+def test_of_a_child_of_low_priority_only_the_time_of_the_system_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    clock = Clock(monkeypatch)
+    stat(tmp_path, 1000)
+    process(tmp_path, 4711, os.getpid(), 50, nice=10)
+    meter = BusyMeter(tmp_path)
+    clock.wait(10)
+    stat(tmp_path, 1005, nice=5)
+    process(tmp_path, 4711, os.getpid(), 60, nice=10)
+    # Half of its ten seconds, as half of all counted time.
+    assert meter.look().elsewhere == pytest.approx(0.5, abs=0.05)
+
+
+NICE = """
+import os, time
+from fastreid.utils.machine.neighbours import _own_seconds
+from pathlib import Path
+os.nice(5)
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    sum(range(10000))
+print(_own_seconds(Path("/")) < 0.25, os.times().user >= 0.2)
+"""
+
+
+def test_the_time_of_a_process_of_low_priority_is_not_counted_as_its_own():
+    done = subprocess.run(
+        [sys.executable, "-c", NICE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_a_meter_measures_from_look_to_look(tmp_path, monkeypatch):
@@ -116,7 +169,7 @@ def test_without_these_counts_the_use_is_unknown(tmp_path, text):
     if text is not None:
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc" / "stat").write_text(text)
-    assert look_around(0.001, tmp_path) is None
+    assert look_around(0.06, tmp_path) is None
 
 
 @pytest.mark.parametrize("waits", [(0, 3, 0, 0), (3, 0, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3)])
