@@ -1,15 +1,14 @@
 """The memory that a compiled graph keeps, measured by the allocator of glibc."""
 
-import ctypes
 from typing import Any
 
 import mindspore as ms
 import pytest
 from mindspore import nn
 
-GLIBC = pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="it asks glibc's allocator"
-)
+from benchmarks.steps.stepper import allocated_gib
+
+GLIBC = pytest.mark.skipif(not allocated_gib(), reason="it asks glibc's allocator")
 
 
 def kept_by(graph: nn.Cell, *inputs: Any) -> int:
@@ -25,8 +24,4 @@ def kept_by(graph: nn.Cell, *inputs: Any) -> int:
 
 
 def _bytes_in_use() -> int:
-    mallinfo = ctypes.CDLL(None).mallinfo2
-    # Ten sizes: the fifth is of chunks that are mapped each, the eighth of all others.
-    mallinfo.restype = type("_", (ctypes.Structure,), {"_fields_": [("_", ctypes.c_size_t * 10)]})
-    found = mallinfo()._
-    return found[4] + found[7]
+    return round(sum(allocated_gib().values()) * 2**30)

@@ -71,6 +71,8 @@ def main() -> None:
         model.eval()
         with torch.no_grad():
             model({"images": images.clone()}, 0)
+        # A step does not set the mode that it needs.
+        model.train()
 
     def built() -> None:
         gc.collect()

@@ -41,7 +41,7 @@ def serve(tasks: Mapping[str, Callable[[], None]]) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_GIB
         answer = {"seconds": seconds, "cpu_seconds": cpu_seconds}
         answer.update(peak_gib=peak, above_model_gib=peak - built, resident_gib=_resident_gib())
-        answer.update(_allocated_gib())
+        answer.update(allocated_gib())
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -50,8 +50,12 @@ def _resident_gib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**30
 
 
-def _allocated_gib() -> dict[str, float]:
-    """Ask the allocator of glibc for what it has given out, in small chunks and in mapped ones."""
+def allocated_gib() -> dict[str, float]:
+    """Ask the allocator of glibc for what it has given out, in small chunks and in mapped ones.
+
+    Returns:
+        ``small_gib`` and ``mapped_gib``; empty with another C library.
+    """
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is None:
         return {}
