@@ -23,8 +23,8 @@ def defaults() -> CN:
     cfg.SEED = 0
     # (new) "graph" compiles each training step; "pynative" runs it eagerly, for debugging.
     cfg.MODE = "graph"
-    # (new) On a CPU: threads that start kernels. 1: each kernel uses all cores; 2 or more: each
-    # kernel uses one core; 0: each kernel uses all cores or, beside busy programs, a part of them
+    # (new) On a CPU. 0: each kernel uses all cores or, beside busy programs, a part of them; 1:
+    # always all cores; 2 or more: so many threads start kernels, each of which uses one core
     # (docs/performance.md).
     cfg.DISPATCH_THREADS = 0
     # Folder of logs, checkpoints, results and pictures.

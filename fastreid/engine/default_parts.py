@@ -213,6 +213,7 @@ class DefaultParts(TrainerBase):
             Test set -> score name -> value, in percent.
         """
         results: Results = OrderedDict()
+        sharing = CoreSharing(moves=moves_kernels(cfg))
         for name in cfg.DATASETS.TESTS:
             loader, evaluator = cls.build_evaluator(
                 cfg, name, **accepted(cls.build_evaluator, pool=pool, **options)
@@ -223,7 +224,7 @@ class DefaultParts(TrainerBase):
                     loader,
                     evaluator,
                     flip_test=cfg.TEST.FLIP.ENABLED,
-                    sharing=CoreSharing(moves=moves_kernels(cfg)),
+                    sharing=sharing,
                 )
             draws = cfg.TEST.PLOTS and comm.is_main_process()
             if draws and isinstance(evaluator, ReidEvaluator):

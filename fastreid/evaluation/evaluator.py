@@ -83,7 +83,7 @@ def inference_on_dataset(
             share its batches, rank 0 scores the features of all.
         evaluator: collects and scores the features; it is reset first.
         flip_test: whether to average the features of each image and its mirror image.
-        sharing: looks after each batch who else uses the cores; None: one that only warns.
+        sharing: looks after each batch who else uses the cores; None: nobody does.
 
     Returns:
         The result of the evaluator's ``evaluate``.
@@ -122,7 +122,7 @@ def run_on_dataset(
     num_images = len(data_loader.sampler if is_shared else data_loader.dataset)
     logger.info("Start evaluation on %d images", num_images)
     evaluator.reset()
-    progress, sharing = _Progress(num_images), sharing or CoreSharing()
+    progress = _Progress(num_images)
     of_batches = []
     for batch in data_loader:
         features = extract(batch["images"])
@@ -132,7 +132,8 @@ def run_on_dataset(
         else:
             evaluator.process(batch, features)
         progress.add(len(batch["images"]))
-        sharing.report(logger)
+        if sharing:
+            sharing.report(logger)
     progress.finish()
     return score_together(evaluator, data_loader, of_batches) if is_shared else evaluator.evaluate()
 

@@ -76,7 +76,7 @@ class MachineFacts(NamedTuple):
     @property
     def own_cores(self) -> int:
         """This process's share of the cores, at least 1."""
-        return max(1, self.cores // self.ranks)
+        return max(1, self.cores // self.ranks) if self.divides else self.cores
 
 
 class ThreadChoice(NamedTuple):
@@ -138,7 +138,7 @@ def _limit(facts: MachineFacts) -> str:
         limits.append(f"a quota allows {facts.cores} of {facts.visible_cores} cores")
     elif facts.visible_cores < facts.all_cores:
         limits.append(f"it may run on {facts.visible_cores} of {facts.all_cores} cores")
-    if facts.ranks > 1:
+    if facts.divides:
         limits.append(f"{facts.ranks} processes divide {facts.cores} cores")
     return ", and ".join(limits)
 
@@ -194,7 +194,7 @@ def place_kernels(cfg: CfgNode) -> None:
             share_cores(choice.shared, others.by_core)
         short = ", with short time slices" if has_short_time_slices() else ""
         where = f", on {describe_cores(kernel_cores())}{short}" if kernel_cores() else ""
-    elif looks and set() < kernel_cores() < visible_cores():
+    elif facts.ranks == 1 and set() < kernel_cores() < visible_cores():
         # An earlier call in this process has moved them.
         keep_kernels_on(visible_cores())
     logger.info(

@@ -19,6 +19,8 @@ ENOUGH_FREE = 0.75
 _WAIT_FOR_EACH_SECOND = 5.0
 # In an interval with less work than this share of it, a process learns nothing about others.
 _MOSTLY_IDLE = 0.2
+# In so many intervals without a look, others may have come and gone: only a new one starts.
+_STALE_INTERVALS = 12
 # Looks in a row after which kernels move to more cores: others may only have paused.
 _LOOKS_FOR_MORE = 2
 # So many moves are logged for the user, later ones for debugging.
@@ -78,6 +80,8 @@ def is_starved(delay: RunDelay, seconds: float) -> bool:
 def share_cores(count: int, by_core: Mapping[int, float]) -> bool:
     """Run the kernels of this process on some of its cores, with short time slices.
 
+    Kernels that run on some of them already leave these only for cores that are nearly free.
+
     Args:
         count: how many cores.
         by_core: number of a core -> share of the time in which it is busy (`Busy.by_core`).
@@ -88,7 +92,9 @@ def share_cores(count: int, by_core: Mapping[int, float]) -> bool:
     before = kernel_cores()
     shorter = not has_short_time_slices() and shorten_time_slices()
     if count < len(by_core):
-        keep_kernels_on(free_cores(count, by_core))
+        # Where kernels run on all cores, nothing tells their load from that of others.
+        now = before if before < set(by_core) else set()
+        keep_kernels_on(free_cores(count, by_core, now))
     return shorter or kernel_cores() != before
 
 
@@ -137,6 +143,8 @@ class CoreSharing:
         self._start = now
         busy = self._others.look() if self._others else None
         delay = self._delay()
+        if seconds > _STALE_INTERVALS * self._seconds:
+            return None
         if delay and delay.ran + delay.waited < _MOSTLY_IDLE * seconds:
             return None
         change = self._move(busy) if busy else ""
@@ -164,16 +172,15 @@ class CoreSharing:
         self._looks_for_more = self._looks_for_more + 1 if count > len(now) else 0
         if 0 < self._looks_for_more < _LOOKS_FOR_MORE:
             return ""
-        if crowded and (count != len(now) or count == len(visible)):
+        if crowded:
             changed = share_cores(count, busy.by_core)
         else:
-            changed = not crowded and now < visible and keep_kernels_on(visible)
+            changed = now < visible and keep_kernels_on(visible)
         if not changed:
             return ""
         self._looks_for_more, self._num_moves = 0, self._num_moves + 1
-        where = (
-            f"{describe_cores(kernel_cores())}, with short time slices" if crowded else "all cores"
-        )
+        slices = ", with short time slices" if crowded and has_short_time_slices() else ""
+        where = f"{describe_cores(kernel_cores())}{slices}" if crowded else "all cores"
         return (
             f"Other programs use {busy.elsewhere:.1f} of {len(visible)} cores: from now on, "
             f"kernels run on {where}"
@@ -186,8 +193,10 @@ def describe_cores(cores: Collection[int]) -> str:
 
 
 def _cause(busy: Busy | None) -> str:
-    """Return why a process is starved."""
-    if busy is None or is_crowded(num_cores(), len(visible_cores()), busy.elsewhere):
+    """Return why a process is starved, as far as it is known."""
+    if busy is None:
+        return "Other programs, other ranks or data workers use the cores"
+    if is_crowded(num_cores(), len(visible_cores()), busy.elsewhere):
         return "Other programs use the cores"
     return "Its own processes, such as data workers (DATALOADER.NUM_WORKERS), use the cores"
 

@@ -26,6 +26,8 @@ _ROOT = Path("/")
 # Names of the threads that start kernels, and of those that run parts of them.
 _NAMES = ("ActorThread_", "KernelThread_")
 _STEP_SECONDS = 0.02
+# Share of the time in which a core is busy.
+_NEARLY_FREE = 0.25
 _CAN_CHOOSE = hasattr(os, "sched_setaffinity")
 
 
@@ -41,7 +43,8 @@ def kernel_cores(root: Path = _ROOT) -> set[int]:
 def wait_for_kernel_threads(seconds: float = 2.0, root: Path = _ROOT) -> bool:
     """Wait until the threads that MindSpore starts with its first kernel can be recognized.
 
-    A thread gets its name when it first runs, which can be after the end of the kernel.
+    A thread gets its name when it first runs, which can be after the end of the kernel; before, its
+    ``schedstat`` counts no runs.
 
     Args:
         seconds: the longest wait.
@@ -52,8 +55,10 @@ def wait_for_kernel_threads(seconds: float = 2.0, root: Path = _ROOT) -> bool:
     """
     end, before = time.monotonic() + seconds, -1
     while time.monotonic() < end:
-        names = list(_names_of_kernel_threads(root / "proc" / "self").values())
-        if len(names) == before and any(name.startswith(_NAMES[1]) for name in names):
+        process = root / "proc" / "self"
+        names = list(_names_of_kernel_threads(process).values())
+        has_parts = any(name.startswith(_NAMES[1]) for name in names)
+        if len(names) == before and has_parts and _all_have_run(process):
             return True
         before = len(names)
         time.sleep(_STEP_SECONDS)
@@ -79,7 +84,9 @@ def keep_kernels_on(cores: Collection[int], root: Path = _ROOT) -> bool:
     return kernel_cores(root) == set(cores)
 
 
-def free_cores(count: int, by_core: Mapping[int, float], root: Path = _ROOT) -> set[int]:
+def free_cores(
+    count: int, by_core: Mapping[int, float], now: Collection[int] = (), root: Path = _ROOT
+) -> set[int]:
     """Choose cores for the kernels of this process.
 
     Those where no other process keeps its kernels come first, then those that are least busy. Among
@@ -88,13 +95,19 @@ def free_cores(count: int, by_core: Mapping[int, float], root: Path = _ROOT) -> 
     Args:
         count: how many cores.
         by_core: number of a core -> share of the time in which it is busy.
+        now: cores on which the kernels run now. Only others that are nearly free are better, as the
+            load of these is that of the kernels.
         root: folder of ``proc``.
     """
     taken, chance = _taken(root), random.SystemRandom()
-    ranked = sorted(
-        by_core, key=lambda core: (taken[core], round(by_core[core], 1), chance.random())
-    )
-    return set(ranked[:count])
+
+    def rank(core: int) -> tuple[int, float, float]:
+        if core in now:
+            return 0, _NEARLY_FREE, chance.random()
+        is_free = bool(now) and by_core[core] < _NEARLY_FREE
+        return taken[core], 0.0 if is_free else round(by_core[core], 1), chance.random()
+
+    return set(sorted(by_core, key=rank)[:count])
 
 
 def cores_of_rank(rank: int, ranks: int) -> set[int]:
@@ -118,6 +131,16 @@ def _taken(root: Path) -> Counter[int]:
             if not cores >= everywhere:
                 taken.update(cores)
     return taken
+
+
+def _all_have_run(process: Path) -> bool:
+    """Tell whether each thread of a process has run; True where the kernel does not count runs."""
+    for thread in _inside(process / "task"):
+        with suppress(OSError, UnicodeDecodeError):
+            counts = (thread / "schedstat").read_text(encoding="ascii").split()
+            if counts[2:3] == ["0"]:
+                return False
+    return True
 
 
 def _cores_of_kernels(process: Path) -> set[int]:

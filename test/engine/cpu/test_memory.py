@@ -19,11 +19,6 @@ from fastreid.engine import set_device_and_mode
 cfg = get_cfg()
 cfg.merge_from_list(["MODEL.DEVICE", "cpu"])
 
-def status(key):
-    lines = open("/proc/self/status").read().splitlines()
-    return [int(line.split()[1]) for line in lines if line.startswith(key)][0] // 1024
-
-before = status("VmSize")
 if sys.argv[1] == "default":
     ms.set_device("CPU")
 else:
@@ -31,7 +26,12 @@ else:
     set_device_and_mode(cfg)
 x = ms.Tensor(np.ones((64, 64), np.float32))
 ms.ops.matmul(x, x).asnumpy()
-print(status("VmSize") - before, status("VmRSS"))
+sizes = []
+for line in open("/proc/self/maps"):
+    first, last = line.split()[0].split("-")
+    sizes.append(int(last, 16) - int(first, 16))
+resident = [int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmRSS")]
+print(max(sizes) // 2**20, resident[0] // 2**10)
 """
 
 
@@ -104,11 +104,11 @@ def test_nothing_is_set_where_mindspores_blocks_stay(monkeypatch):
     assert sizes == [{"init_size": "3GB"}]
 
 
-@pytest.mark.skipif(block_gib() < 2, reason="the block would be as small as MindSpore's")
+@pytest.mark.skipif(block_gib() < 4, reason="the block would be nearly as small as MindSpore's")
 def test_mindspore_takes_the_block_and_uses_none_of_it():
-    blocks, resident = zip(run("default"), run("ours"))
-    assert blocks[1] - blocks[0] == pytest.approx(1024 * (block_gib() - 1), abs=400)
-    assert resident[1] - resident[0] < 200
+    (default, before), (ours, after) = run("default"), run("ours")
+    assert default < 1024 * block_gib() <= ours
+    assert after - before < 200
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it limits the address space")

@@ -78,7 +78,9 @@ def test_ranks_divide_the_cores_of_a_machine_and_those_of_a_quota(ranks, cores, 
     assert ("a quota allows" in choices[0].reason) is (visible is not None)
     assert choose(1, **facts).threads == threads
     # Without fastreid's launcher, how many ranks this machine has is a guess.
-    assert not choose(**{**facts, "divides": False}).divides
+    guessed = choose(**{**facts, "divides": False})
+    assert (guessed.divides, guessed.threads) == (False, cores if visible else None)
+    assert "processes" not in guessed.reason
 
 
 @pytest.mark.parametrize(
@@ -183,8 +185,16 @@ def test_ranks_do_not_look_and_keep_to_their_part(monkeypatch, caplog):
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_with_the_key_nothing_is_looked_at_or_moved(monkeypatch, threads, ranks):
     placed = Placed(monkeypatch, elsewhere=2.0, ranks=ranks)
+    placed.kernels = {0, 1}
     place_kernels(config(DISPATCH_THREADS=threads))
     assert placed.done == []
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_with_the_key_kernels_that_an_earlier_call_has_moved_go_back(monkeypatch, threads):
+    placed = Placed(monkeypatch, elsewhere=2.0)
+    place_kernels(config(DISPATCH_THREADS=threads))
+    assert placed.done == [("keep", {0, 1})]
 
 
 @pytest.mark.parametrize(

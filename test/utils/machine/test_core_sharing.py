@@ -88,6 +88,7 @@ class Machine:
         self.now, self.delay = 100.0, RunDelay(5.0, 5.0)
         self.elsewhere, self.kernels, self.short = 0.0, {0, 1, 2, 3}, False
         self.grants = self.moves = True
+        self.by_core = {0: 0.9, 1: 0.5, 2: 0.7, 3: 0.6}
         monkeypatch.setattr(core_sharing.time, "monotonic", lambda: self.now)
         for name, function in {
             "num_cores": lambda: 4,
@@ -95,13 +96,17 @@ class Machine:
             "read_run_delay": lambda: self.delay,
             "kernel_cores": lambda: self.kernels,
             "keep_kernels_on": self.keep,
-            "free_cores": lambda count, by_core: set(sorted(by_core, key=by_core.get)[:count]),
+            "free_cores": self.choose,
             "BusyMeter": lambda: self,
             "has_short_time_slices": lambda: self.short,
             "shorten_time_slices": self.shorten,
             "share_cores": share_cores,
         }.items():
             monkeypatch.setattr(core_sharing, name, function)
+
+    def choose(self, count, by_core, now):
+        self.asked = (count, set(now))
+        return set(sorted(by_core, key=by_core.get)[:count])
 
     def keep(self, cores):
         if self.moves:
@@ -115,7 +120,7 @@ class Machine:
     def look(self):
         if self.elsewhere is None:
             return None
-        return Busy(self.elsewhere, {0: 0.9, 1: 0.5, 2: 0.7, 3: 0.6})
+        return Busy(self.elsewhere, self.by_core)
 
     def wait(self, seconds, ran=1.0, waited=1.0):
         self.now += seconds
@@ -151,8 +156,9 @@ def test_kernels_move_when_others_come_and_back_when_they_have_gone(machine):
         "slices",
         logging.INFO,
     )
-    assert (machine.kernels, machine.short) == ({1, 3}, True)
+    assert (machine.kernels, machine.short, machine.asked) == ({1, 3}, True, (2, set()))
     assert look(sharing, machine, 3.0, times=3) is None
+    assert machine.asked == (2, {1, 3})
     # Others may only have paused.
     assert look(sharing, machine, 0.5) is None
     assert machine.kernels == {1, 3}
@@ -192,8 +198,26 @@ def test_who_must_not_move_stays(machine, kernels, elsewhere):
     assert look(sharing, machine, elsewhere, times=3) is None
     machine.starve()
     text, _ = sharing.look()
-    assert "Other programs use the cores. To make" in text
+    assert "Other programs, other ranks or data workers use the cores. To make" in text
     assert (machine.kernels, machine.short) == (kernels, False)
+
+
+def test_kernels_leave_their_cores_for_better_ones(machine):
+    sharing = CoreSharing(10, moves=True)
+    look(sharing, machine, 4.0)
+    machine.by_core = {0: 0.0, 1: 0.9, 2: 0.1, 3: 1.0}
+    assert look(sharing, machine, 2.0).text.endswith("on 2 cores, with short time slices")
+    assert machine.kernels == {0, 2}
+
+
+def test_after_a_long_time_without_a_look_a_new_interval_starts(machine):
+    sharing = CoreSharing(10, moves=True)
+    machine.elsewhere = 4.0
+    machine.wait(121, ran=100)
+    assert sharing.look() is None
+    assert machine.kernels == {0, 1, 2, 3}
+    machine.wait(119, ran=100)
+    assert sharing.look() is not None
 
 
 def test_many_moves_are_not_logged_for_the_user(machine):
@@ -208,7 +232,7 @@ def test_many_moves_are_not_logged_for_the_user(machine):
 def test_an_idle_process_learns_nothing(machine):
     sharing = CoreSharing(10, moves=True)
     machine.elsewhere = 4.0
-    machine.wait(3600, ran=1, waited=1)
+    machine.wait(100, ran=1, waited=1)
     assert sharing.look() is None
     assert look(sharing, machine, 4.0) is not None
 
@@ -293,4 +317,4 @@ def test_where_the_system_does_not_tell_nothing_happens(machine):
     machine.starve()
     assert sharing.look() is None
     machine.starve()
-    assert "renice" in sharing.look().text
+    assert "Other programs, other ranks or data workers" in sharing.look().text

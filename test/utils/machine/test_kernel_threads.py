@@ -39,9 +39,11 @@ class Affinities:
             raise ProcessLookupError
         self.cores[thread] = set(cores)
 
-    def add(self, process, thread, name, cores=None):
+    def add(self, process, thread, name, cores=None, runs=None):
         folder = self.root / "proc" / str(process) / "task" / str(thread)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        if runs is not None:
+            (folder / "schedstat").write_text(f"100 0 {runs}\n")
         (folder / "comm").write_text(name + "\n")
         if cores is not None:
             self.cores[thread] = set(cores)
@@ -80,6 +82,19 @@ def test_threads_are_waited_for_until_no_new_ones_appear(machine, monkeypatch):
     assert len(list((machine.root / "proc" / "self" / "task").iterdir())) == 3
 
 
+def test_a_thread_that_has_not_run_has_no_name_yet(machine, monkeypatch):
+    machine.add("self", 10, "ActorThread_0", range(4), runs=5)
+    machine.add("self", 11, "KernelThread_0", range(4), runs=5)
+    machine.add("self", 12, "python", range(4), runs=0)
+    assert not wait_for_kernel_threads(0.05, machine.root)
+
+    def sleep(_):
+        machine.add("self", 12, "KernelThread_1", range(4), runs=1)
+
+    monkeypatch.setattr(kernel_threads.time, "sleep", sleep)
+    assert wait_for_kernel_threads(root=machine.root)
+
+
 @pytest.mark.parametrize("names", [[], ["python"], ["ActorThread_0"]])
 def test_the_wait_for_threads_ends(machine, names):
     for thread, name in enumerate(names):
@@ -112,7 +127,7 @@ def test_cores_that_are_refused_are_no_error(machine, monkeypatch):
     ],
 )
 def test_the_least_busy_cores_are_chosen(machine, busy, count, expected):
-    assert free_cores(count, dict(enumerate(busy)), machine.root) == expected
+    assert free_cores(count, dict(enumerate(busy)), root=machine.root) == expected
 
 
 def test_cores_on_which_other_runs_keep_their_kernels_come_last(machine):
@@ -125,17 +140,41 @@ def test_cores_on_which_other_runs_keep_their_kernels_come_last(machine):
     machine.add(os.getpid(), 901, "KernelThread_0", {2})
     busy = dict.fromkeys(range(4), 1.0)
     # A process counts once, however many threads it has.
-    assert free_cores(2, busy, machine.root) == {2, 3}
-    assert {frozenset(free_cores(3, busy, machine.root)) for _ in range(99)} == {
+    assert free_cores(2, busy, root=machine.root) == {2, 3}
+    assert {frozenset(free_cores(3, busy, root=machine.root)) for _ in range(99)} == {
         frozenset({0, 2, 3}),
         frozenset({1, 2, 3}),
     }
-    assert free_cores(2, {**busy, 1: 0.0}, machine.root) == {2, 3}
+    assert free_cores(2, {**busy, 1: 0.0}, root=machine.root) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("now", "busy", "count", "expected"),
+    [
+        # Its own load counts for nothing,
+        ({1, 2}, (0.3, 1, 1, 0.6), 2, {1, 2}),
+        ({1, 2}, (0.3, 1, 1, 0.6), 3, {0, 1, 2}),
+        # and only a core that is nearly free is better.
+        ({1, 2}, (0.2, 1, 1, 0.6), 2, None),
+        ({0}, (1, 0.05, 1, 1), 1, {1}),
+    ],
+)
+def test_kernels_leave_their_cores_only_for_nearly_free_ones(machine, now, busy, count, expected):
+    found = free_cores(count, dict(enumerate(busy)), now, machine.root)
+    assert found == expected if expected else 0 in found
+
+
+def test_a_core_where_another_run_keeps_its_kernels_is_no_better(machine):
+    machine.add(500, 501, "KernelThread_0", {1})
+    busy = {0: 1.0, 1: 0.1, 2: 1.0, 3: 1.0}
+    assert free_cores(1, busy, {0}, machine.root) == {0}
+    # Nor is a busy core better than one that both have chosen.
+    assert free_cores(1, busy, {1}, machine.root) == {1}
 
 
 def test_among_equal_cores_chance_decides(machine):
     busy = dict.fromkeys(range(4), 1.0)
-    assert {tuple(free_cores(1, busy, machine.root)) for _ in range(199)} == {
+    assert {tuple(free_cores(1, busy, root=machine.root)) for _ in range(199)} == {
         (0,),
         (1,),
         (2,),
@@ -155,7 +194,7 @@ def test_processes_that_end_or_belong_to_others_are_passed_over(machine, monkeyp
         return iter([*real(folder), *ended])
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert free_cores(3, dict.fromkeys(range(4), 0.0), machine.root) == {1, 2, 3}
+    assert free_cores(3, dict.fromkeys(range(4), 0.0), root=machine.root) == {1, 2, 3}
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,9 @@ def test_a_meter_measures_from_look_to_look(tmp_path, monkeypatch):
 
 
 def test_a_child_that_has_worked_and_ended_is_no_other():
+    start = time.monotonic()
     meter = BusyMeter()
     code = "import time\nwhile time.process_time() < 0.3: pass"
-    start = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True)
     found, seconds = meter.look(), time.monotonic() - start
     all_programs = sum(found.by_core.values())
