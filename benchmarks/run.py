@@ -71,7 +71,7 @@ BENCHMARKS = {
     "backbones": Benchmark(
         "backbones.py",
         "",
-        "--families OSNet ResNet --batch 4 --size 128 64 --rounds 1",
+        "--families OSNet ResNet-IBN --batch 4 --size 128 64 --rounds 1",
         ("--fastreid",),
     ),
     "steps": Benchmark(
