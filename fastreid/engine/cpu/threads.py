@@ -10,8 +10,7 @@ with short time slices; ranks on one machine divide its cores. This changes no d
 a kernel is split in the same way.
 
 With several dispatching threads (DISPATCH_THREADS), each kernel runs on one core. This is slower,
-and the last digits of a resumed run then differ from those of an uninterrupted one, because in the
-first 30 runs of a kernel MindSpore tries several ways to split it.
+and the last digits of a resumed run can then differ from those of an uninterrupted one.
 """
 
 from __future__ import annotations
