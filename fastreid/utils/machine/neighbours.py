@@ -62,9 +62,9 @@ class BusyMeter:
         """
         before, self._last = self._last, _read(self._root)
         after = self._last
-        # Time that a wait between the readings takes lowers the result.
         if before is None or after is None:
             return None
+        # Time that a wait between the readings takes lowers the result.
         seconds = after.latest - before.earliest
         if seconds < _SHORTEST_SECONDS:
             return None
